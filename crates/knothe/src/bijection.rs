@@ -1,0 +1,64 @@
+//! The one contract of a map.
+//!
+//! A bijection T carries the source to the data: x = T(z) is *forward*, z = T⁻¹(x) is *inverse*. Both return the
+//! log-absolute determinant of the Jacobian (the *ladj*) of the call just made, so the two add to 0.
+
+use burn::tensor::Tensor;
+
+use crate::error::{Error, Result};
+
+/// What a call is given beside its rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// One row of context for each row of the call: `[rows, context_dim]`. `None` is a context of width 0.
+    pub context: Option<&'a Tensor<2>>,
+    /// Seeds what is random inside an evaluation, such as dequantisation noise.
+    pub seed: u64,
+}
+
+impl<'a> Given<'a> {
+    /// Given a context, and seed 0.
+    pub fn context(context: Option<&'a Tensor<2>>) -> Self {
+        Given { context, seed: 0 }
+    }
+
+    /// Checks that the context has one row a row of the call and `context_dim` columns; `None` passes for width 0.
+    pub fn check(&self, rows: usize, context_dim: usize) -> Result<()> {
+        match self.context.map(Tensor::dims) {
+            None if context_dim == 0 => Ok(()),
+            Some(found) if found == [rows, context_dim] => Ok(()),
+            found => Err(Error::shape("context", format!("[{rows}, {context_dim}]"), found)),
+        }
+    }
+}
+
+/// A pass over the training set, as often as it is asked for.
+pub trait Batches {
+    /// Calls `visit` with each batch of rows and its context, in order.
+    fn each(&mut self, visit: &mut dyn FnMut(&Tensor<2>, &Given) -> Result<()>) -> Result<()>;
+}
+
+/// A diffeomorphism T from source to data space. Tensors are `[rows, dim]`.
+///
+/// A user's own map implements this and nothing else; [`crate::conformance`] holds the laws it must obey.
+pub trait Bijection {
+    /// The number of coordinates.
+    fn dim(&self) -> usize;
+
+    /// x = T(z) and log|det ∂x/∂z|, one value a row.
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)>;
+
+    /// z = T⁻¹(x) and log|det ∂z/∂x|, one value a row.
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)>;
+
+    /// Sets what depends on the data (a closed-form start, statistics of the whole training set). Only a fit calls it.
+    fn initialise(&mut self, _data: &mut dyn Batches) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Checks that `x` is `[rows, dim]`; returns the rows.
+pub(crate) fn check_dim(what: &str, x: &Tensor<2>, dim: usize) -> Result<usize> {
+    let found = x.dims();
+    if found[1] == dim { Ok(found[0]) } else { Err(Error::shape(what, format!("[rows, {dim}]"), found)) }
+}

@@ -1,0 +1,138 @@
+//! T_K ∘ … ∘ T_1 of the built-in layers.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::{
+    bijection::{Batches, Bijection, Given, check_dim},
+    error::Result,
+    inverse::Inverse,
+    placement::Placement,
+    triangular::{Autoregressive, Coupling, Elementwise},
+};
+
+/// A built-in bijection.
+#[derive(Module, Debug)]
+pub enum Layer {
+    /// x_j = T(z_j; θ(z_<j)): sampling in one pass.
+    Autoregressive(Autoregressive),
+    /// z_j = T(x_j; θ(x_<j)): the density in one pass.
+    InverseAutoregressive(Inverse<Autoregressive>),
+    /// x_A = T(z_A; θ(z_P)).
+    Coupling(Coupling),
+    /// z_A = T(x_A; θ(x_P)).
+    InverseCoupling(Inverse<Coupling>),
+    /// x_j = T(z_j; θ_j).
+    Elementwise(Elementwise),
+}
+
+impl Layer {
+    fn inner(&self) -> &dyn Bijection {
+        match self {
+            Layer::Autoregressive(b) => b,
+            Layer::InverseAutoregressive(b) => b,
+            Layer::Coupling(b) => b,
+            Layer::InverseCoupling(b) => b,
+            Layer::Elementwise(b) => b,
+        }
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Bijection {
+        match self {
+            Layer::Autoregressive(b) => b,
+            Layer::InverseAutoregressive(b) => b,
+            Layer::Coupling(b) => b,
+            Layer::InverseCoupling(b) => b,
+            Layer::Elementwise(b) => b,
+        }
+    }
+}
+
+impl Bijection for Layer {
+    fn dim(&self) -> usize {
+        self.inner().dim()
+    }
+
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.inner().forward_and_ladj(z, given)
+    }
+
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.inner().inverse_and_ladj(x, given)
+    }
+
+    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+        self.inner_mut().initialise(data)
+    }
+}
+
+/// T_K ∘ … ∘ T_1: the first layer is the one next to the source.
+#[derive(Module, Debug)]
+pub struct Compose {
+    layers: Vec<Layer>,
+    dim: usize,
+}
+
+impl Compose {
+    /// A chain of layers, from the source to the data, over `dim` coordinates; no layer at all is the identity.
+    pub fn new(dim: usize, layers: Vec<Layer>) -> Self {
+        debug_assert!(layers.iter().all(|l| l.dim() == dim));
+        Compose { layers, dim }
+    }
+
+    /// The layers, from the source to the data.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+}
+
+impl Bijection for Compose {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn forward_and_ladj(&self, mut z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_dim("z", &z, self.dim)?;
+        let mut total = Placement::of(&z).zeros([rows]);
+        for layer in &self.layers {
+            let (x, ladj) = layer.forward_and_ladj(z, given)?;
+            (z, total) = (x, total + ladj);
+        }
+        Ok((z, total))
+    }
+
+    fn inverse_and_ladj(&self, mut x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_dim("x", &x, self.dim)?;
+        let mut total = Placement::of(&x).zeros([rows]);
+        for layer in self.layers.iter().rev() {
+            let (z, ladj) = layer.inverse_and_ladj(x, given)?;
+            (x, total) = (z, total + ladj);
+        }
+        Ok((x, total))
+    }
+
+    /// From the data's side: each layer sees what the layers after it make of the data.
+    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+        let mut seen = Seen(Vec::new());
+        data.each(&mut |x, given| {
+            seen.0.push((x.clone(), given.context.cloned(), given.seed));
+            Ok(())
+        })?;
+        for layer in self.layers.iter_mut().rev() {
+            layer.initialise(&mut seen)?;
+            for (x, context, seed) in &mut seen.0 {
+                *x = layer.inverse_and_ladj(x.clone(), &Given { context: context.as_ref(), seed: *seed })?.0;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The training set as the layers so far leave it.
+struct Seen(Vec<(Tensor<2>, Option<Tensor<2>>, u64)>);
+
+impl Batches for Seen {
+    fn each(&mut self, visit: &mut dyn FnMut(&Tensor<2>, &Given) -> Result<()>) -> Result<()> {
+        self.0.iter().try_for_each(|(x, context, seed)| visit(x, &Given { context: context.as_ref(), seed: *seed }))
+    }
+}

@@ -1,0 +1,62 @@
+//! A fully connected conditioner: what a coupling layer's moving half reads of its standing half.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use super::{Activation, Linear};
+use crate::{bijection::check_dim, error::Result, placement::Placement};
+
+/// What a [`Dense`] network is made of.
+#[derive(Clone, Debug)]
+pub struct DenseConfig {
+    /// Inputs, without the context.
+    pub inputs: usize,
+    /// Context columns.
+    pub context_dim: usize,
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Parameters a coordinate.
+    pub parameters: usize,
+    /// Coordinates.
+    pub outputs: usize,
+    /// The nonlinearity between layers.
+    pub activation: Activation,
+}
+
+/// θ = MLP(x, context).
+#[derive(Module, Debug)]
+pub struct Dense {
+    layers: Vec<Linear>,
+    #[module(skip)]
+    config: DenseConfig,
+}
+
+impl Dense {
+    /// A network with random weights whose outputs are near 0.
+    pub fn new(config: DenseConfig, place: &Placement, rng: &mut impl Rng) -> Self {
+        let mut widths = vec![config.inputs + config.context_dim];
+        widths.extend(&config.hidden);
+        widths.push(config.parameters * config.outputs);
+        let last = widths.len() - 2;
+        let layers =
+            (0..=last).map(|l| Linear::new(widths[l], widths[l + 1], None, if l == last { 0.01 } else { 1.0 }, place, rng)).collect();
+        Dense { layers, config }
+    }
+
+    /// The parameters of each coordinate, `[rows, parameters, outputs]`.
+    pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
+        let rows = check_dim("conditioner input", &x, self.config.inputs)?;
+        let mut h = match context {
+            Some(c) => Tensor::cat(vec![x, c.clone()], 1),
+            None => x,
+        };
+        for (l, layer) in self.layers.iter().enumerate() {
+            if l > 0 {
+                h = self.config.activation.apply(h);
+            }
+            h = layer.forward(h);
+        }
+        Ok(h.reshape([rows, self.config.parameters, self.config.outputs]))
+    }
+}

@@ -1,0 +1,63 @@
+//! An affine layer with an optional mask on its weights.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use rand::{Rng, RngExt};
+
+use crate::placement::Placement;
+
+/// y = x (W ∘ M) + b, for x of `[rows, inputs]` and y of `[rows, outputs]`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+    mask: Option<Tensor<2>>,
+}
+
+impl Linear {
+    /// Weights and biases uniform on ±gain/√fan-in, where the fan-in of a unit counts its unmasked inputs.
+    /// `mask(i, o)` says whether output o reads input i.
+    pub fn new(
+        inputs: usize,
+        outputs: usize,
+        mask: Option<&dyn Fn(usize, usize) -> bool>,
+        gain: f64,
+        place: &Placement,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let read = |i, o| mask.is_none_or(|m| m(i, o));
+        let bound: Vec<f64> = (0..outputs).map(|o| gain / ((0..inputs).filter(|&i| read(i, o)).count().max(1) as f64).sqrt()).collect();
+        let mut weight = vec![0.0; inputs * outputs];
+        for (k, w) in weight.iter_mut().enumerate() {
+            *w = bound[k % outputs] * (2.0 * rng.random::<f64>() - 1.0);
+        }
+        let bias = bound.iter().map(|b| b * (2.0 * rng.random::<f64>() - 1.0)).collect();
+        let mask = mask.map(|m| {
+            let flags = (0..inputs * outputs).map(|k| f64::from(m(k / outputs, k % outputs))).collect();
+            place.tensor(flags, [inputs, outputs])
+        });
+        Linear {
+            weight: Param::from_tensor(place.tensor(weight, [inputs, outputs])),
+            bias: Param::from_tensor(place.tensor(bias, [outputs])),
+            mask,
+        }
+    }
+
+    /// The layer's output.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.matmul(self.weight()) + self.bias.val().unsqueeze()
+    }
+
+    /// The masked weights, `[inputs, outputs]`.
+    pub fn weight(&self) -> Tensor<2> {
+        match &self.mask {
+            Some(mask) => self.weight.val() * mask.clone(),
+            None => self.weight.val(),
+        }
+    }
+
+    /// The biases, `[outputs]`.
+    pub fn bias(&self) -> Tensor<1> {
+        self.bias.val()
+    }
+}

@@ -1,0 +1,224 @@
+//! The masked autoencoder (Germain, Gregor, Murray & Larochelle 2015), plain or residual (Nash & Durkan 2019):
+//! one network whose outputs for coordinate j read only the coordinates before j.
+//!
+//! With degrees d of the hidden units and ranks r of the coordinates in the order (from 0), a weight survives its mask when
+//!
+//! - input i → hidden u: d_u > r_i,
+//! - hidden v → hidden u: d_u ≥ d_v,
+//! - hidden u → output j: r_j ≥ d_u.
+//!
+//! Units are sorted by degree, so every mask is block-triangular, and the units of degree ≤ d are a prefix of each layer.
+//! [`Made::solve`] uses that to go through the coordinates one after another, computing each unit once, when its inputs
+//! are known: D conditionals for the arithmetic of one pass.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use super::{Activation, Degrees, Linear, Order};
+use crate::{
+    bijection::check_dim,
+    error::{Error, Result},
+    placement::Placement,
+};
+
+/// What a [`Made`] is made of.
+#[derive(Clone, Debug)]
+pub struct MadeConfig {
+    /// The order of the coordinates.
+    pub order: Order,
+    /// Context columns, which every unit reads.
+    pub context_dim: usize,
+    /// Widths of the hidden layers; none at all is a linear conditioner.
+    pub hidden: Vec<usize>,
+    /// Parameters a coordinate.
+    pub parameters: usize,
+    /// The nonlinearity between layers.
+    pub activation: Activation,
+    /// How hidden units get their degrees.
+    pub degrees: Degrees,
+    /// Residual form: the first hidden layer, then blocks h ← h + W₂ act(W₁ act(h)); `hidden` has one equal width a layer
+    /// and an odd number of layers.
+    pub residual: bool,
+}
+
+/// θ_j = MADE_j(x_<j, context).
+#[derive(Module, Debug)]
+pub struct Made {
+    /// Hidden layers, then the output layer.
+    layers: Vec<Linear>,
+    /// The context's way into the first layer, `[context_dim, first width]`.
+    context: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    config: MadeConfig,
+    #[module(skip)]
+    degrees: Vec<Vec<usize>>,
+}
+
+impl Made {
+    /// A network with random weights whose outputs are near 0.
+    pub fn new(config: MadeConfig, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
+        let dim = config.order.dim();
+        if dim == 0 {
+            return Err(Error::invalid("dim", "at least one coordinate", 0));
+        }
+        let equal = config.hidden.windows(2).all(|w| w[0] == w[1]);
+        if config.residual && (config.hidden.len() % 2 == 0 || !equal) {
+            return Err(Error::invalid(
+                "hidden",
+                "an odd number of layers of one width for a residual network",
+                format!("{:?}", config.hidden),
+            ));
+        }
+        let mut degrees = config.degrees.draw(dim, config.context_dim, &config.hidden, rng)?;
+        if config.residual {
+            let first = degrees[0].clone();
+            degrees.fill(first);
+        }
+        let ranks = config.order.inverse();
+        let ranks = ranks.columns();
+        let outputs = config.parameters * dim;
+        let mut layers = Vec::with_capacity(degrees.len() + 1);
+        for (l, d) in degrees.iter().enumerate() {
+            let inputs = if l == 0 { dim } else { degrees[l - 1].len() };
+            let mask = |i: usize, u: usize| if l == 0 { d[u] > ranks[i] } else { d[u] >= degrees[l - 1][i] };
+            // The second layer of a residual block starts small, so that the block starts near the identity.
+            let gain = if config.residual && l > 0 && l % 2 == 0 { 0.1 } else { 1.0 };
+            layers.push(Linear::new(inputs, d.len(), Some(&mask), gain, place, rng));
+        }
+        let last = match degrees.last() {
+            Some(d) => Linear::new(d.len(), outputs, Some(&|u, o| ranks[o % dim] >= d[u]), 0.01, place, rng),
+            None => Linear::new(dim, outputs, Some(&|i, o| ranks[o % dim] > ranks[i]), 0.01, place, rng),
+        };
+        layers.push(last);
+        let context = (config.context_dim > 0).then(|| {
+            let width = degrees.first().map_or(outputs, Vec::len);
+            let gain = if degrees.is_empty() { 0.01 } else { 1.0 };
+            Param::from_tensor(Linear::new(config.context_dim, width, None, gain, place, rng).weight())
+        });
+        Ok(Made { layers, context, config, degrees })
+    }
+
+    /// The number of coordinates.
+    pub fn dim(&self) -> usize {
+        self.config.order.dim()
+    }
+
+    /// The order of the coordinates.
+    pub fn order(&self) -> &Order {
+        &self.config.order
+    }
+
+    /// The device and precision of the weights.
+    pub fn placement(&self) -> Placement {
+        Placement::of(&self.layers[0].bias())
+    }
+
+    /// The parameters of every coordinate in one pass, `[rows, parameters, dim]`.
+    pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
+        let rows = check_dim("conditioner input", &x, self.dim())?;
+        let mut carry: Option<Tensor<2>> = None;
+        let mut h = x;
+        for (l, layer) in self.layers.iter().enumerate() {
+            let mut y = layer.forward(h);
+            if let (0, Some(w), Some(c)) = (l, &self.context, context) {
+                y = y + c.clone().matmul(w.val());
+            }
+            if l + 1 == self.layers.len() {
+                return Ok(y.reshape([rows, self.config.parameters, self.dim()]));
+            }
+            h = self.config.activation.apply(self.residual(l, y, &mut carry));
+        }
+        Err(Error::invalid("layers", "an output layer", 0))
+    }
+
+    /// Adds the residual connection that ends at layer `l`, and remembers its sum as the start of the next one.
+    fn residual(&self, l: usize, y: Tensor<2>, carry: &mut Option<Tensor<2>>) -> Tensor<2> {
+        if !self.config.residual || l % 2 == 1 {
+            return y;
+        }
+        let sum = match carry.take() {
+            Some(before) => before + y,
+            None => y,
+        };
+        *carry = Some(sum.clone());
+        sum
+    }
+
+    /// Goes through the coordinates in order: `step(column, θ)` gets the parameters of one coordinate, `[rows, parameters, 1]`,
+    /// given the values of those before it, and returns the coordinate's value, `[rows, 1]`. Returns all values, `[rows, dim]`.
+    ///
+    /// Activations are kept as `[units, rows]`, so that the units known so far are a contiguous prefix.
+    pub fn solve(
+        &self,
+        rows: usize,
+        context: Option<&Tensor<2>>,
+        place: &Placement,
+        mut step: impl FnMut(usize, Tensor<3>) -> Result<Tensor<2>>,
+    ) -> Result<Tensor<2>> {
+        let dim = self.dim();
+        let (count, hidden) = (self.config.parameters, self.degrees.len());
+        let context = match (&self.context, context) {
+            (Some(w), Some(c)) => Some(w.val().transpose().matmul(c.clone().transpose())),
+            _ => None,
+        };
+        let weights: Vec<Tensor<2>> = self.layers[..hidden].iter().map(|layer| contiguous(layer.weight().transpose())).collect();
+        let output = &self.layers[hidden];
+        let inputs = if hidden == 0 { dim } else { self.degrees[hidden - 1].len() };
+        let output_weight = contiguous(output.weight().reshape([inputs, count, dim]).permute([2, 1, 0]));
+        let output_bias = contiguous(output.bias().reshape([count, dim]).transpose()).reshape([dim, count, 1]);
+        let output_context = if hidden == 0 { context.clone().map(|c| c.reshape([count, dim, rows])) } else { None };
+
+        let mut values: Tensor<2> = place.zeros([dim, rows]);
+        let mut units: Vec<Tensor<2>> = self.degrees.iter().map(|d| place.zeros([d.len(), rows])).collect();
+        for (rank, &column) in self.config.order.columns().iter().enumerate() {
+            // The units of degree `rank` have just become computable.
+            let mut carry = None;
+            for l in 0..hidden {
+                let (from, to) = span(&self.degrees[l], rank);
+                if from == to {
+                    continue;
+                }
+                let known = if l == 0 { dim } else { span(&self.degrees[l - 1], rank).1 };
+                let before = if l == 0 { values.clone() } else { units[l - 1].clone().narrow(0, 0, known) };
+                let weight = weights[l].clone().narrow(0, from, to - from).narrow(1, 0, known);
+                let mut y = weight.matmul(before) + self.layers[l].bias().narrow(0, from, to - from).unsqueeze_dim::<2>(1);
+                if let (0, Some(c)) = (l, &context) {
+                    y = y + c.clone().narrow(0, from, to - from);
+                }
+                let activated = self.config.activation.apply(self.residual(l, y, &mut carry));
+                units[l].inplace(|layer| layer.slice_assign([from..to, 0..rows], activated));
+            }
+            let (known, before) = match hidden {
+                0 => (dim, values.clone()),
+                _ => {
+                    let known = span(&self.degrees[hidden - 1], rank).1;
+                    (known, units[hidden - 1].clone().narrow(0, 0, known))
+                }
+            };
+            let bias = output_bias.clone().narrow(0, column, 1).squeeze_dim::<2>(0);
+            let mut theta = bias.expand([count, rows]);
+            if known > 0 {
+                theta = theta + output_weight.clone().narrow(0, column, 1).squeeze_dim::<2>(0).narrow(1, 0, known).matmul(before);
+            }
+            if let Some(c) = &output_context {
+                theta = theta + c.clone().narrow(1, column, 1).squeeze_dim::<2>(1);
+            }
+            let value = step(column, theta.transpose().unsqueeze_dim(2))?;
+            values.inplace(|all| all.slice_assign([column..column + 1, 0..rows], value.transpose()));
+        }
+        Ok(values.transpose())
+    }
+}
+
+/// Where the units of degree `degree` stand in a sorted layer.
+fn span(degrees: &[usize], degree: usize) -> (usize, usize) {
+    (degrees.partition_point(|&d| d < degree), degrees.partition_point(|&d| d <= degree))
+}
+
+/// The same tensor laid out in row-major order, so that its parts are read in place.
+fn contiguous<const D: usize>(t: Tensor<D>) -> Tensor<D> {
+    let shape = t.dims();
+    let length = shape.iter().product::<usize>();
+    t.reshape([length]).reshape(shape)
+}

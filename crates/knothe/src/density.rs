@@ -1,0 +1,43 @@
+//! What everything trained here is.
+
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use crate::{bijection::Given, error::Result};
+
+/// Whether `log_prob` is the log density itself or a bound below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exactness {
+    /// The log density.
+    Exact,
+    /// A lower bound of the log probability, as dequantisation gives; said in every report.
+    LowerBound,
+}
+
+/// A probability density (or mass function) on vectors of `dim` numbers, given a context of `context_dim` numbers.
+pub trait Density {
+    /// The number of coordinates.
+    fn dim(&self) -> usize;
+
+    /// The number of context columns; 0 for an unconditional density.
+    fn context_dim(&self) -> usize {
+        0
+    }
+
+    /// Whether [`Density::log_prob`] is exact.
+    fn exactness(&self) -> Exactness {
+        Exactness::Exact
+    }
+
+    /// log q(x | context), one value a row, for `x` of `[rows, dim]`. −∞ outside the support.
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>>;
+
+    /// `n` independent draws, `[n, dim]`; a context has `n` rows.
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>>;
+
+    /// The probability integral transform: `[rows, dim]`, independent and uniform on (0, 1) when x follows the density.
+    ///
+    /// It is Φ(z) for a normalizing flow with a normal source, and F_j(x_j | x_<j) for an autoregressive density.
+    /// What [`crate::evaluate`] checks is the uniformity of these.
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>>;
+}

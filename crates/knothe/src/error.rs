@@ -1,0 +1,145 @@
+//! What can go wrong, in words that a user can act on.
+
+use std::path::{Path, PathBuf};
+
+/// The result of everything fallible in Knothe.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong. Each variant carries what was expected and what came; [`Error::hint`] says what to do.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A tensor whose shape does not fit.
+    #[error("{what}: expected {expected}, found {found}")]
+    Shape {
+        /// The argument.
+        what: String,
+        /// The shape that fits, in words.
+        expected: String,
+        /// The shape that came.
+        found: String,
+    },
+    /// An option, a hyper-parameter or a setting that cannot be.
+    #[error("{what}: expected {expected}, found {found}")]
+    Invalid {
+        /// The option's name.
+        what: String,
+        /// What would be accepted.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// A root that was not bracketed, or an iteration that did not converge: these rows have no inverse.
+    #[error("{what} has no inverse at {} row(s), the first of them {}", rows.len(), first(rows))]
+    NotInvertible {
+        /// The map.
+        what: String,
+        /// The rows of the batch, counted from 0.
+        rows: Vec<usize>,
+    },
+    /// A value that is not a finite number where one is needed.
+    #[error("{what} is not finite at {} row(s), the first of them {}", rows.len(), first(rows))]
+    NotFinite {
+        /// What is not finite.
+        what: String,
+        /// The rows of the batch, counted from 0.
+        rows: Vec<usize>,
+    },
+    /// Fitting met too many steps in a row whose loss or gradient was not finite.
+    #[error("the fit diverged: {steps} steps in a row had a loss or a gradient that was not finite")]
+    Diverged {
+        /// Consecutive steps skipped.
+        steps: usize,
+    },
+    /// A table that cannot be read or used.
+    #[error("{}{}{}: {problem}", path.display(), column.as_ref().map(|c| format!(", column '{c}'")).unwrap_or_default(), row.map(|r| format!(", row {r}")).unwrap_or_default())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// The column's name.
+        column: Option<String>,
+        /// The record, counted from 1 without the header.
+        row: Option<u64>,
+        /// What is wrong: expected and found.
+        problem: String,
+        /// What to do about it; empty when there is nothing to say.
+        hint: String,
+    },
+    /// A model file or a checkpoint that cannot be used.
+    #[error("{}: {reason}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// Why it is refused.
+        reason: String,
+        /// What to do about it; empty when there is nothing to say.
+        hint: String,
+    },
+    /// An operation of the file system that failed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// The verb: read, write, create.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A device that this build or this machine lacks.
+    #[error("device '{device}': {reason}")]
+    Device {
+        /// The device asked for.
+        device: String,
+        /// Why it cannot be had.
+        reason: String,
+    },
+    /// Something that this density or map cannot do.
+    #[error("{what}: {reason}")]
+    Unsupported {
+        /// The operation.
+        what: String,
+        /// Why not, and what can.
+        reason: String,
+    },
+}
+
+fn first(rows: &[usize]) -> String {
+    rows.first().map_or_else(|| "unknown".into(), |row| format!("row {row}"))
+}
+
+impl Error {
+    /// A shape that does not fit.
+    pub fn shape(what: impl Into<String>, expected: impl std::fmt::Display, found: impl std::fmt::Debug) -> Self {
+        Error::Shape { what: what.into(), expected: expected.to_string(), found: format!("{found:?}") }
+    }
+
+    /// A setting that cannot be.
+    pub fn invalid(what: impl Into<String>, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Self {
+        Error::Invalid { what: what.into(), expected: expected.to_string(), found: found.to_string() }
+    }
+
+    /// A failed operation on a file.
+    pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Error::Io { action, path: path.to_owned(), source }
+    }
+
+    /// A table that cannot be used, without a column or a row to blame.
+    pub fn table(path: &Path, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Table { path: path.to_owned(), column: None, row: None, problem: problem.into(), hint: hint.into() }
+    }
+
+    /// A refused model file.
+    pub fn model_file(path: &Path, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::ModelFile { path: path.to_owned(), reason: reason.into(), hint: hint.into() }
+    }
+
+    /// What the user can do about it, where there is something to say.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Error::Table { hint, .. } | Error::ModelFile { hint, .. } if !hint.is_empty() => Some(hint),
+            Error::Diverged { .. } => Some("lower --lr, or look for extreme values in the table"),
+            Error::NotInvertible { .. } => Some("these rows lie outside the range of the map: look for extreme values"),
+            _ => None,
+        }
+    }
+}

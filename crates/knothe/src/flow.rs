@@ -1,0 +1,96 @@
+//! A source and a bijection make a density: q(x) = p(T⁻¹(x)) |det ∇T⁻¹(x)|.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use crate::{
+    bijection::{Bijection, Given},
+    density::{Density, Exactness},
+    error::{Error, Result},
+};
+
+/// The density of x = T(z), z ~ source.
+#[derive(Module, Debug)]
+pub struct Flow<S: Module, B: Module> {
+    source: S,
+    bijection: B,
+    context_dim: usize,
+}
+
+impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
+    /// Joins a source and a bijection of the same dim; `context_dim` is the width of the context that either reads.
+    pub fn new(source: S, bijection: B, context_dim: usize) -> Result<Self> {
+        if source.dim() != bijection.dim() {
+            return Err(Error::shape("source", format!("dim {}", bijection.dim()), source.dim()));
+        }
+        Ok(Flow { source, bijection, context_dim })
+    }
+
+    /// The source density p(z).
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The map T.
+    pub fn bijection(&self) -> &B {
+        &self.bijection
+    }
+
+    /// z = T⁻¹(x).
+    pub fn to_source(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        given.check(x.dims()[0], self.context_dim)?;
+        Ok(self.bijection.inverse_and_ladj(x, given)?.0)
+    }
+
+    /// `n` draws and their log densities, for the price of the draws.
+    pub fn sample_and_log_prob(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.check(n, self.context_dim)?;
+        let own = self.source_given(given);
+        let z = self.source.sample(n, &own, rng)?;
+        let log_source = self.source.log_prob(z.clone(), &own)?;
+        let (x, ladj) = self.bijection.forward_and_ladj(z, given)?;
+        Ok((x, log_source - ladj))
+    }
+
+    /// Sets what depends on the data; see [`Bijection::initialise`].
+    pub fn initialise(&mut self, data: &mut dyn crate::bijection::Batches) -> Result<()> {
+        self.bijection.initialise(data)
+    }
+
+    /// What the source is given: the context, if it reads one.
+    fn source_given<'a>(&self, given: &Given<'a>) -> Given<'a> {
+        Given { context: given.context.filter(|_| self.source.context_dim() > 0), ..*given }
+    }
+}
+
+impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
+    fn dim(&self) -> usize {
+        self.source.dim()
+    }
+
+    fn context_dim(&self) -> usize {
+        self.context_dim
+    }
+
+    fn exactness(&self) -> Exactness {
+        self.source.exactness()
+    }
+
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
+        given.check(x.dims()[0], self.context_dim)?;
+        let (z, ladj) = self.bijection.inverse_and_ladj(x, given)?;
+        Ok(self.source.log_prob(z, &self.source_given(given))? + ladj)
+    }
+
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        given.check(n, self.context_dim)?;
+        let z = self.source.sample(n, &self.source_given(given), rng)?;
+        Ok(self.bijection.forward_and_ladj(z, given)?.0)
+    }
+
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        let z = self.to_source(x, given)?;
+        self.source.to_uniform(z, &self.source_given(given))
+    }
+}

@@ -1,0 +1,40 @@
+//! T⁻¹ as a bijection.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::{
+    bijection::{Batches, Bijection, Given},
+    error::Result,
+};
+
+/// The inverse of a bijection: its forward is the other's inverse.
+#[derive(Module, Debug)]
+pub struct Inverse<B: Module> {
+    inner: B,
+}
+
+impl<B: Bijection + Module> Inverse<B> {
+    /// The inverse of `inner`.
+    pub fn of(inner: B) -> Self {
+        Inverse { inner }
+    }
+}
+
+impl<B: Bijection + Module> Bijection for Inverse<B> {
+    fn dim(&self) -> usize {
+        self.inner.dim()
+    }
+
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.inner.inverse_and_ladj(z, given)
+    }
+
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.inner.forward_and_ladj(x, given)
+    }
+
+    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+        self.inner.initialise(data)
+    }
+}

@@ -1,0 +1,123 @@
+//! Where tensors live and how precise they are.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The precision of parameters and evaluations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 64-bit floats.
+    F64,
+}
+
+/// A device and a precision: what a new tensor needs to know.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The device.
+    pub device: Device,
+    /// The precision.
+    pub precision: Precision,
+}
+
+impl Placement {
+    /// The CPU at a precision.
+    pub fn cpu(precision: Precision) -> Self {
+        Placement { device: Device::flex(), precision }
+    }
+
+    /// A device by name: `cpu`, and `cuda` or `vulkan` where they are built in.
+    pub fn named(device: &str, precision: Precision) -> Result<Self> {
+        let missing =
+            |feature: &str| Error::Device { device: device.into(), reason: format!("not built in; build with `--features {feature}`") };
+        let device = match device {
+            "cpu" => Device::flex(),
+            #[cfg(feature = "cuda")]
+            "cuda" => Device::cuda(0),
+            #[cfg(not(feature = "cuda"))]
+            "cuda" => return Err(missing("cuda")),
+            #[cfg(feature = "vulkan")]
+            "vulkan" => Device::vulkan(burn::tensor::DeviceKind::default()),
+            #[cfg(not(feature = "vulkan"))]
+            "vulkan" => return Err(missing("vulkan")),
+            other => return Err(Error::invalid("device", "cpu, cuda or vulkan", other)),
+        };
+        let placement = Placement { device, precision };
+        if !placement.device.supports_dtype(placement.dtype()) {
+            return Err(Error::Device {
+                device: format!("{:?}", placement.device),
+                reason: "has no 64-bit floats; use --precision f32".into(),
+            });
+        }
+        Ok(placement)
+    }
+
+    /// The placement of an existing tensor.
+    pub fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
+        let precision = if tensor.dtype() == DType::F64 { Precision::F64 } else { Precision::F32 };
+        Placement { device: tensor.device(), precision }
+    }
+
+    /// The same precision on the same device, with gradients.
+    pub fn autodiff(&self) -> Self {
+        Placement { device: self.device.clone().autodiff(), precision: self.precision }
+    }
+
+    /// Burn's name for the precision.
+    pub fn dtype(&self) -> DType {
+        match self.precision {
+            Precision::F32 => DType::F32,
+            Precision::F64 => DType::F64,
+        }
+    }
+
+    /// A tensor from values in row-major order; `values.len()` is the product of `shape`.
+    pub fn tensor<const D: usize>(&self, values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+        let data = match self.precision {
+            Precision::F32 => TensorData::new(values.into_iter().map(|v| v as f32).collect::<Vec<_>>(), shape),
+            Precision::F64 => TensorData::new(values, shape),
+        };
+        Tensor::from_data(data, (&self.device, self.dtype()))
+    }
+
+    /// Zeros.
+    pub fn zeros<const D: usize>(&self, shape: [usize; D]) -> Tensor<D> {
+        Tensor::zeros(shape, (&self.device, self.dtype()))
+    }
+
+    /// Independent standard normal numbers, drawn in 64 bits on the host.
+    pub fn normal<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
+        self.draw(StandardNormal, shape, rng)
+    }
+
+    /// Independent uniform numbers on [0, 1).
+    pub fn uniform<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
+        self.draw(StandardUniform, shape, rng)
+    }
+
+    /// Independent uniform numbers on (0, 1), both ends excluded at either precision.
+    pub fn open_uniform<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
+        let lowest = match self.precision {
+            Precision::F32 => f64::from(f32::EPSILON) / 4.0,
+            Precision::F64 => f64::EPSILON / 4.0,
+        };
+        let u = (0..shape.iter().product()).map(|_| lowest + (1.0 - 2.0 * lowest) * rng.random::<f64>()).collect();
+        self.tensor(u, shape)
+    }
+
+    fn draw<const D: usize>(&self, law: impl Distribution<f64>, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
+        self.tensor(law.sample_iter(rng).take(shape.iter().product()).collect(), shape)
+    }
+}
+
+/// The values of a tensor in row-major order, as 64-bit floats.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}

@@ -1,0 +1,66 @@
+//! The autoregressive map x_j = T(z_j; θ_j(z_<j)), which reads its own inputs.
+//!
+//! Forward is one pass; inverse goes through the coordinates one after another, for the arithmetic of about one pass
+//! ([`Made::solve`]). [`crate::Inverse`] of this, z_j = T(x_j; θ_j(x_<j)), has its density in one pass: the masked
+//! autoregressive flow (Papamakarios et al. 2017). Without it, sampling is one pass: the inverse autoregressive flow
+//! (Kingma et al. 2016).
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use super::sum_coordinates;
+use crate::{
+    bijection::{Bijection, Given, check_dim},
+    conditioner::{Made, MadeConfig},
+    error::Result,
+    placement::Placement,
+    univariate::MonotoneMap,
+};
+
+/// x_j = T(z_j; θ_j(z_<j, context)), a triangular map in the order of its conditioner.
+#[derive(Module, Debug)]
+pub struct Autoregressive {
+    conditioner: Made,
+    #[module(skip)]
+    map: Arc<dyn MonotoneMap>,
+}
+
+impl Autoregressive {
+    /// Joins a masked network, made by `config` with the map's number of parameters, to a univariate map.
+    pub fn new(mut config: MadeConfig, map: Arc<dyn MonotoneMap>, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
+        config.parameters = map.parameters();
+        Ok(Autoregressive { conditioner: Made::new(config, place, rng)?, map })
+    }
+
+    /// The conditioner.
+    pub fn conditioner(&self) -> &Made {
+        &self.conditioner
+    }
+}
+
+impl Bijection for Autoregressive {
+    fn dim(&self) -> usize {
+        self.conditioner.dim()
+    }
+
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let theta = self.conditioner.parameters(z.clone(), given.context)?;
+        let (x, ladj) = self.map.value(z, theta)?;
+        Ok((x, sum_coordinates(ladj)))
+    }
+
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_dim("x", &x, self.dim())?;
+        let place = Placement::of(&x);
+        let mut ladj = place.zeros([rows]);
+        let z = self.conditioner.solve(rows, given.context, &place, |column, theta| {
+            let (z, l) = self.map.inverse(x.clone().narrow(1, column, 1), theta)?;
+            ladj = ladj.clone() + l.squeeze_dim(1);
+            Ok(z)
+        })?;
+        Ok((z, ladj))
+    }
+}

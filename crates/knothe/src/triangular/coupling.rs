@@ -1,0 +1,95 @@
+//! The coupling map (Dinh et al. 2015, 2017): half of the coordinates stand still and move the other half,
+//! x_A = T(z_A; θ(z_P)), x_P = z_P. Both directions are one pass. It is the autoregressive map of two groups.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData};
+use rand::Rng;
+
+use super::sum_coordinates;
+use crate::{
+    bijection::{Bijection, Given, check_dim},
+    conditioner::{Activation, Dense, DenseConfig},
+    error::{Error, Result},
+    placement::Placement,
+    univariate::MonotoneMap,
+};
+
+/// x_A = T(z_A; θ(z_P, context)) and x_P = z_P.
+#[derive(Module, Debug)]
+pub struct Coupling {
+    conditioner: Dense,
+    standing: Tensor<1, Int>,
+    moving: Tensor<1, Int>,
+    restore: Tensor<1, Int>,
+    dim: usize,
+    #[module(skip)]
+    map: Arc<dyn MonotoneMap>,
+}
+
+impl Coupling {
+    /// `moves[j]` says whether coordinate j moves; at least one must move and one stand still.
+    pub fn new(
+        moves: &[bool],
+        context_dim: usize,
+        hidden: &[usize],
+        activation: Activation,
+        map: Arc<dyn MonotoneMap>,
+        place: &Placement,
+        rng: &mut impl Rng,
+    ) -> Result<Self> {
+        let (moving, standing): (Vec<usize>, Vec<usize>) = (0..moves.len()).partition(|&j| moves[j]);
+        if moving.is_empty() || standing.is_empty() {
+            return Err(Error::invalid("coupling", "two columns or more, of which one moves and one stands still", format!("{moves:?}")));
+        }
+        let mut restore = vec![0; moves.len()];
+        for (position, &column) in standing.iter().chain(&moving).enumerate() {
+            restore[column] = position;
+        }
+        let config = DenseConfig {
+            inputs: standing.len(),
+            context_dim,
+            hidden: hidden.to_vec(),
+            parameters: map.parameters(),
+            outputs: moving.len(),
+            activation,
+        };
+        let index = |columns: Vec<usize>| {
+            let columns: Vec<i64> = columns.into_iter().map(|c| c as i64).collect();
+            let length = columns.len();
+            Tensor::<1, Int>::from_data(TensorData::new(columns, [length]), &place.device)
+        };
+        Ok(Coupling {
+            conditioner: Dense::new(config, place, rng),
+            standing: index(standing),
+            moving: index(moving),
+            restore: index(restore),
+            dim: moves.len(),
+            map,
+        })
+    }
+
+    fn apply(&self, x: Tensor<2>, given: &Given, forward: bool) -> Result<(Tensor<2>, Tensor<1>)> {
+        check_dim("x", &x, self.dim)?;
+        let standing = x.clone().select(1, self.standing.clone());
+        let moving = x.select(1, self.moving.clone());
+        let theta = self.conditioner.parameters(standing.clone(), given.context)?;
+        let (moved, ladj) = if forward { self.map.value(moving, theta)? } else { self.map.inverse(moving, theta)? };
+        Ok((Tensor::cat(vec![standing, moved], 1).select(1, self.restore.clone()), sum_coordinates(ladj)))
+    }
+}
+
+impl Bijection for Coupling {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.apply(z, given, true)
+    }
+
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.apply(x, given, false)
+    }
+}

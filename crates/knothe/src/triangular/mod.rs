@@ -1,0 +1,18 @@
+//! Where a conditioner meets a univariate map: x_j = T_j(z_j; θ_j(z_<j)).
+
+mod autoregressive;
+mod autoregressive_density;
+mod coupling;
+mod elementwise;
+
+pub use autoregressive::Autoregressive;
+pub use autoregressive_density::AutoregressiveDensity;
+pub use coupling::Coupling;
+pub use elementwise::Elementwise;
+
+use burn::tensor::Tensor;
+
+/// Σ_j over the coordinates, one value a row.
+pub(crate) fn sum_coordinates(t: Tensor<2>) -> Tensor<1> {
+    t.sum_dim(1).squeeze_dim(1)
+}

@@ -1,0 +1,73 @@
+//! The affine map T(x; t, s) = σ(s) x + t, with log σ bounded by its parameterisation.
+
+use burn::tensor::{Tensor, activation::softplus};
+use serde::{Deserialize, Serialize};
+
+use super::{MonotoneMap, part};
+use crate::error::Result;
+
+/// How far a log-scale can go: |log σ| < 7, so one layer stretches by less than 1,100.
+const BOUND: f64 = 7.0;
+
+/// How the raw parameter s becomes the scale σ; s = 0 gives σ = 1. Each first bounds it: b(s) = s / √(1 + (s/7)²).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// σ = exp(b(s)).
+    #[default]
+    Exp,
+    /// σ = softplus(b(s) + log(e − 1)).
+    Softplus,
+    /// σ = 1: an additive map with one parameter, as NICE has it.
+    One,
+}
+
+/// T(x; t, s) = σ(s) x + t. Parameters: the shift t, then (unless additive) the raw scale s.
+///
+/// ```
+/// use knothe::{Placement, Precision, univariate::{Affine, MonotoneMap}};
+/// let cpu = Placement::cpu(Precision::F64);
+/// let (x, theta) = (cpu.tensor(vec![3.0], [1, 1]), cpu.tensor(vec![0.5, 0.0], [1, 2, 1]));
+/// let (y, ladj) = Affine::default().value(x, theta)?;
+/// assert_eq!((y.into_scalar::<f64>(), ladj.into_scalar::<f64>()), (3.5, 0.0));
+/// # Ok::<(), knothe::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Affine {
+    /// The parameterisation of the scale.
+    pub scale: Scale,
+}
+
+impl Affine {
+    /// t and log σ.
+    fn shift_and_log_scale(&self, theta: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
+        let shift = part(&theta, 0);
+        let raw = |theta: &Tensor<3>| {
+            let s = part(theta, 1);
+            let root = (s.clone().powi_scalar(2) / (BOUND * BOUND) + 1.0).sqrt();
+            s / root
+        };
+        let log_scale = match self.scale {
+            Scale::Exp => raw(&theta),
+            Scale::Softplus => softplus(raw(&theta) + (std::f64::consts::E - 1.0).ln(), 1.0).log(),
+            Scale::One => shift.zeros_like(),
+        };
+        (shift, log_scale)
+    }
+}
+
+impl MonotoneMap for Affine {
+    fn parameters(&self) -> usize {
+        if self.scale == Scale::One { 1 } else { 2 }
+    }
+
+    fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        let (shift, log_scale) = self.shift_and_log_scale(theta);
+        Ok((x * log_scale.clone().exp() + shift, log_scale))
+    }
+
+    fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        let (shift, log_scale) = self.shift_and_log_scale(theta);
+        Ok(((y - shift) * log_scale.clone().neg().exp(), log_scale.neg()))
+    }
+}

@@ -1,0 +1,68 @@
+//! Increasing univariate maps T_j(·; θ) and conditional laws, elementwise over `[rows, dim]` with parameters
+//! θ of `[rows, parameters, dim]`. None of them knows where θ comes from.
+//!
+//! To add a map, copy `examples/add_a_map.rs` and follow CONTRIBUTING.md.
+
+mod affine;
+mod inverted;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+pub use affine::{Affine, Scale};
+pub use inverted::Inverted;
+
+use crate::error::Result;
+
+/// An increasing map of the real line, T(·; θ). All-zero parameters are (nearly) the identity.
+pub trait MonotoneMap: Debug + Send + Sync {
+    /// Parameters a coordinate.
+    fn parameters(&self) -> usize;
+
+    /// y = T(x; θ) and log ∂T/∂x, for x of `[rows, dim]` and θ of `[rows, parameters, dim]`.
+    fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>;
+
+    /// x = T⁻¹(y; θ) and log ∂x/∂y. Rows without a root are [`crate::Error::NotInvertible`].
+    fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>;
+}
+
+impl MonotoneMap for Arc<dyn MonotoneMap> {
+    fn parameters(&self) -> usize {
+        self.as_ref().parameters()
+    }
+
+    fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        self.as_ref().value(x, theta)
+    }
+
+    fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        self.as_ref().inverse(y, theta)
+    }
+}
+
+/// A law of one number given parameters θ: what one column of an [`crate::triangular::AutoregressiveDensity`] follows.
+pub trait Conditional: Debug + Send + Sync {
+    /// Parameters a coordinate.
+    fn parameters(&self) -> usize;
+
+    /// Whether the law is one of probability masses; `log_prob` is then that of the mass.
+    fn is_discrete(&self) -> bool {
+        false
+    }
+
+    /// log q(x | θ), −∞ outside the support.
+    fn log_prob(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>>;
+
+    /// F(x | θ) = P(X ≤ x).
+    fn cdf(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>>;
+
+    /// The smallest x with F(x | θ) ≥ u, for u in (0, 1).
+    fn quantile(&self, u: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>>;
+}
+
+/// Parameter `index` of every coordinate, `[rows, dim]`.
+pub(crate) fn part(theta: &Tensor<3>, index: usize) -> Tensor<2> {
+    theta.clone().narrow(1, index, 1).squeeze_dim(1)
+}
