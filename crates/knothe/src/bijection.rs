@@ -51,8 +51,18 @@ pub trait Bijection {
     /// z = T⁻¹(x) and log|det ∂z/∂x|, one value a row.
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)>;
 
-    /// Sets what depends on the data (a closed-form start, statistics of the whole training set). Only a fit calls it.
+    /// Sets the data-dependent start (actnorm, a closed-form solution). A fit calls it once.
     fn initialise(&mut self, _data: &mut dyn Batches) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether [`Bijection::collect_statistics`] does anything.
+    fn has_statistics(&self) -> bool {
+        false
+    }
+
+    /// Sets the statistics of the whole training set that evaluation uses (batch norm). A fit calls it before each validation.
+    fn collect_statistics(&mut self, _data: &mut dyn Batches) -> Result<()> {
         Ok(())
     }
 }

@@ -64,6 +64,14 @@ impl Bijection for Layer {
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         self.inner_mut().initialise(data)
     }
+
+    fn has_statistics(&self) -> bool {
+        self.inner().has_statistics()
+    }
+
+    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+        self.inner_mut().collect_statistics(data)
+    }
 }
 
 /// T_K ∘ … ∘ T_1: the first layer is the one next to the source.
@@ -111,17 +119,33 @@ impl Bijection for Compose {
         Ok((x, total))
     }
 
-    /// From the data's side: each layer sees what the layers after it make of the data.
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+        self.from_the_data(data, &mut |layer, seen| layer.initialise(seen))
+    }
+
+    fn has_statistics(&self) -> bool {
+        self.layers.iter().any(Bijection::has_statistics)
+    }
+
+    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+        self.from_the_data(data, &mut |layer, seen| layer.collect_statistics(seen))
+    }
+}
+
+impl Compose {
+    /// Visits the layers from the data's side, each with what the layers after it make of the data.
+    fn from_the_data(&mut self, data: &mut dyn Batches, visit: &mut dyn FnMut(&mut Layer, &mut Seen) -> Result<()>) -> Result<()> {
         let mut seen = Seen(Vec::new());
         data.each(&mut |x, given| {
             seen.0.push((x.clone(), given.context.cloned(), given.seed));
             Ok(())
         })?;
-        for layer in self.layers.iter_mut().rev() {
-            layer.initialise(&mut seen)?;
-            for (x, context, seed) in &mut seen.0 {
-                *x = layer.inverse_and_ladj(x.clone(), &Given { context: context.as_ref(), seed: *seed })?.0;
+        for (index, layer) in self.layers.iter_mut().enumerate().rev() {
+            visit(layer, &mut seen)?;
+            if index > 0 {
+                for (x, context, seed) in &mut seen.0 {
+                    *x = layer.inverse_and_ladj(x.clone(), &Given { context: context.as_ref(), seed: *seed })?.0;
+                }
             }
         }
         Ok(())

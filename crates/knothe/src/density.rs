@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use crate::{bijection::Given, error::Result};
+use crate::{
+    bijection::{Batches, Given},
+    error::Result,
+};
 
 /// Whether `log_prob` is the log density itself or a bound below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,16 @@ pub trait Density {
     /// Whether [`Density::log_prob`] is exact.
     fn exactness(&self) -> Exactness {
         Exactness::Exact
+    }
+
+    /// Sets the data-dependent start; see [`Bijection::initialise`](crate::Bijection::initialise).
+    fn initialise(&mut self, _data: &mut dyn Batches) -> Result<()> {
+        Ok(())
+    }
+
+    /// Sets statistics of the training set; see [`Bijection::collect_statistics`](crate::Bijection::collect_statistics).
+    fn collect_statistics(&mut self, _data: &mut dyn Batches) -> Result<()> {
+        Ok(())
     }
 
     /// log q(x | context), one value a row, for `x` of `[rows, dim]`. −∞ outside the support.

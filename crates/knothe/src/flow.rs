@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Bijection, Given},
+    bijection::{Batches, Bijection, Given},
     density::{Density, Exactness},
     error::{Error, Result},
 };
@@ -53,11 +53,6 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
         Ok((x, log_source - ladj))
     }
 
-    /// Sets what depends on the data; see [`Bijection::initialise`].
-    pub fn initialise(&mut self, data: &mut dyn crate::bijection::Batches) -> Result<()> {
-        self.bijection.initialise(data)
-    }
-
     /// What the source is given: the context, if it reads one.
     fn source_given<'a>(&self, given: &Given<'a>) -> Given<'a> {
         Given { context: given.context.filter(|_| self.source.context_dim() > 0), ..*given }
@@ -75,6 +70,14 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
 
     fn exactness(&self) -> Exactness {
         self.source.exactness()
+    }
+
+    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+        self.bijection.initialise(data)
+    }
+
+    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+        if self.bijection.has_statistics() { self.bijection.collect_statistics(data) } else { Ok(()) }
     }
 
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {

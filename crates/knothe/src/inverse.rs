@@ -37,4 +37,12 @@ impl<B: Bijection + Module> Bijection for Inverse<B> {
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         self.inner.initialise(data)
     }
+
+    fn has_statistics(&self) -> bool {
+        self.inner.has_statistics()
+    }
+
+    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+        self.inner.collect_statistics(data)
+    }
 }

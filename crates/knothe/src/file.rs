@@ -1,0 +1,110 @@
+//! Named tensors and a JSON document in one safetensors file: what model files and checkpoints are.
+//!
+//! The document stands in the file's metadata under the key `knothe`, as `{"format": 1, "crc32": …, "content": …}`; the
+//! checksum covers the content and every tensor, so that damage is found before anything is believed.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use burn::tensor::{DType, TensorData};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde_json::Value;
+
+use crate::{
+    error::{Error, Result},
+    parameters::Parameters,
+};
+
+/// The version of the format that this build writes, and the newest that it reads.
+const FORMAT: u64 = 1;
+const KEY: &str = "knothe";
+
+/// Writes a file as a whole or not at all: to a temporary file beside it, which is then renamed.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let failed = |source| Error::io("write", path, source);
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    {
+        let mut buffered = std::io::BufWriter::new(temporary.as_file_mut());
+        write(&mut buffered).and_then(|()| buffered.flush()).map_err(failed)?;
+    }
+    temporary.as_file().sync_all().map_err(failed)?;
+    temporary.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Writes a document and tensors.
+pub(crate) fn write(path: &Path, content: &Value, tensors: &Parameters) -> Result<()> {
+    let document = serde_json::json!({ "format": FORMAT, "crc32": checksum(content, tensors), "content": content });
+    let views = tensors
+        .iter()
+        .map(|(name, data)| {
+            let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
+            TensorView::new(dtype, data.shape().to_vec(), data.as_bytes()).map(|view| (name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, _>>();
+    let metadata = HashMap::from([(KEY.to_owned(), document.to_string())]);
+    let bytes = views
+        .and_then(|views| safetensors::serialize(views, Some(metadata)))
+        .map_err(|e| Error::model_file(path, format!("cannot be written as safetensors: {e}"), ""))?;
+    write_atomically(path, |file| file.write_all(&bytes))
+}
+
+/// Reads a file written by [`write`], whole and undamaged, or says why not.
+pub(crate) fn read(path: &Path) -> Result<(Value, Parameters)> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    parse(&bytes).map_err(|reason| {
+        let hint = if reason.starts_with("format") { "upgrade knothe" } else { "the file is damaged or was not written by knothe" };
+        Error::model_file(path, reason, hint)
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<(Value, Parameters), String> {
+    let damaged = |e: safetensors::SafeTensorError| format!("not a whole safetensors file: {e}");
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let document = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("a safetensors file without a knothe header")?;
+    let mut document: Value = serde_json::from_str(document).map_err(|e| format!("the knothe header is not JSON: {e}"))?;
+    match document["format"].as_u64() {
+        Some(format) if format <= FORMAT => {}
+        Some(format) => return Err(format!("format {format} is newer than {FORMAT}, the newest that this version of knothe reads")),
+        None => return Err("the knothe header has no format number".into()),
+    }
+    let mut parameters = Parameters::new();
+    for (name, view) in tensors.tensors() {
+        let dtype = match view.dtype() {
+            Dtype::F32 => DType::F32,
+            Dtype::F64 => DType::F64,
+            other => return Err(format!("tensor '{name}': expected F32 or F64, found {other:?}")),
+        };
+        let data = match dtype {
+            DType::F64 => TensorData::new(numbers(view.data(), f64::from_le_bytes), view.shape()),
+            _ => TensorData::new(numbers(view.data(), f32::from_le_bytes), view.shape()),
+        };
+        parameters.insert(name, data);
+    }
+    let content = document["content"].take();
+    if document["crc32"].as_u64() != Some(checksum(&content, &parameters)) {
+        return Err("the checksum does not fit the contents".into());
+    }
+    Ok((content, parameters))
+}
+
+fn numbers<T, const N: usize>(bytes: &[u8], from: fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks::<N>().0.iter().map(|&chunk| from(chunk)).collect()
+}
+
+fn checksum(content: &Value, tensors: &Parameters) -> u64 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(content.to_string().as_bytes());
+    for (name, data) in tensors {
+        hasher.update(name.as_bytes());
+        hasher.update(format!("{:?}", data.shape().to_vec()).as_bytes());
+        hasher.update(data.as_bytes());
+    }
+    u64::from(hasher.finalize())
+}

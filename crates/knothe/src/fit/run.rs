@@ -1,0 +1,184 @@
+//! The loop.
+
+use std::time::Instant;
+
+use burn::module::Module;
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+
+use super::{
+    Checkpoint, Checkpoints, Dataset, EVALUATION_ROWS, Epoch, FitConfig, FitReport, Observer, Progress, Schedule, Stopped,
+    adam::Adam,
+    average::Average,
+    checkpoint::{Counters, State},
+};
+use crate::{
+    bijection::Given,
+    conditioner::Order,
+    density::Density,
+    error::{Error, Result},
+    objective, parameters, values,
+};
+
+/// The weighted log-likelihoods of a data set's rows, log q(x) in model space, evaluated in order.
+pub fn evaluate(density: &impl Density, data: &Dataset, seed: u64) -> Result<Vec<f64>> {
+    let mut all = Vec::with_capacity(data.rows());
+    for batch in data.in_order(EVALUATION_ROWS, seed) {
+        let given = Given { context: batch.context.as_ref(), seed };
+        all.extend(values(density.log_prob(batch.x, &given)?));
+    }
+    Ok(all)
+}
+
+/// Fits a density by maximum likelihood, and returns the state that was best on the validation set, for evaluation.
+///
+/// The same seed, data and thread count give the same parameters, interrupted and resumed or not.
+/// Steps whose loss or gradient is not finite are skipped and counted.
+pub fn fit<M: Density + Module>(
+    density: M,
+    train: &Dataset,
+    validation: &Dataset,
+    config: &FitConfig,
+    checkpoints: Option<&Checkpoints>,
+    resume: Option<Checkpoint>,
+    observer: &mut impl Observer,
+) -> Result<(M, FitReport)> {
+    let started = Instant::now();
+    let size = config.batch.clamp(1, train.rows().max(1));
+    let epoch_steps = train.rows().div_ceil(size) as u64;
+    let steps = config.steps.unwrap_or(config.epochs * epoch_steps);
+    let mut state = match resume {
+        Some(checkpoint) => checkpoint.into_state(density.train())?,
+        None => {
+            let mut start = density.valid();
+            start.initialise(&mut { train })?;
+            start.collect_statistics(&mut { train })?;
+            let module = start.train();
+            let average = config.average.map(|_| Average::new(&module));
+            State { module, adam: Adam::default(), average, best: None, counters: Counters::default() }
+        }
+    };
+    let before = state.counters.seconds;
+    let mut written = Instant::now();
+    let mut stopped = Stopped::Finished;
+    let mut shuffled: Option<(u64, Vec<u32>)> = None;
+
+    while state.counters.step < steps {
+        let (epoch, at) = (state.counters.step / epoch_steps, state.counters.step % epoch_steps);
+        if at == 0 && config.patience > 0 && state.counters.stale_epochs >= config.patience {
+            stopped = Stopped::Patience;
+            break;
+        }
+        if shuffled.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            let mut rng = ChaCha12Rng::seed_from_u64(config.seed);
+            rng.set_stream(epoch);
+            shuffled = Some((epoch, Order::random(train.rows(), &mut rng).columns().iter().map(|&r| r as u32).collect()));
+        }
+        let rows = shuffled.as_ref().map_or(&[][..], |(_, rows)| rows.as_slice());
+        let start = at as usize * size;
+        let rows = &rows[start..rows.len().min(start + size)];
+        state = step(state, train, rows, steps, config)?;
+
+        let end_of_epoch = (at + 1 == epoch_steps) || state.counters.step == steps;
+        if end_of_epoch {
+            validate(&mut state, train, validation, config)?;
+        }
+        state.counters.seconds = before + started.elapsed().as_secs_f64();
+        let go_on = observer.step(&progress(&state.counters, epoch, steps, train.offset()));
+        if let Some(c) = checkpoints {
+            let due = state.counters.step < steps && ((end_of_epoch && epoch == 0) || written.elapsed().as_secs_f64() >= c.every);
+            if due || !go_on {
+                state.write(&c.path, &c.job)?;
+                written = Instant::now();
+            }
+        }
+        if !go_on {
+            stopped = Stopped::Interrupted;
+            break;
+        }
+    }
+    if state.best.is_none() {
+        validate(&mut state, train, validation, config)?;
+    }
+    let counters = state.counters;
+    let best = state.best.ok_or(Error::Diverged { steps: counters.skipped_in_a_row as usize })?;
+    let report = FitReport {
+        steps: counters.step,
+        history: counters.history,
+        best: counters.best,
+        skipped: counters.skipped,
+        seconds: before + started.elapsed().as_secs_f64(),
+        stopped,
+    };
+    Ok((parameters::restore(state.module.valid(), best)?, report))
+}
+
+/// One step of the optimiser on the rows named.
+fn step<M: Density + Module>(mut state: State<M>, train: &Dataset, rows: &[u32], steps: u64, config: &FitConfig) -> Result<State<M>> {
+    let c = &mut state.counters;
+    let batch = train.gather(rows, config.noise, config.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(c.step));
+    let loss = objective::max_likelihood(&state.module, &batch)?;
+    let value = loss.clone().into_scalar::<f64>();
+    let mut taken = false;
+    if value.is_finite() {
+        let rate = config.learning_rate * config.schedule.factor(c.step, steps, c.halvings);
+        let gradients = loss.backward();
+        (state.module, taken) = state.adam.step(state.module, &gradients, rate, config.weight_decay, config.clip);
+    }
+    c.step += 1;
+    if taken {
+        c.skipped_in_a_row = 0;
+        c.loss = (c.loss.0 + value, c.loss.1 + 1);
+        if let (Some(average), Some(decay)) = (&mut state.average, config.average) {
+            average.update(&state.module, decay);
+        }
+    } else {
+        c.skipped += 1;
+        c.skipped_in_a_row += 1;
+        if c.skipped_in_a_row >= config.skipped_limit {
+            return Err(Error::Diverged { steps: c.skipped_in_a_row as usize });
+        }
+    }
+    Ok(state)
+}
+
+/// Evaluates the validation set at the end of an epoch and keeps the best parameters.
+fn validate<M: Density + Module>(state: &mut State<M>, train: &Dataset, validation: &Dataset, config: &FitConfig) -> Result<()> {
+    let mut candidate = match &state.average {
+        Some(average) => average.applied(state.module.valid()),
+        None => state.module.valid(),
+    };
+    candidate.collect_statistics(&mut { train })?;
+    let log_likelihood = validation.mean(&evaluate(&candidate, validation, config.seed)?);
+    let c = &mut state.counters;
+    let (sum, number) = std::mem::take(&mut c.loss);
+    let train_log_likelihood = -sum / number.max(1) as f64 + train.offset();
+    c.history.push(Epoch { train: train_log_likelihood, validation: log_likelihood });
+    if log_likelihood.is_finite() && c.best.is_none_or(|(best, _)| log_likelihood > best) {
+        c.best = Some((log_likelihood, c.history.len() as u64));
+        c.stale_epochs = 0;
+        state.best = Some(parameters::collect(&candidate));
+    } else {
+        c.stale_epochs += 1;
+        let plateau = (config.patience / 4).max(1);
+        if config.schedule == Schedule::Plateau && c.stale_epochs.is_multiple_of(plateau) {
+            c.halvings += 1;
+        }
+    }
+    Ok(())
+}
+
+fn progress(c: &Counters, epoch: u64, steps: u64, offset: f64) -> Progress {
+    Progress {
+        step: c.step,
+        steps,
+        epoch: epoch + 1,
+        train: match c.loss {
+            (_, 0) => c.history.last().map_or(f64::NAN, |e| e.train),
+            (sum, number) => -sum / number as f64 + offset,
+        },
+        validation: c.history.last().map(|e| e.validation),
+        best: c.best.map(|(best, _)| best),
+        skipped: c.skipped,
+    }
+}

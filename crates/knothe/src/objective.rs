@@ -1,0 +1,21 @@
+//! What a fit minimises.
+
+use burn::tensor::Tensor;
+
+use crate::{bijection::Given, density::Density, error::Result, fit::Batch};
+
+/// The negative mean log-likelihood of a batch of n rows, −Σ w log q(x | context) / n, a tensor of one number; the weights w
+/// have mean 1 over the data set.
+///
+/// Minimising it maximises the likelihood; at the optimum it is the entropy of the data plus KL(data ‖ q).
+pub fn max_likelihood(density: &impl Density, batch: &Batch) -> Result<Tensor<1>> {
+    let log_prob = density.log_prob(batch.x.clone(), &Given::context(batch.context.as_ref()))?;
+    let rows = log_prob.dims()[0];
+    Ok(match &batch.weights {
+        None => log_prob.mean().neg(),
+        Some(weights) => {
+            let weights = crate::Placement::of(&log_prob).tensor(weights.iter().map(|w| -w / rows as f64).collect(), [rows]);
+            (log_prob * weights).sum()
+        }
+    })
+}
