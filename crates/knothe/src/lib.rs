@@ -6,6 +6,8 @@
 pub mod bijection;
 mod compose;
 pub mod conditioner;
+#[cfg(feature = "tables")]
+pub mod data;
 mod density;
 mod error;
 pub mod file;

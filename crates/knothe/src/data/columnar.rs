@@ -1,0 +1,144 @@
+//! Parquet and Arrow IPC files.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::{reader::FileReader, root_as_footer};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::table::{Column, Source, check_names};
+use crate::error::{Error, Result};
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
+
+/// A reader of record batches.
+pub(super) struct Columnar {
+    path: PathBuf,
+    format: &'static str,
+    batches: Batches,
+    batch_rows: usize,
+    skip: Vec<String>,
+    left: Option<RecordBatch>,
+}
+
+impl Columnar {
+    /// Reads a Parquet file's schema.
+    pub(super) fn parquet(path: &Path, file: File, batch_rows: usize, skip: &[String]) -> Result<Self> {
+        guarded(path, "Parquet", || {
+            let refuse = |e: parquet::errors::ParquetError| damaged(path, "Parquet", e.to_string());
+            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(refuse)?;
+            check_types(path, builder.schema(), skip)?;
+            let reader = builder.with_batch_size(batch_rows).build().map_err(refuse)?;
+            Ok(Columnar::new(path, "Parquet", Box::new(reader), batch_rows, skip))
+        })
+    }
+
+    /// Reads an Arrow file's footer.
+    pub(super) fn arrow(path: &Path, mut file: File, batch_rows: usize, skip: &[String]) -> Result<Self> {
+        check_blocks(path, &mut file)?;
+        guarded(path, "Arrow", || {
+            let reader = FileReader::try_new_buffered(file, None).map_err(|e| damaged(path, "Arrow", e.to_string()))?;
+            check_types(path, &reader.schema(), skip)?;
+            Ok(Columnar::new(path, "Arrow", Box::new(reader), batch_rows, skip))
+        })
+    }
+
+    fn new(path: &Path, format: &'static str, batches: Batches, batch_rows: usize, skip: &[String]) -> Self {
+        Columnar { path: path.to_owned(), format, batches, batch_rows, skip: skip.to_vec(), left: None }
+    }
+}
+
+impl Source for Columnar {
+    fn batch(&mut self) -> Result<Option<Vec<Column>>> {
+        let (path, format, batches) = (&self.path, self.format, &mut self.batches);
+        while self.left.as_ref().is_none_or(|b| b.num_rows() == 0) {
+            match guarded(path, format, || Ok(batches.next()))? {
+                None => return Ok(None),
+                Some(batch) => self.left = Some(batch.map_err(|e| damaged(path, format, e.to_string()))?),
+            }
+        }
+        let Some(batch) = self.left.take() else { return Ok(None) };
+        let taken = batch.num_rows().min(self.batch_rows);
+        self.left = Some(batch.slice(taken, batch.num_rows() - taken));
+        columns(path, &batch.slice(0, taken), &self.skip).map(Some)
+    }
+}
+
+/// The numbers of a batch.
+fn columns(path: &Path, batch: &RecordBatch, skip: &[String]) -> Result<Vec<Column>> {
+    let schema = batch.schema();
+    let read = |(field, array): (&arrow::datatypes::FieldRef, &arrow::array::ArrayRef)| {
+        let name = field.name().clone();
+        if skip.contains(&name) {
+            return Ok(Column { name, values: vec![f64::NAN; batch.num_rows()], integral_dtype: false });
+        }
+        let numbers = cast(array, &DataType::Float64).map_err(|e| damaged(path, "column", e.to_string()))?;
+        let values = numbers.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+        let integral_dtype = field.data_type().is_integer() || *field.data_type() == DataType::Boolean;
+        Ok(Column { name, values, integral_dtype })
+    };
+    schema.fields().iter().zip(batch.columns()).map(read).collect()
+}
+
+/// The columns that will be looked into hold numbers.
+fn check_types(path: &Path, schema: &SchemaRef, skip: &[String]) -> Result<()> {
+    let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+    check_names(path, &names)?;
+    for field in schema.fields().iter().filter(|f| !skip.contains(f.name())) {
+        let data_type = field.data_type();
+        let decimal = matches!(data_type, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..));
+        if !(data_type.is_integer() || data_type.is_floating() || decimal || *data_type == DataType::Boolean) {
+            return Err(Error::Table {
+                path: path.to_owned(),
+                column: Some(field.name().clone()),
+                row: None,
+                problem: format!("expected numbers, found {data_type}"),
+                hint: format!("write categories as whole numbers, or leave the column out with --drop {}", field.name()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The footer's blocks lie inside the file: the reader believes them, and would allocate whatever they say.
+fn check_blocks(path: &Path, file: &mut File) -> Result<()> {
+    const TRAILER: u64 = 10;
+    let io = |e| Error::io("read", path, e);
+    let wrong = || damaged(path, "Arrow", "its footer is not one".into());
+    let length = file.metadata().map_err(io)?.len();
+    let mut trailer = [0; TRAILER as usize];
+    if length < TRAILER {
+        return Err(wrong());
+    }
+    file.seek(SeekFrom::End(-(TRAILER as i64))).map_err(io)?;
+    file.read_exact(&mut trailer).map_err(io)?;
+    let size = i32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
+    let size = u64::try_from(size).ok().filter(|s| s + TRAILER <= length && trailer[4..] == *b"ARROW1").ok_or_else(wrong)?;
+    file.seek(SeekFrom::Start(length - TRAILER - size)).map_err(io)?;
+    let mut footer = vec![0; size as usize];
+    file.read_exact(&mut footer).map_err(io)?;
+    file.rewind().map_err(io)?;
+    let footer = root_as_footer(&footer).map_err(|_| wrong())?;
+    let inside = |block: &arrow::ipc::Block| {
+        let parts = [block.offset(), i64::from(block.metaDataLength()), block.bodyLength()].map(|v| u64::try_from(v).ok());
+        parts.into_iter().try_fold(0, |end: u64, part| end.checked_add(part?)).is_some_and(|end| end <= length)
+    };
+    let blocks = footer.recordBatches().into_iter().flatten().chain(footer.dictionaries().into_iter().flatten());
+    if blocks.into_iter().all(inside) { Ok(()) } else { Err(damaged(path, "Arrow", "a block lies outside the file".into())) }
+}
+
+fn damaged(path: &Path, format: &str, reason: String) -> Error {
+    let reason = reason.lines().next().unwrap_or_default().to_owned();
+    Error::table(path, format!("expected a {format} file, found one that cannot be read ({reason})"), "")
+}
+
+/// The readers of both formats panic on some damaged files; to a user that is a damaged file and nothing more.
+fn guarded<T>(path: &Path, format: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged(path, format, "its parts contradict each other".into())))
+}

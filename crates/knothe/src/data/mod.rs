@@ -1,0 +1,50 @@
+//! Tables: files to numbers, columns to a model's coordinates, and back.
+//!
+//! [`Table`] is what a file holds; a [`Schema`] says what each column is (continuous, positive, bounded, integer, a lattice);
+//! [`Preprocess`] is the bijection from standardised reals to the units of the file, so that a density is one of the user's own columns;
+//! [`diagnose`] says, before anything is trained, which columns have no density.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use knothe::data::{MissingPolicy, Need, Overrides, Roles, Schema, Table, diagnose};
+//! let table = Table::read(Path::new("magic.parquet"))?;
+//! let roles = Roles { context: vec!["class".into()], ..Roles::default() };
+//! let (mut schema, notices) = Schema::infer(&table, &Overrides::default(), &roles, MissingPolicy::Reject)?;
+//! let rows = schema.rows(&table, Need::Fit)?;
+//! diagnose(&table.path, &schema, &rows)?;
+//! schema.fit(&rows)?;
+//! let (x, ladj, context) = schema.to_model(&rows, 0)?;
+//! # Ok::<(), knothe::Error>(())
+//! ```
+
+mod columnar;
+mod delimited;
+mod dependence;
+mod diagnose;
+mod infer;
+mod kind;
+mod lattice;
+mod npy;
+mod preprocess;
+mod rows;
+mod schema;
+mod table;
+mod write;
+
+pub use diagnose::diagnose;
+pub use kind::{Kind, Overrides};
+pub use lattice::Lattice;
+pub use preprocess::Preprocess;
+pub use rows::{Need, Rows};
+pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
+pub use table::{Column, Table, TableReader};
+pub use write::{write_csv_header, write_csv_rows, write_table};
+
+/// `'a', 'b' and 'c'`.
+pub(crate) fn quoted<S: AsRef<str>>(names: &[S]) -> String {
+    let each: Vec<String> = names.iter().map(|n| format!("'{}'", n.as_ref())).collect();
+    match each.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => each.join(""),
+    }
+}

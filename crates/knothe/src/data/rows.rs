@@ -1,0 +1,168 @@
+//! A table as the rows of a schema.
+
+use super::{
+    quoted,
+    schema::{MissingPolicy, Schema},
+    table::{Column, Table},
+};
+use crate::data::Kind;
+use crate::error::{Error, Result};
+
+/// What the rows are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// To learn from: all columns, and the weights.
+    Fit,
+    /// To score: all columns; weights where they are there.
+    Score,
+    /// To be given: the context columns alone.
+    Context,
+}
+
+/// Rows of numbers in the units of the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// The number of rows.
+    pub n: usize,
+    /// Row-major `[n, dim]`; empty for [`Need::Context`].
+    pub x: Vec<f64>,
+    /// Row-major `[n, context_dim]`.
+    pub context: Vec<f64>,
+    /// The weights.
+    pub weights: Option<Vec<f64>>,
+    /// How many rows were left out because they lack a value.
+    pub dropped: usize,
+    /// Which rows of the file these are, counted from 0.
+    pub index: Vec<u64>,
+}
+
+impl Schema {
+    /// Matches a table's columns by name, in any order.
+    ///
+    /// Fails on a missing or an extra column (dropped, constant and weight columns may be there or not), on a missing value where the schema rejects them,
+    /// on a value that contradicts its column's kind, and on weights that are missing, negative or all 0.
+    pub fn rows(&self, table: &Table, need: Need) -> Result<Rows> {
+        let modelled: Vec<(&Column, Kind)> = match need {
+            Need::Context => Vec::new(),
+            _ => self.modelled().map(|c| Ok((self.find(table, &c.name)?, c.kind))).collect::<Result<_>>()?,
+        };
+        let context: Vec<&Column> = self.context.iter().map(|c| self.find(table, &c.name)).collect::<Result<_>>()?;
+        if need != Need::Context {
+            self.check_no_extra(table)?;
+        }
+        let weights = match &self.weights {
+            Some(name) if need == Need::Fit => Some(self.find(table, name)?),
+            Some(name) if need == Need::Score => table.column(name),
+            _ => None,
+        };
+        let used: Vec<&Column> = modelled.iter().map(|(c, _)| *c).chain(context.iter().copied()).collect();
+        let kept = complete_rows(table, &used, self.missing)?;
+        for (column, kind) in &modelled {
+            check_kind(table, column, *kind, &kept)?;
+        }
+        Ok(Rows {
+            n: kept.len(),
+            x: kept.iter().flat_map(|&i| modelled.iter().map(move |(c, _)| c.values[i])).collect(),
+            context: kept.iter().flat_map(|&i| context.iter().map(move |c| c.values[i])).collect(),
+            weights: weights.map(|w| checked_weights(table, w, &kept)).transpose()?,
+            dropped: table.rows() - kept.len(),
+            index: kept.iter().map(|&i| table.first_row + i as u64).collect(),
+        })
+    }
+
+    fn find<'a>(&self, table: &'a Table, name: &str) -> Result<&'a Column> {
+        table.column(name).ok_or_else(|| {
+            let found: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+            Error::table(&table.path, format!("expected a column '{name}', found {}", quoted(&found)), near(name, &found))
+        })
+    }
+
+    fn check_no_extra(&self, table: &Table) -> Result<()> {
+        let known = |name: &String| {
+            self.columns.iter().any(|c| c.name == *name)
+                || self.context.iter().any(|c| c.name == *name)
+                || self.weights.as_ref() == Some(name)
+                || self.dropped.contains(name)
+        };
+        let extra: Vec<&String> = table.columns.iter().map(|c| &c.name).filter(|n| !known(n)).collect();
+        if extra.is_empty() {
+            return Ok(());
+        }
+        let expected: Vec<&String> = self.columns.iter().map(|c| &c.name).chain(self.context.iter().map(|c| &c.name)).collect();
+        let problem = format!("expected the columns {}, found also {}", quoted(&expected), quoted(&extra));
+        Err(Error::table(&table.path, problem, "leave the extra columns out of the table"))
+    }
+}
+
+/// The names that look like `name`, as a hint; empty when none does.
+pub(super) fn near<S: AsRef<str>>(name: &str, known: &[S]) -> String {
+    let close: Vec<&str> = known.iter().map(AsRef::as_ref).filter(|k| distance(name, k) <= 1 + name.chars().count() / 4).collect();
+    if close.is_empty() { String::new() } else { format!("did you mean {}?", quoted(&close)) }
+}
+
+/// Edits that turn one name into the other, whatever the case (Levenshtein 1966).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The rows that have all values of `used`, or, where the policy says so, an error that counts what is missing.
+pub(super) fn complete_rows(table: &Table, used: &[&Column], policy: MissingPolicy) -> Result<Vec<usize>> {
+    let missing = |c: &Column| c.values.iter().filter(|v| v.is_nan()).count();
+    let counts: Vec<(&str, usize)> = used.iter().map(|c| (c.name.as_str(), missing(c))).filter(|(_, n)| *n > 0).collect();
+    let all: Vec<String> = counts.iter().map(|(name, n)| format!("'{name}' {n}")).collect();
+    if let Some((name, _)) = counts.iter().find(|(_, n)| *n == table.rows()) {
+        let hint = format!("--drop {name} leaves the column out");
+        return Err(Error::table(&table.path, format!("expected values in column '{name}', found only missing ones"), hint));
+    }
+    if policy == MissingPolicy::Reject && !counts.is_empty() {
+        let problem = format!("expected complete rows, found missing values: {} (of {} rows)", all.join(", "), table.rows());
+        return Err(Error::table(&table.path, problem, "--missing drop leaves out the rows that lack a value"));
+    }
+    let kept: Vec<usize> = (0..table.rows()).filter(|&i| used.iter().all(|c| !c.values[i].is_nan())).collect();
+    if kept.is_empty() && !counts.is_empty() {
+        return Err(Error::table(&table.path, format!("expected complete rows, found none: {} missing", all.join(", ")), ""));
+    }
+    Ok(kept)
+}
+
+fn check_kind(table: &Table, column: &Column, kind: Kind, kept: &[usize]) -> Result<()> {
+    for &i in kept {
+        if let Some(expected) = kind.contradiction(column.values[i]) {
+            return Err(Error::Table {
+                path: table.path.clone(),
+                column: Some(column.name.clone()),
+                row: Some(table.first_row + i as u64 + 1),
+                problem: format!("expected {expected}, found {}", column.values[i]),
+                hint: "the schema that the model was given says so".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn checked_weights(table: &Table, weights: &Column, kept: &[usize]) -> Result<Vec<f64>> {
+    let refuse = |row: Option<usize>, found: String| Error::Table {
+        path: table.path.clone(),
+        column: Some(weights.name.clone()),
+        row: row.map(|i| table.first_row + i as u64 + 1),
+        problem: format!("expected weights of at least 0 that are not all 0, found {found}"),
+        hint: String::new(),
+    };
+    let values: Vec<f64> = kept.iter().map(|&i| weights.values[i]).collect();
+    if let Some(k) = values.iter().position(|w| !(*w >= 0.0)) {
+        let found = if values[k].is_nan() { "none".into() } else { values[k].to_string() };
+        return Err(refuse(Some(kept[k]), found));
+    }
+    if values.iter().sum::<f64>() > 0.0 { Ok(values) } else { Err(refuse(None, "only 0".into())) }
+}

@@ -1,0 +1,199 @@
+//! A table of numbers, read whole or in batches.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::{columnar, delimited, npy};
+use crate::error::{Error, Result};
+
+/// The largest magnitude a table may hold: beyond it the squares that a fit takes overflow 32-bit floats for certain.
+const LARGEST: f64 = 1e30;
+
+/// A named column of numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// The name.
+    pub name: String,
+    /// One value a row; NaN where the value is missing.
+    pub values: Vec<f64>,
+    /// Whether the file stores whole numbers: an integer or Boolean type, or text in which every value is whole.
+    pub integral_dtype: bool,
+}
+
+/// Named columns of equal length. Booleans are 0 and 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The file, for messages.
+    pub path: PathBuf,
+    /// The columns, in the order of the file.
+    pub columns: Vec<Column>,
+    /// The rows of the file before the first row of this table: 0 unless it is a batch.
+    pub first_row: u64,
+}
+
+impl Table {
+    /// Reads a whole file: `.csv`, `.tsv`, `.parquet`, `.arrow`, `.feather`, `.ipc` or `.npy` (columns x1, …, xD).
+    ///
+    /// Fails on what is no table of finite numbers, with the column and the row (counted from 1 without the header).
+    pub fn read(path: &Path) -> Result<Self> {
+        Table::read_skipping(path, &[])
+    }
+
+    /// Reads a whole file without looking into the columns named in `skip`, which may hold anything: their values are missing.
+    pub fn read_skipping(path: &Path, skip: &[String]) -> Result<Self> {
+        let mut batches = TableReader::open_skipping(path, 1 << 16, skip)?;
+        let Some(first) = batches.next() else { return Err(no_rows(path)) };
+        let mut table = first?;
+        for batch in batches {
+            for (all, column) in table.columns.iter_mut().zip(batch?.columns) {
+                all.values.extend(column.values);
+                all.integral_dtype &= column.integral_dtype;
+            }
+        }
+        Ok(table)
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.columns.first().map_or(0, |c| c.values.len())
+    }
+
+    /// The column of a name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Sets every row of a column to a value, adding the column when it is not there.
+    pub fn set(&mut self, name: &str, value: f64) {
+        let column = Column { name: name.into(), values: vec![value; self.rows()], integral_dtype: value.fract() == 0.0 };
+        match self.columns.iter_mut().find(|c| c.name == name) {
+            Some(old) => *old = column,
+            None => self.columns.push(column),
+        }
+    }
+}
+
+/// What a file format does: gives the next rows, at least one, or nothing at the end.
+pub(super) trait Source {
+    /// The next batch of columns.
+    fn batch(&mut self) -> Result<Option<Vec<Column>>>;
+}
+
+/// Reads a file in batches, in memory that depends on the batch and not on the file.
+///
+/// (An Arrow file is read in the batches that it was written in, and a Parquet file a page at a time.)
+pub struct TableReader {
+    path: PathBuf,
+    source: Box<dyn Source>,
+    rows: u64,
+    finished: bool,
+}
+
+impl TableReader {
+    /// Opens a file for batches of at most `batch_rows` rows (at least 1).
+    pub fn open(path: &Path, batch_rows: usize) -> Result<Self> {
+        TableReader::open_skipping(path, batch_rows, &[])
+    }
+
+    /// As [`TableReader::open`], without looking into the columns named in `skip`: their values are missing.
+    pub fn open_skipping(path: &Path, batch_rows: usize, skip: &[String]) -> Result<Self> {
+        let batch_rows = batch_rows.max(1);
+        let ending = ending(path)?;
+        let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+        let about = file.metadata().map_err(|e| Error::io("read", path, e))?;
+        if about.is_dir() {
+            return Err(Error::table(path, "expected a file, found a folder", ""));
+        }
+        if about.is_file() && about.len() == 0 {
+            return Err(Error::table(path, "expected a table, found an empty file", ""));
+        }
+        let source: Box<dyn Source> = match ending.as_str() {
+            "csv" => Box::new(delimited::Delimited::open(path, file, b',', batch_rows, skip)?),
+            "tsv" => Box::new(delimited::Delimited::open(path, file, b'\t', batch_rows, skip)?),
+            "parquet" => Box::new(columnar::Columnar::parquet(path, file, batch_rows, skip)?),
+            "npy" => Box::new(npy::Npy::open(path, file, batch_rows)?),
+            _ => Box::new(columnar::Columnar::arrow(path, file, batch_rows, skip)?),
+        };
+        Ok(TableReader { path: path.to_owned(), source, rows: 0, finished: false })
+    }
+}
+
+impl Iterator for TableReader {
+    type Item = Result<Table>;
+
+    fn next(&mut self) -> Option<Result<Table>> {
+        if self.finished {
+            return None;
+        }
+        let batch = self.source.batch().and_then(|columns| match columns {
+            None if self.rows == 0 => Err(no_rows(&self.path)),
+            None => Ok(None),
+            Some(columns) => {
+                check_values(&self.path, &columns, self.rows)?;
+                let table = Table { path: self.path.clone(), columns, first_row: self.rows };
+                self.rows += table.rows() as u64;
+                Ok(Some(table))
+            }
+        });
+        self.finished = !matches!(batch, Ok(Some(_)));
+        batch.transpose()
+    }
+}
+
+/// The ending of a file's name in lower case; an error for one that is no table's.
+pub(super) fn ending(path: &Path) -> Result<String> {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "csv" | "tsv" | "parquet" | "arrow" | "feather" | "ipc" | "npy" => Ok(ending),
+        _ if path.is_dir() => Err(Error::table(path, "expected a file, found a folder", "")),
+        other => {
+            let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
+            Err(Error::table(
+                path,
+                format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}"),
+                "",
+            ))
+        }
+    }
+}
+
+/// Names are there and differ.
+pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
+    if names.is_empty() {
+        return Err(Error::table(path, "expected at least one column, found none", ""));
+    }
+    let mut seen = HashSet::new();
+    for (j, name) in names.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(Error::table(path, format!("expected a name for each column, found none for column {}", j + 1), ""));
+        }
+        if !seen.insert(name) {
+            return Err(Error::table(path, format!("expected names that differ, found two columns named '{name}'"), "rename one of them"));
+        }
+    }
+    Ok(())
+}
+
+/// Every value is missing or of a magnitude that can be squared.
+fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
+    for column in columns {
+        let wrong = column.values.iter().position(|v| !(v.is_nan() || v.abs() <= LARGEST));
+        if let Some(i) = wrong {
+            let value = column.values[i];
+            let expected = if value.is_finite() { "a magnitude of at most 1e30" } else { "a finite number" };
+            return Err(Error::Table {
+                path: path.to_owned(),
+                column: Some(column.name.clone()),
+                row: Some(first_row + i as u64 + 1),
+                problem: format!("expected {expected}, found {value:?}"),
+                hint: "an empty field or NaN marks a missing value".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn no_rows(path: &Path) -> Error {
+    Error::table(path, "expected at least one row, found none", "")
+}
