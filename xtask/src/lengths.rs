@@ -11,13 +11,12 @@ const NOT_OURS: [&str; 2] = ["target", "data"];
 
 /// Names every file that is too long.
 pub fn check() -> Outcome {
-    let mut files = Vec::new();
-    collect(&root(), &mut files)?;
+    let files = ours()?;
     let mut long = Vec::new();
     for file in &files {
         let lines = fs::read_to_string(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?.lines().count();
         if lines > LONGEST {
-            long.push(format!("{}: {lines} lines", file.strip_prefix(root()).unwrap_or(file).display()));
+            long.push(format!("{}: {lines} lines", shown(file)));
         }
     }
     if long.is_empty() {
@@ -25,6 +24,18 @@ pub fn check() -> Outcome {
         return Ok(());
     }
     Err(format!("at most {LONGEST} lines a file, found\n  {}", long.join("\n  ")))
+}
+
+/// Every source file and page of the repository.
+pub fn ours() -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    collect(&root(), &mut files)?;
+    Ok(files)
+}
+
+/// A path as it is written from the root.
+pub fn shown(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap_or(file).display().to_string()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Outcome {

@@ -4,6 +4,7 @@ mod data;
 mod features;
 mod lengths;
 mod licences;
+mod links;
 mod step;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
 The checks of `test` that are not a cargo command of their own:
 
   lengths    no source file or page is longer than 500 lines
+  links      no page links to a file that is not there
   licences   every dependency's licence is a permissive one
   features   `cargo run` and `cargo test` build their dependencies with the same features, so only once";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["data"] => run_all(&data::steps()),
         ["bench"] => run_all(&[Step::cargo("benchmarks", &["bench", "--workspace"])]),
         ["lengths"] => run_all(&[Step::check("lengths", lengths::check)]),
+        ["links"] => run_all(&[Step::check("links", links::check)]),
         ["licences"] => run_all(&[Step::check("licences", licences::check)]),
         ["features"] => run_all(&[Step::check("features", features::check)]),
         ["--help" | "-h" | "help"] => {
@@ -58,6 +61,7 @@ fn test() -> Vec<Step> {
     vec![
         Step::cargo("format", &["fmt", "--all", "--check"]),
         Step::check("lengths", lengths::check),
+        Step::check("links", links::check),
         Step::check("licences", licences::check),
         Step::check("features", features::check),
         Step::cargo("clippy", &clippy),
