@@ -189,16 +189,12 @@ impl Made {
                 let activated = self.config.activation.apply(self.residual(l, y, &mut carry));
                 units[l].inplace(|layer| layer.slice_assign([from..to, 0..rows], activated));
             }
-            let (known, before) = match hidden {
-                0 => (dim, values.clone()),
-                _ => {
-                    let known = span(&self.degrees[hidden - 1], rank).1;
-                    (known, units[hidden - 1].clone().narrow(0, 0, known))
-                }
-            };
+            // Without a context no unit is known to the first coordinate: its parameters are the biases.
+            let known = if hidden == 0 { dim } else { span(&self.degrees[hidden - 1], rank).1 };
             let bias = output_bias.clone().narrow(0, column, 1).squeeze_dim::<2>(0);
             let mut theta = bias.expand([count, rows]);
             if known > 0 {
+                let before = if hidden == 0 { values.clone() } else { units[hidden - 1].clone().narrow(0, 0, known) };
                 theta = theta + output_weight.clone().narrow(0, column, 1).squeeze_dim::<2>(0).narrow(1, 0, known).matmul(before);
             }
             if let Some(c) = &output_context {

@@ -1,0 +1,47 @@
+//! `cargo run` and `cargo test --workspace` build each dependency with the same features, and so only once.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use crate::step::{Outcome, output, program};
+
+/// Names every package that a fresh clone's first command builds in one way and its tests in another.
+pub fn check() -> Outcome {
+    // Two builds of one package, for build scripts and for the program, are two features lists; in both commands the same ones.
+    let run = features(&["--package", "knothe-cli", "--edges", "normal,build"])?;
+    let test = features(&["--workspace", "--edges", "normal,build,dev"])?;
+    let differences: Vec<String> = run
+        .iter()
+        .filter(|(package, lists)| lists.iter().any(|list| !test.get(*package).is_some_and(|own| own.contains(list))))
+        .map(|(package, lists)| {
+            let own = test.get(package).map(|own| own.join("] or [")).unwrap_or_default();
+            format!("{package}: run [{}], test [{own}]", lists.join("] or ["))
+        })
+        .collect();
+    if differences.is_empty() {
+        eprintln!("{} packages of `cargo run`, each with its features in `cargo test`", run.len());
+        return Ok(());
+    }
+    Err(format!(
+        "expected one set of features a package, found\n  {}\nname the missing ones as feature pins in Cargo.toml and crates/knothe-cli/Cargo.toml",
+        differences.join("\n  ")
+    ))
+}
+
+/// The lists of features with which a selection builds each package, our own left out.
+fn features(selection: &[&str]) -> Result<BTreeMap<String, Vec<String>>, String> {
+    let mut arguments = vec!["tree", "--locked", "--prefix", "none", "--format", "{p}|{f}"];
+    arguments.extend(selection);
+    let tree = output(Command::new(program("cargo")).args(arguments))?;
+    let mut packages: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (package, list) in tree.lines().filter_map(|line| line.trim_end_matches(" (*)").split_once('|')) {
+        if package.contains(" (/") {
+            continue;
+        }
+        let lists = packages.entry(package.to_owned()).or_default();
+        if !lists.iter().any(|known| known == list) {
+            lists.push(list.to_owned());
+        }
+    }
+    Ok(packages)
+}
