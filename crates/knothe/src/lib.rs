@@ -6,6 +6,7 @@
 pub mod bijection;
 mod compose;
 pub mod conditioner;
+pub mod conformance;
 mod density;
 mod error;
 mod flow;

@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{Activation, Linear};
-use crate::{bijection::check_dim, error::Result, placement::Placement};
+use super::{Activation, Linear, check_context, check_input};
+use crate::{error::Result, placement::Placement};
 
 /// What a [`Dense`] network is made of.
 #[derive(Clone, Debug)]
@@ -46,8 +46,8 @@ impl Dense {
 
     /// The parameters of each coordinate, `[rows, parameters, outputs]`.
     pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
-        let rows = check_dim("conditioner input", &x, self.config.inputs)?;
-        let mut h = match context {
+        let rows = check_input(&x, self.config.inputs, self.layers[0].bias().dtype())?;
+        let mut h = match check_context(context, rows, self.config.context_dim)? {
             Some(c) => Tensor::cat(vec![x, c.clone()], 1),
             None => x,
         };

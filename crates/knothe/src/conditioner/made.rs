@@ -15,9 +15,8 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{Activation, Degrees, Linear, Order};
+use super::{Activation, Degrees, Linear, Order, check_context, check_input};
 use crate::{
-    bijection::check_dim,
     error::{Error, Result},
     placement::Placement,
 };
@@ -116,7 +115,8 @@ impl Made {
 
     /// The parameters of every coordinate in one pass, `[rows, parameters, dim]`.
     pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
-        let rows = check_dim("conditioner input", &x, self.dim())?;
+        let rows = check_input(&x, self.dim(), self.layers[0].bias().dtype())?;
+        let context = check_context(context, rows, self.config.context_dim)?;
         let mut carry: Option<Tensor<2>> = None;
         let mut h = x;
         for (l, layer) in self.layers.iter().enumerate() {
@@ -158,6 +158,7 @@ impl Made {
     ) -> Result<Tensor<2>> {
         let dim = self.dim();
         let (count, hidden) = (self.config.parameters, self.degrees.len());
+        let context = check_context(context, rows, self.config.context_dim)?;
         let context = match (&self.context, context) {
             (Some(w), Some(c)) => Some(w.val().transpose().matmul(c.clone().transpose())),
             _ => None,

@@ -16,3 +16,26 @@ pub use dense::{Dense, DenseConfig};
 pub use linear::Linear;
 pub use made::{Made, MadeConfig};
 pub use order::Order;
+
+use burn::tensor::{DType, Tensor};
+
+use crate::{
+    bijection::{Given, check_dim},
+    error::{Error, Result},
+};
+
+/// Checks that `x` is `[rows, dim]` in the precision of the weights; returns the rows.
+pub(crate) fn check_input(x: &Tensor<2>, dim: usize, dtype: DType) -> Result<usize> {
+    if x.dtype() != dtype {
+        return Err(Error::Shape { what: "precision".into(), expected: format!("{dtype:?}"), found: format!("{:?}", x.dtype()) });
+    }
+    check_dim("conditioner input", x, dim)
+}
+
+/// The context that a conditioner of width `context_dim` reads: one row a row of the call, and none for width 0.
+pub(crate) fn check_context(context: Option<&Tensor<2>>, rows: usize, context_dim: usize) -> Result<Option<&Tensor<2>>> {
+    if context_dim == 0 {
+        return Ok(None);
+    }
+    Given::context(context).check(rows, context_dim).map(|()| context)
+}
