@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{Activation, Linear, check_context, check_input};
+use super::{Activation, Linear, OUTPUT_GAIN, check_context, check_input};
 use crate::{error::Result, placement::Placement};
 
 /// What a [`Dense`] network is made of.
@@ -39,8 +39,9 @@ impl Dense {
         widths.extend(&config.hidden);
         widths.push(config.parameters * config.outputs);
         let last = widths.len() - 2;
-        let layers =
-            (0..=last).map(|l| Linear::new(widths[l], widths[l + 1], None, if l == last { 0.01 } else { 1.0 }, place, rng)).collect();
+        let layers = (0..=last)
+            .map(|l| Linear::new(widths[l], widths[l + 1], None, if l == last { OUTPUT_GAIN } else { 1.0 }, place, rng))
+            .collect();
         Dense { layers, config }
     }
 

@@ -9,6 +9,7 @@ mod dense;
 mod linear;
 mod made;
 mod order;
+mod solve;
 
 pub use activation::Activation;
 pub use degrees::Degrees;
@@ -24,11 +25,17 @@ use crate::{
     error::{Error, Result},
 };
 
+/// Gain of an output layer: small enough for ten layers of affine maps on [−3, 3] to start within 0.05 of the identity.
+pub(crate) const OUTPUT_GAIN: f64 = 0.001;
+
+/// Checks that `x` has the precision of the weights, which Burn does not convert.
+pub(crate) fn check_dtype(what: &str, x: &Tensor<2>, dtype: DType) -> Result<()> {
+    if x.dtype() == dtype { Ok(()) } else { Err(Error::shape(what, format!("numbers of type {dtype:?}"), x.dtype())) }
+}
+
 /// Checks that `x` is `[rows, dim]` in the precision of the weights; returns the rows.
 pub(crate) fn check_input(x: &Tensor<2>, dim: usize, dtype: DType) -> Result<usize> {
-    if x.dtype() != dtype {
-        return Err(Error::Shape { what: "precision".into(), expected: format!("{dtype:?}"), found: format!("{:?}", x.dtype()) });
-    }
+    check_dtype("conditioner input", x, dtype)?;
     check_dim("conditioner input", x, dim)
 }
 

@@ -30,16 +30,23 @@ pub struct Quadrature {
     /// The centre of the grid.
     pub centre: [f64; 2],
     /// Half of the points lie within this distance of the centre in each coordinate.
-    pub scale: f64,
+    pub scale: [f64; 2],
 }
 
 impl Default for Quadrature {
     fn default() -> Self {
-        Quadrature { points: 400, centre: [0.0, 0.0], scale: 1.5 }
+        Quadrature { points: 600, centre: [0.0, 0.0], scale: [1.5, 1.5] }
     }
 }
 
 impl Quadrature {
+    /// A grid that fits samples of `[rows, 2]`: centred at the medians, scaled to the distance between the quartiles.
+    pub fn around(samples: Tensor<2>) -> Self {
+        let x = values(samples);
+        let (first, second) = (quartiles(x.iter().step_by(2)), quartiles(x.iter().skip(1).step_by(2)));
+        Quadrature { centre: [first[1], second[1]], scale: [first[2] - first[0], second[2] - second[0]], ..Quadrature::default() }
+    }
+
     /// ∫ g(x, log q(x)) dx over the grid.
     fn integrate<Q: Density>(
         &self,
@@ -53,18 +60,19 @@ impl Quadrature {
         let nodes: Vec<(f64, f64)> = (0..points)
             .map(|k| {
                 let angle = FRAC_PI_2 * ((2 * k + 1) as f64 / points as f64 - 1.0);
-                (self.scale * angle.tan(), self.scale * 2.0 * FRAC_PI_2 / points as f64 / angle.cos().powi(2))
+                (angle.tan(), 2.0 * FRAC_PI_2 / points as f64 / angle.cos().powi(2))
             })
             .collect();
         let mut total = 0.0;
         // One line of the grid a call bounds the memory.
         for &(x0, w0) in &nodes {
-            let line = nodes.iter().flat_map(|&(x1, _)| [self.centre[0] + x0, self.centre[1] + x1]).collect();
+            let line =
+                nodes.iter().flat_map(|&(x1, _)| [self.centre[0] + self.scale[0] * x0, self.centre[1] + self.scale[1] * x1]).collect();
             let context = context.map(|c| c.clone().expand([points, c.dims()[1]]));
             let log_q = q.log_prob(place.tensor(line, [points, 2]), &Given::context(context.as_ref()))?;
             total += w0 * values(log_q).iter().zip(&nodes).map(|(&l, &(_, w1))| w1 * g(l)).sum::<f64>();
         }
-        Ok(total)
+        Ok(total * self.scale[0] * self.scale[1])
     }
 
     /// The integral, and how far it may be off: four times its change from half as many points.
@@ -129,8 +137,8 @@ pub fn samples_are_uniform<Q: Density>(q: &Q, n: usize, given: &Given, rng: &mut
     Ok(())
 }
 
-/// E_q[p(x)/q(x)] = 1 over `n` samples of q, with p a normal of the samples' mean and half their covariance: it holds only when
-/// the samples follow q and ∫q = 1, in any number of dimensions. A given context must be `n` equal rows.
+/// E_q[p(x)/q(x)] = 1 over `n` samples of q, with p the normal that fits the inner half of the samples: it holds only when the
+/// samples follow q and ∫q = 1, in any number of dimensions. A given context must be `n` equal rows.
 ///
 /// Tolerance: five standard errors of the mean, which are finite because p is narrower than q; and never above 0.2.
 pub fn samples_agree<Q: Density>(q: &Q, n: usize, given: &Given, rng: &mut impl Rng) -> Result<(), Violation> {
@@ -138,10 +146,18 @@ pub fn samples_agree<Q: Density>(q: &Q, n: usize, given: &Given, rng: &mut impl 
     let dim = q.dim();
     let x = q.sample(n, given, rng).map_err(failed(law))?;
     let log_q = values(q.log_prob(x.clone(), given).map_err(failed(law))?);
-    let x = nalgebra::DMatrix::from_row_slice(n, dim, &values(x));
-    let mean = x.row_mean();
-    let centred = nalgebra::DMatrix::from_fn(n, dim, |i, j| x[(i, j)] - mean[j]);
-    let covariance = centred.transpose() * &centred / (2.0 * n as f64);
+    let x = values(x);
+    let spread: Vec<[f64; 3]> = (0..dim).map(|j| quartiles(x.iter().skip(j).step_by(dim))).collect();
+    let far = |row: &[f64]| row.iter().zip(&spread).map(|(v, q)| ((v - q[1]) / (q[2] - q[0])).powi(2)).sum::<f64>();
+    let mut rows: Vec<&[f64]> = x.chunks(dim).collect();
+    rows.sort_by(|a, b| far(a).total_cmp(&far(b)));
+    rows.truncate(n / 2);
+    let inner = nalgebra::DMatrix::from_fn(rows.len(), dim, |i, j| rows[i][j]);
+    let mean = inner.row_mean();
+    let from_mean = |m: &nalgebra::DMatrix<f64>| nalgebra::DMatrix::from_fn(m.nrows(), dim, |i, j| m[(i, j)] - mean[j]);
+    let inner = from_mean(&inner);
+    let covariance = inner.transpose() * &inner / rows.len() as f64;
+    let centred = from_mean(&nalgebra::DMatrix::from_row_slice(n, dim, &x));
     let Some(cholesky) = covariance.cholesky() else {
         return check(law, 0, || "covariance of the samples".into(), 1.0, f64::NAN, 0.0);
     };
@@ -225,6 +241,13 @@ fn with_condition<Q: Density>(q: &Q, x: Tensor<2>, given: &Given) -> Result<(Vec
         }
     }
     Ok((log_q, worst))
+}
+
+/// The quartiles of some numbers.
+fn quartiles<'a>(numbers: impl Iterator<Item = &'a f64>) -> [f64; 3] {
+    let mut sorted: Vec<f64> = numbers.copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|q| sorted.get(sorted.len() * q / 4).copied().unwrap_or(f64::NAN))
 }
 
 /// The mean and its standard error.
