@@ -6,6 +6,7 @@
 pub mod bijection;
 mod compose;
 pub mod conditioner;
+pub mod conformance;
 #[cfg(feature = "tables")]
 pub mod data;
 mod density;

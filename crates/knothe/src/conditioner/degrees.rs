@@ -12,34 +12,32 @@ pub enum Degrees {
     /// Every degree equally often.
     #[default]
     Sequential,
-    /// Drawn uniformly, never below the smallest degree of the layer before.
+    /// Every degree once, so that no path is cut, and the other units' drawn uniformly.
     Random,
 }
 
 impl Degrees {
     /// The degrees of each hidden layer, sorted so that masks are block-triangular.
     ///
-    /// Degrees run over 1..dim; with a context also over 0, for units that read the context alone. Sequential degrees
-    /// of a layer narrower than dim − 1 would leave some conditional without units of its own, so that is an error.
+    /// Degrees run over 1..dim, and with a context also over 0, for units that read the context alone. A layer that is too
+    /// narrow for one unit of each would leave some conditional without units of its own, so that is an error.
     pub fn draw(self, dim: usize, context_dim: usize, hidden: &[usize], rng: &mut impl Rng) -> Result<Vec<Vec<usize>>> {
-        let highest = dim - 1;
-        let mut lowest = 1.min(highest);
-        if let Some(&narrow) = hidden.iter().find(|&&h| h < highest.max(1)) {
-            return Err(Error::invalid("hidden", format!("at least {} units a layer for {dim} columns", highest.max(1)), narrow));
+        let highest = dim.saturating_sub(1);
+        let lowest = if context_dim > 0 { 0 } else { 1.min(highest) };
+        let span = highest - lowest + 1;
+        if let Some(&narrow) = hidden.iter().find(|&&h| h < span) {
+            let reading = if context_dim > 0 { " and a context" } else { "" };
+            return Err(Error::invalid("hidden", format!("at least {span} units a layer for {dim} columns{reading}"), narrow));
         }
-        if context_dim > 0 && hidden.iter().all(|&h| h > highest) {
-            lowest = 0;
-        }
+        let uniform = |rng: &mut _| lowest + ((u128::from(Rng::next_u64(rng)) * span as u128) >> 64) as usize;
         Ok(hidden
             .iter()
             .map(|&h| {
-                let span = (highest - lowest + 1) as u64;
                 let mut degrees: Vec<usize> = match self {
-                    Degrees::Sequential => (0..h as u64).map(|u| lowest + (u * span / h as u64) as usize).collect(),
-                    Degrees::Random => (0..h).map(|_| lowest + ((u128::from(rng.next_u64()) * u128::from(span)) >> 64) as usize).collect(),
+                    Degrees::Sequential => (0..h).map(|u| lowest + u * span / h).collect(),
+                    Degrees::Random => (lowest..=highest).chain((span..h).map(|_| uniform(rng))).collect(),
                 };
                 degrees.sort_unstable();
-                lowest = degrees[0];
                 degrees
             })
             .collect())

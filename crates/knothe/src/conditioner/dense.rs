@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{Activation, Linear};
-use crate::{bijection::check_dim, error::Result, placement::Placement};
+use super::{Activation, Linear, OUTPUT_GAIN, check_context, check_input};
+use crate::{error::Result, placement::Placement};
 
 /// What a [`Dense`] network is made of.
 #[derive(Clone, Debug)]
@@ -39,15 +39,16 @@ impl Dense {
         widths.extend(&config.hidden);
         widths.push(config.parameters * config.outputs);
         let last = widths.len() - 2;
-        let layers =
-            (0..=last).map(|l| Linear::new(widths[l], widths[l + 1], None, if l == last { 0.01 } else { 1.0 }, place, rng)).collect();
+        let layers = (0..=last)
+            .map(|l| Linear::new(widths[l], widths[l + 1], None, if l == last { OUTPUT_GAIN } else { 1.0 }, place, rng))
+            .collect();
         Dense { layers, config }
     }
 
     /// The parameters of each coordinate, `[rows, parameters, outputs]`.
     pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
-        let rows = check_dim("conditioner input", &x, self.config.inputs)?;
-        let mut h = match context {
+        let rows = check_input(&x, self.config.inputs, self.layers[0].bias().dtype())?;
+        let mut h = match check_context(context, rows, self.config.context_dim)? {
             Some(c) => Tensor::cat(vec![x, c.clone()], 1),
             None => x,
         };

@@ -56,6 +56,11 @@ impl Linear {
         }
     }
 
+    /// The weights without the mask, for a caller that touches none but unmasked ones.
+    pub(super) fn unmasked(&self) -> Tensor<2> {
+        self.weight.val()
+    }
+
     /// The biases, `[outputs]`.
     pub fn bias(&self) -> Tensor<1> {
         self.bias.val()

@@ -15,9 +15,8 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{Activation, Degrees, Linear, Order};
+use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context, check_input};
 use crate::{
-    bijection::check_dim,
     error::{Error, Result},
     placement::Placement,
 };
@@ -46,13 +45,13 @@ pub struct MadeConfig {
 #[derive(Module, Debug)]
 pub struct Made {
     /// Hidden layers, then the output layer.
-    layers: Vec<Linear>,
+    pub(super) layers: Vec<Linear>,
     /// The context's way into the first layer, `[context_dim, first width]`.
-    context: Option<Param<Tensor<2>>>,
+    pub(super) context: Option<Param<Tensor<2>>>,
     #[module(skip)]
-    config: MadeConfig,
+    pub(super) config: MadeConfig,
     #[module(skip)]
-    degrees: Vec<Vec<usize>>,
+    pub(super) degrees: Vec<Vec<usize>>,
 }
 
 impl Made {
@@ -87,13 +86,13 @@ impl Made {
             layers.push(Linear::new(inputs, d.len(), Some(&mask), gain, place, rng));
         }
         let last = match degrees.last() {
-            Some(d) => Linear::new(d.len(), outputs, Some(&|u, o| ranks[o % dim] >= d[u]), 0.01, place, rng),
-            None => Linear::new(dim, outputs, Some(&|i, o| ranks[o % dim] > ranks[i]), 0.01, place, rng),
+            Some(d) => Linear::new(d.len(), outputs, Some(&|u, o| ranks[o % dim] >= d[u]), OUTPUT_GAIN, place, rng),
+            None => Linear::new(dim, outputs, Some(&|i, o| ranks[o % dim] > ranks[i]), OUTPUT_GAIN, place, rng),
         };
         layers.push(last);
         let context = (config.context_dim > 0).then(|| {
             let width = degrees.first().map_or(outputs, Vec::len);
-            let gain = if degrees.is_empty() { 0.01 } else { 1.0 };
+            let gain = if degrees.is_empty() { OUTPUT_GAIN } else { 1.0 };
             Param::from_tensor(Linear::new(config.context_dim, width, None, gain, place, rng).weight())
         });
         Ok(Made { layers, context, config, degrees })
@@ -116,7 +115,8 @@ impl Made {
 
     /// The parameters of every coordinate in one pass, `[rows, parameters, dim]`.
     pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
-        let rows = check_dim("conditioner input", &x, self.dim())?;
+        let rows = check_input(&x, self.dim(), self.layers[0].bias().dtype())?;
+        let context = check_context(context, rows, self.config.context_dim)?;
         let mut carry: Option<Tensor<2>> = None;
         let mut h = x;
         for (l, layer) in self.layers.iter().enumerate() {
@@ -133,7 +133,7 @@ impl Made {
     }
 
     /// Adds the residual connection that ends at layer `l`, and remembers its sum as the start of the next one.
-    fn residual(&self, l: usize, y: Tensor<2>, carry: &mut Option<Tensor<2>>) -> Tensor<2> {
+    pub(super) fn residual(&self, l: usize, y: Tensor<2>, carry: &mut Option<Tensor<2>>) -> Tensor<2> {
         if !self.config.residual || l % 2 == 1 {
             return y;
         }
@@ -144,77 +144,4 @@ impl Made {
         *carry = Some(sum.clone());
         sum
     }
-
-    /// Goes through the coordinates in order: `step(column, θ)` gets the parameters of one coordinate, `[rows, parameters, 1]`,
-    /// given the values of those before it, and returns the coordinate's value, `[rows, 1]`. Returns all values, `[rows, dim]`.
-    ///
-    /// Activations are kept as `[units, rows]`, so that the units known so far are a contiguous prefix.
-    pub fn solve(
-        &self,
-        rows: usize,
-        context: Option<&Tensor<2>>,
-        place: &Placement,
-        mut step: impl FnMut(usize, Tensor<3>) -> Result<Tensor<2>>,
-    ) -> Result<Tensor<2>> {
-        let dim = self.dim();
-        let (count, hidden) = (self.config.parameters, self.degrees.len());
-        let context = match (&self.context, context) {
-            (Some(w), Some(c)) => Some(w.val().transpose().matmul(c.clone().transpose())),
-            _ => None,
-        };
-        let weights: Vec<Tensor<2>> = self.layers[..hidden].iter().map(|layer| contiguous(layer.weight().transpose())).collect();
-        let output = &self.layers[hidden];
-        let inputs = if hidden == 0 { dim } else { self.degrees[hidden - 1].len() };
-        let output_weight = contiguous(output.weight().reshape([inputs, count, dim]).permute([2, 1, 0]));
-        let output_bias = contiguous(output.bias().reshape([count, dim]).transpose()).reshape([dim, count, 1]);
-        let output_context = if hidden == 0 { context.clone().map(|c| c.reshape([count, dim, rows])) } else { None };
-
-        let mut values: Tensor<2> = place.zeros([dim, rows]);
-        let mut units: Vec<Tensor<2>> = self.degrees.iter().map(|d| place.zeros([d.len(), rows])).collect();
-        for (rank, &column) in self.config.order.columns().iter().enumerate() {
-            // The units of degree `rank` have just become computable.
-            let mut carry = None;
-            for l in 0..hidden {
-                let (from, to) = span(&self.degrees[l], rank);
-                if from == to {
-                    continue;
-                }
-                let known = if l == 0 { dim } else { span(&self.degrees[l - 1], rank).1 };
-                let before = if l == 0 { values.clone() } else { units[l - 1].clone().narrow(0, 0, known) };
-                let weight = weights[l].clone().narrow(0, from, to - from).narrow(1, 0, known);
-                let mut y = weight.matmul(before) + self.layers[l].bias().narrow(0, from, to - from).unsqueeze_dim::<2>(1);
-                if let (0, Some(c)) = (l, &context) {
-                    y = y + c.clone().narrow(0, from, to - from);
-                }
-                let activated = self.config.activation.apply(self.residual(l, y, &mut carry));
-                units[l].inplace(|layer| layer.slice_assign([from..to, 0..rows], activated));
-            }
-            // Without a context no unit is known to the first coordinate: its parameters are the biases.
-            let known = if hidden == 0 { dim } else { span(&self.degrees[hidden - 1], rank).1 };
-            let bias = output_bias.clone().narrow(0, column, 1).squeeze_dim::<2>(0);
-            let mut theta = bias.expand([count, rows]);
-            if known > 0 {
-                let before = if hidden == 0 { values.clone() } else { units[hidden - 1].clone().narrow(0, 0, known) };
-                theta = theta + output_weight.clone().narrow(0, column, 1).squeeze_dim::<2>(0).narrow(1, 0, known).matmul(before);
-            }
-            if let Some(c) = &output_context {
-                theta = theta + c.clone().narrow(1, column, 1).squeeze_dim::<2>(1);
-            }
-            let value = step(column, theta.transpose().unsqueeze_dim(2))?;
-            values.inplace(|all| all.slice_assign([column..column + 1, 0..rows], value.transpose()));
-        }
-        Ok(values.transpose())
-    }
-}
-
-/// Where the units of degree `degree` stand in a sorted layer.
-fn span(degrees: &[usize], degree: usize) -> (usize, usize) {
-    (degrees.partition_point(|&d| d < degree), degrees.partition_point(|&d| d <= degree))
-}
-
-/// The same tensor laid out in row-major order, so that its parts are read in place.
-fn contiguous<const D: usize>(t: Tensor<D>) -> Tensor<D> {
-    let shape = t.dims();
-    let length = shape.iter().product::<usize>();
-    t.reshape([length]).reshape(shape)
 }

@@ -14,7 +14,7 @@ use rand::Rng;
 use super::sum_coordinates;
 use crate::{
     bijection::{Bijection, Given, check_dim},
-    conditioner::{Made, MadeConfig},
+    conditioner::{Made, MadeConfig, check_dtype},
     error::Result,
     placement::Placement,
     univariate::MonotoneMap,
@@ -54,13 +54,21 @@ impl Bijection for Autoregressive {
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_dim("x", &x, self.dim())?;
-        let place = Placement::of(&x);
-        let mut ladj = place.zeros([rows]);
+        check_dtype("x", &x, self.conditioner.placement().dtype())?;
+        if rows == 0 {
+            let ladj = Placement::of(&x).zeros([0]);
+            return Ok((x, ladj));
+        }
+        // One column after another is read, so columns are laid out in one piece each.
+        let columns = x.transpose().reshape([self.dim(), rows, 1]);
+        let mut ladjs = Vec::with_capacity(self.dim());
+        let place = Placement::of(&columns);
         let z = self.conditioner.solve(rows, given.context, &place, |column, theta| {
-            let (z, l) = self.map.inverse(x.clone().narrow(1, column, 1), theta)?;
-            ladj = ladj.clone() + l.squeeze_dim(1);
+            let (z, ladj) = self.map.inverse(columns.clone().narrow(0, column, 1).squeeze_dim(0), theta)?;
+            ladjs.push(ladj);
             Ok(z)
         })?;
+        let ladj = sum_coordinates(Tensor::cat(ladjs, 1));
         Ok((z, ladj))
     }
 }

@@ -30,6 +30,10 @@ impl Elementwise {
     fn theta(&self, rows: usize) -> Tensor<3> {
         let parameters = self.parameters.val();
         let [count, dim] = parameters.dims();
+        // Burn expands to no size of 0.
+        if rows == 0 {
+            return Placement::of(&parameters).zeros([0, count, dim]);
+        }
         parameters.unsqueeze_dim::<3>(0).expand([rows, count, dim])
     }
 }

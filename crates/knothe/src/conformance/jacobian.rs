@@ -1,0 +1,130 @@
+//! Laws of a bijection about its Jacobian.
+
+use burn::tensor::Tensor;
+use nalgebra::DMatrix;
+
+use super::{
+    Law, Violation, check, failed,
+    measure::{Way, condition, epsilon, rounding},
+};
+use crate::{
+    bijection::{Bijection, Given},
+    error::Result,
+    placement::{Placement, values},
+};
+
+/// The Jacobian ∂x_i/∂z_j of T at each row of `points` (`[rows, dim]`), by `dim` backward passes: one `dim` × `dim` matrix a
+/// row. The sum of a column of T over the rows is differentiated, so rows must not depend on each other.
+pub fn jacobian<B: Bijection + ?Sized>(map: &B, points: &Tensor<2>, given: &Given) -> Result<Vec<DMatrix<f64>>> {
+    along(map, Way::Forward, points, given)
+}
+
+fn along<B: Bijection + ?Sized>(map: &B, way: Way, points: &Tensor<2>, given: &Given) -> Result<Vec<DMatrix<f64>>> {
+    let [rows, dim] = points.dims();
+    let plain = if points.is_autodiff() { points.clone().inner() } else { points.clone() };
+    let lift = |t: &Tensor<2>| if t.is_autodiff() { t.clone() } else { Tensor::from_inner(t.clone()) };
+    let context = given.context.map(lift);
+    let given = Given { context: context.as_ref(), ..*given };
+    let mut all = vec![DMatrix::zeros(dim, dim); rows];
+    for i in 0..dim {
+        let z = Tensor::from_inner(plain.clone()).require_grad();
+        let (x, _) = way.apply(map, z.clone(), &given)?;
+        let gradients = x.narrow(1, i, 1).sum().backward();
+        // No gradient at all means that the output reads no input.
+        let row_of_each = z.grad(&gradients).map_or_else(|| vec![0.0; rows * dim], values);
+        for (k, g) in row_of_each.into_iter().enumerate() {
+            all[k / dim][(i, k % dim)] = g;
+        }
+    }
+    Ok(all)
+}
+
+/// The Jacobian by central differences, with a step of ε^⅓: of its two errors, rounding over the step and the third
+/// derivative times the step squared, that makes both about ε^⅔.
+fn central<B: Bijection + ?Sized>(map: &B, points: &Tensor<2>, given: &Given) -> Result<Vec<DMatrix<f64>>> {
+    let [rows, dim] = points.dims();
+    let place = Placement::of(points);
+    let start = values(points.clone());
+    let mut all = vec![DMatrix::zeros(dim, dim); rows];
+    for j in 0..dim {
+        let step = |row: usize| epsilon(&place).cbrt() * (1.0 + start[row * dim + j].abs());
+        let at = |sign: f64| {
+            let moved = start.iter().enumerate().map(|(k, v)| if k % dim == j { v + sign * step(k / dim) } else { *v }).collect();
+            let input = place.tensor(moved, [rows, dim]);
+            // What was stepped is what the precision made of the step.
+            Ok((values(input.clone()), values(map.forward_and_ladj(input, given)?.0)))
+        };
+        let ((z_up, up), (z_down, down)) = (at(1.0)?, at(-1.0)?);
+        for (k, (u, d)) in up.iter().zip(&down).enumerate() {
+            let (row, i) = (k / dim, k % dim);
+            all[row][(i, j)] = (u - d) / (z_up[row * dim + j] - z_down[row * dim + j]);
+        }
+    }
+    Ok(all)
+}
+
+/// log|det J|, and κ(J) = ‖J‖‖J⁻¹‖, which magnifies relative errors of J into absolute ones of log|det J|.
+fn log_det(j: &DMatrix<f64>) -> (f64, f64) {
+    let log_det = j.clone().lu().u().diagonal().iter().map(|d| d.abs().ln()).sum();
+    let condition = j.clone().try_inverse().map_or(f64::INFINITY, |inverse| inverse.norm() * j.norm());
+    (log_det, condition)
+}
+
+/// ladj = log|det J| both ways, J by automatic differentiation, for `points` of `[rows, dim]`.
+///
+/// Tolerance: rounding times κ(J), since an entry's relative error of ε moves log|det J| by up to κ(J) ε, and times the
+/// condition of the ladj itself.
+pub fn ladj_is_jacobian<B: Bijection + ?Sized>(map: &B, points: Tensor<2>, given: &Given) -> Result<(), Violation> {
+    let law = Law::LadjJacobian;
+    let place = Placement::of(&points);
+    for way in [Way::Forward, Way::Inverse] {
+        let (_, ladj) = way.apply(map, points.clone(), given).map_err(failed(law))?;
+        let sensitivity = condition(map, way, &points, given).map_err(failed(law))?;
+        let jacobians = along(map, way, &points, given).map_err(failed(law))?;
+        for (row, (found, j)) in values(ladj).into_iter().zip(&jacobians).enumerate() {
+            let (expected, magnified) = log_det(j);
+            let tolerance = rounding(&place, expected, magnified + sensitivity[row]);
+            check(law, row, || format!("row {row}, {way:?}"), expected, found, tolerance)?;
+        }
+    }
+    Ok(())
+}
+
+/// ladj = log|det J| of T, J by central differences: the check to run where there is no automatic differentiation.
+///
+/// Tolerance: 100 κ(J) ε^⅔ (see the step in the source); a kink of the conditioner (a ReLU) within ε^⅓ of a point
+/// breaks it for maps that are not triangular, so choose other points or a smooth activation then.
+pub fn ladj_is_finite_difference<B: Bijection + ?Sized>(map: &B, points: Tensor<2>, given: &Given) -> Result<(), Violation> {
+    let law = Law::LadjFiniteDifference;
+    let place = Placement::of(&points);
+    let (_, ladj) = map.forward_and_ladj(points.clone(), given).map_err(failed(law))?;
+    let jacobians = central(map, &points, given).map_err(failed(law))?;
+    for (row, (found, j)) in values(ladj).into_iter().zip(&jacobians).enumerate() {
+        let (expected, magnified) = log_det(j);
+        let tolerance = 100.0 * (1.0 + magnified) * epsilon(&place).powf(2.0 / 3.0);
+        check(law, row, || format!("row {row}"), expected, found, tolerance)?;
+    }
+    Ok(())
+}
+
+/// ∂x_i/∂z_j is exactly 0 when j comes after i in `order`, and positive when j = i; both ways, by automatic differentiation.
+///
+/// `order[k]` is the column generated k-th; `points` is `[rows, dim]`. There is no tolerance: a mask is exact.
+pub fn is_triangular<B: Bijection + ?Sized>(map: &B, order: &[usize], points: Tensor<2>, given: &Given) -> Result<(), Violation> {
+    let law = Law::Triangular;
+    for way in [Way::Forward, Way::Inverse] {
+        for (row, j) in along(map, way, &points, given).map_err(failed(law))?.iter().enumerate() {
+            for (rank, &column) in order.iter().enumerate() {
+                let at = |other: usize| move || format!("row {row}, {way:?}, ∂x[{column}]/∂z[{other}]");
+                for &later in &order[rank + 1..] {
+                    check(law, row, at(later), 0.0, j[(column, later)], 0.0)?;
+                }
+                let slope = j[(column, column)];
+                if !(slope.is_finite() && slope > 0.0) {
+                    check(law, row, at(column), f64::MIN_POSITIVE, slope, 0.0)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

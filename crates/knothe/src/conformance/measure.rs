@@ -1,0 +1,65 @@
+//! How much rounding can do: ε times the measured condition.
+
+use burn::tensor::Tensor;
+
+use crate::{
+    bijection::{Bijection, Given},
+    error::Result,
+    placement::{Placement, Precision, values},
+};
+
+/// Roundings allowed for: a result is the end of sums over hidden layers, whose errors grow like the root of their
+/// number, and of as many coordinates as there are. A wrong formula is off by many more.
+const ROUNDING: f64 = 1024.0;
+
+/// Which way through the map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Forward,
+    Inverse,
+}
+
+impl Way {
+    pub(super) fn apply<B: Bijection + ?Sized>(self, map: &B, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        match self {
+            Way::Forward => map.forward_and_ladj(x, given),
+            Way::Inverse => map.inverse_and_ladj(x, given),
+        }
+    }
+}
+
+/// The machine epsilon of a tensor's precision.
+pub(super) fn epsilon(place: &Placement) -> f64 {
+    match place.precision {
+        Precision::F32 => f64::from(f32::EPSILON),
+        Precision::F64 => f64::EPSILON,
+    }
+}
+
+/// What rounding may do to a number of size `scale` whose road has condition `condition`.
+pub(super) fn rounding(place: &Placement, scale: f64, condition: f64) -> f64 {
+    ROUNDING * epsilon(place) * (1.0 + scale.abs() + condition)
+}
+
+/// The condition of x ↦ (T(x), ladj(x)) at each row: the largest change of either over a relative step, for steps of
+/// alternating signs both ways. The step √ε is large enough for rounding not to show in it.
+pub(super) fn condition<B: Bijection + ?Sized>(map: &B, way: Way, x: &Tensor<2>, given: &Given) -> Result<Vec<f64>> {
+    let [rows, dim] = x.dims();
+    let place = Placement::of(x);
+    let step = epsilon(&place).sqrt();
+    let (y, ladj) = way.apply(map, x.clone(), given)?;
+    let (y, ladj) = (values(y), values(ladj));
+    let start = values(x.clone());
+    let mut worst = vec![0.0_f64; rows];
+    for phase in 0..4 {
+        let sign = |k: usize| if (k % dim >> (phase / 2) & 1) ^ (phase & 1) == 0 { 1.0 } else { -1.0 };
+        let moved = start.iter().enumerate().map(|(k, v)| v + sign(k) * step * (1.0 + v.abs())).collect();
+        let (y2, ladj2) = way.apply(map, place.tensor(moved, [rows, dim]), given)?;
+        let change = values(y2).into_iter().zip(&y).map(|(a, b)| (a - b).abs() / step).collect::<Vec<_>>();
+        let ladj_change = values(ladj2).into_iter().zip(&ladj).map(|(a, b)| (a - b).abs() / step);
+        for (row, l) in ladj_change.enumerate() {
+            worst[row] = change[row * dim..(row + 1) * dim].iter().fold(worst[row].max(l), |m, &c| m.max(c));
+        }
+    }
+    Ok(worst)
+}

@@ -1,0 +1,161 @@
+//! Every bijection and every density by name. The laws run over all of them: a new one is one line here.
+
+use std::sync::Arc;
+
+use knothe::{
+    Bijection, Compose, Flow, Inverse, Layer, Placement, Result,
+    conditioner::{Activation, Degrees, MadeConfig, Order},
+    source::{Normal, Source},
+    triangular::{Autoregressive, Coupling, Elementwise},
+    univariate::{Affine, Inverted, MonotoneMap, Scale},
+};
+use rand_chacha::ChaCha12Rng;
+
+type Build<T> = Box<dyn Fn(&Placement, &mut ChaCha12Rng) -> Result<T>>;
+
+/// A map or a density, how it is made, and what is promised of it.
+pub struct Entry<T> {
+    pub name: String,
+    pub dim: usize,
+    pub context_dim: usize,
+    /// The order in which the map is triangular, if it is.
+    pub order: Option<Vec<usize>>,
+    pub build: Build<T>,
+}
+
+/// A hidden network by its widths, residual or not.
+const NETWORKS: [(&[usize], bool); 4] = [(&[], false), (&[8], false), (&[16, 16], false), (&[16, 16, 16], true)];
+
+pub fn affine(scale: Scale) -> Arc<dyn MonotoneMap> {
+    Arc::new(Affine { scale })
+}
+
+/// A masked network's settings with a smooth activation.
+pub fn made(order: Order, context_dim: usize, hidden: &[usize], residual: bool) -> MadeConfig {
+    MadeConfig {
+        order,
+        context_dim,
+        hidden: hidden.to_vec(),
+        parameters: 1,
+        activation: Activation::Relu,
+        degrees: Degrees::Sequential,
+        residual,
+    }
+}
+
+/// One layer.
+fn layer(
+    name: impl Into<String>,
+    (dim, context_dim): (usize, usize),
+    order: Option<Vec<usize>>,
+    build: impl Fn(&Placement, &mut ChaCha12Rng) -> Result<Layer> + 'static,
+) -> Entry<Compose> {
+    let build: Build<Compose> = Box::new(move |place, rng| {
+        let layer = build(place, rng)?;
+        Ok(Compose::new(layer.dim(), vec![layer]))
+    });
+    Entry { name: name.into(), dim, context_dim, order, build }
+}
+
+/// An autoregressive map, and its inverse.
+fn autoregressive(name: &str, config: MadeConfig, map: Arc<dyn MonotoneMap>) -> [Entry<Compose>; 2] {
+    let dims = (config.order.dim(), config.context_dim);
+    let order = Some(config.order.columns().to_vec());
+    let (config2, map2) = (config.clone(), map.clone());
+    [
+        layer(format!("{name}, forward in one pass"), dims, order.clone(), move |place, rng| {
+            Ok(Layer::Autoregressive(Autoregressive::new(config.clone(), map.clone(), place, rng)?))
+        }),
+        layer(format!("{name}, inverse in one pass"), dims, order, move |place, rng| {
+            Ok(Layer::InverseAutoregressive(Inverse::of(Autoregressive::new(config2.clone(), map2.clone(), place, rng)?)))
+        }),
+    ]
+}
+
+/// A coupling of alternating columns, and its inverse. The columns that stand still come first in its order.
+fn coupling(name: &str, dim: usize, context_dim: usize, hidden: &'static [usize], map: Arc<dyn MonotoneMap>) -> [Entry<Compose>; 2] {
+    let moves: Vec<bool> = (0..dim).map(|j| j % 2 == 0).collect();
+    let order = Some((0..dim).filter(|j| j % 2 == 1).chain((0..dim).filter(|j| j % 2 == 0)).collect());
+    let build = move |place: &Placement, rng: &mut ChaCha12Rng| {
+        Coupling::new(&moves, context_dim, hidden, Activation::Relu, map.clone(), place, rng)
+    };
+    let build2 = build.clone();
+    [
+        layer(name, (dim, context_dim), order.clone(), move |p, r| Ok(Layer::Coupling(build(p, r)?))),
+        layer(format!("inverse {name}"), (dim, context_dim), order, move |p, r| Ok(Layer::InverseCoupling(Inverse::of(build2(p, r)?)))),
+    ]
+}
+
+/// A masked autoregressive flow of `count` layers in alternating orders.
+fn flow_of(count: usize, dim: usize, context_dim: usize) -> Entry<Compose> {
+    let build: Build<Compose> = Box::new(move |place, rng| {
+        let order = |k: usize| if k.is_multiple_of(2) { Order::natural(dim) } else { Order::natural(dim).reversed() };
+        let config = |k| MadeConfig { activation: Activation::Tanh, ..made(order(k), context_dim, &[16], false) };
+        let one = |k, rng: &mut _| Autoregressive::new(config(k), affine(Scale::Exp), place, rng);
+        let layers = (0..count).map(|k| Ok(Layer::InverseAutoregressive(Inverse::of(one(k, rng)?)))).collect::<Result<_>>()?;
+        Ok(Compose::new(dim, layers))
+    });
+    Entry { name: format!("composition of {count}, D = {dim}, context {context_dim}"), dim, context_dim, order: None, build }
+}
+
+/// Every bijection.
+pub fn bijections() -> Vec<Entry<Compose>> {
+    let mut all = Vec::new();
+    for dim in [1, 2, 5] {
+        for context_dim in [0, 2] {
+            for (hidden, residual) in NETWORKS {
+                let name = format!("affine, D = {dim}, context {context_dim}, hidden {hidden:?}, residual {residual}");
+                all.extend(autoregressive(&name, made(Order::natural(dim), context_dim, hidden, residual), affine(Scale::Exp)));
+            }
+            all.push(flow_of(3, dim, context_dim));
+        }
+    }
+    for scale in [Scale::Exp, Scale::Softplus, Scale::One] {
+        let config = made(Order::natural(5).reversed(), 2, &[16, 16], false);
+        all.extend(autoregressive(&format!("affine {scale:?}, reversed"), config.clone(), affine(scale)));
+        let random = MadeConfig { degrees: Degrees::Random, activation: Activation::Tanh, ..config };
+        all.extend(autoregressive(&format!("inverted affine {scale:?}"), random, Arc::new(Inverted(Affine { scale }))));
+        all.extend(coupling(&format!("coupling {scale:?}"), 5, 2, &[16, 16], affine(scale)));
+        all.push(layer(format!("elementwise {scale:?}"), (5, 0), Some((0..5).collect()), move |place, _| {
+            Ok(Layer::Elementwise(Elementwise::new(5, affine(scale), place)))
+        }));
+    }
+    all.extend(coupling("coupling of two columns", 2, 0, &[], affine(Scale::Exp)));
+    all.push(Entry {
+        name: "no layer".into(),
+        dim: 3,
+        context_dim: 0,
+        order: Some(vec![0, 1, 2]),
+        build: Box::new(|_, _| Ok(Compose::new(3, Vec::new()))),
+    });
+    all
+}
+
+/// A density over the reals: a source under a map.
+pub type Real = Flow<Source, Compose>;
+
+/// A source under three masked layers, or under none.
+fn density(
+    name: &str,
+    (dim, context_dim): (usize, usize),
+    layers: usize,
+    source: impl Fn(&Placement, &mut ChaCha12Rng) -> Result<Source> + 'static,
+) -> Entry<Real> {
+    let build: Build<Real> = Box::new(move |place, rng| {
+        let map = (flow_of(layers, dim, context_dim).build)(place, rng)?;
+        Flow::new(source(place, rng)?, map, context_dim)
+    });
+    Entry { name: format!("{name}, D = {dim}, context {context_dim}, {layers} layers"), dim, context_dim, order: None, build }
+}
+
+/// Every density over the reals.
+pub fn densities() -> Vec<Entry<Real>> {
+    let mut all = Vec::new();
+    for dim in [1, 2, 5] {
+        all.push(density("normal", (dim, 0), 0, move |place, _| Ok(Source::Normal(Normal::new(dim, place)))));
+        for context_dim in [0, 2] {
+            all.push(density("normal", (dim, context_dim), 3, move |place, _| Ok(Source::Normal(Normal::new(dim, place)))));
+        }
+    }
+    all
+}

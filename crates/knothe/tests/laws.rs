@@ -1,0 +1,168 @@
+//! Every law over every entry of the registry.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use burn::tensor::Tensor;
+use common::{context, points, randomised, registry, rng};
+use knothe::{
+    Bijection, Compose, Density, Flow, Given, Placement, Precision,
+    conformance::{self, Quadrature, Violation},
+};
+use rand_chacha::ChaCha12Rng;
+
+/// Runs a law over every bijection, fresh and randomised, and reports every violation by name.
+fn each_map(
+    precision: Precision,
+    every: usize,
+    law: impl Fn(&Compose, &registry::Entry<Compose>, &mut ChaCha12Rng, &Placement) -> Result<(), Violation>,
+) {
+    let place = Placement::cpu(precision);
+    let mut broken = Vec::new();
+    for entry in registry::bijections().iter().step_by(every) {
+        let mut rng = rng(1);
+        let fresh = (entry.build)(&place, &mut rng).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
+        let deviation = if fresh.layers().len() > 1 { 0.15 } else { 0.3 };
+        let far = randomised(fresh.clone(), deviation, &mut rng);
+        for (state, map) in [("fresh", fresh), ("randomised", far)] {
+            broken.extend(law(&map, entry, &mut rng, &place).err().map(|v| format!("{} ({state}): {v}", entry.name)));
+        }
+    }
+    assert!(broken.is_empty(), "{} violations\n{}", broken.len(), broken.join("\n"));
+}
+
+/// A law of a map at some points.
+type MapLaw = fn(&Compose, Tensor<2>, &Given) -> Result<(), Violation>;
+
+fn at_points(precision: Precision, every: usize, law: MapLaw) {
+    each_map(precision, every, |map, entry, rng, place| {
+        let z = points(entry.dim, place, rng);
+        let c = context(z.dims()[0], entry.context_dim, place, rng);
+        law(map, z, &Given::context(c.as_ref()))
+    });
+}
+
+#[test]
+fn round_trip() {
+    at_points(Precision::F64, 1, conformance::round_trip);
+    at_points(Precision::F32, 3, conformance::round_trip);
+}
+
+#[test]
+fn ladj_sums_to_zero() {
+    at_points(Precision::F64, 1, conformance::ladj_sums_to_zero);
+    at_points(Precision::F32, 3, conformance::ladj_sums_to_zero);
+}
+
+#[test]
+fn ladj_is_jacobian() {
+    at_points(Precision::F64, 1, conformance::ladj_is_jacobian);
+    at_points(Precision::F32, 7, conformance::ladj_is_jacobian);
+}
+
+#[test]
+fn ladj_is_finite_difference() {
+    // The bulk alone: a step is relative to |z|, and far out it crosses kinks.
+    at_points(Precision::F64, 1, |map, z, given| {
+        let context = given.context.map(|c| c.clone().narrow(0, 0, 7));
+        conformance::ladj_is_finite_difference(map, z.narrow(0, 0, 7), &Given::context(context.as_ref()))
+    });
+}
+
+#[test]
+fn batch_invariance() {
+    at_points(Precision::F64, 1, conformance::is_batch_invariant);
+    at_points(Precision::F32, 3, conformance::is_batch_invariant);
+}
+
+#[test]
+fn empty_batch() {
+    each_map(Precision::F64, 1, |map, entry, _, place| conformance::handles_empty_batch(map, entry.context_dim, place));
+}
+
+#[test]
+fn triangular() {
+    each_map(Precision::F64, 1, |map, entry, rng, place| {
+        let Some(order) = &entry.order else { return Ok(()) };
+        let z = points(entry.dim, place, rng);
+        let c = context(z.dims()[0], entry.context_dim, place, rng);
+        conformance::is_triangular(map, order, z, &Given::context(c.as_ref()))
+    });
+}
+
+#[test]
+fn fresh_maps_are_near_the_identity() {
+    let place = Placement::cpu(Precision::F64);
+    for seed in 0..5 {
+        for entry in registry::bijections() {
+            let mut rng = rng(seed);
+            let map = (entry.build)(&place, &mut rng).unwrap();
+            let z = place.uniform([500, entry.dim], &mut rng) * 6.0 - 3.0;
+            let c = context(500, entry.context_dim, &place, &mut rng);
+            conformance::is_near_identity(&map, z, &Given::context(c.as_ref())).unwrap_or_else(|v| panic!("{}: {v}", entry.name));
+        }
+    }
+}
+
+/// Runs a law over every density, randomised.
+fn each_density(law: impl Fn(&registry::Real, &registry::Entry<registry::Real>, &mut ChaCha12Rng, &Placement) -> Result<(), Violation>) {
+    let place = Placement::cpu(Precision::F64);
+    for entry in registry::densities() {
+        let mut rng = rng(2);
+        let density = (entry.build)(&place, &mut rng).unwrap();
+        let density = randomised(density, 0.1, &mut rng);
+        law(&density, &entry, &mut rng, &place).unwrap_or_else(|v| panic!("{}: {v}", entry.name));
+    }
+}
+
+/// A grid where the density has its mass.
+fn grid(q: &registry::Real, context: Option<&Tensor<2>>, rng: &mut ChaCha12Rng) -> Quadrature {
+    let rows = context.map(|c| c.clone().expand([1000, c.dims()[1]]));
+    Quadrature::around(q.sample(1000, &Given::context(rows.as_ref()), rng).unwrap())
+}
+
+#[test]
+fn densities_integrate_to_one() {
+    each_density(|q, entry, rng, place| {
+        if entry.dim != 2 {
+            return Ok(());
+        }
+        for _ in 0..3 {
+            let one = context(1, entry.context_dim, place, rng);
+            conformance::integrates_to_one(q, one.as_ref(), &grid(q, one.as_ref(), rng), place)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn samples_follow_log_prob() {
+    let n = 20_000;
+    each_density(|q, entry, rng, place| {
+        let one = context(1, entry.context_dim, place, rng);
+        let rows = one.clone().map(|c| c.expand([n, entry.context_dim]));
+        let given = Given::context(rows.as_ref());
+        conformance::samples_are_uniform(q, n, &given, rng)?;
+        conformance::samples_agree(q, n, &given, rng)?;
+        if entry.dim == 2 {
+            conformance::entropy_agrees(q, n, one.as_ref(), &grid(q, one.as_ref(), rng), place, rng)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn sample_and_log_prob_agree() {
+    each_density(|q: &Flow<_, _>, entry, rng, place| {
+        let c = context(100, entry.context_dim, place, rng);
+        conformance::sample_and_log_prob_agree(q, 100, &Given::context(c.as_ref()), rng)
+    });
+}
+
+#[test]
+fn dim_of_map_is_dim_of_entry() {
+    each_map(Precision::F64, 1, |map, entry, _, _| {
+        assert_eq!(map.dim(), entry.dim);
+        Ok(())
+    });
+}
