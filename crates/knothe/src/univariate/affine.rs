@@ -9,6 +9,12 @@ use crate::error::Result;
 /// How far a log-scale can go: |log σ| < 7, so one layer stretches by less than 1,100.
 const BOUND: f64 = 7.0;
 
+/// b(s) = s / √(1 + (s/7)²): a log-scale that stays within (−7, 7), with b(0) = 0 and b′(0) = 1.
+pub(crate) fn bounded<const D: usize>(s: Tensor<D>) -> Tensor<D> {
+    let root = (s.clone().powi_scalar(2) / (BOUND * BOUND) + 1.0).sqrt();
+    s / root
+}
+
 /// How the raw parameter s becomes the scale σ; s = 0 gives σ = 1. Each first bounds it: b(s) = s / √(1 + (s/7)²).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,14 +48,9 @@ impl Affine {
     /// t and log σ.
     fn shift_and_log_scale(&self, theta: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
         let shift = part(&theta, 0);
-        let raw = |theta: &Tensor<3>| {
-            let s = part(theta, 1);
-            let root = (s.clone().powi_scalar(2) / (BOUND * BOUND) + 1.0).sqrt();
-            s / root
-        };
         let log_scale = match self.scale {
-            Scale::Exp => raw(&theta),
-            Scale::Softplus => softplus(raw(&theta) + (std::f64::consts::E - 1.0).ln(), 1.0).log(),
+            Scale::Exp => bounded(part(&theta, 1)),
+            Scale::Softplus => softplus(bounded(part(&theta, 1)) + (std::f64::consts::E - 1.0).ln(), 1.0).log(),
             Scale::One => shift.zeros_like(),
         };
         (shift, log_scale)

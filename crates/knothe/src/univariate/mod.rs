@@ -1,20 +1,38 @@
 //! Increasing univariate maps T_j(·; θ) and conditional laws, elementwise over `[rows, dim]` with parameters
 //! θ of `[rows, parameters, dim]`. None of them knows where θ comes from.
 //!
+//! - A [`MonotoneMap`] is y = T(x; θ) with its log-derivative and its inverse: [`Affine`], and [`Inverted`], which swaps
+//!   the two directions. A map without a closed inverse takes [`root::inverse`].
+//! - A [`Conditional`] is a law q(x | θ) with distribution and quantile function: [`GaussianMixture`], [`LogisticMixture`],
+//!   [`Bernoulli`], [`Categorical`], and [`Pushforward`], which makes one of a [`Standard`] law and any map.
+//!
+//! θ = 0 is the start of both: about the identity, or about the standard law, with the components of a mixture apart.
+//!
 //! To add a map, copy `examples/add_a_map.rs` and follow CONTRIBUTING.md.
 
 mod affine;
+mod discrete;
 mod inverted;
+mod mixture;
+mod pushforward;
+pub mod root;
+pub(crate) mod special;
+mod standard;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+pub(crate) use affine::bounded;
 pub use affine::{Affine, Scale};
+pub use discrete::{Bernoulli, Categorical};
 pub use inverted::Inverted;
+pub use mixture::{GaussianMixture, LogisticMixture};
+pub use pushforward::Pushforward;
+pub use standard::Standard;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// An increasing map of the real line, T(·; θ). All-zero parameters are (nearly) the identity.
 pub trait MonotoneMap: Debug + Send + Sync {
@@ -62,7 +80,16 @@ pub trait Conditional: Debug + Send + Sync {
     fn quantile(&self, u: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>>;
 }
 
+/// Checks that x is `[rows, dim]` and θ `[rows, parameters, dim]`.
+pub(crate) fn check_theta(x: &Tensor<2>, theta: &Tensor<3>, parameters: usize) -> Result<()> {
+    let ([rows, dim], found) = (x.dims(), theta.dims());
+    if found == [rows, parameters, dim] { Ok(()) } else { Err(Error::shape("theta", format!("[{rows}, {parameters}, {dim}]"), found)) }
+}
+
 /// Parameter `index` of every coordinate, `[rows, dim]`.
 pub(crate) fn part(theta: &Tensor<3>, index: usize) -> Tensor<2> {
     theta.clone().narrow(1, index, 1).squeeze_dim(1)
 }
+
+#[cfg(test)]
+mod laws_tests;

@@ -1,0 +1,166 @@
+//! Mixtures of Gaussian or logistic laws: q(x | θ) = Σ_k w_k p((x − μ_k)/σ_k)/σ_k.
+//!
+//! Conditionals of a masked network they make MADE-MoG and MAF-MoG (Papamakarios et al. 2017, after Bishop 1994).
+
+use burn::tensor::{Tensor, activation::log_softmax};
+
+use super::{
+    Conditional, Standard, bounded, check_theta,
+    root::{Bracket, implicit, solve},
+    special::log_sum_exp,
+};
+use crate::{
+    error::{Error, Result},
+    placement::{Placement, values},
+};
+
+/// A mixture of K Gaussian laws. θ: K logits of the weights, K means, K bounded log-scales.
+///
+/// θ = 0 has equal weights, means at the (k + ½)/K quantiles and one common scale, chosen so that the mixture is about
+/// N(0, 1) and no two components start equal. With K = 1 it is N(0, 1) itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GaussianMixture(pub usize);
+
+/// A mixture of K logistic laws, with the parameters and the start of [`GaussianMixture`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogisticMixture(pub usize);
+
+impl GaussianMixture {
+    fn mixture(self) -> Mixture {
+        Mixture { law: Standard::Normal, components: self.0 }
+    }
+}
+
+impl LogisticMixture {
+    fn mixture(self) -> Mixture {
+        Mixture { law: Standard::Logistic, components: self.0 }
+    }
+}
+
+macro_rules! conditional {
+    ($name:ident) => {
+        impl Conditional for $name {
+            fn parameters(&self) -> usize {
+                3 * self.0
+            }
+
+            fn log_prob(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>> {
+                let mixture = self.mixture();
+                let at = mixture.components(&x, theta)?;
+                Ok(mixture.log_prob(x, &at))
+            }
+
+            fn cdf(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>> {
+                let mixture = self.mixture();
+                let at = mixture.components(&x, theta)?;
+                let each = mixture.law.cdf(at.standardise(x));
+                Ok((at.log_weights.exp() * each).sum_dim(1).squeeze_dim(1))
+            }
+
+            fn quantile(&self, u: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>> {
+                let mixture = self.mixture();
+                let at = mixture.components(&u, theta)?;
+                mixture.quantile(u, at)
+            }
+        }
+    };
+}
+
+conditional!(GaussianMixture);
+conditional!(LogisticMixture);
+
+#[derive(Clone, Copy, Debug)]
+struct Mixture {
+    law: Standard,
+    components: usize,
+}
+
+/// log w, μ and log σ of every component, `[rows, components, dim]` each.
+#[derive(Clone, Debug)]
+struct Components {
+    log_weights: Tensor<3>,
+    mean: Tensor<3>,
+    log_scale: Tensor<3>,
+}
+
+impl Components {
+    /// (x − μ)/σ.
+    fn standardise(&self, x: Tensor<2>) -> Tensor<3> {
+        (x.unsqueeze_dim::<3>(1) - self.mean.clone()) * self.log_scale.clone().neg().exp()
+    }
+
+    fn is_tracked(&self) -> bool {
+        self.log_weights.is_tracked() || self.mean.is_tracked() || self.log_scale.is_tracked()
+    }
+
+    fn inner(&self) -> Self {
+        Components {
+            log_weights: self.log_weights.clone().inner(),
+            mean: self.mean.clone().inner(),
+            log_scale: self.log_scale.clone().inner(),
+        }
+    }
+}
+
+impl Mixture {
+    /// The common standard deviation of the components at θ = 0.
+    fn start_scale(self) -> f64 {
+        (self.components as f64).powf(-0.3)
+    }
+
+    /// Reads θ, whose shape it checks.
+    fn components(self, x: &Tensor<2>, theta: Tensor<3>) -> Result<Components> {
+        let count = self.components;
+        if count == 0 {
+            return Err(Error::invalid("components", "at least 1", 0));
+        }
+        check_theta(x, &theta, 3 * count)?;
+        let place = Placement::of(&theta.clone().inner());
+        let scale = self.start_scale();
+        // Means with variance 1 − s² and components with s² make a mixture of variance 1.
+        let middle = place.tensor((0..count).map(|k| (k as f64 + 0.5) / count as f64).collect(), [1, count, 1]);
+        let offset = Standard::Normal.quantile(middle) * (1.0 - scale * scale).sqrt();
+        let third = |index: usize| theta.clone().narrow(1, index * count, count);
+        Ok(Components {
+            log_weights: log_softmax(third(0), 1),
+            mean: third(1) + offset,
+            log_scale: bounded(third(2)) + (scale / self.law.standard_deviation()).ln(),
+        })
+    }
+
+    fn log_prob(self, x: Tensor<2>, at: &Components) -> Tensor<2> {
+        let each = self.law.log_prob(at.standardise(x)) - at.log_scale.clone() + at.log_weights.clone();
+        log_sum_exp(each, 1).squeeze_dim(1)
+    }
+
+    /// The root of log F(x) = log u, or of −log(1 − F(x)) = −log(1 − u) in the upper half, so that both tails keep their
+    /// digits. The quantiles of the components bracket it, since F lies between the least and the greatest of theirs.
+    fn quantile(self, u: Tensor<2>, at: Components) -> Result<Tensor<2>> {
+        let upper = u.clone().inner().greater_scalar(0.5);
+        let sign = u.clone().inner().zeros_like().add_scalar(1.0).mask_fill(upper.clone(), -1.0);
+        let target = |u: Tensor<2>| {
+            let mirrored = u.clone().neg().log1p().neg();
+            u.log().mask_where(upper.clone(), mirrored)
+        };
+        let side = |x: Tensor<2>, at: &Components| {
+            let signed = at.standardise(x.clone()) * sign.clone().unsqueeze_dim::<3>(1);
+            let log_tail = log_sum_exp(self.law.log_cdf(signed) + at.log_weights.clone(), 1).squeeze_dim::<2>(1);
+            let log_slope = self.log_prob(x, at) - log_tail.clone();
+            Ok((log_tail * sign.clone(), log_slope))
+        };
+        let plain = at.inner();
+        let z = self.law.quantile(u.clone().inner()).unsqueeze_dim::<3>(1);
+        let each = z * plain.log_scale.clone().exp() + plain.mean.clone();
+        let within = Bracket { lower: each.clone().min_dim(1).squeeze_dim(1), upper: each.clone().max_dim(1).squeeze_dim(1) };
+        let start = (each * plain.log_weights.clone().exp()).sum_dim(1).squeeze_dim(1);
+        let bad = values(u.clone().inner());
+        if bad.iter().any(|u| !(*u > 0.0 && *u < 1.0)) {
+            let dim = u.dims()[1];
+            let mut rows: Vec<usize> = bad.iter().enumerate().filter(|(_, u)| !(**u > 0.0 && **u < 1.0)).map(|(i, _)| i / dim).collect();
+            rows.dedup();
+            return Err(Error::NotInvertible { what: "the quantile function outside (0, 1)".into(), rows });
+        }
+        let root = solve(|x| side(x, &plain), &target(u.clone().inner()), within, start, &|| format!("{self:?}"))?;
+        if u.is_tracked() || at.is_tracked() { implicit(|x| side(x, &at), root, target(u)) } else { Ok(root) }
+    }
+}

@@ -1,0 +1,69 @@
+//! Standard laws of one number, without parameters: what a univariate map pushes forward.
+
+use burn::tensor::{Tensor, activation::log_sigmoid, activation::sigmoid};
+use serde::{Deserialize, Serialize};
+
+use super::special::{normal_cdf, normal_log_cdf, normal_quantile};
+
+/// A law p(z) of one number. Every method works on each element of a tensor of any shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standard {
+    /// N(0, 1).
+    #[default]
+    Normal,
+    /// The logistic law, F(z) = 1/(1 + e⁻ᶻ), of standard deviation π/√3.
+    Logistic,
+    /// The uniform law on (0, 1).
+    Uniform,
+}
+
+impl Standard {
+    /// log p(z); −∞ outside the support.
+    pub fn log_prob<const D: usize>(self, z: Tensor<D>) -> Tensor<D> {
+        match self {
+            Standard::Normal => z.square() * -0.5 - 0.5 * (2.0 * std::f64::consts::PI).ln(),
+            Standard::Logistic => log_sigmoid(z.clone()) + log_sigmoid(z.neg()),
+            Standard::Uniform => {
+                let inside = z.clone().greater_equal_scalar(0.0).bool_and(z.clone().lower_equal_scalar(1.0));
+                z.zeros_like().mask_fill(inside.bool_not(), f64::NEG_INFINITY)
+            }
+        }
+    }
+
+    /// F(z) = P(Z ≤ z), to full relative accuracy in the lower tail.
+    pub fn cdf<const D: usize>(self, z: Tensor<D>) -> Tensor<D> {
+        match self {
+            Standard::Normal => normal_cdf(z),
+            Standard::Logistic => sigmoid(z),
+            Standard::Uniform => z.clamp(0.0, 1.0),
+        }
+    }
+
+    /// log F(z).
+    pub fn log_cdf<const D: usize>(self, z: Tensor<D>) -> Tensor<D> {
+        match self {
+            Standard::Normal => normal_log_cdf(z),
+            Standard::Logistic => log_sigmoid(z),
+            Standard::Uniform => z.clamp(0.0, 1.0).log(),
+        }
+    }
+
+    /// F⁻¹(u) for u in (0, 1).
+    pub fn quantile<const D: usize>(self, u: Tensor<D>) -> Tensor<D> {
+        match self {
+            Standard::Normal => normal_quantile(u),
+            Standard::Logistic => u.clone().log() - u.neg().log1p(),
+            Standard::Uniform => u,
+        }
+    }
+
+    /// The standard deviation.
+    pub fn standard_deviation(self) -> f64 {
+        match self {
+            Standard::Normal => 1.0,
+            Standard::Logistic => std::f64::consts::PI / 3f64.sqrt(),
+            Standard::Uniform => 1.0 / 12f64.sqrt(),
+        }
+    }
+}
