@@ -15,10 +15,13 @@ pub mod file;
 pub mod fit;
 mod flow;
 mod inverse;
+pub mod models;
 pub mod objective;
 pub mod parameters;
 mod placement;
 pub mod source;
+#[cfg(feature = "tables")]
+pub mod tabular;
 pub mod triangular;
 pub mod univariate;
 

@@ -160,6 +160,18 @@ impl Schema {
         (x, ladj, self.context_to_model(rows.context.clone()))
     }
 
+    /// Rows in model space without dequantisation noise, standardised row-major `[n, dim]`, and the width of the noise that each column
+    /// needs there (0 where it is no lattice): what a fit reads, which draws fresh noise for every batch.
+    pub fn to_model_without_noise(&self, rows: &Rows) -> (Vec<f64>, Vec<f64>) {
+        let preprocess = Preprocess::new(self);
+        let mut x = rows.x.clone();
+        x.chunks_exact_mut(self.dim().max(1)).for_each(|row| {
+            preprocess.to_model_row(row);
+        });
+        let widths = self.modelled().map(|c| c.kind.lattice().map_or(0.0, |l| l.step / c.scale)).collect();
+        (x, widths)
+    }
+
     /// Row-major `[n, dim]` in model space as columns of the file: in their order, integers and lattices rounded down, constants restored.
     pub fn to_file(&self, mut model: Vec<f64>, n: usize) -> Result<Vec<Column>> {
         let (dim, preprocess) = (self.dim(), Preprocess::new(self));

@@ -36,6 +36,23 @@ pub struct Rows {
     pub index: Vec<u64>,
 }
 
+impl Rows {
+    /// The rows at these positions, in this order.
+    pub fn pick(&self, positions: &[usize], schema: &Schema) -> Rows {
+        let matrix = |values: &[f64], columns: usize| {
+            positions.iter().flat_map(|&i| values[i * columns..(i + 1) * columns].iter().copied()).collect()
+        };
+        Rows {
+            n: positions.len(),
+            x: matrix(&self.x, schema.dim()),
+            context: matrix(&self.context, schema.context_dim()),
+            weights: self.weights.as_ref().map(|w| positions.iter().map(|&i| w[i]).collect()),
+            dropped: 0,
+            index: positions.iter().map(|&i| self.index[i]).collect(),
+        }
+    }
+}
+
 impl Schema {
     /// Matches a table's columns by name, in any order.
     ///

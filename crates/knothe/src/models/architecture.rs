@@ -1,0 +1,194 @@
+//! What a model is made of, as a file records it.
+
+use std::str::FromStr;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{TabularFlow, recipes};
+use crate::{
+    conditioner::{Activation, Degrees},
+    error::{Error, Result},
+    placement::Placement,
+};
+
+/// A model by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// A full-covariance Gaussian: the triangular affine map, fitted in closed form.
+    Gaussian,
+    /// Gaussian conditionals whose mean and log-scale are linear in the columns before.
+    ArGaussian,
+    /// Gaussian conditionals from one masked network (Germain et al. 2015).
+    Made,
+    /// Mixture-of-Gaussians conditionals from one masked network.
+    MadeMog,
+    /// Bernoulli conditionals from one masked network, for tables of 0 and 1.
+    MadeBinary,
+    /// The masked autoregressive flow (Papamakarios et al. 2017).
+    Maf,
+    /// A masked autoregressive flow over mixture-of-Gaussians conditionals.
+    MafMog,
+    /// The inverse autoregressive flow (Kingma et al. 2016): sampling in one pass.
+    Iaf,
+    /// Additive couplings and one scaling (Dinh et al. 2015).
+    Nice,
+    /// Affine couplings (Dinh et al. 2017).
+    RealNvp,
+}
+
+impl Model {
+    /// Every model, in the order of the documentation.
+    pub const ALL: [Model; 10] = [
+        Model::Gaussian,
+        Model::ArGaussian,
+        Model::Made,
+        Model::MadeMog,
+        Model::MadeBinary,
+        Model::Maf,
+        Model::MafMog,
+        Model::Iaf,
+        Model::Nice,
+        Model::RealNvp,
+    ];
+
+    /// The name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Model::Gaussian => "gaussian",
+            Model::ArGaussian => "ar_gaussian",
+            Model::Made => "made",
+            Model::MadeMog => "made_mog",
+            Model::MadeBinary => "made_binary",
+            Model::Maf => "maf",
+            Model::MafMog => "maf_mog",
+            Model::Iaf => "iaf",
+            Model::Nice => "nice",
+            Model::RealNvp => "real_nvp",
+        }
+    }
+
+    /// One line for people.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Model::Gaussian => "full-covariance Gaussian, fitted in closed form; linear in the context",
+            Model::ArGaussian => "autoregressive with Gaussian conditionals, linear in the columns before",
+            Model::Made => "masked network with Gaussian conditionals",
+            Model::MadeMog => "masked network with mixture-of-Gaussians conditionals",
+            Model::MadeBinary => "masked network with Bernoulli conditionals, for tables of 0 and 1",
+            Model::Maf => "masked autoregressive flow: density in one pass (the default)",
+            Model::MafMog => "masked autoregressive flow over mixture-of-Gaussians conditionals",
+            Model::Iaf => "inverse autoregressive flow: sampling in one pass, density slower",
+            Model::Nice => "additive couplings and one scaling",
+            Model::RealNvp => "affine couplings: density and sampling in one pass",
+        }
+    }
+
+    /// Layers, hidden widths and components when none are asked for.
+    pub fn defaults(self) -> (usize, Vec<usize>, usize) {
+        match self {
+            Model::Gaussian => (1, vec![], 0),
+            Model::ArGaussian => (1, vec![], 0),
+            Model::Made | Model::MadeBinary => (1, vec![128, 128], 0),
+            Model::MadeMog => (1, vec![128, 128], 10),
+            Model::Maf | Model::Iaf => (5, vec![128, 128], 0),
+            Model::MafMog => (3, vec![128, 128], 10),
+            Model::Nice => (8, vec![128, 128], 0),
+            Model::RealNvp => (10, vec![128, 128], 0),
+        }
+    }
+}
+
+impl FromStr for Model {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let names = || Model::ALL.map(Model::name).join(", ");
+        Model::ALL.into_iter().find(|m| m.name() == name).ok_or_else(|| Error::invalid("model", format!("one of {}", names()), name))
+    }
+}
+
+/// Everything that decides the shapes and the start of a model's parameters. Two equal ones build equal models.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Architecture {
+    /// The recipe.
+    pub model: Model,
+    /// Coordinates.
+    pub dim: usize,
+    /// Context columns.
+    pub context_dim: usize,
+    /// Layers of the flow.
+    pub layers: usize,
+    /// Widths of the hidden layers of each conditioner.
+    pub hidden: Vec<usize>,
+    /// Components of a mixture.
+    pub components: usize,
+    /// The nonlinearity of the conditioners.
+    #[serde(default)]
+    pub activation: Activation,
+    /// The degrees of masked networks.
+    #[serde(default)]
+    pub degrees: Degrees,
+    /// Whether masked networks are residual.
+    #[serde(default)]
+    pub residual: bool,
+    /// Seeds the parameters' start.
+    pub seed: u64,
+}
+
+impl Architecture {
+    /// A model of the recipe's default size.
+    pub fn new(model: Model, dim: usize, context_dim: usize, seed: u64) -> Self {
+        let (layers, hidden, components) = model.defaults();
+        Architecture {
+            model,
+            dim,
+            context_dim,
+            layers,
+            hidden,
+            components,
+            activation: Activation::default(),
+            degrees: Degrees::default(),
+            residual: false,
+            seed,
+        }
+    }
+
+    /// Builds the model with its parameters at their start.
+    pub fn build(&self, place: &Placement) -> Result<TabularFlow> {
+        self.check()?;
+        recipes::build(self, place, &mut ChaCha12Rng::seed_from_u64(self.seed))
+    }
+
+    /// What every recipe needs, checked once.
+    fn check(&self) -> Result<()> {
+        let range = |what: &str, value: usize, lowest: usize, highest: usize| {
+            let fits = (lowest..=highest).contains(&value);
+            if fits { Ok(()) } else { Err(Error::invalid(what, format!("{lowest} to {highest}"), value)) }
+        };
+        range("columns", self.dim, 1, 65_536)?;
+        range("context columns", self.context_dim, 0, 65_536)?;
+        range("layers", self.layers, 1, 1_000)?;
+        range("hidden layers", self.hidden.len(), 0, 100)?;
+        self.hidden.iter().try_for_each(|&width| range("hidden units", width, 1, 65_536))?;
+        if matches!(self.model, Model::MadeMog | Model::MafMog) {
+            range("components", self.components, 1, 10_000)?;
+        }
+        Ok(())
+    }
+
+    /// About how many parameters the model has, without building it.
+    pub fn size(&self) -> usize {
+        let mut widths = vec![self.dim + self.context_dim];
+        widths.extend(&self.hidden);
+        let per_column = match self.model {
+            Model::MadeMog | Model::MafMog => 3 * self.components.max(1),
+            _ => 1,
+        };
+        widths.push(self.dim.div_ceil(2) * per_column);
+        let network = widths.windows(2).fold(0usize, |sum, w| sum.saturating_add(w[0].saturating_mul(w[1]) / 2));
+        network.saturating_mul(if per_column > 1 { 1 } else { self.layers })
+    }
+}

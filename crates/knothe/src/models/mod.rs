@@ -1,0 +1,9 @@
+//! Recipes: the published models as products of conditioner × univariate map × mixing. No mathematics lives here.
+
+mod architecture;
+mod recipes;
+
+pub use architecture::{Architecture, Model};
+
+/// The type of every built-in model: a source and a chain of layers.
+pub type TabularFlow = crate::Flow<crate::source::Source, crate::Compose>;

@@ -1,0 +1,222 @@
+//! The density in the units of the file.
+
+use std::path::Path;
+
+use burn::module::Module;
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    bijection::Given,
+    data::{Column, Preprocess, Rows, Schema},
+    density::{Density, Exactness},
+    error::{Error, Result},
+    file,
+    fit::{EVALUATION_ROWS, FitConfig, FitReport},
+    models::{Architecture, TabularFlow},
+    parameters,
+    placement::{Placement, Precision, values},
+};
+
+/// A mean log-likelihood with its error.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogLikelihood {
+    /// The (weighted) mean of log q(x), in nats a row.
+    pub mean: f64,
+    /// Two standard errors of the mean.
+    pub two_se: f64,
+    /// The rows.
+    pub rows: usize,
+}
+
+impl LogLikelihood {
+    /// The weighted mean; its standard error is √(Σ w² (l − mean)²) / Σ w.
+    pub fn of(log_prob: &[f64], weights: Option<&[f64]>) -> Self {
+        let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
+        let total: f64 = (0..log_prob.len()).map(weight).sum();
+        let mean = log_prob.iter().enumerate().map(|(i, l)| weight(i) * l).sum::<f64>() / total;
+        let square: f64 = log_prob.iter().enumerate().map(|(i, l)| (weight(i) * (l - mean)).powi(2)).sum();
+        LogLikelihood { mean, two_se: 2.0 * square.sqrt() / total, rows: log_prob.len() }
+    }
+}
+
+/// How a model came to be, as its file records it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FitRecord {
+    /// The version of Knothe.
+    pub version: String,
+    /// The table's path, as it was given.
+    pub table: String,
+    /// Rows fitted to, rows that chose the epoch, and rows held out of both.
+    pub rows: (usize, usize, usize),
+    /// The settings.
+    pub config: FitConfig,
+    /// What the fit did.
+    pub report: FitReport,
+    /// The held-out log-likelihood.
+    pub held_out: LogLikelihood,
+    /// The held-out log-likelihood of the full Gaussian of the same rows.
+    pub gaussian: LogLikelihood,
+}
+
+/// How to score.
+#[derive(Clone, Copy, Debug)]
+pub struct Scoring {
+    /// Seeds dequantisation noise.
+    pub seed: u64,
+    /// Noise samples a row for a dequantised density: log (1/K) Σ q(x + u_k), a bound that tightens with K.
+    pub samples: usize,
+}
+
+impl Default for Scoring {
+    fn default() -> Self {
+        Scoring { seed: 0, samples: 1 }
+    }
+}
+
+/// A density of the columns of a table.
+#[derive(Clone, Debug)]
+pub struct TableModel {
+    /// What the flow is made of.
+    pub architecture: Architecture,
+    /// The columns.
+    pub schema: Schema,
+    /// How it was fitted.
+    pub record: FitRecord,
+    flow: TabularFlow,
+    place: Placement,
+}
+
+impl TableModel {
+    pub(super) fn new(architecture: Architecture, schema: Schema, record: FitRecord, flow: TabularFlow, place: Placement) -> Self {
+        TableModel { architecture, schema, record, flow, place }
+    }
+
+    /// The flow over the standardised columns.
+    pub fn flow(&self) -> &TabularFlow {
+        &self.flow
+    }
+
+    /// Device and precision.
+    pub fn placement(&self) -> &Placement {
+        &self.place
+    }
+
+    /// Whether [`TableModel::log_prob`] is the log density (log mass for integer columns) or a bound below it.
+    pub fn exactness(&self) -> Exactness {
+        Preprocess::new(&self.schema).exactness()
+    }
+
+    /// The number of trained numbers.
+    pub fn parameters(&self) -> usize {
+        parameters::count(&self.flow)
+    }
+
+    /// log q(x | context) of each row in the units of the file: densities for continuous columns, masses for integer ones.
+    pub fn log_prob(&self, rows: &Rows, scoring: Scoring) -> Result<Vec<f64>> {
+        let samples = if self.exactness() == Exactness::Exact { 1 } else { scoring.samples.max(1) };
+        let mut total: Vec<f64> = Vec::new();
+        for k in 0..samples as u64 {
+            let (x, ladj, context) = self.schema.to_model(rows, scoring.seed.wrapping_add(k));
+            let mut one = self.in_batches(rows.n, &x, &context, |x, given| Ok(values(self.flow.log_prob(x, given)?)))?;
+            one.iter_mut().zip(&ladj).for_each(|(l, ladj)| *l += ladj);
+            match k {
+                0 => total = one,
+                _ => total.iter_mut().zip(&one).for_each(|(t, l)| *t = log_add(*t, *l)),
+            }
+        }
+        total.iter_mut().for_each(|t| *t -= (samples as f64).ln());
+        Ok(total)
+    }
+
+    /// The probability integral transform of each row, row-major `[n, dim]`: uniform and independent when the model is right.
+    pub fn to_uniform(&self, rows: &Rows, seed: u64) -> Result<Vec<f64>> {
+        let (x, _, context) = self.schema.to_model(rows, seed);
+        self.in_batches(rows.n, &x, &context, |x, given| Ok(values(self.flow.to_uniform(x, given)?)))
+    }
+
+    /// `n` draws as columns of the file. `context` has `n` rows in the units of the file, row-major, and is empty without a context.
+    pub fn sample(&self, n: usize, context: &[f64], seed: u64) -> Result<Vec<Column>> {
+        let width = self.schema.context_dim();
+        if context.len() != n * width {
+            return Err(Error::shape("context", format!("{n} × {width} values"), context.len()));
+        }
+        let context = self.schema.context_to_model(context.to_vec());
+        let mut all = Vec::with_capacity(n * self.schema.dim());
+        for (index, start) in (0..n).step_by(EVALUATION_ROWS).enumerate() {
+            let rows = EVALUATION_ROWS.min(n - start);
+            let context = (width > 0).then(|| self.place.tensor(context[start * width..(start + rows) * width].to_vec(), [rows, width]));
+            let mut rng = ChaCha12Rng::seed_from_u64(seed);
+            rng.set_stream(index as u64);
+            let x = values(self.flow.sample(rows, &Given::context(context.as_ref()), &mut rng)?);
+            if let Some(at) = x.iter().position(|v| !v.is_finite()) {
+                return Err(Error::NotFinite { what: "a sample".into(), rows: vec![start + at / self.schema.dim()] });
+            }
+            all.extend(x);
+        }
+        self.schema.to_file(all, n)
+    }
+
+    fn in_batches(
+        &self,
+        n: usize,
+        x: &[f64],
+        context: &[f64],
+        evaluate: impl Fn(burn::tensor::Tensor<2>, &Given) -> Result<Vec<f64>>,
+    ) -> Result<Vec<f64>> {
+        let (dim, width) = (self.schema.dim(), self.schema.context_dim());
+        let mut all = Vec::new();
+        for start in (0..n).step_by(EVALUATION_ROWS) {
+            let end = n.min(start + EVALUATION_ROWS);
+            let part =
+                |values: &[f64], columns: usize| self.place.tensor(values[start * columns..end * columns].to_vec(), [end - start, columns]);
+            let context = (width > 0).then(|| part(context, width));
+            all.extend(evaluate(part(x, dim), &Given::context(context.as_ref()))?);
+        }
+        Ok(all)
+    }
+
+    /// Writes the model file: one safetensors file with the architecture, the schema and the record in its header.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let content = serde_json::json!({
+            "kind": "table",
+            "architecture": self.architecture,
+            "precision": self.place.precision,
+            "schema": self.schema,
+            "fit": self.record,
+        });
+        file::write(path, &content, &parameters::collect(&self.flow))
+    }
+
+    /// Reads a model file onto a device by name (`cpu`, `cuda`, `vulkan`).
+    pub fn load(path: &Path, device: &str) -> Result<Self> {
+        let (mut content, tensors) = file::read(path)?;
+        let wrong = |reason: String| Error::model_file(path, reason, "");
+        if content["kind"] != "table" {
+            return Err(wrong(format!("expected a model of a table, found kind {}", content["kind"])));
+        }
+        let mut take = |key: &str| content[key].take();
+        let part = |key: &str, e: serde_json::Error| wrong(format!("its {key} cannot be read: {e}"));
+        let architecture: Architecture = serde_json::from_value(take("architecture")).map_err(|e| part("architecture", e))?;
+        let precision: Precision = serde_json::from_value(take("precision")).map_err(|e| part("precision", e))?;
+        let schema: Schema = serde_json::from_value(take("schema")).map_err(|e| part("schema", e))?;
+        let record: FitRecord = serde_json::from_value(take("fit")).map_err(|e| part("record of the fit", e))?;
+        if (schema.dim(), schema.context_dim()) != (architecture.dim, architecture.context_dim) {
+            return Err(wrong("its schema and its architecture differ in their columns".into()));
+        }
+        let held: usize = tensors.values().map(|t| t.num_elements()).sum();
+        if architecture.size() > 4 * held + 1_000 {
+            return Err(wrong(format!("its architecture asks for {} parameters or more, and it holds {held}", architecture.size())));
+        }
+        let place = Placement::named(device, precision)?;
+        let flow = parameters::restore(architecture.build(&place)?, tensors).map_err(|e| wrong(e.to_string()))?;
+        Ok(TableModel { architecture, schema, record, flow: flow.valid(), place })
+    }
+}
+
+/// log(eᵃ + eᵇ).
+fn log_add(a: f64, b: f64) -> f64 {
+    let (high, low) = (a.max(b), a.min(b));
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+}
