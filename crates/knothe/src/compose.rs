@@ -7,6 +7,7 @@ use crate::{
     bijection::{Batches, Bijection, Given, check_dim},
     error::Result,
     inverse::Inverse,
+    linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, TriangularAffine},
     placement::Placement,
     triangular::{Autoregressive, Coupling, Elementwise},
 };
@@ -24,6 +25,18 @@ pub enum Layer {
     InverseCoupling(Inverse<Coupling>),
     /// x_j = T(z_j; θ_j).
     Elementwise(Elementwise),
+    /// A fixed permutation.
+    Permutation(Permutation),
+    /// z = L U x + b.
+    Lu(Lu),
+    /// x = Q z.
+    Rotation(Rotation),
+    /// A shift and a scale that start from the data.
+    ActNorm(ActNorm),
+    /// Batch normalisation.
+    BatchNorm(BatchNorm),
+    /// x = b + C·context + L z.
+    TriangularAffine(TriangularAffine),
 }
 
 impl Layer {
@@ -34,6 +47,12 @@ impl Layer {
             Layer::Coupling(b) => b,
             Layer::InverseCoupling(b) => b,
             Layer::Elementwise(b) => b,
+            Layer::Permutation(b) => b,
+            Layer::Lu(b) => b,
+            Layer::Rotation(b) => b,
+            Layer::ActNorm(b) => b,
+            Layer::BatchNorm(b) => b,
+            Layer::TriangularAffine(b) => b,
         }
     }
 
@@ -44,6 +63,12 @@ impl Layer {
             Layer::Coupling(b) => b,
             Layer::InverseCoupling(b) => b,
             Layer::Elementwise(b) => b,
+            Layer::Permutation(b) => b,
+            Layer::Lu(b) => b,
+            Layer::Rotation(b) => b,
+            Layer::ActNorm(b) => b,
+            Layer::BatchNorm(b) => b,
+            Layer::TriangularAffine(b) => b,
         }
     }
 }
@@ -115,13 +140,15 @@ impl Bijection for Compose {
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         let mut seen = Seen(Vec::new());
         data.each(&mut |x, given| {
-            seen.0.push((x.clone(), given.context.cloned(), given.seed));
+            seen.0.push((x.clone().inner(), given.context.map(|c| c.clone().inner()), given.seed));
             Ok(())
         })?;
         for layer in self.layers.iter_mut().rev() {
             layer.initialise(&mut seen)?;
+            // What the layers before it see is the layer in evaluation: a training mode would pass on one batch's statistics.
+            let evaluated = layer.valid();
             for (x, context, seed) in &mut seen.0 {
-                *x = layer.inverse_and_ladj(x.clone(), &Given { context: context.as_ref(), seed: *seed })?.0;
+                *x = evaluated.inverse_and_ladj(x.clone(), &Given { context: context.as_ref(), seed: *seed })?.0;
             }
         }
         Ok(())

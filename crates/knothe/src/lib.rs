@@ -10,6 +10,7 @@ mod density;
 mod error;
 mod flow;
 mod inverse;
+pub mod linear;
 mod placement;
 pub mod source;
 pub mod triangular;
