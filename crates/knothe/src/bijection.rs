@@ -32,10 +32,43 @@ impl<'a> Given<'a> {
     }
 }
 
+/// Some rows of a training set.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[rows, dim]`.
+    pub x: Tensor<2>,
+    /// `[rows, context_dim]`, where there is a context.
+    pub context: Option<Tensor<2>>,
+    /// One weight a row, where they are given, of mean 1 over the training set.
+    pub weights: Option<Vec<f64>>,
+}
+
+impl Batch {
+    /// Rows without context and weights.
+    pub fn new(x: Tensor<2>) -> Self {
+        Batch { x, context: None, weights: None }
+    }
+
+    /// What a call on the rows is given.
+    pub fn given(&self) -> Given<'_> {
+        Given::context(self.context.as_ref())
+    }
+
+    /// The weight of a row of the batch.
+    pub fn weight(&self, row: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |w| w[row])
+    }
+
+    /// The same rows without gradients.
+    pub(crate) fn inner(self) -> Self {
+        Batch { x: self.x.inner(), context: self.context.map(Tensor::inner), ..self }
+    }
+}
+
 /// A pass over the training set, as often as it is asked for.
 pub trait Batches {
-    /// Calls `visit` with each batch of rows and its context, in order.
-    fn each(&mut self, visit: &mut dyn FnMut(&Tensor<2>, &Given) -> Result<()>) -> Result<()>;
+    /// Calls `visit` with each batch, in order.
+    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()>;
 }
 
 /// A diffeomorphism T from source to data space. Tensors are `[rows, dim]`.

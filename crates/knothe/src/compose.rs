@@ -4,9 +4,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::{
-    bijection::{Batches, Bijection, Given, check_dim},
+    bijection::{Batch, Batches, Bijection, Given, check_dim},
     error::Result,
     inverse::Inverse,
+    linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, TriangularAffine},
     placement::Placement,
     triangular::{Autoregressive, Coupling, Elementwise},
 };
@@ -24,6 +25,18 @@ pub enum Layer {
     InverseCoupling(Inverse<Coupling>),
     /// x_j = T(z_j; θ_j).
     Elementwise(Elementwise),
+    /// A fixed permutation.
+    Permutation(Permutation),
+    /// z = L U x + b.
+    Lu(Lu),
+    /// x = Q z.
+    Rotation(Rotation),
+    /// A shift and a scale that start from the data.
+    ActNorm(ActNorm),
+    /// Batch normalisation.
+    BatchNorm(BatchNorm),
+    /// x = b + C·context + L z.
+    TriangularAffine(TriangularAffine),
 }
 
 impl Layer {
@@ -34,6 +47,12 @@ impl Layer {
             Layer::Coupling(b) => b,
             Layer::InverseCoupling(b) => b,
             Layer::Elementwise(b) => b,
+            Layer::Permutation(b) => b,
+            Layer::Lu(b) => b,
+            Layer::Rotation(b) => b,
+            Layer::ActNorm(b) => b,
+            Layer::BatchNorm(b) => b,
+            Layer::TriangularAffine(b) => b,
         }
     }
 
@@ -44,6 +63,12 @@ impl Layer {
             Layer::Coupling(b) => b,
             Layer::InverseCoupling(b) => b,
             Layer::Elementwise(b) => b,
+            Layer::Permutation(b) => b,
+            Layer::Lu(b) => b,
+            Layer::Rotation(b) => b,
+            Layer::ActNorm(b) => b,
+            Layer::BatchNorm(b) => b,
+            Layer::TriangularAffine(b) => b,
         }
     }
 }
@@ -133,18 +158,19 @@ impl Bijection for Compose {
 }
 
 impl Compose {
-    /// Visits the layers from the data's side, each with what the layers after it make of the data.
+    /// Visits the layers from the data's side, each with what the layers after it, in evaluation, make of the data.
     fn from_the_data(&mut self, data: &mut dyn Batches, visit: &mut dyn FnMut(&mut Layer, &mut Seen) -> Result<()>) -> Result<()> {
         let mut seen = Seen(Vec::new());
-        data.each(&mut |x, given| {
-            seen.0.push((x.clone(), given.context.cloned(), given.seed));
+        data.each(&mut |batch| {
+            seen.0.push(batch.clone().inner());
             Ok(())
         })?;
         for (index, layer) in self.layers.iter_mut().enumerate().rev() {
             visit(layer, &mut seen)?;
             if index > 0 {
-                for (x, context, seed) in &mut seen.0 {
-                    *x = layer.inverse_and_ladj(x.clone(), &Given { context: context.as_ref(), seed: *seed })?.0;
+                let evaluated = layer.valid();
+                for batch in &mut seen.0 {
+                    batch.x = evaluated.inverse_and_ladj(batch.x.clone(), &batch.given())?.0;
                 }
             }
         }
@@ -153,10 +179,10 @@ impl Compose {
 }
 
 /// The training set as the layers so far leave it.
-struct Seen(Vec<(Tensor<2>, Option<Tensor<2>>, u64)>);
+struct Seen(Vec<Batch>);
 
 impl Batches for Seen {
-    fn each(&mut self, visit: &mut dyn FnMut(&Tensor<2>, &Given) -> Result<()>) -> Result<()> {
-        self.0.iter().try_for_each(|(x, context, seed)| visit(x, &Given { context: context.as_ref(), seed: *seed }))
+    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
+        self.0.iter().try_for_each(visit)
     }
 }

@@ -15,6 +15,7 @@ pub mod file;
 pub mod fit;
 mod flow;
 mod inverse;
+pub mod linear;
 pub mod models;
 pub mod objective;
 pub mod parameters;

@@ -1,0 +1,64 @@
+//! Affine maps of all coordinates together, which mix what triangular maps keep apart, or standardise what they get.
+//!
+//! Each is x = T(z) with exact ladj and gradients in both directions. The direction from the data, z = T⁻¹(x), is the
+//! explicit one where the two differ in cost, since that is what maximum likelihood evaluates.
+
+mod actnorm;
+mod batch_norm;
+mod lu;
+mod moments;
+mod permutation;
+mod rotation;
+pub(crate) mod substitution;
+mod triangular_affine;
+
+pub use actnorm::ActNorm;
+pub use batch_norm::BatchNorm;
+pub use lu::Lu;
+pub use permutation::Permutation;
+pub use rotation::{Rotation, RotationStart};
+pub use triangular_affine::TriangularAffine;
+
+use burn::module::Param;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::placement::{Placement, values};
+
+/// The identity matrix.
+pub(crate) fn identity(dim: usize, place: &Placement) -> Tensor<2> {
+    place.tensor((0..dim * dim).map(|k| f64::from(k / dim == k % dim)).collect(), [dim, dim])
+}
+
+/// A constant of the model that is saved with it and never trained.
+fn constant<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
+    Param::from_tensor(value).set_require_grad(false)
+}
+
+/// Gives a parameter new values in row-major order; its identity, its device and whether it is trained stay.
+fn assign<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f64>) {
+    let trained = param.is_require_grad();
+    *param = param.clone().map(|old| {
+        let new = Placement::of(&old).tensor(values, old.dims());
+        if trained { new.require_grad() } else { new }
+    });
+}
+
+/// Whether a flag that is saved with the model has been raised.
+fn is_raised(flag: &Param<Tensor<1>>) -> bool {
+    values(flag.val().inner()).first().is_some_and(|v| *v != 0.0)
+}
+
+/// An index of columns on a device.
+fn index(columns: &[usize], place: &Placement) -> Tensor<1, Int> {
+    let columns: Vec<i64> = columns.iter().map(|&c| c as i64).collect();
+    let length = columns.len();
+    Tensor::from_data(TensorData::new(columns, [length]), &place.device)
+}
+
+/// The same ladj for each of `rows` rows: the sum of one value a coordinate.
+fn same_for_all(rows: usize, ladj: Tensor<1>) -> Tensor<1> {
+    ladj.sum().expand([rows])
+}
+
+#[cfg(test)]
+mod tests;

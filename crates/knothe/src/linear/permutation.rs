@@ -1,0 +1,45 @@
+//! A fixed permutation of the coordinates.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+
+use super::index;
+use crate::{
+    bijection::{Bijection, Given, check_dim},
+    conditioner::Order,
+    error::Result,
+    placement::Placement,
+};
+
+/// x at `order.columns()[k]` is z_k; ladj 0.
+#[derive(Module, Debug)]
+pub struct Permutation {
+    columns: Tensor<1, Int>,
+    ranks: Tensor<1, Int>,
+    dim: usize,
+}
+
+impl Permutation {
+    /// The permutation that carries coordinate k of the source to column `order.columns()[k]` of the data.
+    pub fn new(order: &Order, place: &Placement) -> Self {
+        Permutation { columns: index(order.columns(), place), ranks: index(order.inverse().columns(), place), dim: order.dim() }
+    }
+}
+
+impl Bijection for Permutation {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_dim("z", &z, self.dim)?;
+        let ladj = Placement::of(&z).zeros([rows]);
+        Ok((z.select(1, self.ranks.clone()), ladj))
+    }
+
+    fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_dim("x", &x, self.dim)?;
+        let ladj = Placement::of(&x).zeros([rows]);
+        Ok((x.select(1, self.columns.clone()), ladj))
+    }
+}
