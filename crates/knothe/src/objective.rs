@@ -2,14 +2,14 @@
 
 use burn::tensor::Tensor;
 
-use crate::{bijection::Given, density::Density, error::Result, fit::Batch};
+use crate::{bijection::Batch, density::Density, error::Result};
 
 /// The negative mean log-likelihood of a batch of n rows, −Σ w log q(x | context) / n, a tensor of one number; the weights w
 /// have mean 1 over the data set.
 ///
 /// Minimising it maximises the likelihood; at the optimum it is the entropy of the data plus KL(data ‖ q).
 pub fn max_likelihood(density: &impl Density, batch: &Batch) -> Result<Tensor<1>> {
-    let log_prob = density.log_prob(batch.x.clone(), &Given::context(batch.context.as_ref()))?;
+    let log_prob = density.log_prob(batch.x.clone(), &batch.given())?;
     let rows = log_prob.dims()[0];
     Ok(match &batch.weights {
         None => log_prob.mean().neg(),

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_distr::StandardNormal;
 
 use crate::{
-    bijection::{Batches, Given},
+    bijection::{Batch, Batches},
     error::{Error, Result},
     placement::{Placement, Precision},
 };
@@ -63,16 +63,6 @@ pub struct Dataset {
     /// What turns log-likelihoods in model space into those of the file's units, on the mean.
     offset: f64,
     place: Placement,
-}
-
-/// A batch of a data set.
-pub struct Batch {
-    /// `[rows, dim]`.
-    pub x: Tensor<2>,
-    /// `[rows, context_dim]`, where there is a context.
-    pub context: Option<Tensor<2>>,
-    /// Row weights, where they are given, of mean 1 over the data set.
-    pub weights: Option<Vec<f64>>,
 }
 
 impl Dataset {
@@ -198,7 +188,7 @@ impl Dataset {
 pub(crate) const EVALUATION_ROWS: usize = 2048;
 
 impl Batches for &Dataset {
-    fn each(&mut self, visit: &mut dyn FnMut(&Tensor<2>, &Given) -> Result<()>) -> Result<()> {
-        self.in_order(EVALUATION_ROWS, 0).try_for_each(|batch| visit(&batch.x, &Given::context(batch.context.as_ref())))
+    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
+        self.in_order(EVALUATION_ROWS, 0).try_for_each(|batch| visit(&batch))
     }
 }

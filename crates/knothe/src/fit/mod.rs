@@ -9,7 +9,8 @@ mod schedule;
 
 pub use adam::Adam;
 pub use checkpoint::Checkpoint;
-pub use dataset::{Batch, Dataset};
+pub use crate::bijection::Batch;
+pub use dataset::Dataset;
 pub use run::{evaluate, fit};
 pub use schedule::Schedule;
 

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::*;
-use crate::{Bijection, Compose, Error, Given, Layer, Placement, Precision, Result, bijection::Batches, conditioner::Order};
+use crate::{Bijection, Compose, Error, Given, Layer, Placement, Precision, Result, bijection::{Batch, Batches}, conditioner::Order};
 
 const DIM: usize = 4;
 
@@ -26,12 +26,12 @@ struct Rows {
 }
 
 impl Batches for Rows {
-    fn each(&mut self, visit: &mut dyn FnMut(&Tensor<2>, &Given) -> Result<()>) -> Result<()> {
+    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
         let rows = self.x.dims()[0];
         for start in (0..rows).step_by(100) {
             let length = 100.min(rows - start);
             let context = self.context.as_ref().map(|c| c.clone().narrow(0, start, length));
-            visit(&self.x.clone().narrow(0, start, length), &Given::context(context.as_ref()))?;
+            visit(&Batch { x: self.x.clone().narrow(0, start, length), context, weights: None })?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::{
     Compose, Flow, Inverse, Layer,
     conditioner::{MadeConfig, Order},
     error::Result,
+    linear::TriangularAffine,
     placement::Placement,
     source::{Normal, Source},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
@@ -18,7 +19,7 @@ use crate::{
 pub(super) fn build(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<TabularFlow> {
     let normal = Source::Normal(Normal::new(a.dim, place));
     let (source, layers) = match a.model {
-        Model::Gaussian => (normal, masked_autoregressive(&Architecture { layers: 1, hidden: vec![], ..a.clone() }, place, rng)?),
+        Model::Gaussian => (normal, vec![Layer::TriangularAffine(TriangularAffine::new(&Order::natural(a.dim), a.context_dim, place))]),
         Model::ArGaussian => (normal, masked_autoregressive(&Architecture { layers: 1, hidden: vec![], ..a.clone() }, place, rng)?),
         Model::Made => (normal, masked_autoregressive(&Architecture { layers: 1, ..a.clone() }, place, rng)?),
         Model::MadeMog => (conditionals(a, Arc::new(GaussianMixture(a.components)), place, rng)?, vec![]),

@@ -1,0 +1,112 @@
+//! `knothe fit`: from a table to a model file.
+
+mod job;
+mod progress;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use knothe::data::{MissingPolicy, Need, Notice, Overrides, Roles, Rows, Schema, Table, diagnose};
+use knothe::fit::{Checkpoint, Checkpoints, Stopped};
+use knothe::tabular::{FitTable, HeldOut, Split, fit_table};
+use knothe::{Error, Placement};
+
+use crate::cli::FitArguments;
+use crate::failure::Failure;
+
+/// Seconds between two checkpoints.
+const CHECKPOINT_EVERY: f64 = 15.0;
+
+/// Runs the command.
+pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
+    let place = Placement::named(&arguments.device.device, arguments.precision)?;
+    check_writable(&arguments.out)?;
+    let (schema, split, notices) = read(arguments)?;
+    for notice in &notices {
+        eprintln!("note: {}", notice.message);
+        if !notice.hint.is_empty() {
+            eprintln!("hint: {}", notice.hint);
+        }
+    }
+    let architecture = arguments.architecture(&schema);
+    let config = arguments.config();
+    let checkpoint = checkpoint_path(&arguments.out);
+    let job = job::describe(&architecture, &config, &schema, &split, arguments.precision);
+    let resume = match (arguments.resume, checkpoint.exists()) {
+        (true, true) => {
+            let read = Checkpoint::read(&checkpoint)?;
+            job::check_same(&checkpoint, &read.job, &job)?;
+            eprintln!("resuming {} after {} steps", checkpoint.display(), read.steps());
+            Some(read)
+        }
+        (true, false) => {
+            let reason = "there is no checkpoint to resume from";
+            return Err(Error::model_file(&checkpoint, reason, "leave out --resume to start").into());
+        }
+        (false, true) => {
+            eprintln!("note: {} is a checkpoint of an earlier fit; this one replaces it (--resume goes on from it)", checkpoint.display());
+            None
+        }
+        (false, false) => None,
+    };
+    report::start(&split, &schema, &architecture);
+    let checkpoints = Checkpoints { path: checkpoint.clone(), every: CHECKPOINT_EVERY, job };
+    let table = arguments.table.display().to_string();
+    let fit = FitTable { table: &table, split: &split, schema: &schema, architecture: &architecture, config: &config, place: &place };
+    let mut progress = progress::Bar::new(config.batch.min(split.train.n))?;
+    let model = fit_table(&fit, Some(&checkpoints), resume, &mut progress)?;
+    progress.finish();
+    if model.record.report.stopped == Stopped::Interrupted {
+        eprintln!("stopped; the checkpoint is {}: the same command with --resume goes on from it", checkpoint.display());
+        return Err(Failure::Interrupted);
+    }
+    model.save(&arguments.out)?;
+    // The model is safe now; a checkpoint that cannot be removed does no harm.
+    let _ = std::fs::remove_file(&checkpoint);
+    report::finish(&model, &split, arguments)
+}
+
+/// The schema, the rows in their parts, and what the user should know of them.
+fn read(arguments: &FitArguments) -> Result<(Schema, Split, Vec<Notice>), Failure> {
+    let table = Table::read_skipping(&arguments.table, &arguments.drop)?;
+    let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
+    let roles = Roles { context: arguments.context.clone(), weights: arguments.weights.clone(), drop: arguments.drop.clone() };
+    let missing = if arguments.missing_drop() { MissingPolicy::Drop } else { MissingPolicy::Reject };
+    let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, missing)?;
+    let rows = schema.rows(&table, Need::Fit)?;
+    drop(table);
+    if rows.dropped > 0 {
+        eprintln!("note: {} rows lack a value and are left out", rows.dropped);
+    }
+    notices.extend(diagnose(&arguments.table, &schema, &rows)?);
+    let split = match &arguments.validation {
+        None => Split::random(&rows, &schema, arguments.seed)?,
+        Some(path) => {
+            let validation = validation(path, &schema)?;
+            Split { train: rows, validation, held_out: HeldOut::Validation }
+        }
+    };
+    schema.fit(&split.train)?;
+    Ok((schema, split, notices))
+}
+
+fn validation(path: &Path, schema: &Schema) -> Result<Rows, Failure> {
+    Ok(schema.rows(&Table::read_skipping(path, &schema.dropped)?, Need::Fit)?)
+}
+
+/// `F.checkpoint` beside `F`.
+fn checkpoint_path(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".checkpoint");
+    name.into()
+}
+
+/// Finds out before the fit, and not after it, that the model cannot be written.
+fn check_writable(out: &Path) -> Result<(), Failure> {
+    let refuse = |source| Failure::from(Error::io("write", out, source));
+    if out.is_dir() {
+        return Err(refuse(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(folder).map(drop).map_err(refuse)
+}

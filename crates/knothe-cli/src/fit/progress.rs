@@ -1,0 +1,83 @@
+//! The progress of a fit on standard error, and Ctrl-C.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use knothe::fit::{Observer, Progress};
+
+use crate::failure::Failure;
+
+/// Seconds between two lines where standard error is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Draws a bar, or a line now and then, and stops the fit at Ctrl-C.
+pub struct Bar {
+    bar: ProgressBar,
+    batch: usize,
+    interrupted: Arc<AtomicBool>,
+    terminal: bool,
+    started: Option<(Instant, u64)>,
+    drawn: Instant,
+}
+
+impl Bar {
+    /// A bar for steps of `batch` rows; takes over Ctrl-C.
+    pub fn new(batch: usize) -> Result<Self, Failure> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = interrupted.clone();
+        ctrlc::set_handler(move || {
+            // The second Ctrl-C does not wait for the step to end.
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        })
+        .map_err(|e| Failure::message(format!("cannot watch for Ctrl-C: {e}")))?;
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} steps · {msg} · {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style);
+        Ok(Bar { bar, batch, interrupted, terminal: std::io::stderr().is_terminal(), started: None, drawn: Instant::now() })
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for Bar {
+    fn step(&mut self, p: &Progress) -> bool {
+        let now = Instant::now();
+        let (start, first) = *self.started.get_or_insert((now, p.step));
+        if self.bar.length().is_none() {
+            self.bar.set_length(p.steps);
+            self.bar.set_position(p.step);
+            self.bar.reset_eta();
+        }
+        let due = if self.terminal { Duration::from_millis(200) } else { LINE_EVERY };
+        if now - self.drawn >= due {
+            self.drawn = now;
+            let rate = (p.step - first) as f64 / (now - start).as_secs_f64().max(1e-9);
+            let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |v| format!("{v:.3}"));
+            let skipped = if p.skipped > 0 { format!(" · {} steps skipped (not finite)", p.skipped) } else { String::new() };
+            let message = format!(
+                "epoch {} · {:.0} rows/s · log-likelihood {:.3} · validation {} (best {}){skipped}",
+                p.epoch,
+                rate * self.batch as f64,
+                p.train,
+                number(p.validation),
+                number(p.best),
+            );
+            if self.terminal {
+                self.bar.set_message(message);
+                self.bar.set_position(p.step);
+            } else {
+                let left = (p.steps - p.step) as f64 / rate.max(1e-9);
+                eprintln!("{}/{} steps · {message} · {left:.0} s left", p.step, p.steps);
+            }
+        }
+        !self.interrupted.load(Ordering::SeqCst)
+    }
+}
