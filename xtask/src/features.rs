@@ -1,6 +1,6 @@
 //! `cargo run` and `cargo test --workspace` build each dependency with the same features, and so only once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use crate::step::{Outcome, output, program};
@@ -14,8 +14,8 @@ pub fn check() -> Outcome {
         .iter()
         .filter(|(package, lists)| lists.iter().any(|list| !test.get(*package).is_some_and(|own| own.contains(list))))
         .map(|(package, lists)| {
-            let own = test.get(package).map(|own| own.join("] or [")).unwrap_or_default();
-            format!("{package}: run [{}], test [{own}]", lists.join("] or ["))
+            let own = test.get(package).map_or(&[][..], Vec::as_slice);
+            format!("{package}: [{}] in `cargo run` alone, [{}] in `cargo test` alone", missing(lists, own), missing(own, lists))
         })
         .collect();
     if differences.is_empty() {
@@ -26,6 +26,12 @@ pub fn check() -> Outcome {
         "expected one set of features a package, found\n  {}\nname the missing ones as feature pins in Cargo.toml and crates/knothe-cli/Cargo.toml",
         differences.join("\n  ")
     ))
+}
+
+/// The features that are in the first lists and in none of the others.
+fn missing(these: &[String], others: &[String]) -> String {
+    let words = |lists: &[String]| lists.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect::<BTreeSet<_>>();
+    words(these).difference(&words(others)).cloned().collect::<Vec<_>>().join(", ")
 }
 
 /// The lists of features with which a selection builds each package, our own left out.
