@@ -127,7 +127,8 @@ fn densities_integrate_to_one() {
         if entry.dim != 2 {
             return Ok(());
         }
-        for _ in 0..3 {
+        // Without a context there is one density only.
+        for _ in 0..if entry.context_dim > 0 { 3 } else { 1 } {
             let one = context(1, entry.context_dim, place, rng);
             conformance::integrates_to_one(q, one.as_ref(), &grid(q, one.as_ref(), rng), place)?;
         }
@@ -137,7 +138,7 @@ fn densities_integrate_to_one() {
 
 #[test]
 fn samples_follow_log_prob() {
-    let n = 20_000;
+    let n = 5000;
     each_density(|q, entry, rng, place| {
         let one = context(1, entry.context_dim, place, rng);
         let rows = one.clone().map(|c| c.expand([n, entry.context_dim]));
@@ -149,6 +150,22 @@ fn samples_follow_log_prob() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn masses_sum_to_one_and_samples_have_them() {
+    let place = Placement::cpu(Precision::F64);
+    for (entry, support) in registry::masses() {
+        let mut rng = rng(2);
+        let density = randomised((entry.build)(&place, &mut rng).unwrap(), 0.5, &mut rng);
+        let support: Vec<f64> = (0..support).map(|c| c as f64).collect();
+        for _ in 0..3 {
+            let one = context(1, entry.context_dim, &place, &mut rng);
+            let sums = conformance::masses_sum_to_one(&density, &support, one.as_ref(), &place);
+            let shares = conformance::samples_have_masses(&density, &support, 5000, one.as_ref(), &place, &mut rng);
+            sums.and(shares).unwrap_or_else(|v| panic!("{}: {v}", entry.name));
+        }
+    }
 }
 
 #[test]

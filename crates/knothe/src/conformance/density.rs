@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Standard errors allowed to a Monte-Carlo mean.
-const STANDARD_ERRORS: f64 = 5.0;
+pub(super) const STANDARD_ERRORS: f64 = 5.0;
 /// Chance of a false alarm of a Kolmogorov–Smirnov check.
 const FALSE_ALARM: f64 = 1e-6;
 
@@ -35,7 +35,7 @@ pub struct Quadrature {
 
 impl Default for Quadrature {
     fn default() -> Self {
-        Quadrature { points: 600, centre: [0.0, 0.0], scale: [1.5, 1.5] }
+        Quadrature { points: 300, centre: [0.0, 0.0], scale: [1.5, 1.5] }
     }
 }
 
@@ -100,20 +100,6 @@ pub fn integrates_to_one<Q: Density>(q: &Q, context: Option<&Tensor<2>>, grid: &
     let law = Law::Normalised;
     let (found, error) = grid.with_error(q, context, place, f64::exp).map_err(failed(law))?;
     check(law, 0, || "∫ q".into(), 1.0, found, error.min(0.01))
-}
-
-/// Σ q(x | context) = 1 over all x whose coordinates are each one of `support`, for one row of context.
-///
-/// Tolerance: rounding, with the number of terms as condition.
-pub fn masses_sum_to_one<Q: Density>(q: &Q, support: &[f64], context: Option<&Tensor<2>>, place: &Placement) -> Result<(), Violation> {
-    let law = Law::Normalised;
-    let (dim, count) = (q.dim(), support.len());
-    let rows = count.pow(dim as u32);
-    let x = (0..rows * dim).map(|k| support[k / dim / count.pow((k % dim) as u32) % count]).collect();
-    let context = context.map(|c| c.clone().expand([rows, c.dims()[1]]));
-    let log_q = q.log_prob(place.tensor(x, [rows, dim]), &Given::context(context.as_ref())).map_err(failed(law))?;
-    let found = values(log_q).into_iter().map(f64::exp).sum();
-    check(law, 0, || "Σ q".into(), 1.0, found, rounding(place, 1.0, 0.0))
 }
 
 /// The probability integral transform of `n` samples is uniform on (0, 1), coordinate by coordinate. A given context has `n`

@@ -23,15 +23,16 @@
 mod density;
 mod jacobian;
 mod map;
+mod masses;
 mod measure;
 mod naive;
 
 pub use density::{
-    Quadrature, entropy_agrees, integrates_to_one, is_invariant, masses_sum_to_one, sample_and_log_prob_agree, samples_agree,
-    samples_are_uniform,
+    Quadrature, entropy_agrees, integrates_to_one, is_invariant, sample_and_log_prob_agree, samples_agree, samples_are_uniform,
 };
 pub use jacobian::{is_triangular, jacobian, ladj_is_finite_difference, ladj_is_jacobian};
 pub use map::{handles_empty_batch, is_batch_invariant, is_near_identity, ladj_sums_to_zero, round_trip};
+pub use masses::{masses_sum_to_one, samples_have_masses};
 pub use naive::naive_solve;
 
 use crate::error::Error;

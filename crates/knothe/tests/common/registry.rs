@@ -6,8 +6,10 @@ use knothe::{
     Bijection, Compose, Flow, Inverse, Layer, Placement, Result,
     conditioner::{Activation, Degrees, MadeConfig, Order},
     source::{Normal, Source},
-    triangular::{Autoregressive, Coupling, Elementwise},
-    univariate::{Affine, Inverted, MonotoneMap, Scale},
+    triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
+    univariate::{
+        Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale, Standard,
+    },
 };
 use rand_chacha::ChaCha12Rng;
 
@@ -148,6 +150,39 @@ fn density(
     Entry { name: format!("{name}, D = {dim}, context {context_dim}, {layers} layers"), dim, context_dim, order: None, build }
 }
 
+/// An autoregressive density of a conditional law.
+pub fn conditionals(context_dim: usize, dim: usize, law: Arc<dyn Conditional>, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Source> {
+    let config = MadeConfig { activation: Activation::Tanh, ..made(Order::natural(dim).reversed(), context_dim, &[12], false) };
+    Ok(Source::Autoregressive(AutoregressiveDensity::new(config, law, place, rng)?))
+}
+
+/// Every conditional law over the reals.
+fn laws() -> Vec<(&'static str, Arc<dyn Conditional>)> {
+    vec![
+        ("Gaussian mixture of 1", Arc::new(GaussianMixture(1))),
+        ("Gaussian mixture of 3", Arc::new(GaussianMixture(3))),
+        ("logistic mixture of 3", Arc::new(LogisticMixture(3))),
+        ("normal pushed forward", Arc::new(Pushforward { source: Standard::Normal, map: affine(Scale::Exp) })),
+        ("logistic pushed forward", Arc::new(Pushforward { source: Standard::Logistic, map: affine(Scale::Softplus) })),
+    ]
+}
+
+/// Every density of masses over 0, 1, …, `support` − 1.
+pub fn masses() -> Vec<(Entry<Source>, usize)> {
+    let mut all = Vec::new();
+    for (name, law, support) in
+        [("Bernoulli", Arc::new(Bernoulli) as Arc<dyn Conditional>, 2), ("categorical of 3", Arc::new(Categorical(3)), 3)]
+    {
+        for (dim, context_dim) in [(1, 0), (3, 0), (3, 2)] {
+            let law = law.clone();
+            let build: Build<Source> = Box::new(move |place, rng| conditionals(context_dim, dim, law.clone(), place, rng));
+            let name = format!("{name}, D = {dim}, context {context_dim}");
+            all.push((Entry { name, dim, context_dim, order: None, build }, support));
+        }
+    }
+    all
+}
+
 /// Every density over the reals.
 pub fn densities() -> Vec<Entry<Real>> {
     let mut all = Vec::new();
@@ -155,6 +190,12 @@ pub fn densities() -> Vec<Entry<Real>> {
         all.push(density("normal", (dim, 0), 0, move |place, _| Ok(Source::Normal(Normal::new(dim, place)))));
         for context_dim in [0, 2] {
             all.push(density("normal", (dim, context_dim), 3, move |place, _| Ok(Source::Normal(Normal::new(dim, place)))));
+        }
+    }
+    for (name, law) in laws() {
+        for (dim, context_dim, layers) in [(1, 0, 0), (2, 0, 0), (2, 2, 0), (5, 0, 0), (2, 2, 2)] {
+            let law = law.clone();
+            all.push(density(name, (dim, context_dim), layers, move |place, rng| conditionals(context_dim, dim, law.clone(), place, rng)));
         }
     }
     all
