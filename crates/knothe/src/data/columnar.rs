@@ -1,9 +1,11 @@
 //! Parquet and Arrow IPC files.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -31,7 +33,7 @@ impl Columnar {
     /// Reads a Parquet file's schema.
     pub(super) fn parquet(path: &Path, file: File, batch_rows: usize, skip: &[String]) -> Result<Self> {
         guarded(path, "Parquet", || {
-            let refuse = |e: parquet::errors::ParquetError| damaged(path, "Parquet", e.to_string());
+            let refuse = |e: parquet::errors::ParquetError| damaged(path, "Parquet", &e.to_string());
             let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(refuse)?;
             check_types(path, builder.schema(), skip)?;
             let reader = builder.with_batch_size(batch_rows).build().map_err(refuse)?;
@@ -43,7 +45,7 @@ impl Columnar {
     pub(super) fn arrow(path: &Path, mut file: File, batch_rows: usize, skip: &[String]) -> Result<Self> {
         check_blocks(path, &mut file)?;
         guarded(path, "Arrow", || {
-            let reader = FileReader::try_new_buffered(file, None).map_err(|e| damaged(path, "Arrow", e.to_string()))?;
+            let reader = FileReader::try_new_buffered(file, None).map_err(|e| damaged(path, "Arrow", &e.to_string()))?;
             check_types(path, &reader.schema(), skip)?;
             Ok(Columnar::new(path, "Arrow", Box::new(reader), batch_rows, skip))
         })
@@ -60,7 +62,7 @@ impl Source for Columnar {
         while self.left.as_ref().is_none_or(|b| b.num_rows() == 0) {
             match guarded(path, format, || Ok(batches.next()))? {
                 None => return Ok(None),
-                Some(batch) => self.left = Some(batch.map_err(|e| damaged(path, format, e.to_string()))?),
+                Some(batch) => self.left = Some(batch.map_err(|e| damaged(path, format, &e.to_string()))?),
             }
         }
         let Some(batch) = self.left.take() else { return Ok(None) };
@@ -78,7 +80,7 @@ fn columns(path: &Path, batch: &RecordBatch, skip: &[String]) -> Result<Vec<Colu
         if skip.contains(&name) {
             return Ok(Column { name, values: vec![f64::NAN; batch.num_rows()], integral_dtype: false });
         }
-        let numbers = cast(array, &DataType::Float64).map_err(|e| damaged(path, "column", e.to_string()))?;
+        let numbers = cast(array, &DataType::Float64).map_err(|e| damaged(path, "columnar", &e.to_string()))?;
         let values = numbers.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN)).collect();
         let integral_dtype = field.data_type().is_integer() || *field.data_type() == DataType::Boolean;
         Ok(Column { name, values, integral_dtype })
@@ -110,7 +112,7 @@ fn check_types(path: &Path, schema: &SchemaRef, skip: &[String]) -> Result<()> {
 fn check_blocks(path: &Path, file: &mut File) -> Result<()> {
     const TRAILER: u64 = 10;
     let io = |e| Error::io("read", path, e);
-    let wrong = || damaged(path, "Arrow", "its footer is not one".into());
+    let wrong = || damaged(path, "Arrow", "its footer is not one");
     let length = file.metadata().map_err(io)?.len();
     let mut trailer = [0; TRAILER as usize];
     if length < TRAILER {
@@ -130,15 +132,35 @@ fn check_blocks(path: &Path, file: &mut File) -> Result<()> {
         parts.into_iter().try_fold(0, |end: u64, part| end.checked_add(part?)).is_some_and(|end| end <= length)
     };
     let blocks = footer.recordBatches().into_iter().flatten().chain(footer.dictionaries().into_iter().flatten());
-    if blocks.into_iter().all(inside) { Ok(()) } else { Err(damaged(path, "Arrow", "a block lies outside the file".into())) }
+    if blocks.into_iter().all(inside) { Ok(()) } else { Err(damaged(path, "Arrow", "a block lies outside the file")) }
 }
 
-fn damaged(path: &Path, format: &str, reason: String) -> Error {
-    let reason = reason.lines().next().unwrap_or_default().to_owned();
-    Error::table(path, format!("expected a {format} file, found one that cannot be read ({reason})"), "")
+fn damaged(path: &Path, format: &str, reason: &str) -> Error {
+    let reason = reason.lines().next().unwrap_or_default();
+    let article = if format == "Arrow" { "an" } else { "a" };
+    Error::table(path, format!("expected {article} {format} file, found one that cannot be read ({reason})"), "")
+}
+
+thread_local! {
+    /// Whether this thread is inside [`guarded`].
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The readers of both formats panic on some damaged files; to a user that is a damaged file and nothing more.
+///
+/// The hook keeps such a panic from being printed beside the error, and passes every other one on.
 fn guarded<T>(path: &Path, format: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged(path, format, "its parts contradict each other".into())))
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let previous = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !GUARDED.try_with(Cell::get).unwrap_or(false) {
+                previous(panic);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(false);
+    outcome.unwrap_or_else(|_| Err(damaged(path, format, "its parts contradict each other")))
 }

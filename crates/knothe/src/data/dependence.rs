@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn independent_columns_have_no_relation() {
-        let (all, dim) = rows(|r| vec![r[0] * r[0], r[0] + 1e-3 * (r[1] / 1e6)]);
+        let (all, dim) = rows(|r| vec![r[0] * r[0], r[0] + r[1] * r[2] / 1e6]);
         assert_eq!(relations(&all, dim, 0), []);
     }
 

@@ -1,6 +1,7 @@
 //! What has no density, said before training.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::path::Path;
 
 use super::{
@@ -39,16 +40,16 @@ pub fn diagnose(path: &Path, schema: &Schema, rows: &Rows) -> Result<Vec<Notice>
 fn check_independent(path: &Path, schema: &Schema, rows: &Rows) -> Result<()> {
     let (dim, given) = (schema.dim(), schema.context_dim());
     let kinds: Vec<Kind> = schema.modelled().map(|c| c.kind).collect();
-    let mut joined = Vec::with_capacity(rows.n * (dim + given));
-    for i in 0..rows.n {
-        joined.extend_from_slice(&rows.context[i * given..(i + 1) * given]);
-        joined.extend_from_slice(&rows.x[i * dim..(i + 1) * dim]);
+    let mut joined = Cow::Borrowed(&rows.x);
+    if given > 0 {
+        let context = rows.context.chunks_exact(given);
+        joined = Cow::Owned(context.zip(rows.x.chunks_exact(dim.max(1))).flat_map(|(c, x)| c.iter().chain(x).copied()).collect());
     }
     let names: Vec<&str> = schema.context.iter().map(|c| c.name.as_str()).chain(schema.modelled().map(|c| c.name.as_str())).collect();
     let mut found = relations(&joined, dim + given, given);
     let mut scale = "";
     if found.is_empty() && kinds.iter().any(|k| matches!(k, Kind::Positive | Kind::Bounded(_))) {
-        for row in joined.chunks_exact_mut(dim + given) {
+        for row in joined.to_mut().chunks_exact_mut(dim + given) {
             row[given..].iter_mut().zip(&kinds).for_each(|(value, kind)| *value = kind.to_real(*value));
         }
         scale = ", on the scale of their logarithms or logits";
@@ -126,9 +127,9 @@ fn repeated_rows(schema: &Schema, rows: &Rows) -> Option<Notice> {
     if schema.modelled().any(|c| c.kind.lattice().is_some()) {
         return None;
     }
-    let mut seen = HashSet::with_capacity(rows.n);
-    let each = rows.x.chunks_exact(schema.dim().max(1));
-    let repeated = each.filter(|row| !seen.insert(row.iter().map(|v| v.to_bits()).collect::<Vec<u64>>())).count();
+    let mut sorted: Vec<&[f64]> = rows.x.chunks_exact(schema.dim().max(1)).collect();
+    sorted.sort_unstable_by(|a, b| a.iter().zip(*b).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal));
+    let repeated = sorted.windows(2).filter(|w| w[0] == w[1]).count();
     (repeated > 0).then(|| {
         let message = format!("{repeated} of {} rows repeat an earlier row exactly", rows.n);
         Notice::new(message, "remove them if they are copies: a row on both sides of the validation split flatters the model")

@@ -13,7 +13,7 @@
 //! let rows = schema.rows(&table, Need::Fit)?;
 //! diagnose(&table.path, &schema, &rows)?;
 //! schema.fit(&rows)?;
-//! let (x, ladj, context) = schema.to_model(&rows, 0)?;
+//! let (x, ladj, context) = schema.to_model(&rows, 0);
 //! # Ok::<(), knothe::Error>(())
 //! ```
 

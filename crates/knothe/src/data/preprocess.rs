@@ -26,7 +26,7 @@ impl Kind {
     }
 
     /// x of v, and log dx/dv. Far in the tails x stops at the number next to the bound, which is still inside.
-    fn from_real(self, v: f64) -> (f64, f64) {
+    fn to_file(self, v: f64) -> (f64, f64) {
         match self {
             Kind::Positive => (v.exp().clamp(f64::MIN_POSITIVE, f64::MAX), v),
             Kind::Bounded([a, b]) => {
@@ -114,7 +114,7 @@ impl Preprocess {
     fn to_file_row(&self, row: &mut [f64]) -> f64 {
         let mut ladj = 0.0;
         for (value, column) in row.iter_mut().zip(&self.columns) {
-            let (x, log_slope) = column.kind.from_real(column.shift + column.scale * *value);
+            let (x, log_slope) = column.kind.to_file(column.shift + column.scale * *value);
             *value = x;
             ladj += log_slope + column.scale.ln();
         }

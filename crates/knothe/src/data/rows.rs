@@ -113,7 +113,7 @@ impl Schema {
 
 /// The names that look like `name`, as a hint; empty when none does.
 pub(super) fn near<S: AsRef<str>>(name: &str, known: &[S]) -> String {
-    let close: Vec<&str> = known.iter().map(AsRef::as_ref).filter(|k| distance(name, k) <= 1 + name.chars().count() / 4).collect();
+    let close: Vec<&str> = known.iter().map(AsRef::as_ref).filter(|k| distance(name, k) <= name.chars().count() / 3).collect();
     if close.is_empty() { String::new() } else { format!("did you mean {}?", quoted(&close)) }
 }
 
@@ -177,7 +177,7 @@ fn checked_weights(table: &Table, weights: &Column, kept: &[usize]) -> Result<Ve
         hint: String::new(),
     };
     let values: Vec<f64> = kept.iter().map(|&i| weights.values[i]).collect();
-    if let Some(k) = values.iter().position(|w| !(*w >= 0.0)) {
+    if let Some(k) = values.iter().position(|w| w.is_nan() || *w < 0.0) {
         let found = if values[k].is_nan() { "none".into() } else { values[k].to_string() };
         return Err(refuse(Some(kept[k]), found));
     }

@@ -158,7 +158,7 @@ pub(super) fn ending(path: &Path) -> Result<String> {
     }
 }
 
-/// Names are there and differ.
+/// Names are there, fit on a line and differ.
 pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
     if names.is_empty() {
         return Err(Error::table(path, "expected at least one column, found none", ""));
@@ -167,6 +167,14 @@ pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
     for (j, name) in names.iter().enumerate() {
         if name.trim().is_empty() {
             return Err(Error::table(path, format!("expected a name for each column, found none for column {}", j + 1), ""));
+        }
+        if name.chars().any(char::is_control) {
+            let found = name.escape_debug();
+            return Err(Error::table(
+                path,
+                format!("expected names of one line without control characters, found '{found}'"),
+                "rename the column",
+            ));
         }
         if !seen.insert(name) {
             return Err(Error::table(path, format!("expected names that differ, found two columns named '{name}'"), "rename one of them"));
