@@ -1,12 +1,22 @@
 //! Source densities p(z).
 
+mod full_normal;
+mod gaussian_mixture;
+mod logistic;
 mod normal;
+mod student_t;
+mod uniform;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
 
+pub use full_normal::FullNormal;
+pub use gaussian_mixture::{Covariance, GaussianMixture};
+pub use logistic::Logistic;
 pub use normal::Normal;
+pub use student_t::StudentT;
+pub use uniform::Uniform;
 
 use crate::{
     bijection::Given,
@@ -20,6 +30,16 @@ use crate::{
 pub enum Source {
     /// Independent standard normals.
     Normal(Normal),
+    /// Uniform on a cube.
+    Uniform(Uniform),
+    /// Independent standard logistic laws.
+    Logistic(Logistic),
+    /// Independent Student's t laws with trained tails.
+    StudentT(StudentT),
+    /// A normal with trained mean and covariance.
+    FullNormal(FullNormal),
+    /// A joint mixture of Gaussians.
+    GaussianMixture(GaussianMixture),
     /// An autoregressive density, as MAF-MoG has it.
     Autoregressive(AutoregressiveDensity),
 }
@@ -29,6 +49,11 @@ macro_rules! each {
     ($self:ident, $density:ident => $call:expr) => {
         match $self {
             Source::Normal($density) => $call,
+            Source::Uniform($density) => $call,
+            Source::Logistic($density) => $call,
+            Source::StudentT($density) => $call,
+            Source::FullNormal($density) => $call,
+            Source::GaussianMixture($density) => $call,
             Source::Autoregressive($density) => $call,
         }
     };
@@ -59,3 +84,6 @@ impl Density for Source {
         each!(self, d => d.to_uniform(x, given))
     }
 }
+
+#[cfg(test)]
+mod tests;

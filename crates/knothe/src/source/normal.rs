@@ -10,6 +10,7 @@ use crate::{
     error::Result,
     placement::Placement,
     triangular::sum_coordinates,
+    univariate::Standard,
 };
 
 /// p(z) = Π_j φ(z_j), φ the density of N(0, 1).
@@ -34,8 +35,7 @@ impl Density for Normal {
 
     fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
         check_dim("z", &x, self.dim)?;
-        let constant = 0.5 * self.dim as f64 * (2.0 * std::f64::consts::PI).ln();
-        Ok(sum_coordinates(x.powi_scalar(2)) * -0.5 - constant)
+        Ok(sum_coordinates(Standard::Normal.log_prob(x)))
     }
 
     fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
@@ -44,6 +44,6 @@ impl Density for Normal {
 
     fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
         check_dim("z", &x, self.dim)?;
-        Ok((x / std::f64::consts::SQRT_2).erf() * 0.5 + 0.5)
+        Ok(Standard::Normal.cdf(x))
     }
 }

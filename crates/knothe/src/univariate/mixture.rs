@@ -4,14 +4,10 @@
 
 use burn::tensor::{Tensor, activation::log_softmax};
 
-use super::{
-    Conditional, Standard, bounded, check_theta,
-    root::{Bracket, implicit, solve},
-    special::log_sum_exp,
-};
+use super::{Conditional, Standard, bounded, check_theta, mixture_root::mixture_root, root::implicit, special::log_sum_exp};
 use crate::{
     error::{Error, Result},
-    placement::{Placement, values},
+    placement::Placement,
 };
 
 /// A mixture of K Gaussian laws. θ: K logits of the weights, K means, K bounded log-scales.
@@ -77,10 +73,10 @@ struct Mixture {
 
 /// log w, μ and log σ of every component, `[rows, components, dim]` each.
 #[derive(Clone, Debug)]
-struct Components {
-    log_weights: Tensor<3>,
-    mean: Tensor<3>,
-    log_scale: Tensor<3>,
+pub(super) struct Components {
+    pub(super) log_weights: Tensor<3>,
+    pub(super) mean: Tensor<3>,
+    pub(super) log_scale: Tensor<3>,
 }
 
 impl Components {
@@ -91,14 +87,6 @@ impl Components {
 
     fn is_tracked(&self) -> bool {
         self.log_weights.is_tracked() || self.mean.is_tracked() || self.log_scale.is_tracked()
-    }
-
-    fn inner(&self) -> Self {
-        Components {
-            log_weights: self.log_weights.clone().inner(),
-            mean: self.mean.clone().inner(),
-            log_scale: self.log_scale.clone().inner(),
-        }
     }
 }
 
@@ -133,34 +121,23 @@ impl Mixture {
         log_sum_exp(each, 1).squeeze_dim(1)
     }
 
-    /// The root of log F(x) = log u, or of −log(1 − F(x)) = −log(1 − u) in the upper half, so that both tails keep their
-    /// digits. The quantiles of the components bracket it, since F lies between the least and the greatest of theirs.
+    /// The root of F(x) = u, found without gradients on the host ([`mixture_root`]). Where u or θ is tracked, one step on
+    /// log F (or on log(1 − F) in the upper half, so that both tails keep their digits) gives it its derivatives.
     fn quantile(self, u: Tensor<2>, at: Components) -> Result<Tensor<2>> {
+        let root = mixture_root(self.law, &u, &at)?;
+        if !(u.is_tracked() || at.is_tracked()) {
+            return Ok(root);
+        }
         let upper = u.clone().inner().greater_scalar(0.5);
-        let sign = u.clone().inner().zeros_like().add_scalar(1.0).mask_fill(upper.clone(), -1.0);
-        let target = |u: Tensor<2>| {
-            let mirrored = u.clone().neg().log1p().neg();
-            u.log().mask_where(upper.clone(), mirrored)
-        };
-        let side = |x: Tensor<2>, at: &Components| {
+        let sign = root.ones_like().mask_fill(upper.clone(), -1.0);
+        let mirrored = u.clone().neg().log1p().neg();
+        let target = u.log().mask_where(upper, mirrored);
+        let side = |x: Tensor<2>| {
             let signed = at.standardise(x.clone()) * sign.clone().unsqueeze_dim::<3>(1);
             let log_tail = log_sum_exp(self.law.log_cdf(signed) + at.log_weights.clone(), 1).squeeze_dim::<2>(1);
-            let log_slope = self.log_prob(x, at) - log_tail.clone();
+            let log_slope = self.log_prob(x, &at) - log_tail.clone();
             Ok((log_tail * sign.clone(), log_slope))
         };
-        let plain = at.inner();
-        let z = self.law.quantile(u.clone().inner()).unsqueeze_dim::<3>(1);
-        let each = z * plain.log_scale.clone().exp() + plain.mean.clone();
-        let within = Bracket { lower: each.clone().min_dim(1).squeeze_dim(1), upper: each.clone().max_dim(1).squeeze_dim(1) };
-        let start = (each * plain.log_weights.clone().exp()).sum_dim(1).squeeze_dim(1);
-        let bad = values(u.clone().inner());
-        if bad.iter().any(|u| !(*u > 0.0 && *u < 1.0)) {
-            let dim = u.dims()[1];
-            let mut rows: Vec<usize> = bad.iter().enumerate().filter(|(_, u)| !(**u > 0.0 && **u < 1.0)).map(|(i, _)| i / dim).collect();
-            rows.dedup();
-            return Err(Error::NotInvertible { what: "the quantile function outside (0, 1)".into(), rows });
-        }
-        let root = solve(|x| side(x, &plain), &target(u.clone().inner()), within, start, &|| format!("{self:?}"))?;
-        if u.is_tracked() || at.is_tracked() { implicit(|x| side(x, &at), root, target(u)) } else { Ok(root) }
+        implicit(side, root, target)
     }
 }

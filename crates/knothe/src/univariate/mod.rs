@@ -14,6 +14,7 @@ mod affine;
 mod discrete;
 mod inverted;
 mod mixture;
+mod mixture_root;
 mod pushforward;
 pub mod root;
 pub(crate) mod special;

@@ -35,9 +35,9 @@ pub fn inverse<M: MonotoneMap + ?Sized>(map: &M, y: Tensor<2>, theta: Tensor<3>)
 
 /// The ends of an interval that holds the root of each element.
 #[derive(Clone, Debug)]
-pub(crate) struct Bracket {
-    pub(crate) lower: Tensor<2>,
-    pub(crate) upper: Tensor<2>,
+struct Bracket {
+    lower: Tensor<2>,
+    upper: Tensor<2>,
 }
 
 /// An interval around y, doubled until the increasing function passes y within it.
@@ -65,7 +65,7 @@ fn bracket(f: impl Fn(Tensor<2>) -> Result<(Tensor<2>, Tensor<2>)>, y: &Tensor<2
 }
 
 /// The x in the bracket where the increasing function f, given with its log-derivative, equals y; `start` is the first guess.
-pub(crate) fn solve(
+fn solve(
     f: impl Fn(Tensor<2>) -> Result<(Tensor<2>, Tensor<2>)>,
     y: &Tensor<2>,
     within: Bracket,

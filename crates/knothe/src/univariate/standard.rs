@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::log_sigmoid, activation::sigmoid};
 use serde::{Deserialize, Serialize};
 
-use super::special::{normal_cdf, normal_log_cdf, normal_quantile};
+use super::special::{self, normal_cdf, normal_log_cdf, normal_quantile};
 
 /// A law p(z) of one number. Every method works on each element of a tensor of any shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,28 @@ impl Standard {
             Standard::Normal => 1.0,
             Standard::Logistic => std::f64::consts::PI / 3f64.sqrt(),
             Standard::Uniform => 1.0 / 12f64.sqrt(),
+        }
+    }
+
+    /// F(z) and p(z) of one number.
+    pub(crate) fn cdf_and_density(self, z: f64) -> (f64, f64) {
+        match self {
+            Standard::Normal => special::cdf_and_density(z),
+            Standard::Logistic => {
+                let e = (-z.abs()).exp();
+                let greater = 1.0 / (1.0 + e);
+                (if z > 0.0 { greater } else { e * greater }, e * greater * greater)
+            }
+            Standard::Uniform => (z.clamp(0.0, 1.0), f64::from((0.0..=1.0).contains(&z))),
+        }
+    }
+
+    /// F⁻¹(u) of one number.
+    pub(crate) fn quantile_of(self, u: f64) -> f64 {
+        match self {
+            Standard::Normal => special::quantile(u),
+            Standard::Logistic => u.ln() - (-u).ln_1p(),
+            Standard::Uniform => u,
         }
     }
 }

@@ -1,0 +1,147 @@
+//! A joint mixture of Gaussians as a source, or as a model of its own under the identity map.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, activation::log_softmax};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    bijection::{Given, check_dim},
+    density::Density,
+    error::{Error, Result},
+    linear::identity,
+    placement::{Placement, values},
+    univariate::{Standard, bounded, special::log_sum_exp},
+};
+
+/// The covariance of a component.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Covariance {
+    /// Independent coordinates.
+    Diagonal,
+    /// Any covariance.
+    #[default]
+    Full,
+}
+
+/// p(z) = Σ_k w_k N(z; μ_k, (A_kᵀ A_k)⁻¹), A_k lower triangular with diagonal e^{b(d_k)}, b bounded as in
+/// [`crate::univariate::Affine`]. A_k is the inverse of the Cholesky factor of the covariance, so that log_prob needs no
+/// substitution; and since A_k is lower triangular, its leading block is that of the first coordinates alone.
+#[derive(Module, Debug)]
+pub struct GaussianMixture {
+    logits: Param<Tensor<1>>,
+    /// `[components, dim]`.
+    mean: Param<Tensor<2>>,
+    /// `[components, dim]`.
+    raw_diagonal: Param<Tensor<2>>,
+    /// The strict lower parts of A, `[components, dim, dim]`.
+    strict: Option<Param<Tensor<3>>>,
+    identity: Tensor<2>,
+}
+
+impl GaussianMixture {
+    /// `components` Gaussians of equal weight in `dim` dimensions: means drawn from N(0, (1 − s²) I), covariance s² I with
+    /// s = K^(−1/(dim + 4)), so that the whole is about N(0, I) and no two components are equal.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without a component or a coordinate.
+    pub fn new(dim: usize, components: usize, covariance: Covariance, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
+        if dim == 0 || components == 0 {
+            return Err(Error::invalid("mixture", "at least one component and one coordinate", format!("{components} of {dim}")));
+        }
+        let scale = (components as f64).powf(-1.0 / (dim as f64 + 4.0));
+        let mean: Tensor<2> = place.normal([components, dim], rng) * (1.0 - scale * scale).sqrt();
+        // The raw diagonal whose bounded value is −log s; |log s| is far below the bound of 7.
+        let log = -scale.ln();
+        let raw = log / (1.0 - (log / 7.0).powi(2)).sqrt();
+        let full = covariance == Covariance::Full;
+        Ok(GaussianMixture {
+            logits: Param::from_tensor(place.zeros([components])),
+            mean: Param::from_tensor(mean),
+            raw_diagonal: Param::from_tensor(place.tensor(vec![raw; components * dim], [components, dim])),
+            strict: full.then(|| Param::from_tensor(place.zeros([components, dim, dim]))),
+            identity: identity(dim, place),
+        })
+    }
+
+    /// A_k of every component, `[components, dim, dim]`; `None` where all are diagonal.
+    fn factors(&self, log_diagonal: Tensor<2>) -> Option<Tensor<3>> {
+        let diagonal = self.identity.clone().unsqueeze_dim::<3>(0) * log_diagonal.exp().unsqueeze_dim::<3>(1);
+        self.strict.as_ref().map(|strict| strict.val().tril(-1) + diagonal)
+    }
+
+    /// A_k(x − μ_k) and log of the density of every coordinate given those before it in component k, both
+    /// `[components, rows, dim]`.
+    fn standardise(&self, x: Tensor<2>) -> (Tensor<3>, Tensor<3>) {
+        let log_diagonal = bounded(self.raw_diagonal.val());
+        let centred = x.unsqueeze_dim::<3>(0) - self.mean.val().unsqueeze_dim::<3>(1);
+        let e = match self.factors(log_diagonal.clone()) {
+            Some(factors) => centred.matmul(factors.transpose()),
+            None => centred * log_diagonal.clone().exp().unsqueeze_dim::<3>(1),
+        };
+        let log_prob = Standard::Normal.log_prob(e.clone()) + log_diagonal.unsqueeze_dim::<3>(1);
+        (e, log_prob)
+    }
+
+    /// log w_k, `[components, 1, 1]`.
+    fn log_weights(&self) -> Tensor<3> {
+        let log_weights = log_softmax(self.logits.val(), 0);
+        let count = log_weights.dims()[0];
+        log_weights.reshape([count, 1, 1])
+    }
+}
+
+impl Density for GaussianMixture {
+    fn dim(&self) -> usize {
+        self.mean.dims()[1]
+    }
+
+    fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
+        let rows = check_dim("z", &x, self.dim())?;
+        let each = self.standardise(x).1.sum_dim(2) + self.log_weights();
+        Ok(log_sum_exp(each, 0).reshape([rows]))
+    }
+
+    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        let dim = self.dim();
+        let place = Placement::of(&self.identity.clone().inner());
+        let weights = values(self.log_weights().inner().exp());
+        let mean = values(self.mean.val().inner());
+        let log_diagonal = bounded(self.raw_diagonal.val().inner());
+        let diagonal = values(log_diagonal.clone().exp());
+        let strict = self.strict.as_ref().map(|strict| values(strict.val().inner()));
+        let noise = values(place.normal([n, dim], rng));
+        let mut x = Vec::with_capacity(n * dim);
+        for e in noise.chunks_exact(dim) {
+            let mut u = rng.random::<f64>();
+            // The last component also takes what rounding leaves over.
+            let k = weights[..weights.len() - 1]
+                .iter()
+                .position(|w| {
+                    u -= w;
+                    u < 0.0
+                })
+                .unwrap_or(weights.len() - 1);
+            // Forward substitution of A (x − μ) = e.
+            let start = x.len();
+            for j in 0..dim {
+                let known = strict.as_ref().map_or(0.0, |a| {
+                    let row = &a[(k * dim + j) * dim..][..j];
+                    row.iter().zip(&x[start..]).zip(&mean[k * dim..]).map(|((a, x), m): ((&f64, &f64), &f64)| a * (x - m)).sum()
+                });
+                x.push(mean[k * dim + j] + (e[j] - known) / diagonal[k * dim + j]);
+            }
+        }
+        Ok(place.tensor(x, [n, dim]))
+    }
+
+    /// Rosenblatt's transform: F(x_j | x_<j) = Σ_k r_k Φ(e_kj), with r_k the weight of component k given x_<j.
+    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
+        check_dim("z", &x, self.dim())?;
+        let (e, log_prob) = self.standardise(x);
+        let before = log_prob.clone().cumsum(2) - log_prob + self.log_weights();
+        let weights = (before.clone() - log_sum_exp(before, 0)).exp();
+        Ok((weights * Standard::Normal.cdf(e)).sum_dim(0).squeeze_dim(0))
+    }
+}

@@ -1,0 +1,49 @@
+//! The standard logistic source.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use crate::{
+    bijection::{Given, check_dim},
+    density::Density,
+    error::Result,
+    placement::Placement,
+    triangular::sum_coordinates,
+    univariate::Standard,
+};
+
+/// p(z) = Π_j σ(z_j) σ(−z_j), σ(z) = 1/(1 + e⁻ᶻ): tails lighter than a power, heavier than a Gaussian.
+#[derive(Module, Debug)]
+pub struct Logistic {
+    dim: usize,
+    /// Carries the device and the precision; never trained.
+    anchor: Tensor<1>,
+}
+
+impl Logistic {
+    /// A standard logistic law in `dim` dimensions.
+    pub fn new(dim: usize, place: &Placement) -> Self {
+        Logistic { dim, anchor: place.zeros([1]) }
+    }
+}
+
+impl Density for Logistic {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
+        check_dim("z", &x, self.dim)?;
+        Ok(sum_coordinates(Standard::Logistic.log_prob(x)))
+    }
+
+    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        Ok(Standard::Logistic.quantile(Placement::of(&self.anchor).open_uniform([n, self.dim], rng)))
+    }
+
+    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
+        check_dim("z", &x, self.dim)?;
+        Ok(Standard::Logistic.cdf(x))
+    }
+}
