@@ -6,37 +6,38 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use knothe::data::{MissingPolicy, Need, Notice, Overrides, Roles, Rows, Schema, Table, diagnose};
+use knothe::data::{Need, Notice, Overrides, Roles, Rows, Schema, Table, diagnose};
 use knothe::fit::{Checkpoint, Checkpoints, Stopped};
 use knothe::tabular::{FitTable, HeldOut, Split, fit_table};
 use knothe::{Error, Placement};
 
-use crate::cli::FitArguments;
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
+use crate::fit_arguments::FitArguments;
 
 /// Seconds between two checkpoints.
 const CHECKPOINT_EVERY: f64 = 15.0;
 
 /// Runs the command.
 pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
-    let place = Placement::named(&arguments.device.device, arguments.precision)?;
+    let precision = arguments.precision.into();
+    let place = Placement::named(&arguments.runtime.device, precision)?;
     check_writable(&arguments.out)?;
     let (schema, split, notices) = read(arguments)?;
     for notice in &notices {
-        eprintln!("note: {}", notice.message);
+        say(format_args!("note: {}", notice.message));
         if !notice.hint.is_empty() {
-            eprintln!("hint: {}", notice.hint);
+            say(format_args!("hint: {}", notice.hint));
         }
     }
     let architecture = arguments.architecture(&schema);
     let config = arguments.config();
     let checkpoint = checkpoint_path(&arguments.out);
-    let job = job::describe(&architecture, &config, &schema, &split, arguments.precision);
+    let job = job::describe(&architecture, &config, &schema, &split, precision);
     let resume = match (arguments.resume, checkpoint.exists()) {
         (true, true) => {
             let read = Checkpoint::read(&checkpoint)?;
             job::check_same(&checkpoint, &read.job, &job)?;
-            eprintln!("resuming {} after {} steps", checkpoint.display(), read.steps());
+            say(format_args!("resuming {} after {} steps", checkpoint.display(), read.steps()));
             Some(read)
         }
         (true, false) => {
@@ -71,12 +72,11 @@ fn read(arguments: &FitArguments) -> Result<(Schema, Split, Vec<Notice>), Failur
     let table = Table::read_skipping(&arguments.table, &arguments.drop)?;
     let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
     let roles = Roles { context: arguments.context.clone(), weights: arguments.weights.clone(), drop: arguments.drop.clone() };
-    let missing = if arguments.missing_drop() { MissingPolicy::Drop } else { MissingPolicy::Reject };
-    let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, missing)?;
+    let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, arguments.missing.into())?;
     let rows = schema.rows(&table, Need::Fit)?;
     drop(table);
     if rows.dropped > 0 {
-        eprintln!("note: {} rows lack a value and are left out", rows.dropped);
+        say(format_args!("note: {} rows lack a value and are left out", rows.dropped));
     }
     notices.extend(diagnose(&arguments.table, &schema, &rows)?);
     let split = match &arguments.validation {

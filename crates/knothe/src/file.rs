@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The version of the format that this build writes, and the newest that it reads.
-const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 1;
 const KEY: &str = "knothe";
 
 /// Writes a file as a whole or not at all: to a temporary file beside it, which is then renamed.

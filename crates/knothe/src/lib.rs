@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod data;
 mod density;
 mod error;
+pub mod evaluate;
 pub mod file;
 pub mod fit;
 mod flow;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use knothe::fit::{Observer, Progress};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 
 /// Seconds between two lines where standard error is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -34,9 +34,10 @@ impl Bar {
                 std::process::exit(130);
             }
         })
-        .map_err(|e| Failure::message(format!("cannot watch for Ctrl-C: {e}")))?;
+        .map_err(|e| Failure::Defect(format!("cannot watch for Ctrl-C: {e}")))?;
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} steps · {msg} · {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} steps · {msg} · {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         Ok(Bar { bar, batch, interrupted, terminal: std::io::stderr().is_terminal(), started: None, drawn: Instant::now() })
     }
@@ -75,7 +76,7 @@ impl Observer for Bar {
                 self.bar.set_position(p.step);
             } else {
                 let left = (p.steps - p.step) as f64 / rate.max(1e-9);
-                eprintln!("{}/{} steps · {message} · {left:.0} s left", p.step, p.steps);
+                say(format_args!("{}/{} steps · {message} · {left:.0} s left", p.step, p.steps));
             }
         }
         !self.interrupted.load(Ordering::SeqCst)

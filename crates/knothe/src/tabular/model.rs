@@ -89,6 +89,9 @@ pub struct TableModel {
 }
 
 impl TableModel {
+    /// Rows that share a stream of random numbers in [`TableModel::sample`].
+    pub const SAMPLE_BLOCK: usize = EVALUATION_ROWS;
+
     pub(super) fn new(architecture: Architecture, schema: Schema, record: FitRecord, flow: TabularFlow, place: Placement) -> Self {
         TableModel { architecture, schema, record, flow, place }
     }
@@ -138,6 +141,14 @@ impl TableModel {
 
     /// `n` draws as columns of the file. `context` has `n` rows in the units of the file, row-major, and is empty without a context.
     pub fn sample(&self, n: usize, context: &[f64], seed: u64) -> Result<Vec<Column>> {
+        self.sample_part(0, n, context, seed)
+    }
+
+    /// The draws `first..first + n` of a seed, so that a long sample can be made in parts; `first` is a multiple of [`TableModel::SAMPLE_BLOCK`].
+    pub fn sample_part(&self, first: usize, n: usize, context: &[f64], seed: u64) -> Result<Vec<Column>> {
+        if !first.is_multiple_of(Self::SAMPLE_BLOCK) {
+            return Err(Error::invalid("first", format!("a multiple of {}", Self::SAMPLE_BLOCK), first));
+        }
         let width = self.schema.context_dim();
         if context.len() != n * width {
             return Err(Error::shape("context", format!("{n} × {width} values"), context.len()));
@@ -148,10 +159,10 @@ impl TableModel {
             let rows = EVALUATION_ROWS.min(n - start);
             let context = (width > 0).then(|| self.place.tensor(context[start * width..(start + rows) * width].to_vec(), [rows, width]));
             let mut rng = ChaCha12Rng::seed_from_u64(seed);
-            rng.set_stream(index as u64);
+            rng.set_stream((first / EVALUATION_ROWS + index) as u64);
             let x = values(self.flow.sample(rows, &Given::context(context.as_ref()), &mut rng)?);
             if let Some(at) = x.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NotFinite { what: "a sample".into(), rows: vec![start + at / self.schema.dim()] });
+                return Err(Error::NotFinite { what: "a sample".into(), rows: vec![first + start + at / self.schema.dim()] });
             }
             all.extend(x);
         }
@@ -210,7 +221,7 @@ impl TableModel {
             return Err(wrong(format!("its architecture asks for {} parameters or more, and it holds {held}", architecture.size())));
         }
         let place = Placement::named(device, precision)?;
-        let flow = parameters::restore(architecture.build(&place)?, tensors).map_err(|e| wrong(e.to_string()))?;
+        let flow = architecture.build(&place).and_then(|flow| parameters::restore(flow, tensors)).map_err(|e| wrong(e.to_string()))?;
         Ok(TableModel { architecture, schema, record, flow: flow.valid(), place })
     }
 }

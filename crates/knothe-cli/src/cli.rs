@@ -1,0 +1,188 @@
+//! The commands and their options.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{failure::Failure, fit_arguments::FitArguments, given::Value};
+
+/// Probability densities of tables, learned as increasing triangular maps.
+///
+/// Fit a density to a table, then score rows, draw samples, and check that the density can be trusted.
+#[derive(Debug, Parser)]
+#[command(name = "knothe", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+Example:
+  knothe fit data/magic.parquet --context class --out magic.safetensors
+  knothe evaluate magic.safetensors data/magic.parquet
+  knothe score magic.safetensors data/magic.parquet --given class=0
+  knothe sample magic.safetensors -n 1000 --given class=1 > samples.csv
+
+Tables are CSV, TSV, Parquet, Arrow IPC or NPY files, by the ending of their name.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Fit(Box<FitArguments>),
+    Score(ScoreArguments),
+    Sample(SampleArguments),
+    Evaluate(EvaluateArguments),
+    Inspect(InspectArguments),
+    Models(ModelsArguments),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Where and with how many threads a command computes.
+#[derive(Args, Debug)]
+pub struct Runtime {
+    /// Device: cpu, or cuda or vulkan where they are built in
+    #[arg(long, value_name = "NAME", default_value = "cpu", value_parser = ["cpu", "cuda", "vulkan"])]
+    pub device: String,
+    /// Threads on the CPU [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl Runtime {
+    /// Sets the number of threads; before any tensor exists, since the first of them starts the pool.
+    pub fn start(&self) -> Result<(), Failure> {
+        let Some(threads) = self.threads else { return Ok(()) };
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .map_err(|e| Failure::usage(format!("--threads {threads}: {e}"), ""))
+    }
+}
+
+/// Print log q(x | context) of each row of a table, in nats
+///
+/// In the units of the table's columns: a density for continuous columns, a mass for integer ones. A row that lacks a value has no
+/// log_prob (where the model was fitted with --missing drop), so the rows of the output are those of the table.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  knothe score magic.safetensors data/magic.parquet --given class=0 --out log_prob.parquet")]
+pub struct ScoreArguments {
+    /// The model file
+    pub model: PathBuf,
+    /// The table; columns are matched by name, in any order
+    pub table: PathBuf,
+    /// Set a context column for every row; may be repeated
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    pub given: Vec<Value>,
+    /// Write a CSV, TSV, Parquet, Arrow or NPY file instead of CSV on stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub noise: NoiseArguments,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+/// The noise that makes integers continuous.
+#[derive(Args, Debug)]
+pub struct NoiseArguments {
+    /// Seed of the noise that makes integer columns continuous
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Noise samples a row for integer columns: a bound that tightens as K grows
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub samples: u64,
+}
+
+impl NoiseArguments {
+    /// As the library takes them.
+    pub fn scoring(&self) -> knothe::tabular::Scoring {
+        knothe::tabular::Scoring { seed: self.seed, samples: self.samples as usize }
+    }
+}
+
+/// Draw rows from a model, as CSV with the columns of its table
+///
+/// Integers are integers, and columns that were constant are restored. Context columns come last, with the values they were given.
+/// The same seed gives the same bytes.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  knothe sample magic.safetensors -n 1000 --given class=1 > gamma.csv
+  knothe sample magic.safetensors -n 1000 --context data/magic.parquet --out samples.parquet")]
+pub struct SampleArguments {
+    /// The model file
+    pub model: PathBuf,
+    /// Rows to draw
+    #[arg(short = 'n', long = "rows", value_name = "N")]
+    pub n: usize,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Set a context column for every row; may be repeated
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    pub given: Vec<Value>,
+    /// Take the context from the rows of a table, from the first again when it has fewer than N
+    #[arg(long, value_name = "TABLE")]
+    pub context: Option<PathBuf>,
+    /// Write a CSV, TSV, Parquet, Arrow or NPY file instead of CSV on stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+/// Report the log-likelihood of a table, and whether the density can be trusted
+///
+/// Use rows that the fit has not seen. The checks ask whether the source coordinates of the rows are those of the source (ks, tails),
+/// and whether samples look like the rows (energy). They go by size, since with enough rows every model is wrong beyond doubt.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  knothe evaluate magic.safetensors test.parquet --json")]
+pub struct EvaluateArguments {
+    /// The model file
+    pub model: PathBuf,
+    /// The table; columns are matched by name, in any order
+    pub table: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Set a context column for every row; may be repeated
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    pub given: Vec<Value>,
+    #[command(flatten)]
+    pub noise: NoiseArguments,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+/// Print what a model file holds: architecture, columns, and how it was fitted
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  knothe inspect magic.safetensors")]
+pub struct InspectArguments {
+    /// The model file
+    pub model: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// List the models that can be fitted
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  knothe models
+  knothe fit table.csv --model real_nvp --out model.safetensors")]
+pub struct ModelsArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,179 @@
+//! The options of `knothe fit`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
+use knothe::{
+    Precision,
+    conditioner::Activation,
+    data::{MissingPolicy, Schema},
+    fit::{FitConfig, Schedule},
+    models::{Architecture, Model},
+};
+
+use crate::cli::Runtime;
+
+/// Fit a density to a table by maximum likelihood
+///
+/// A tenth of the rows chooses the epoch and a tenth is held out to judge the result, unless --validation names a table that does both.
+/// The full Gaussian's held-out log-likelihood stands beside the model's. Ctrl-C leaves a checkpoint that --resume goes on from.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  knothe fit data/magic.parquet --context class --out magic.safetensors
+  knothe fit flights.parquet --missing drop --model maf_mog --hidden 256,256 --out flights.safetensors")]
+pub struct FitArguments {
+    /// The table: a CSV, TSV, Parquet, Arrow or NPY file
+    pub table: PathBuf,
+    /// The model file to write; checkpoints go to FILE.checkpoint
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Model; `knothe models` says more of each
+    #[arg(long, value_name = "NAME", default_value = "maf", hide_possible_values = true,
+          value_parser = PossibleValuesParser::new(Model::ALL.map(Model::name)).try_map(|name| name.parse::<Model>()))]
+    pub model: Model,
+    /// A table that chooses the epoch and judges the result [default: a fifth of the rows]
+    #[arg(long, value_name = "TABLE")]
+    pub validation: Option<PathBuf>,
+    /// Columns that are given, not modelled
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub context: Vec<String>,
+    /// Columns to leave out
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub drop: Vec<String>,
+    /// The column with the weights of the rows
+    #[arg(long, value_name = "COLUMN")]
+    pub weights: Option<String>,
+    /// What columns are, as JSON: {"price": "positive", "share": {"bounded": [0, 1]}}
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// What to do with rows that lack a value: reject the table, or drop the rows
+    #[arg(long, value_name = "POLICY", default_value = "reject", hide_possible_values = true)]
+    pub missing: Missing,
+    /// Layers of a flow [default: the model's]
+    #[arg(long, value_name = "N")]
+    pub layers: Option<usize>,
+    /// Widths of the hidden layers of each conditioner [default: the model's]
+    #[arg(long, value_name = "256,256", value_delimiter = ',')]
+    pub hidden: Option<Vec<usize>>,
+    /// Components of a mixture [default: the model's]
+    #[arg(long, value_name = "N")]
+    pub components: Option<usize>,
+    /// Residual masked networks
+    #[arg(long)]
+    pub residual: bool,
+    /// Activation of hidden layers: relu, tanh, elu or silu
+    #[arg(long, value_name = "NAME", default_value = "relu", hide_possible_values = true)]
+    pub activation: ActivationName,
+    /// Passes over the rows
+    #[arg(long, value_name = "N", default_value_t = FitConfig::default().epochs)]
+    pub epochs: u64,
+    /// Steps in all, in the place of --epochs
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    pub steps: Option<u64>,
+    /// Rows a step
+    #[arg(long, value_name = "N", default_value_t = FitConfig::default().batch as u64, value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch: u64,
+    /// Learning rate of Adam
+    #[arg(long = "lr", value_name = "X", default_value_t = FitConfig::default().learning_rate, value_parser = above_zero)]
+    pub learning_rate: f64,
+    /// How the learning rate goes: constant, cosine or plateau
+    #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true)]
+    pub schedule: ScheduleName,
+    /// Decoupled weight decay
+    #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero)]
+    pub weight_decay: f64,
+    /// Epochs without a better validation after which the fit stops; 0 never stops early
+    #[arg(long, value_name = "N", default_value_t = FitConfig::default().patience)]
+    pub patience: u32,
+    /// Largest norm of a gradient
+    #[arg(long, value_name = "X", default_value_t = FitConfig::default().clip, value_parser = above_zero)]
+    pub clip: f64,
+    /// Keep the Polyak average of the parameters, with this decay, such as 0.999
+    #[arg(long, value_name = "D", value_parser = decay)]
+    pub average: Option<f64>,
+    /// Standard deviation of normal noise added to each batch, in standardised units; helps small tables
+    #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero)]
+    pub noise: f64,
+    /// Seed of the split, the start, the shuffling and the noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// f32 or f64
+    #[arg(long, value_name = "P", default_value = "f32", hide_possible_values = true)]
+    pub precision: PrecisionName,
+    /// Go on from FILE.checkpoint
+    #[arg(long)]
+    pub resume: bool,
+    /// Print the result as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+impl FitArguments {
+    /// The architecture for the columns of a schema.
+    pub fn architecture(&self, schema: &Schema) -> Architecture {
+        let mut a = Architecture::new(self.model, schema.dim(), schema.context_dim(), self.seed);
+        a.layers = self.layers.unwrap_or(a.layers);
+        a.hidden = self.hidden.clone().unwrap_or(a.hidden);
+        a.components = self.components.unwrap_or(a.components);
+        a.residual = self.residual;
+        a.activation = self.activation.into();
+        a
+    }
+
+    /// The settings of the fit.
+    pub fn config(&self) -> FitConfig {
+        FitConfig {
+            epochs: self.epochs,
+            steps: self.steps,
+            batch: usize::try_from(self.batch).unwrap_or(usize::MAX),
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            schedule: self.schedule.into(),
+            clip: self.clip,
+            patience: self.patience,
+            average: self.average,
+            noise: self.noise,
+            seed: self.seed,
+            ..FitConfig::default()
+        }
+    }
+}
+
+/// An option's names for the values of a type of the library.
+macro_rules! names {
+    ($name:ident for $library:ty: $($variant:ident),+) => {
+        #[doc = concat!("The names of a [`", stringify!($library), "`].")]
+        #[derive(Clone, Copy, Debug, ValueEnum)]
+        pub enum $name { $(#[allow(missing_docs)] $variant),+ }
+
+        impl From<$name> for $library {
+            fn from(name: $name) -> Self {
+                match name { $($name::$variant => <$library>::$variant),+ }
+            }
+        }
+    };
+}
+
+names!(Missing for MissingPolicy: Reject, Drop);
+names!(ScheduleName for Schedule: Constant, Cosine, Plateau);
+names!(ActivationName for Activation: Relu, Tanh, Elu, Silu);
+names!(PrecisionName for Precision: F32, F64);
+
+fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
+    text.parse().ok().filter(|v: &f64| v.is_finite() && fits(*v)).ok_or_else(|| format!("expected {expected}"))
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    number(text, "a number above 0", |v| v > 0.0)
+}
+
+fn at_least_zero(text: &str) -> Result<f64, String> {
+    number(text, "a number of at least 0", |v| v >= 0.0)
+}
+
+fn decay(text: &str) -> Result<f64, String> {
+    number(text, "a number strictly between 0 and 1", |v| 0.0 < v && v < 1.0)
+}

@@ -1,0 +1,40 @@
+//! `knothe models` and `knothe completions`: what can be said without a model file.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use knothe::models::Model;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Cli, ModelsArguments},
+    failure::Failure,
+    output::{print, print_json},
+};
+
+/// Lists the models.
+pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
+    if arguments.json {
+        return print_json(&Value::Array(Model::ALL.map(document).to_vec()));
+    }
+    let line = |model: Model| {
+        let (layers, hidden, components) = model.defaults();
+        let hidden: Vec<String> = hidden.iter().map(usize::to_string).collect();
+        let mut defaults = vec![format!("layers {layers}")];
+        defaults.extend((!hidden.is_empty()).then(|| format!("hidden {}", hidden.join(","))));
+        defaults.extend((components > 0).then(|| format!("components {components}")));
+        format!("{:<12} {}\n{:<12} {}\n", model.name(), model.summary(), "", defaults.join(", "))
+    };
+    print(&Model::ALL.map(line).concat())
+}
+
+fn document(model: Model) -> Value {
+    let (layers, hidden, components) = model.defaults();
+    json!({ "name": model.name(), "summary": model.summary(), "defaults": { "layers": layers, "hidden": hidden, "components": components } })
+}
+
+/// Prints the completion script of a shell.
+pub fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "knothe", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
