@@ -7,9 +7,9 @@ mod dataset;
 mod run;
 mod schedule;
 
+pub use crate::bijection::Batch;
 pub use adam::Adam;
 pub use checkpoint::Checkpoint;
-pub use crate::bijection::Batch;
 pub use dataset::Dataset;
 pub use run::{evaluate, fit};
 pub use schedule::Schedule;

@@ -7,7 +7,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::*;
-use crate::{Bijection, Compose, Error, Given, Layer, Placement, Precision, Result, bijection::{Batch, Batches}, conditioner::Order};
+use crate::{
+    Bijection, Compose, Error, Given, Layer, Placement, Precision, Result,
+    bijection::{Batch, Batches},
+    conditioner::Order,
+};
 
 const DIM: usize = 4;
 
