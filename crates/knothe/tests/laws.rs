@@ -94,7 +94,7 @@ fn triangular() {
 fn fresh_maps_are_near_the_identity() {
     let place = Placement::cpu(Precision::F64);
     for seed in 0..5 {
-        for entry in registry::bijections() {
+        for entry in registry::bijections().iter().filter(|e| e.near_identity) {
             let mut rng = rng(seed);
             let map = (entry.build)(&place, &mut rng).unwrap();
             let z = place.uniform([500, entry.dim], &mut rng) * 6.0 - 3.0;

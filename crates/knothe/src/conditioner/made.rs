@@ -103,6 +103,11 @@ impl Made {
         self.config.order.dim()
     }
 
+    /// The number of context columns.
+    pub fn context_dim(&self) -> usize {
+        self.config.context_dim
+    }
+
     /// The order of the coordinates.
     pub fn order(&self) -> &Order {
         &self.config.order

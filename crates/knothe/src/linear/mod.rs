@@ -57,7 +57,8 @@ fn index(columns: &[usize], place: &Placement) -> Tensor<1, Int> {
 
 /// The same ladj for each of `rows` rows: the sum of one value a coordinate.
 fn same_for_all(rows: usize, ladj: Tensor<1>) -> Tensor<1> {
-    ladj.sum().expand([rows])
+    // A sum and not an expansion, which Burn refuses for no row.
+    Placement::of(&ladj).zeros([rows]) + ladj.sum()
 }
 
 #[cfg(test)]

@@ -11,10 +11,13 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::sum_coordinates;
+use super::{
+    sum_coordinates,
+    tiles::{context_of, in_tiles, rows_of},
+};
 use crate::{
     bijection::{Bijection, Given, check_dim},
-    conditioner::{Made, MadeConfig, check_dtype},
+    conditioner::{Made, MadeConfig, check_context, check_dtype},
     error::Result,
     placement::Placement,
     univariate::MonotoneMap,
@@ -59,11 +62,23 @@ impl Bijection for Autoregressive {
             let ladj = Placement::of(&x).zeros([0]);
             return Ok((x, ladj));
         }
+        check_context(given.context, rows, self.conditioner.context_dim())?;
+        let tracked = x.is_autodiff() || self.conditioner.placement().device.is_autodiff();
+        let tiles = in_tiles(rows, tracked, |tile| self.inverse_tile(rows_of(&x, &tile), context_of(given, &tile).as_ref()))?;
+        let (z, ladj) = tiles.into_iter().unzip();
+        Ok((Tensor::cat(z, 0), Tensor::cat(ladj, 0)))
+    }
+}
+
+impl Autoregressive {
+    /// The inverse of some rows, column after column.
+    fn inverse_tile(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<(Tensor<2>, Tensor<1>)> {
+        let [rows, dim] = x.dims();
         // One column after another is read, so columns are laid out in one piece each.
-        let columns = x.transpose().reshape([self.dim(), rows, 1]);
-        let mut ladjs = Vec::with_capacity(self.dim());
+        let columns = x.transpose().reshape([dim, rows, 1]);
+        let mut ladjs = Vec::with_capacity(dim);
         let place = Placement::of(&columns);
-        let z = self.conditioner.solve(rows, given.context, &place, |column, theta| {
+        let z = self.conditioner.solve(rows, context, &place, |column, theta| {
             let (z, ladj) = self.map.inverse(columns.clone().narrow(0, column, 1).squeeze_dim(0), theta)?;
             ladjs.push(ladj);
             Ok(z)

@@ -9,7 +9,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::sum_coordinates;
+use super::{
+    sum_coordinates,
+    tiles::{context_of, in_tiles, rows_of},
+};
 use crate::{
     bijection::Given,
     conditioner::{Made, MadeConfig},
@@ -55,10 +58,17 @@ impl Density for AutoregressiveDensity {
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
         given.check(n, self.context_dim)?;
         let place = self.conditioner.placement();
-        self.conditioner.solve(n, given.context, &place, |_, theta| {
-            let u = place.open_uniform([n, 1], rng);
-            self.conditional.quantile(u, theta)
-        })
+        if n == 0 {
+            return Ok(place.zeros([0, self.dim()]));
+        }
+        let u = place.open_uniform([n, self.dim()], rng);
+        let tiles = in_tiles(n, place.device.is_autodiff(), |tile| {
+            let u = rows_of(&u, &tile);
+            self.conditioner.solve(tile.len(), context_of(given, &tile).as_ref(), &place, |column, theta| {
+                self.conditional.quantile(u.clone().narrow(1, column, 1), theta)
+            })
+        })?;
+        Ok(Tensor::cat(tiles, 0))
     }
 
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {

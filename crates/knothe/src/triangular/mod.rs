@@ -4,6 +4,7 @@ mod autoregressive;
 mod autoregressive_density;
 mod coupling;
 mod elementwise;
+mod tiles;
 
 pub use autoregressive::Autoregressive;
 pub use autoregressive_density::AutoregressiveDensity;

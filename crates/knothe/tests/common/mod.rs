@@ -28,17 +28,21 @@ pub fn context(rows: usize, context_dim: usize, place: &Placement, rng: &mut Cha
     (context_dim > 0).then(|| place.normal([rows, context_dim], rng))
 }
 
-/// Adds N(0, deviation²) to every parameter, so that a map is far from its start.
+/// Adds N(0, deviation²) to every parameter that is trained, so that a map is far from its start.
 pub fn randomised<M: Module>(module: M, deviation: f64, rng: &mut ChaCha12Rng) -> M {
     struct Noise<'a>(f64, &'a mut ChaCha12Rng);
     impl ModuleMapper for Noise<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let tracked = param.is_require_grad();
+            if !param.is_require_grad() {
+                return param;
+            }
             param.map(|t| {
+                let t = t.inner();
                 let noise = Placement::of(&t).normal(t.dims(), self.1) * self.0;
-                (t + noise).set_require_grad(tracked)
+                Tensor::from_inner(t + noise).require_grad()
             })
         }
     }
-    module.map(&mut Noise(deviation, rng))
+    // Without gradients, Burn does not tell a trained parameter from a constant.
+    module.train().map(&mut Noise(deviation, rng)).valid()
 }

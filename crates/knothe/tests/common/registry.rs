@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use burn::module::Module;
 use knothe::{
     Bijection, Compose, Flow, Inverse, Layer, Placement, Result,
     conditioner::{Activation, Degrees, MadeConfig, Order},
-    source::{Normal, Source},
+    linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, RotationStart, TriangularAffine},
+    source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
         Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale, Standard,
@@ -22,6 +24,8 @@ pub struct Entry<T> {
     pub context_dim: usize,
     /// The order in which the map is triangular, if it is.
     pub order: Option<Vec<usize>>,
+    /// Whether it starts near the identity.
+    pub near_identity: bool,
     pub build: Build<T>,
 }
 
@@ -56,7 +60,7 @@ fn layer(
         let layer = build(place, rng)?;
         Ok(Compose::new(layer.dim(), vec![layer]))
     });
-    Entry { name: name.into(), dim, context_dim, order, build }
+    Entry { name: name.into(), dim, context_dim, order, near_identity: true, build }
 }
 
 /// An autoregressive map, and its inverse.
@@ -97,7 +101,14 @@ fn flow_of(count: usize, dim: usize, context_dim: usize) -> Entry<Compose> {
         let layers = (0..count).map(|k| Ok(Layer::InverseAutoregressive(Inverse::of(one(k, rng)?)))).collect::<Result<_>>()?;
         Ok(Compose::new(dim, layers))
     });
-    Entry { name: format!("composition of {count}, D = {dim}, context {context_dim}"), dim, context_dim, order: None, build }
+    Entry {
+        name: format!("composition of {count}, D = {dim}, context {context_dim}"),
+        dim,
+        context_dim,
+        order: None,
+        near_identity: true,
+        build,
+    }
 }
 
 /// Every bijection.
@@ -122,14 +133,49 @@ pub fn bijections() -> Vec<Entry<Compose>> {
             Ok(Layer::Elementwise(Elementwise::new(5, affine(scale), place)))
         }));
     }
+    all.extend(linear());
     all.extend(coupling("coupling of two columns", 2, 0, &[], affine(Scale::Exp)));
     all.push(Entry {
         name: "no layer".into(),
         dim: 3,
         context_dim: 0,
         order: Some(vec![0, 1, 2]),
+        near_identity: true,
         build: Box::new(|_, _| Ok(Compose::new(3, Vec::new()))),
     });
+    all
+}
+
+/// The linear maps.
+fn linear() -> Vec<Entry<Compose>> {
+    let mut all = Vec::new();
+    for dim in [1, 2, 5] {
+        let name = |name: &str| format!("{name}, D = {dim}");
+        let natural: Option<Vec<usize>> = Some((0..dim).collect());
+        let mut turned = layer(name("permutation"), (dim, 0), None, move |place, rng| {
+            Ok(Layer::Permutation(Permutation::new(&Order::random(dim, rng), place)))
+        });
+        turned.near_identity = false;
+        all.push(turned);
+        let mut turned = layer(name("random rotation"), (dim, 0), None, move |place, rng| {
+            Ok(Layer::Rotation(Rotation::new(dim, 4, RotationStart::Random, place, rng)?))
+        });
+        turned.near_identity = false;
+        all.push(turned);
+        all.push(layer(name("rotation"), (dim, 0), None, move |place, rng| {
+            Ok(Layer::Rotation(Rotation::new(dim, 4, RotationStart::Identity, place, rng)?))
+        }));
+        all.push(layer(name("LU"), (dim, 0), None, move |place, _| Ok(Layer::Lu(Lu::new(dim, place)))));
+        all.push(layer(name("actnorm"), (dim, 0), natural.clone(), move |place, _| Ok(Layer::ActNorm(ActNorm::new(dim, place)))));
+        // In training a batch norm reads its batch, by intention.
+        all.push(layer(name("batch norm"), (dim, 0), natural, move |place, _| Ok(Layer::BatchNorm(BatchNorm::new(dim, place).valid()))));
+        for context_dim in [0, 2] {
+            let order = Order::natural(dim).reversed();
+            all.push(layer(name("triangular affine"), (dim, context_dim), Some(order.columns().to_vec()), move |place, _| {
+                Ok(Layer::TriangularAffine(TriangularAffine::new(&order, context_dim, place)))
+            }));
+        }
+    }
     all
 }
 
@@ -147,7 +193,14 @@ fn density(
         let map = (flow_of(layers, dim, context_dim).build)(place, rng)?;
         Flow::new(source(place, rng)?, map, context_dim)
     });
-    Entry { name: format!("{name}, D = {dim}, context {context_dim}, {layers} layers"), dim, context_dim, order: None, build }
+    Entry {
+        name: format!("{name}, D = {dim}, context {context_dim}, {layers} layers"),
+        dim,
+        context_dim,
+        order: None,
+        near_identity: true,
+        build,
+    }
 }
 
 /// An autoregressive density of a conditional law.
@@ -177,7 +230,7 @@ pub fn masses() -> Vec<(Entry<Source>, usize)> {
             let law = law.clone();
             let build: Build<Source> = Box::new(move |place, rng| conditionals(context_dim, dim, law.clone(), place, rng));
             let name = format!("{name}, D = {dim}, context {context_dim}");
-            all.push((Entry { name, dim, context_dim, order: None, build }, support));
+            all.push((Entry { name, dim, context_dim, order: None, near_identity: true, build }, support));
         }
     }
     all
@@ -192,6 +245,17 @@ pub fn densities() -> Vec<Entry<Real>> {
             all.push(density("normal", (dim, context_dim), 3, move |place, _| Ok(Source::Normal(Normal::new(dim, place)))));
         }
     }
+    for dim in [1, 2, 5] {
+        all.push(density("logistic", (dim, 0), 0, move |place, _| Ok(Source::Logistic(Logistic::new(dim, place)))));
+        all.push(density("Student's t", (dim, 0), 0, move |place, _| Ok(Source::StudentT(StudentT::new(dim, 5.0, place)?))));
+        all.push(density("full normal", (dim, 0), 0, move |place, _| Ok(Source::FullNormal(FullNormal::new(dim, place)))));
+        for covariance in [Covariance::Diagonal, Covariance::Full] {
+            all.push(density(&format!("{covariance:?} mixture"), (dim, 0), 0, move |place, rng| {
+                Ok(Source::GaussianMixture(source::GaussianMixture::new(dim, 3, covariance, place, rng)?))
+            }));
+        }
+    }
+    all.push(density("Student's t", (2, 2), 2, move |place, _| Ok(Source::StudentT(StudentT::new(2, 5.0, place)?))));
     for (name, law) in laws() {
         for (dim, context_dim, layers) in [(1, 0, 0), (2, 0, 0), (2, 2, 0), (5, 0, 0), (2, 2, 2)] {
             let law = law.clone();
