@@ -1,5 +1,5 @@
 //! Laws of the linear maps, run over all of them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor};
 use nalgebra::DMatrix;

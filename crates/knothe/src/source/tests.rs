@@ -1,5 +1,5 @@
 //! Laws that every source obeys, run over all of them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use rand::SeedableRng;

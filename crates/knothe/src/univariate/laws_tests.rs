@@ -1,5 +1,5 @@
 //! Laws that every [`Conditional`] obeys, run over all of them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;
 
@@ -79,6 +79,8 @@ fn densities_integrate_to_one_and_to_their_cdf() {
     }
 }
 
+type Loss<'a> = &'a dyn Fn(Tensor<2>, Tensor<3>) -> Tensor<1>;
+
 #[test]
 fn gradients_equal_finite_differences_also_through_the_quantile() {
     let place = Placement::cpu(Precision::F64);
@@ -88,7 +90,7 @@ fn gradients_equal_finite_differences_also_through_the_quantile() {
         let quantile = |u: Tensor<2>, theta: Tensor<3>| law.quantile(u, theta).unwrap().sin().sum();
         let cdf = |u: Tensor<2>, theta: Tensor<3>| law.cdf(u, theta).unwrap().sum();
         let log_prob = |u: Tensor<2>, theta: Tensor<3>| law.log_prob(u, theta).unwrap().sum();
-        let losses: [(&str, &dyn Fn(Tensor<2>, Tensor<3>) -> Tensor<1>); 3] =
+        let losses: [(&str, Loss); 3] =
             [("quantile", &quantile), ("cdf", &cdf), ("log_prob", &log_prob)];
         for (name, loss) in losses {
             let u = both(&input).autodiff().require_grad();

@@ -142,6 +142,8 @@ fn not_invertible(elements: Option<Tensor<2, Bool>>, what: &dyn Fn() -> String) 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
     use super::*;
     use crate::placement::{Placement, Precision, values};
 

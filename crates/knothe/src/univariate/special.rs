@@ -140,6 +140,8 @@ pub(crate) fn log_sum_exp<const D: usize>(t: Tensor<D>, dim: usize) -> Tensor<D>
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
     use std::f64::consts::LN_2;
 
     use burn::tensor::Tensor;
