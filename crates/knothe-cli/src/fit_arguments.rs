@@ -8,7 +8,7 @@ use knothe::{
     conditioner::Activation,
     data::{MissingPolicy, Schema},
     fit::{FitConfig, Schedule},
-    models::{Architecture, Model},
+    models::{Architecture, Mixing, Model, SourceKind},
 };
 
 use crate::cli::Runtime;
@@ -59,6 +59,15 @@ pub struct FitArguments {
     /// Components of a mixture [default: the model's]
     #[arg(long, value_name = "N")]
     pub components: Option<usize>,
+    /// What mixes the columns between layers: reversed, random, lu or rotation
+    #[arg(long, value_name = "NAME", default_value = "reversed", hide_possible_values = true)]
+    pub mixing: MixingName,
+    /// Batch normalisation between layers
+    #[arg(long)]
+    pub batch_norm: bool,
+    /// Source of a flow: normal, logistic, student-t (trained tails) or gaussian-mixture
+    #[arg(long, value_name = "NAME", default_value = "normal", hide_possible_values = true)]
+    pub source: SourceName,
     /// Residual masked networks
     #[arg(long)]
     pub residual: bool,
@@ -119,6 +128,9 @@ impl FitArguments {
         a.hidden = self.hidden.clone().unwrap_or(a.hidden);
         a.components = self.components.unwrap_or(a.components);
         a.residual = self.residual;
+        a.mixing = self.mixing.into();
+        a.batch_norm = self.batch_norm;
+        a.source = self.source.into();
         a.activation = self.activation.into();
         a
     }
@@ -158,6 +170,8 @@ macro_rules! names {
 }
 
 names!(Missing for MissingPolicy: Reject, Drop);
+names!(MixingName for Mixing: Reversed, Random, Lu, Rotation);
+names!(SourceName for SourceKind: Normal, Logistic, StudentT, GaussianMixture);
 names!(ScheduleName for Schedule: Constant, Cosine, Plateau);
 names!(ActivationName for Activation: Relu, Tanh, Elu, Silu);
 names!(PrecisionName for Precision: F32, F64);

@@ -39,6 +39,36 @@ pub enum Model {
     RealNvp,
 }
 
+/// What mixes the columns between two layers of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mixing {
+    /// The order is reversed from layer to layer (couplings: the halves move in turn).
+    #[default]
+    Reversed,
+    /// A fixed random permutation.
+    Random,
+    /// A trained matrix L U.
+    Lu,
+    /// A trained rotation.
+    Rotation,
+}
+
+/// The source density of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// Standard normal.
+    #[default]
+    Normal,
+    /// Standard logistic: tails as exp(−|z|).
+    Logistic,
+    /// Student's t with trained degrees of freedom: power-law tails.
+    StudentT,
+    /// A joint mixture of Gaussians with trained weights, means and covariances.
+    GaussianMixture,
+}
+
 impl Model {
     /// Every model, in the order of the documentation.
     pub const ALL: [Model; 10] = [
@@ -134,6 +164,15 @@ pub struct Architecture {
     /// Whether masked networks are residual.
     #[serde(default)]
     pub residual: bool,
+    /// What mixes the columns between layers.
+    #[serde(default)]
+    pub mixing: Mixing,
+    /// Whether batch normalisation stands between layers.
+    #[serde(default)]
+    pub batch_norm: bool,
+    /// The source, of the models that leave it open.
+    #[serde(default)]
+    pub source: SourceKind,
     /// Seeds the parameters' start.
     pub seed: u64,
 }
@@ -152,6 +191,9 @@ impl Architecture {
             activation: Activation::default(),
             degrees: Degrees::default(),
             residual: false,
+            mixing: Mixing::default(),
+            batch_norm: false,
+            source: SourceKind::default(),
             seed,
         }
     }
@@ -173,8 +215,16 @@ impl Architecture {
         range("layers", self.layers, 1, 1_000)?;
         range("hidden layers", self.hidden.len(), 0, 100)?;
         self.hidden.iter().try_for_each(|&width| range("hidden units", width, 1, 65_536))?;
-        if matches!(self.model, Model::MadeMog | Model::MafMog) {
+        if matches!(self.model, Model::MadeMog | Model::MafMog) || self.source == SourceKind::GaussianMixture {
             range("components", self.components, 1, 10_000)?;
+        }
+        let conditionals = matches!(self.model, Model::Gaussian | Model::MadeMog | Model::MadeBinary | Model::MafMog);
+        if conditionals && self.source != SourceKind::Normal {
+            return Err(Error::invalid(
+                "source",
+                format!("none for {}, which has its own", self.model.name()),
+                format!("{:?}", self.source),
+            ));
         }
         Ok(())
     }

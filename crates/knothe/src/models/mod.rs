@@ -3,7 +3,7 @@
 mod architecture;
 mod recipes;
 
-pub use architecture::{Architecture, Model};
+pub use architecture::{Architecture, Mixing, Model, SourceKind};
 
 /// The type of every built-in model: a source and a chain of layers.
 pub type TabularFlow = crate::Flow<crate::source::Source, crate::Compose>;

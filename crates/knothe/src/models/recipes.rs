@@ -4,53 +4,71 @@ use std::sync::Arc;
 
 use rand::Rng;
 
-use super::{Architecture, Model, TabularFlow};
+use super::{Architecture, Mixing, Model, SourceKind, TabularFlow};
 use crate::{
     Compose, Flow, Inverse, Layer,
     conditioner::{MadeConfig, Order},
     error::Result,
-    linear::TriangularAffine,
+    linear::{BatchNorm, Lu, Permutation, Rotation, RotationStart, TriangularAffine},
     placement::Placement,
-    source::{Normal, Source},
+    source::{Covariance, GaussianMixture as JointMixture, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{Affine, Bernoulli, Conditional, GaussianMixture, Inverted, MonotoneMap, Scale},
 };
 
+/// Degrees of freedom from which Student's t starts: heavy tails, but a variance.
+const DEGREES_OF_FREEDOM: f64 = 5.0;
+
 pub(super) fn build(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<TabularFlow> {
-    let normal = Source::Normal(Normal::new(a.dim, place));
-    let (source, layers) = match a.model {
-        Model::Gaussian => (normal, vec![Layer::TriangularAffine(TriangularAffine::new(&Order::natural(a.dim), a.context_dim, place))]),
-        Model::ArGaussian => (normal, masked_autoregressive(&Architecture { layers: 1, hidden: vec![], ..a.clone() }, place, rng)?),
-        Model::Made => (normal, masked_autoregressive(&Architecture { layers: 1, ..a.clone() }, place, rng)?),
-        Model::MadeMog => (conditionals(a, Arc::new(GaussianMixture(a.components)), place, rng)?, vec![]),
-        Model::MadeBinary => (conditionals(a, Arc::new(Bernoulli), place, rng)?, vec![]),
-        Model::Maf => (normal, masked_autoregressive(a, place, rng)?),
-        Model::MafMog => (conditionals(a, Arc::new(GaussianMixture(a.components)), place, rng)?, masked_autoregressive(a, place, rng)?),
-        Model::Iaf => (normal, inverse_autoregressive(a, place, rng)?),
+    let one_layer = |hidden: &[usize]| Architecture { layers: 1, hidden: hidden.to_vec(), ..a.clone() };
+    let layers = match a.model {
+        Model::Gaussian => vec![Layer::TriangularAffine(TriangularAffine::new(&Order::natural(a.dim), a.context_dim, place))],
+        Model::ArGaussian => masked_autoregressive(&one_layer(&[]), place, rng)?,
+        Model::Made => masked_autoregressive(&one_layer(&a.hidden), place, rng)?,
+        Model::MadeMog | Model::MadeBinary => vec![],
+        Model::Maf | Model::MafMog => masked_autoregressive(a, place, rng)?,
+        Model::Iaf => inverse_autoregressive(a, place, rng)?,
         Model::Nice => {
-            let mut layers = couplings(a, Scale::One, place, rng)?;
-            layers.push(Layer::Elementwise(Elementwise::new(a.dim, Arc::new(Affine::default()), place)));
-            (normal, layers)
+            let mut layers = vec![Layer::Elementwise(Elementwise::new(a.dim, Arc::new(Affine::default()), place))];
+            layers.extend(couplings(a, Scale::One, place, rng)?);
+            layers
         }
-        Model::RealNvp => (normal, couplings(a, Scale::Exp, place, rng)?),
+        Model::RealNvp => couplings(a, Scale::Exp, place, rng)?,
     };
-    Flow::new(source, Compose::new(a.dim, layers), a.context_dim)
+    let source = match a.model {
+        Model::MadeMog | Model::MafMog => conditionals(a, layers.len(), Arc::new(GaussianMixture(a.components)), place, rng)?,
+        Model::MadeBinary => conditionals(a, 0, Arc::new(Bernoulli), place, rng)?,
+        _ => source(a, place, rng)?,
+    };
+    Flow::new(source, Compose::new(a.dim, mixed(a, layers, place, rng)?), a.context_dim)
 }
 
-/// z_j = (x_j − μ_j(x_<j)) / σ_j(x_<j), the order reversed from layer to layer, natural next to the data.
+fn source(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Source> {
+    Ok(match a.source {
+        SourceKind::Normal => Source::Normal(Normal::new(a.dim, place)),
+        SourceKind::Logistic => Source::Logistic(Logistic::new(a.dim, place)),
+        SourceKind::StudentT => Source::StudentT(StudentT::new(a.dim, DEGREES_OF_FREEDOM, place)?),
+        SourceKind::GaussianMixture => {
+            let covariance = if a.dim > 1 { Covariance::Full } else { Covariance::Diagonal };
+            Source::GaussianMixture(JointMixture::new(a.dim, a.components, covariance, place, rng)?)
+        }
+    })
+}
+
+/// z_j = (x_j − μ_j(x_<j)) / σ_j(x_<j), natural order next to the data.
 fn masked_autoregressive(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
     let map: Arc<dyn MonotoneMap> = Arc::new(Inverted(Affine::default()));
     let layer = |k| Autoregressive::new(network(a, k), map.clone(), place, rng).map(|m| Layer::InverseAutoregressive(Inverse::of(m)));
     (0..a.layers).rev().map(layer).collect()
 }
 
-/// x_j = σ_j(z_<j) z_j + μ_j(z_<j), the order reversed from layer to layer.
+/// x_j = σ_j(z_<j) z_j + μ_j(z_<j).
 fn inverse_autoregressive(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
     let map: Arc<dyn MonotoneMap> = Arc::new(Affine::default());
     (0..a.layers).rev().map(|k| Autoregressive::new(network(a, k), map.clone(), place, rng).map(Layer::Autoregressive)).collect()
 }
 
-/// Affine couplings z_A = (x_A − t(x_P)) / σ(x_P); even and odd columns move in turn.
+/// x_A = σ(z_P) z_A + t(z_P); odd and even columns move in turn.
 fn couplings(a: &Architecture, scale: Scale, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
     let map: Arc<dyn MonotoneMap> = Arc::new(Affine { scale });
     let layer = |k: usize| {
@@ -60,17 +78,16 @@ fn couplings(a: &Architecture, scale: Scale, place: &Placement, rng: &mut impl R
     (0..a.layers).rev().map(layer).collect()
 }
 
-/// A masked network with one conditional law a column; its order is the one that comes next after the layers.
-fn conditionals(a: &Architecture, law: Arc<dyn Conditional>, place: &Placement, rng: &mut impl Rng) -> Result<Source> {
-    let next = if a.model == Model::MafMog { a.layers } else { 0 };
-    Ok(Source::Autoregressive(AutoregressiveDensity::new(network(a, next), law, place, rng)?))
+/// A masked network with one conditional law a column, as the `k`-th layer from the data.
+fn conditionals(a: &Architecture, k: usize, law: Arc<dyn Conditional>, place: &Placement, rng: &mut impl Rng) -> Result<Source> {
+    Ok(Source::Autoregressive(AutoregressiveDensity::new(network(a, k), law, place, rng)?))
 }
 
-/// The masked network of the k-th layer from the data.
+/// The masked network of the k-th layer from the data. The order is reversed from layer to layer, unless something else mixes.
 fn network(a: &Architecture, k: usize) -> MadeConfig {
     let natural = Order::natural(a.dim);
     MadeConfig {
-        order: if k % 2 == 0 { natural } else { natural.reversed() },
+        order: if k.is_multiple_of(2) || a.mixing != Mixing::Reversed { natural } else { natural.reversed() },
         context_dim: a.context_dim,
         hidden: a.hidden.clone(),
         parameters: 0,
@@ -78,4 +95,25 @@ fn network(a: &Architecture, k: usize) -> MadeConfig {
         degrees: a.degrees,
         residual: a.residual,
     }
+}
+
+/// Puts batch normalisation and what mixes the columns on the source's side of every layer.
+fn mixed(a: &Architecture, layers: Vec<Layer>, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
+    let mut all = Vec::with_capacity(3 * layers.len());
+    for layer in layers {
+        match a.mixing {
+            Mixing::Reversed => {}
+            Mixing::Random => all.push(Layer::Permutation(Permutation::new(&Order::random(a.dim, rng), place))),
+            Mixing::Lu => all.push(Layer::Lu(Lu::new(a.dim, place))),
+            Mixing::Rotation => {
+                let reflections = a.dim.next_multiple_of(2);
+                all.push(Layer::Rotation(Rotation::new(a.dim, reflections, RotationStart::Random, place, rng)?));
+            }
+        }
+        if a.batch_norm {
+            all.push(Layer::BatchNorm(BatchNorm::new(a.dim, place)));
+        }
+        all.push(layer);
+    }
+    Ok(all)
 }

@@ -90,8 +90,7 @@ fn gradients_equal_finite_differences_also_through_the_quantile() {
         let quantile = |u: Tensor<2>, theta: Tensor<3>| law.quantile(u, theta).unwrap().sin().sum();
         let cdf = |u: Tensor<2>, theta: Tensor<3>| law.cdf(u, theta).unwrap().sum();
         let log_prob = |u: Tensor<2>, theta: Tensor<3>| law.log_prob(u, theta).unwrap().sum();
-        let losses: [(&str, Loss); 3] =
-            [("quantile", &quantile), ("cdf", &cdf), ("log_prob", &log_prob)];
+        let losses: [(&str, Loss); 3] = [("quantile", &quantile), ("cdf", &cdf), ("log_prob", &log_prob)];
         for (name, loss) in losses {
             let u = both(&input).autodiff().require_grad();
             let t: Tensor<3> = place.tensor(theta.clone(), [3, p, 2]).autodiff().require_grad();
