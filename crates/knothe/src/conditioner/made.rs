@@ -62,7 +62,7 @@ impl Made {
             return Err(Error::invalid("dim", "at least one coordinate", 0));
         }
         let equal = config.hidden.windows(2).all(|w| w[0] == w[1]);
-        if config.residual && (config.hidden.len() % 2 == 0 || !equal) {
+        if config.residual && (config.hidden.len().is_multiple_of(2) || !equal) {
             return Err(Error::invalid(
                 "hidden",
                 "an odd number of layers of one width for a residual network",

@@ -52,7 +52,7 @@ impl Made {
             let end = (first + BLOCK).min(dim);
             let base: Vec<Option<Tensor<2>>> = stages.iter().zip(&known).map(|(s, k)| s.base(first, end, k)).collect();
             let mut recent: Vec<Tensor<2>> = stages.iter().map(|s| place.zeros([count(&s.inputs, first, end).max(1), rows])).collect();
-            for rank in first..end {
+            for (rank, &column) in columns.iter().enumerate().take(end).skip(first) {
                 if let Some(value) = values.last() {
                     put(&mut recent[0], count(&stages[0].inputs, first, rank), value.clone().reshape([1, rows]));
                 }
@@ -67,7 +67,7 @@ impl Made {
                         let activated = self.config.activation.apply(self.residual(l, y, &mut carry));
                         put(&mut recent[l + 1], count(&stage.degrees, first, rank), activated);
                     } else {
-                        values.push(step(columns[rank], y.transpose().unsqueeze_dim(2))?);
+                        values.push(step(column, y.transpose().unsqueeze_dim(2))?);
                     }
                 }
             }

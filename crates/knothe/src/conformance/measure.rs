@@ -52,7 +52,7 @@ pub(super) fn condition<B: Bijection + ?Sized>(map: &B, way: Way, x: &Tensor<2>,
     let start = values(x.clone());
     let mut worst = vec![0.0_f64; rows];
     for phase in 0..4 {
-        let sign = |k: usize| if (k % dim >> (phase / 2) & 1) ^ (phase & 1) == 0 { 1.0 } else { -1.0 };
+        let sign = |k: usize| if (((k % dim) >> (phase / 2)) & 1) ^ (phase & 1) == 0 { 1.0 } else { -1.0 };
         let moved = start.iter().enumerate().map(|(k, v)| v + sign(k) * step * (1.0 + v.abs())).collect();
         let (y2, ladj2) = way.apply(map, place.tensor(moved, [rows, dim]), given)?;
         let change = values(y2).into_iter().zip(&y).map(|(a, b)| (a - b).abs() / step).collect::<Vec<_>>();
