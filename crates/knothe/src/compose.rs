@@ -147,7 +147,7 @@ impl Bijection for Compose {
     }
 
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
-        self.from_the_data(data, &mut |layer, seen| layer.initialise(seen))
+        self.each_from_the_data(data, &mut |layer, seen| layer.initialise(seen))
     }
 
     fn has_statistics(&self) -> bool {
@@ -155,13 +155,13 @@ impl Bijection for Compose {
     }
 
     fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
-        self.from_the_data(data, &mut |layer, seen| layer.collect_statistics(seen))
+        self.each_from_the_data(data, &mut |layer, seen| layer.collect_statistics(seen))
     }
 }
 
 impl Compose {
     /// Visits the layers from the data's side, each with what the layers after it, in evaluation, make of the data.
-    fn from_the_data(&mut self, data: &mut dyn Batches, visit: &mut dyn FnMut(&mut Layer, &mut Seen) -> Result<()>) -> Result<()> {
+    fn each_from_the_data(&mut self, data: &mut dyn Batches, visit: &mut dyn FnMut(&mut Layer, &mut Seen) -> Result<()>) -> Result<()> {
         let mut seen = Seen(Vec::new());
         data.each(&mut |batch| {
             seen.0.push(batch.clone().inner());
