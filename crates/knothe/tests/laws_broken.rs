@@ -147,7 +147,7 @@ fn flow(fault: Fault) -> Flow<Source, Banana> {
 /// The law passes without a fault, and with `fault` breaks as `law`.
 fn must_fail(law: Law, fault: Fault, run: impl Fn(Fault) -> std::result::Result<(), Violation>) {
     run(Fault::None).unwrap_or_else(|v| panic!("the sound one fails: {v}"));
-    let violation = run(fault).expect_err(&format!("{law:?} does not notice {fault:?}"));
+    let Err(violation) = run(fault) else { panic!("{law:?} does not notice {fault:?}") };
     assert_eq!(violation.law(), law);
     assert!(violation.to_string().starts_with(law.statement()), "{violation}");
 }
