@@ -1,0 +1,187 @@
+//! The fit: weights, determinism, resumption, early stopping, steps that are not finite.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use burn::module::Module;
+use knothe::{
+    Error, Placement, Precision,
+    fit::{Batch, Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Progress, Schedule, Stopped, evaluate, fit},
+    models::{Architecture, Mixing, Model, SourceKind, TabularFlow},
+    objective::max_likelihood,
+    parameters::collect,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+
+fn place() -> Placement {
+    Placement::cpu(Precision::F64)
+}
+
+/// x₁ ~ N(1, 1), x₂ | x₁ ~ N(x₁², 1), so that there is something to learn.
+fn banana(rows: usize, seed: u64) -> Vec<f64> {
+    let z = knothe::values(place().normal([rows, 2], &mut ChaCha12Rng::seed_from_u64(seed)));
+    z.chunks_exact(2).flat_map(|z| [z[0] + 1.0, z[1] + (z[0] + 1.0).powi(2)]).collect()
+}
+
+fn dataset(x: Vec<f64>, weights: Option<Vec<f64>>) -> Dataset {
+    Dataset::new(x, 2, Vec::new(), 0, weights, &place()).unwrap()
+}
+
+fn model(model: Model) -> TabularFlow {
+    Architecture { layers: 2, hidden: vec![8, 8], components: 3, ..Architecture::new(model, 2, 0, 1) }.build(&place()).unwrap()
+}
+
+fn config() -> FitConfig {
+    FitConfig { epochs: 6, batch: 64, learning_rate: 5e-3, ..FitConfig::default() }
+}
+
+/// Stops after some steps.
+struct StopAt(u64);
+
+impl Observer for StopAt {
+    fn step(&mut self, progress: &Progress) -> bool {
+        progress.step < self.0
+    }
+}
+
+fn gradients(density: &TabularFlow, data: &Dataset) -> Vec<Vec<f64>> {
+    struct Gather<'a>(&'a burn::tensor::Gradients, Vec<Vec<f64>>);
+    impl burn::module::ModuleVisitor for Gather<'_> {
+        fn visit_float<const D: usize>(&mut self, p: &burn::module::Param<burn::tensor::Tensor<D>>) {
+            self.1.extend(p.val().grad(self.0).map(knothe::values));
+        }
+    }
+    let all: Vec<u32> = (0..data.rows() as u32).collect();
+    let batch: Batch = data.gather(&all, 0.0, 0);
+    let gradients = max_likelihood(density, &batch).unwrap().backward();
+    let mut gather = Gather(&gradients, Vec::new());
+    density.visit(&mut gather);
+    gather.1
+}
+
+#[test]
+fn weight_two_is_the_row_twice() {
+    let x = banana(50, 3);
+    let weights: Vec<f64> = (0..50).map(|i| f64::from(i % 3)).collect();
+    let repeated = x.chunks_exact(2).zip(&weights).flat_map(|(row, w)| row.repeat(*w as usize)).collect();
+    let density = model(Model::Maf).train();
+    let weighted = gradients(&density, &dataset(x, Some(weights)));
+    let twice = gradients(&density, &dataset(repeated, None));
+    assert!(!weighted.is_empty());
+    let pairs = weighted.iter().flatten().zip(twice.iter().flatten());
+    // Sums of 50 terms of order 1 in another order differ by some 50 ε.
+    assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-12), "{:?}", pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max));
+}
+
+#[test]
+fn the_gaussian_is_the_weighted_mean_and_covariance() {
+    let x = banana(200, 4);
+    let weights: Vec<f64> = (0..200).map(|i| f64::from(i % 4)).collect();
+    let data = dataset(x.clone(), Some(weights.clone()));
+    let none = FitConfig { epochs: 0, ..config() };
+    let (gaussian, _) = fit(model(Model::Gaussian), &data, &data, &none, None, None, &mut ()).unwrap();
+    let total: f64 = weights.iter().sum();
+    let rows = || x.chunks_exact(2).zip(&weights);
+    let mean: Vec<f64> = (0..2).map(|j| rows().map(|(r, w)| w * r[j]).sum::<f64>() / total).collect();
+    let cov = |j: usize, k: usize| rows().map(|(r, w)| w * (r[j] - mean[j]) * (r[k] - mean[k])).sum::<f64>() / total;
+    let determinant = cov(0, 0) * cov(1, 1) - cov(0, 1).powi(2);
+    // At the maximum of the likelihood its mean is −(D + log det(2πΣ))/2.
+    let expected = -0.5 * (2.0 + 2.0 * (2.0 * std::f64::consts::PI).ln() + determinant.ln());
+    let found = data.mean(&evaluate(&gaussian, &data, 0).unwrap());
+    assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+}
+
+#[test]
+fn every_model_learns() {
+    let (train, validation) = (dataset(banana(1_000, 5), None), dataset(banana(500, 6), None));
+    for name in Model::ALL.into_iter().filter(|m| !matches!(m, Model::Gaussian | Model::MadeBinary)) {
+        let start = model(name);
+        let before = validation.mean(&evaluate(&start, &validation, 0).unwrap());
+        let (fitted, report) = fit(start, &train, &validation, &config(), None, None, &mut ()).unwrap();
+        let after = validation.mean(&evaluate(&fitted, &validation, 0).unwrap());
+        // The start is about N(0, I), 5 nats below the truth on these rows; any model that learns gains most of that.
+        assert!(after > before + 1.0, "{}: {before} to {after}", name.name());
+        assert_eq!(report.skipped, 0);
+        assert_eq!(report.best.unwrap().0, after, "{}: the best state is the one returned", name.name());
+    }
+}
+
+#[test]
+fn every_mixing_and_source_learns() {
+    let (train, validation) = (dataset(banana(1_000, 5), None), dataset(banana(500, 6), None));
+    let base = Architecture { layers: 2, hidden: vec![8], components: 3, ..Architecture::new(Model::Maf, 2, 0, 1) };
+    let mixings = [Mixing::Random, Mixing::Lu, Mixing::Rotation].map(|mixing| Architecture { mixing, batch_norm: true, ..base.clone() });
+    let sources =
+        [SourceKind::Logistic, SourceKind::StudentT, SourceKind::GaussianMixture].map(|source| Architecture { source, ..base.clone() });
+    for architecture in mixings.into_iter().chain(sources) {
+        let (fitted, _) = fit(architecture.build(&place()).unwrap(), &train, &validation, &config(), None, None, &mut ()).unwrap();
+        let after = validation.mean(&evaluate(&fitted, &validation, 0).unwrap());
+        // The truth has −2.84 on such rows and the start is below −7.
+        assert!(after > -5.0, "{architecture:?}: {after}");
+    }
+}
+
+#[test]
+fn an_interrupted_fit_resumes_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (train, validation) = (dataset(banana(300, 7), None), dataset(banana(100, 8), None));
+    for settings in [config(), FitConfig { average: Some(0.9), noise: 0.1, schedule: Schedule::Plateau, ..config() }] {
+        let (whole, report) = fit(model(Model::Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
+        // Step 7 of 30 is in the middle of the second epoch.
+        let checkpoints = Checkpoints { path: folder.path().join("checkpoint"), every: 1e9, job: serde_json::json!({"a": 1}) };
+        let stopped = fit(model(Model::Maf), &train, &validation, &settings, Some(&checkpoints), None, &mut StopAt(7)).unwrap();
+        assert_eq!(stopped.1.stopped, Stopped::Interrupted);
+        let checkpoint = Checkpoint::read(&checkpoints.path).unwrap();
+        assert_eq!((checkpoint.steps(), &checkpoint.job), (7, &checkpoints.job));
+        let (resumed, again) = fit(model(Model::Maf), &train, &validation, &settings, None, Some(checkpoint), &mut ()).unwrap();
+        assert_eq!(collect(&resumed), collect(&whole));
+        assert_eq!(again.best, report.best);
+        assert_eq!(again.history.len(), report.history.len());
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = dataset(banana(100, 9), None);
+    let checkpoints = Checkpoints { path: folder.path().join("checkpoint"), every: 0.0, job: serde_json::Value::Null };
+    fit(model(Model::Maf), &data, &data, &config(), Some(&checkpoints), None, &mut StopAt(3)).unwrap();
+    let checkpoint = Checkpoint::read(&checkpoints.path).unwrap();
+    let refused = fit(model(Model::RealNvp), &data, &data, &config(), None, Some(checkpoint), &mut ());
+    assert!(matches!(refused, Err(Error::Invalid { .. } | Error::Shape { .. })));
+}
+
+#[test]
+fn patience_stops_and_the_best_state_is_kept() {
+    let (train, validation) = (dataset(banana(20, 10), None), dataset(banana(200, 11), None));
+    // Twenty rows and a large rate: the validation soon gets worse.
+    let settings = FitConfig { epochs: 1_000, batch: 20, learning_rate: 0.02, patience: 3, ..FitConfig::default() };
+    let (fitted, report) = fit(model(Model::Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
+    assert_eq!(report.stopped, Stopped::Patience);
+    let (best, epoch) = report.best.unwrap();
+    assert_eq!(epoch as usize + 3, report.history.len());
+    assert_eq!(validation.mean(&evaluate(&fitted, &validation, 0).unwrap()), best);
+}
+
+#[test]
+fn steps_that_are_not_finite_are_skipped_counted_and_too_many_are_an_error() {
+    let mut x = banana(64, 12);
+    // Finite, but its square overflows: the loss of every batch that has it is infinite.
+    x[10] = 1e200;
+    let (train, validation) = (dataset(x, None), dataset(banana(50, 13), None));
+    let settings = FitConfig { batch: 32, ..config() };
+    let (fitted, report) = fit(model(Model::Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
+    assert_eq!(report.skipped, 6, "one batch in each of 6 epochs");
+    assert!(evaluate(&fitted, &validation, 0).unwrap().iter().all(|l| l.is_finite()));
+    let all = FitConfig { batch: 64, skipped_limit: 4, ..settings };
+    assert!(matches!(fit(model(Model::Maf), &train, &validation, &all, None, None, &mut ()), Err(Error::Diverged { steps: 4 })));
+}
+
+#[test]
+fn data_that_cannot_be_fitted_are_refused() {
+    let new = |x: Vec<f64>, weights| Dataset::new(x, 2, Vec::new(), 0, weights, &place());
+    assert!(new(vec![1.0, f64::NAN], None).is_err());
+    assert!(new(vec![1.0, 2.0, 3.0], None).is_err());
+    assert!(new(vec![1.0, 2.0], Some(vec![-1.0])).is_err());
+    assert!(new(vec![1.0, 2.0], Some(vec![0.0])).is_err());
+    assert!(Dataset::new(vec![1.0, 2.0], 2, vec![1.0], 2, None, &place()).is_err());
+}
