@@ -79,7 +79,7 @@ pub fn report_checks(checks: &Checks) -> String {
     let worst = name((0..ks.distances.len()).max_by(|&a, &b| ks.distances[a].total_cmp(&ks.distances[b])));
     let smallest = ks.p_values.iter().copied().fold(1.0, f64::min);
     let ks_line = format!(
-        "largest distance to uniform {:.4}, in '{worst}'; tolerated {}, explained by chance {:.4}; smallest p-value {smallest:.2}",
+        "largest distance to uniform {:.4}, in '{worst}'; tolerated {}, explained by chance {:.4}; smallest p-value {smallest:.1e}",
         ks.largest, ks.threshold, ks.chance
     );
     let energy_line = format!(

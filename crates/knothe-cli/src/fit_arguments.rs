@@ -14,14 +14,15 @@ use knothe::{
 use crate::cli::Runtime;
 
 /// Fit a density to a table by maximum likelihood
-///
-/// A tenth of the rows chooses the epoch and a tenth is held out to judge the result, unless --validation names a table that does both.
-/// The full Gaussian's held-out log-likelihood stands beside the model's. Ctrl-C leaves a checkpoint that --resume goes on from.
 #[derive(Args, Debug)]
 #[command(after_help = "\
+A tenth of the rows chooses the epoch and a tenth is held out to judge the result, unless
+--validation names a table that does both. The full Gaussian's log-likelihood stands beside the
+model's. Ctrl-C leaves a checkpoint that --resume goes on from.
+
 Example:
   knothe fit data/magic.parquet --context class --out magic.safetensors
-  knothe fit flights.parquet --missing drop --model maf_mog --hidden 256,256 --out flights.safetensors")]
+  knothe fit data/flights.parquet --missing drop --model maf_mog --out flights.safetensors")]
 pub struct FitArguments {
     /// The table: a CSV, TSV, Parquet, Arrow or NPY file
     pub table: PathBuf,
@@ -84,25 +85,25 @@ pub struct FitArguments {
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().batch as u64, value_parser = clap::value_parser!(u64).range(1..))]
     pub batch: u64,
     /// Learning rate of Adam
-    #[arg(long = "lr", value_name = "X", default_value_t = FitConfig::default().learning_rate, value_parser = above_zero)]
+    #[arg(long = "lr", value_name = "X", default_value_t = FitConfig::default().learning_rate, value_parser = above_zero, allow_negative_numbers = true)]
     pub learning_rate: f64,
     /// How the learning rate goes: constant, cosine or plateau
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true)]
     pub schedule: ScheduleName,
     /// Decoupled weight decay
-    #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero)]
+    #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero, allow_negative_numbers = true)]
     pub weight_decay: f64,
     /// Epochs without a better validation after which the fit stops; 0 never stops early
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().patience)]
     pub patience: u32,
     /// Largest norm of a gradient
-    #[arg(long, value_name = "X", default_value_t = FitConfig::default().clip, value_parser = above_zero)]
+    #[arg(long, value_name = "X", default_value_t = FitConfig::default().clip, value_parser = above_zero, allow_negative_numbers = true)]
     pub clip: f64,
     /// Keep the Polyak average of the parameters, with this decay, such as 0.999
-    #[arg(long, value_name = "D", value_parser = decay)]
+    #[arg(long, value_name = "D", value_parser = decay, allow_negative_numbers = true)]
     pub average: Option<f64>,
-    /// Standard deviation of normal noise added to each batch, in standardised units; helps small tables
-    #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero)]
+    /// Standard deviation of normal noise added to each batch, standardised; helps small tables
+    #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true)]
     pub noise: f64,
     /// Seed of the split, the start, the shuffling and the noise
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -18,11 +18,12 @@ const SPLITS: usize = 100;
 
 /// E(samples, data) relative to the E of two random halves of the data, at equal sizes: about 1 for a right model.
 ///
-/// E of n and m rows of one law is about a sum of weighted χ² variables that shrinks as 1/n + 1/m (Székely and Rizzo 2013), so the halves tell its mean and spread,
-/// and a gamma law with these says what chance explains. The verdict is by size because the number of rows is fixed: with [`ENERGY_ROWS`]
-/// rows of N(0, I), variances 10 % too large have a relative distance of 3 whatever the dimension, above the threshold from 4 columns on (it is 2 to 2.5 at 4 to 8);
-/// of 2,000 rows of data and of samples they have 1.6, which no rule can tell from chance. Fewer rows see only larger differences.
-/// Where samples share the contexts of the data, a right model has a relative distance below 1, and the check forgives a little more.
+/// E of n and m rows of one law is about a weighted sum of χ² variables that shrinks as 1/n + 1/m (Székely and Rizzo 2013). So the halves tell its mean and
+/// spread, and a gamma law of this mean and spread says what chance explains: up to the 5-fold in one column, the 2.5-fold in four, the 2-fold in eight.
+/// The verdict is by size because the number of rows is fixed. With [`ENERGY_ROWS`] rows of N(0, I), variances a tenth too large give a relative distance of 3
+/// in any dimension: beyond chance in most tables of four columns, in all of eight. In fewer columns [`Tails`](super::Tails) sees it sooner. With 2,000 rows of data and
+/// of samples it would be 1.6, which no rule can tell from chance; a table of so few rows shows only larger differences.
+/// Where samples share the contexts of the data, a right model has a relative distance somewhat below 1, and the check forgives a little more.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Energy {
     /// The verdict.

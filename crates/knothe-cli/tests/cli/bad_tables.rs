@@ -1,0 +1,100 @@
+//! Tables that cannot be used: one clear line, exit code 1, and nothing at `--out`.
+
+use std::path::Path;
+
+use crate::support::{copy, knothe, table};
+
+/// Runs a command that has to fail for a reason, and leave nothing.
+fn refuses(folder: &Path, arguments: &str, expected: &str) {
+    let run = knothe(folder, arguments);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{arguments}: {}", run.stderr);
+    assert!(run.error().contains(expected), "{arguments}: expected '{expected}' in {}", run.stderr);
+    for name in ["out.safetensors", "out.safetensors.checkpoint", "out.csv", "out.parquet"] {
+        assert!(!folder.join(name).exists(), "{arguments} left {name}");
+    }
+}
+
+/// Tables that no command reads.
+const UNREADABLE: [(&str, &[u8], &str); 11] = [
+    ("empty.csv", b"", "empty.csv: expected a table, found an empty file"),
+    ("header.csv", b"class,x,y,k\n", "header.csv: expected at least one row, found none"),
+    ("text.csv", b"class,x,y,k\n0,1,2,3\n1,abc,2,3\n", "text.csv, column 'x', row 2: expected a number, found 'abc'"),
+    ("twice.csv", b"class,x,x,k\n0,1,2,3\n", "twice.csv: expected names that differ, found two columns named 'x'"),
+    ("ragged.csv", b"class,x,y,k\n0,1,2,3\n1,2,3\n", "ragged.csv, row 2: expected 4 fields, found 3"),
+    ("infinite.csv", b"class,x,y,k\n0,1,2,3\n1,inf,2,3\n", "infinite.csv, column 'x', row 2: expected a finite number, found inf"),
+    ("minus.csv", b"class,x,y,k\n0,1,-inf,3\n", "minus.csv, column 'y', row 1: expected a finite number, found -inf"),
+    ("huge.csv", b"class,x,y,k\n0,1e31,2,3\n", "huge.csv, column 'x', row 1: expected a magnitude of at most 1e30, found 1e31"),
+    ("random.parquet", b"\x8f\x01PAR\x99random bytes and no table at all\x00\xff\xfe", "random.parquet: expected a Parquet file"),
+    ("random.npy", b"\x8f\x01\x02random bytes and no table at all\x00\xff\xfe", "random.npy: expected an NPY file"),
+    ("table.xlsx", b"PK", "table.xlsx: expected a name that ends in .csv"),
+];
+
+#[test]
+fn tables_that_cannot_be_read() {
+    let folder = copy();
+    std::fs::create_dir(folder.path().join("folder.csv")).unwrap();
+    for (name, bytes, _) in UNREADABLE {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let missing =
+        [("none.csv", "cannot read none.csv: No such file or directory"), ("folder.csv", "folder.csv: expected a file, found a folder")];
+    for (name, expected) in UNREADABLE.iter().map(|(name, _, expected)| (*name, *expected)).chain(missing) {
+        refuses(folder.path(), &format!("fit {name} --out out.safetensors"), expected);
+        refuses(folder.path(), &format!("score model.safetensors {name} --out out.csv"), expected);
+        refuses(folder.path(), &format!("score model.safetensors {name}"), expected);
+        refuses(folder.path(), &format!("evaluate model.safetensors {name}"), expected);
+    }
+}
+
+#[test]
+fn tables_that_cannot_be_learned_from() {
+    let folder = copy();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let lines = |change: fn(&str) -> String| table(100).lines().map(|line| change(line) + "\n").collect::<String>();
+    write("one.csv", "x,y\n1,2\n");
+    write("holes.csv", &table(100).replacen(",7.5", ",", 3));
+    write("repeated.csv", &lines(|line| format!("{line},{}", line.split(',').nth(1).unwrap())).replacen("same,x", "same,again", 1));
+    let sum = |line: &str| {
+        let fields: Vec<f64> = line.split(',').filter_map(|f| f.parse().ok()).collect();
+        format!("{line},{}", if fields.len() == 5 { (fields[1] + fields[2]).to_string() } else { "total".into() })
+    };
+    write("sum.csv", &lines(sum));
+    let fit = |name: &str| format!("fit {name} --hidden 8 --epochs 1 --out out.safetensors");
+    refuses(folder.path(), &fit("one.csv"), "one.csv: expected at least 2 rows to learn from, found 1");
+    refuses(folder.path(), &fit("holes.csv"), "holes.csv: expected complete rows, found missing values: 'same' 3 (of 100 rows)");
+    refuses(folder.path(), &fit("repeated.csv"), "'again'");
+    refuses(folder.path(), &fit("sum.csv"), "'total'");
+}
+
+#[test]
+fn tables_with_other_columns_than_the_model() {
+    let folder = copy();
+    let cases = [
+        ("lacks.csv", "class,x,k\n0,1,2\n", "lacks.csv: expected a column 'y', found 'class', 'x' and 'k'"),
+        ("extra.csv", "class,x,y,k,z\n0,1,2,3,4\n", "found also 'z'"),
+        ("no_context.csv", "x,y,k\n1,2,3\n", "expected a column 'class'"),
+        ("half.csv", "class,x,y,k\n0,1,2,3.5\n", "half.csv, column 'k', row 1: expected a whole number"),
+    ];
+    for (name, text, expected) in cases {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        for arguments in [format!("score model.safetensors {name} --out out.csv"), format!("evaluate model.safetensors {name}")] {
+            refuses(folder.path(), &arguments, expected);
+        }
+    }
+}
+
+#[test]
+fn places_that_cannot_be_written() {
+    let folder = copy();
+    std::fs::create_dir(folder.path().join("taken.csv")).unwrap();
+    // Neither root nor anyone else can make a file in /proc.
+    let cases = [("nowhere/out", "No such file or directory"), ("table.csv/out", "Not a directory"), ("/proc/out", "/proc/out")];
+    for (place, expected) in cases {
+        refuses(folder.path(), &format!("fit table.csv --hidden 8 --epochs 1 --out {place}.safetensors"), expected);
+        for ending in ["csv", "parquet"] {
+            refuses(folder.path(), &format!("score model.safetensors table.csv --out {place}.{ending}"), expected);
+            refuses(folder.path(), &format!("sample model.safetensors -n 5 --given class=1 --out {place}.{ending}"), expected);
+        }
+    }
+    refuses(folder.path(), "score model.safetensors table.csv --out taken.csv", "is a directory");
+}

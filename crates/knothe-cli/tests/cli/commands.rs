@@ -1,0 +1,156 @@
+//! What each command gives.
+
+use knothe::data::Table;
+use serde_json::Value;
+
+use crate::support::{copy, fitted, knothe, numbers, succeeds};
+
+fn log_prob(csv: &str) -> Vec<f64> {
+    assert_eq!(csv.lines().next(), Some("log_prob"));
+    numbers(csv).concat()
+}
+
+#[test]
+fn scores_go_to_stdout_and_to_every_format_alike() {
+    let folder = copy();
+    let printed = log_prob(&succeeds(folder.path(), "score model.safetensors table.csv"));
+    assert_eq!(printed.len(), 400);
+    assert!(printed.iter().all(|l| l.is_finite()));
+    for name in ["scores.csv", "scores.parquet", "scores.npy", "scores.arrow"] {
+        assert_eq!(succeeds(folder.path(), &format!("score model.safetensors table.csv --out {name}")), "");
+        let written = Table::read(&folder.path().join(name)).unwrap();
+        assert_eq!(written.columns[0].values, printed, "{name}");
+    }
+}
+
+#[test]
+fn columns_are_matched_by_name_and_context_can_be_given() {
+    let folder = copy();
+    let original = std::fs::read_to_string(folder.path().join("table.csv")).unwrap();
+    let write = |name: &str, order: &[usize]| {
+        let pick = |line: &str| {
+            let fields: Vec<&str> = line.split(',').collect();
+            order.iter().map(|&j| fields[j]).collect::<Vec<_>>().join(",") + "\n"
+        };
+        std::fs::write(folder.path().join(name), original.lines().map(pick).collect::<String>()).unwrap();
+    };
+    write("turned.csv", &[4, 3, 2, 1, 0]);
+    write("without.csv", &[1, 2, 3]);
+    let as_they_are = succeeds(folder.path(), "score model.safetensors table.csv");
+    assert_eq!(succeeds(folder.path(), "score model.safetensors turned.csv"), as_they_are);
+    let of_one = log_prob(&succeeds(folder.path(), "score model.safetensors without.csv --given class=1"));
+    let of_zero = log_prob(&succeeds(folder.path(), "score model.safetensors table.csv --given class=0"));
+    for (i, value) in log_prob(&as_they_are).iter().enumerate() {
+        assert_eq!(*value, if i % 2 == 1 { of_one[i] } else { of_zero[i] });
+    }
+    assert_ne!(of_one, of_zero);
+}
+
+#[test]
+fn a_row_that_lacks_a_value_keeps_its_place() {
+    let folder = copy();
+    std::fs::write(folder.path().join("holes.csv"), "class,x,y,k\n0,0.1,0.2,1\n1,,0.2,1\n1,0.3,0.2,0\n").unwrap();
+    let run = knothe(folder.path(), "score model.safetensors holes.csv");
+    let values = log_prob(&run.stdout);
+    assert!(values[0].is_finite() && values[1].is_nan() && values[2].is_finite(), "{values:?}");
+    assert_eq!(run.stderr, "warning: 1 rows lack a value and have no log_prob (NaN)\n");
+}
+
+#[test]
+fn samples_are_rows_of_the_table() {
+    let sample = |options: &str| succeeds(fitted(), &format!("sample model.safetensors {options}"));
+    let one = sample("-n 50 --seed 3 --given class=1");
+    assert_eq!(one.lines().next(), Some("x,y,k,same,class"));
+    assert_eq!(one, sample("-n 50 --seed 3 --given class=1"));
+    assert_ne!(one, sample("-n 50 --seed 4 --given class=1"));
+    assert_eq!(one.lines().count(), 51);
+    for line in one.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        assert!(fields[2].parse::<i64>().is_ok(), "{line}");
+        assert_eq!(fields[3..], ["7.5", "1"], "{line}");
+    }
+    assert_eq!(sample("-n 0 --given class=1").lines().count(), 1);
+}
+
+#[test]
+fn a_long_sample_is_drawn_in_parts_that_differ() {
+    // 70,000 rows are two parts; equal parts would have equal rows.
+    let all = succeeds(fitted(), "sample model.safetensors -n 70000 --given class=0");
+    let mut rows: Vec<&str> = all.lines().skip(1).collect();
+    assert_eq!(rows.len(), 70_000);
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!(rows.len(), 70_000);
+}
+
+#[test]
+fn samples_take_their_context_from_a_table() {
+    let folder = copy();
+    std::fs::write(folder.path().join("context.csv"), "note,class\n5,1\n6,0\n7,0\n").unwrap();
+    let run = knothe(folder.path(), "sample model.safetensors -n 5 --context context.csv");
+    let classes: Vec<f64> = numbers(&run.stdout).iter().map(|row| row[4]).collect();
+    assert_eq!(classes, [1.0, 0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(run.stderr, "note: the context has 3 rows and is repeated to 5\n");
+}
+
+#[test]
+fn evaluation_is_the_mean_of_the_scores() {
+    let report: Value = serde_json::from_str(&succeeds(fitted(), "evaluate model.safetensors table.csv --json")).unwrap();
+    let scores = log_prob(&succeeds(fitted(), "score model.safetensors table.csv"));
+    let mean = scores.iter().sum::<f64>() / 400.0;
+    // Two sums of 400 numbers of the order of 10 differ by rounding alone.
+    assert!((report["log_likelihood"]["mean"].as_f64().unwrap() - mean).abs() < 1e-10);
+    assert_eq!(report["log_likelihood"]["rows"], 400);
+    assert!(report["log_likelihood"]["two_se"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["exactness"], "lower_bound");
+    assert_eq!(report["checks"]["ks"]["distances"].as_array().unwrap().len(), 3);
+    for check in ["ks", "energy", "tails"] {
+        let verdict = report["checks"][check]["verdict"].as_str().unwrap();
+        assert!(["pass", "fail", "undecided"].contains(&verdict), "{check} {verdict}");
+    }
+    let text = succeeds(fitted(), "evaluate model.safetensors table.csv");
+    for start in ["log-likelihood ", "units ", "ks ", "energy ", "tails "] {
+        assert!(text.lines().any(|line| line.starts_with(start)), "{start}: {text}");
+    }
+}
+
+#[test]
+fn an_evaluation_sees_a_model_that_is_wrong() {
+    let folder = copy();
+    let original = std::fs::read_to_string(folder.path().join("table.csv")).unwrap();
+    let far: String = original.lines().map(|line| line.replacen(',', ",1", 1) + "\n").collect();
+    std::fs::write(folder.path().join("far.csv"), far.replacen(",1x", ",x", 1).replace(",1-", ",-1")).unwrap();
+    let report: Value = serde_json::from_str(&succeeds(folder.path(), "evaluate model.safetensors far.csv --json")).unwrap();
+    for check in ["ks", "energy", "tails"] {
+        assert_eq!(report["checks"][check]["verdict"], "fail", "{report}");
+    }
+}
+
+#[test]
+fn a_model_file_can_be_inspected() {
+    let content: Value = serde_json::from_str(&succeeds(fitted(), "inspect model.safetensors --json")).unwrap();
+    assert_eq!(content["model"], "maf");
+    let units: Vec<&str> = content["columns"].as_array().unwrap().iter().map(|c| c["units"].as_str().unwrap()).collect();
+    assert_eq!(units, ["density", "density", "mass", "constant"]);
+    assert_eq!(content["context"][0]["name"], "class");
+    assert!(content["parameters"].as_u64().unwrap() > 0);
+    let text = succeeds(fitted(), "inspect model.safetensors");
+    assert!(text.contains("k (integer; mass)") && text.contains("always 7.5"), "{text}");
+}
+
+#[test]
+fn models_are_listed() {
+    let list: Value = serde_json::from_str(&succeeds(fitted(), "models --json")).unwrap();
+    let names: Vec<&str> = list.as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
+    for name in ["gaussian", "made", "made_mog", "maf", "maf_mog", "iaf", "nice", "real_nvp"] {
+        assert!(names.contains(&name), "{name}");
+        assert!(succeeds(fitted(), "models").lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
+    }
+}
+
+#[test]
+fn shells_get_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(succeeds(fitted(), &format!("completions {shell}")).contains("evaluate"), "{shell}");
+    }
+}

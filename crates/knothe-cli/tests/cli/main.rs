@@ -1,0 +1,9 @@
+//! The built command, as a user meets it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod bad_models;
+mod bad_tables;
+mod commands;
+mod help;
+mod streams;
+mod support;

@@ -1,0 +1,95 @@
+//! Standard output that goes away or is full, and disks that are.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{copy, fitted, knothe, table};
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = copy();
+    // 20,000 scores are more than a pipe holds.
+    std::fs::write(folder.path().join("long.csv"), table(20_000)).unwrap();
+    for arguments in
+        [["score", "model.safetensors", "long.csv"].as_slice(), &["sample", "model.safetensors", "-n", "20000", "--given", "class=1"]]
+    {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_knothe"))
+            .current_dir(folder.path())
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut reader = BufReader::with_capacity(16, child.stdout.take().unwrap());
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        drop(reader);
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_output_is_an_error() {
+    for arguments in
+        ["score model.safetensors table.csv", "sample model.safetensors -n 10 --given class=1", "inspect model.safetensors", "models"]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_knothe"))
+            .current_dir(fitted())
+            .args(arguments.split(' '))
+            .stdout(std::fs::File::create("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(stderr, "error: cannot write standard output: No space left on device (os error 28)\n", "{arguments}");
+    }
+}
+
+/// A file system of 64 KiB while it lives.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(folder.path()).output();
+        mounted.is_ok_and(|m| m.status.success()).then(|| Small(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let Some(small) = Small::mount() else {
+        eprintln!("skipped: a small tmpfs cannot be mounted here (it takes root)");
+        return;
+    };
+    let folder = copy();
+    std::fs::write(folder.path().join("long.csv"), table(20_000)).unwrap();
+    let out = small.path().display();
+    let cases = [
+        format!("score model.safetensors long.csv --out {out}/scores.csv"),
+        format!("score model.safetensors long.csv --out {out}/scores.npy"),
+        format!("sample model.safetensors -n 20000 --given class=1 --out {out}/samples.parquet"),
+        format!("fit table.csv --drop class --hidden 256,256 --epochs 1 --out {out}/big.safetensors"),
+    ];
+    for arguments in cases {
+        let run = knothe(folder.path(), &arguments);
+        assert_eq!(run.code, 1, "{arguments}: {}", run.stderr);
+        assert!(run.error().contains("No space left on device"), "{arguments}: {}", run.stderr);
+        let left: Vec<_> = std::fs::read_dir(small.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{arguments}: {left:?}");
+    }
+}
