@@ -1,0 +1,131 @@
+//! `knothe fit`: killed, interrupted, resumed; threads; what it says of a table; a real table of integers with gaps.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{knothe, numbers, succeeds, table};
+
+const LONG: &str = "fit table.csv --drop same --layers 2 --hidden 16 --epochs 60 --batch 16 --patience 0 --threads 1";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("table.csv"), table(400)).unwrap();
+    folder
+}
+
+/// Starts a long fit and returns when its first checkpoint is there.
+fn started(folder: &Path) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_knothe"));
+    command.current_dir(folder).args(LONG.split(' ')).args(["--out", "cut.safetensors"]).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    while !folder.join("cut.safetensors.checkpoint").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the fit ended without a checkpoint");
+        std::thread::yield_now();
+    }
+    child
+}
+
+/// The weights of a model file: what follows its header.
+fn weights(path: &Path) -> Vec<u8> {
+    let bytes = std::fs::read(path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].to_vec()
+}
+
+#[test]
+fn a_killed_fit_resumes_to_the_same_weights() {
+    let folder = folder();
+    let mut child = started(folder.path());
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().code(), None, "ended by the signal, in mid-fit");
+    assert!(!folder.path().join("cut.safetensors").exists());
+    succeeds(folder.path(), &format!("{LONG} --out cut.safetensors --resume"));
+    succeeds(folder.path(), &format!("{LONG} --out whole.safetensors"));
+    assert!(weights(&folder.path().join("cut.safetensors")) == weights(&folder.path().join("whole.safetensors")));
+    assert!(!folder.path().join("cut.safetensors.checkpoint").exists(), "a finished fit needs no checkpoint");
+}
+
+#[cfg(unix)]
+#[test]
+fn control_c_leaves_a_checkpoint_that_only_the_same_fit_resumes() {
+    let folder = folder();
+    let mut child = started(folder.path());
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!folder.path().join("cut.safetensors").exists());
+    let other = knothe(folder.path(), &format!("{LONG} --out cut.safetensors --resume --lr 0.5"));
+    assert_eq!(other.code, 1);
+    assert!(other.error().contains("learning_rate is 0.001 there and 0.5 here"), "{}", other.stderr);
+    succeeds(folder.path(), &format!("{LONG} --out cut.safetensors --resume"));
+    let nothing = knothe(folder.path(), &format!("{LONG} --out cut.safetensors --resume"));
+    assert!(nothing.error().contains("there is no checkpoint to resume from"), "{}", nothing.stderr);
+}
+
+#[test]
+fn threads_do_not_change_the_result() {
+    let folder = folder();
+    let held_out = |threads: usize| {
+        let fit = format!("fit table.csv --hidden 32 --epochs 5 --batch 64 --threads {threads} --out m{threads}.safetensors --json");
+        let report: Value = serde_json::from_str(&succeeds(folder.path(), &fit)).unwrap();
+        report["log_likelihood"]["mean"].as_f64().unwrap()
+    };
+    assert!((held_out(1) - held_out(2)).abs() < 1e-4);
+}
+
+#[test]
+fn the_gaussian_stands_beside_the_model_and_a_worse_model_is_said_to_be_worse() {
+    let folder = folder();
+    let run = knothe(folder.path(), "fit table.csv --drop k,same --hidden 8 --epochs 1 --batch 400 --out m.safetensors");
+    assert!(run.stderr.contains("does NOT beat it"), "one step cannot beat the Gaussian on Gaussian data: {}", run.stderr);
+    assert!(run.stdout.is_empty(), "stdout is data");
+}
+
+#[test]
+fn what_has_no_density_is_named_with_the_line_that_mends_it() {
+    let folder = folder();
+    let mut text = String::from("constant,atom,lattice,x\n");
+    for (i, row) in numbers(&table(2_000)).iter().enumerate() {
+        let atom = if i % 20 == 0 { 0.5 } else { row[1] };
+        text += &format!("7.5,{atom},{},{}\n", 0.18 * (5.0 * row[2]).round(), row[2] * row[1]);
+    }
+    std::fs::write(folder.path().join("odd.csv"), text).unwrap();
+    let run = knothe(folder.path(), "fit odd.csv --hidden 8 --epochs 1 --out m.safetensors");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let expected = [
+        "'constant' is 7.5 in every row",
+        "'atom' is 0.5 in 5.",
+        "(an atom)",
+        "'lattice' takes only multiples of 0.18",
+        r#"{"lattice": {"lattice": {"step": 0.18, "offset": 0}}}"#,
+    ];
+    expected.iter().for_each(|line| assert!(run.stderr.contains(line), "{line}: {}", run.stderr));
+    let samples = succeeds(folder.path(), "sample m.safetensors -n 5");
+    assert!(samples.starts_with("constant,atom,lattice,x\n") && numbers(&samples).iter().all(|row| row[0] == 7.5));
+
+    std::fs::write(folder.path().join("schema.json"), r#"{"lattice": {"lattice": {"step": 0.18, "offset": 0}}}"#).unwrap();
+    let mended = knothe(folder.path(), "fit odd.csv --schema schema.json --hidden 8 --epochs 1 --out m.safetensors");
+    assert!(!mended.stderr.contains("takes only multiples"), "{}", mended.stderr);
+    assert!(mended.stderr.contains("a lower bound"), "{}", mended.stderr);
+}
+
+#[test]
+fn flights_have_gaps_and_whole_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let flights = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    let fit = format!("fit {flights} --model made --hidden 16 --epochs 1 --out flights.safetensors");
+    let refused = knothe(folder.path(), &fit);
+    assert_eq!(refused.code, 1);
+    assert!(refused.error().contains("missing values: 'dep_delay' "), "{}", refused.stderr);
+    assert!(refused.error().contains("'air_time' ") && refused.stderr.contains("--missing drop"), "{}", refused.stderr);
+    assert!(!folder.path().join("flights.safetensors").exists());
+
+    succeeds(folder.path(), &format!("{fit} --missing drop"));
+    let samples = succeeds(folder.path(), "sample flights.safetensors -n 200 --seed 3");
+    assert!(!samples.contains('.'), "integers are written as integers");
+    assert_eq!(numbers(&samples).len(), 200);
+    let report: Value = serde_json::from_str(&succeeds(folder.path(), &format!("evaluate flights.safetensors {flights} --json"))).unwrap();
+    assert_eq!(report["exactness"], "lower_bound");
+    assert!(report["units"].as_str().unwrap().contains("mass"));
+}
