@@ -2,6 +2,32 @@
 //!
 //! A map T carries a simple source density p(z) to the density q(x) of the data, and the change of variables gives q exactly:
 //! q(x) = p(z) · |det ∇T(z)|⁻¹ with x = T(z). Maximum likelihood over T is the whole learning recipe.
+//!
+//! T stays cheap to invert, and its Jacobian cheap to compute, because it is built from triangular pieces,
+//! x_j = T_j(z_j; θ_j(z_<j)), each increasing in z_j (Rosenblatt 1952; Knothe 1957): a choice of an increasing
+//! [`univariate`] map T_j and of a [`conditioner`] θ_j, joined in [`triangular`], mixed by [`linear`] maps and chained by
+//! [`Compose`]. With a [`source`] p it makes a [`Flow`], which is a [`Density`]; [`fit`] learns it; [`models`] has the
+//! published choices by name.
+//!
+//! *Forward* is source to data, *inverse* is data to source, and the log-absolute determinant that a call returns, its ladj, is
+//! that of the call just made:
+//!
+//! ```
+//! use knothe::{Bijection, Density, Given, Placement, Precision, models::{Architecture, Model}, values};
+//! use rand::SeedableRng;
+//!
+//! let cpu = Placement::cpu(Precision::F64);
+//! let flow = Architecture::new(Model::Maf, 3, 0, 1).build(&cpu)?;
+//! let z = cpu.normal([5, 3], &mut rand_chacha::ChaCha12Rng::seed_from_u64(2));
+//! let (x, forward) = flow.bijection().forward_and_ladj(z.clone(), &Given::default())?;
+//! let (back, inverse) = flow.bijection().inverse_and_ladj(x.clone(), &Given::default())?;
+//! assert!(values(back - z.clone()).iter().all(|d| d.abs() < 1e-12));
+//! assert!(values(forward.clone() + inverse).iter().all(|d| d.abs() < 1e-12));
+//! // log q(x) = log p(z) − log|det ∂x/∂z|
+//! let log_q = flow.source().log_prob(z, &Given::default())? - forward;
+//! assert!(values(log_q - flow.log_prob(x, &Given::default())?).iter().all(|d| d.abs() < 1e-12));
+//! # Ok::<(), knothe::Error>(())
+//! ```
 
 pub mod bijection;
 mod compose;
@@ -34,3 +60,8 @@ pub use error::{Error, Result};
 pub use flow::Flow;
 pub use inverse::Inverse;
 pub use placement::{Placement, Precision, values};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
