@@ -30,7 +30,7 @@ pub struct FitArguments {
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Model; `knothe models` says more of each
-    #[arg(long, value_name = "NAME", default_value = "maf", hide_possible_values = true,
+    #[arg(long, value_name = "NAME", default_value = "maf_mog", hide_possible_values = true,
           value_parser = PossibleValuesParser::new(Model::ALL.map(Model::name)).try_map(|name| name.parse::<Model>()))]
     pub model: Model,
     /// A table that chooses the epoch and judges the result [default: a fifth of the rows]
