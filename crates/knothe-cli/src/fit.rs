@@ -7,7 +7,10 @@ mod report;
 use std::path::{Path, PathBuf};
 
 use knothe::data::{Need, Notice, Overrides, Roles, Rows, Schema, Table, diagnose};
-use knothe::fit::{Checkpoint, Checkpoints, Stopped};
+use knothe::evaluate::check;
+use knothe::file::temporary;
+use knothe::fit::{Checkpoint, Checkpoints};
+use knothe::models::Model;
 use knothe::tabular::{FitTable, HeldOut, Split, fit_table};
 use knothe::{Error, Placement};
 
@@ -29,7 +32,7 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
             say(format_args!("hint: {}", notice.hint));
         }
     }
-    let architecture = arguments.architecture(&schema);
+    let architecture = arguments.architecture(&schema)?;
     let config = arguments.config();
     let checkpoint = checkpoint_path(&arguments.out);
     let job = job::describe(&architecture, &config, &schema, &split, precision);
@@ -57,14 +60,20 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
     let mut progress = progress::Bar::new(config.batch.min(split.train.n))?;
     let model = fit_table(&fit, Some(&checkpoints), resume, &mut progress)?;
     progress.finish();
-    if model.record.report.stopped == Stopped::Interrupted {
+    let Some(model) = model else {
         eprintln!("stopped; the checkpoint is {}: the same command with --resume goes on from it", checkpoint.display());
         return Err(Failure::Interrupted);
-    }
+    };
+    let checks = check(&model, split.judge(), arguments.seed)?;
     model.save(&arguments.out)?;
+    if let Err(failure) = report::finish(&model, &checks, &split, arguments) {
+        // What fails leaves no file; the checkpoint stays.
+        let _ = std::fs::remove_file(&arguments.out);
+        return Err(failure);
+    }
     // The model is safe now; a checkpoint that cannot be removed does no harm.
     let _ = std::fs::remove_file(&checkpoint);
-    report::finish(&model, &split, arguments)
+    Ok(())
 }
 
 /// The schema, the rows in their parts, and what the user should know of them.
@@ -73,6 +82,9 @@ fn read(arguments: &FitArguments) -> Result<(Schema, Split, Vec<Notice>), Failur
     let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
     let roles = Roles { context: arguments.context.clone(), weights: arguments.weights.clone(), drop: arguments.drop.clone() };
     let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, arguments.missing.into())?;
+    if arguments.model == Model::MadeBinary {
+        schema.make_binary()?;
+    }
     let rows = schema.rows(&table, Need::Fit)?;
     drop(table);
     if rows.dropped > 0 {
@@ -80,7 +92,7 @@ fn read(arguments: &FitArguments) -> Result<(Schema, Split, Vec<Notice>), Failur
     }
     notices.extend(diagnose(&arguments.table, &schema, &rows)?);
     let split = match &arguments.validation {
-        None => Split::random(&rows, &schema, arguments.seed)?,
+        None => Split::random(&arguments.table, &rows, &schema, arguments.seed)?,
         Some(path) => {
             let validation = validation(path, &schema)?;
             Split { train: rows, validation, held_out: HeldOut::Validation }
@@ -103,10 +115,5 @@ fn checkpoint_path(out: &Path) -> PathBuf {
 
 /// Finds out before the fit, and not after it, that the model cannot be written.
 fn check_writable(out: &Path) -> Result<(), Failure> {
-    let refuse = |source| Failure::from(Error::io("write", out, source));
-    if out.is_dir() {
-        return Err(refuse(std::io::ErrorKind::IsADirectory.into()));
-    }
-    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(folder).map(drop).map_err(refuse)
+    Ok(temporary(out).map(drop)?)
 }

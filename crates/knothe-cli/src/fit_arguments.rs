@@ -11,7 +11,7 @@ use knothe::{
     models::{Architecture, Mixing, Model, SourceKind},
 };
 
-use crate::cli::Runtime;
+use crate::{cli::Runtime, failure::Failure};
 
 /// Fit a density to a table by maximum likelihood
 #[derive(Args, Debug)]
@@ -122,18 +122,36 @@ pub struct FitArguments {
 }
 
 impl FitArguments {
-    /// The architecture for the columns of a schema.
-    pub fn architecture(&self, schema: &Schema) -> Architecture {
+    /// The architecture for the columns of a schema; an option that the model has no use for is an error.
+    pub fn architecture(&self, schema: &Schema) -> Result<Architecture, Failure> {
         let mut a = Architecture::new(self.model, schema.dim(), schema.context_dim(), self.seed);
+        let one_layer = matches!(self.model, Model::Gaussian | Model::ArGaussian | Model::Made | Model::MadeMog | Model::MadeBinary);
+        let linear = matches!(self.model, Model::Gaussian | Model::ArGaussian);
+        let mixture = matches!(self.model, Model::MadeMog | Model::MafMog) || matches!(self.source, SourceName::GaussianMixture);
+        let coupling = matches!(self.model, Model::Nice | Model::RealNvp);
+        let useless = [
+            ("--layers", self.layers.is_some() && one_layer),
+            ("--hidden", self.hidden.is_some() && linear),
+            ("--components", self.components.is_some() && !mixture),
+            ("--residual", self.residual && (linear || coupling)),
+        ];
+        if let Some((option, _)) = useless.iter().find(|(_, useless)| *useless) {
+            return Err(Failure::usage(
+                format!("{option} means nothing to the model {}", self.model.name()),
+                "leave it out, or choose another --model",
+            ));
+        }
         a.layers = self.layers.unwrap_or(a.layers);
-        a.hidden = self.hidden.clone().unwrap_or(a.hidden);
-        a.components = self.components.unwrap_or(a.components);
+        // A residual network is a layer and blocks of two.
+        let default = if self.residual { vec![128; 3] } else { a.hidden };
+        a.hidden = self.hidden.clone().unwrap_or(default);
+        a.components = self.components.unwrap_or(if mixture { a.components.max(10) } else { 0 });
         a.residual = self.residual;
         a.mixing = self.mixing.into();
         a.batch_norm = self.batch_norm;
         a.source = self.source.into();
         a.activation = self.activation.into();
-        a
+        Ok(a)
     }
 
     /// The settings of the fit.

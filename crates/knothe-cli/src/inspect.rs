@@ -64,6 +64,7 @@ fn kind(kind: Kind) -> String {
         Kind::Positive => "positive".into(),
         Kind::Bounded([a, b]) => format!("between {a} and {b}"),
         Kind::Integer => "integer".into(),
+        Kind::Binary => "0 or 1".into(),
         Kind::Lattice(l) => format!("{} + multiples of {}", l.offset, l.step),
         Kind::Constant(value) => format!("always {value}"),
     }
@@ -117,6 +118,8 @@ fn report(model: &TableModel) -> String {
         line("validation", format!("{best:.4} nats a row at epoch {epoch}"));
     }
     line("held out", nats(&record.held_out));
-    line("Gaussian", format!("{} on the same rows", nats(&record.gaussian)));
+    if let Some(gaussian) = &record.gaussian {
+        line("Gaussian", format!("{} on the same rows", nats(gaussian)));
+    }
     text
 }

@@ -36,13 +36,15 @@ fn main() -> Result<()> {
 /// The default masked autoregressive flow, on the same rows whatever the roles of the columns.
 fn fit(table: &Table, roles: Roles, epochs: u64) -> Result<(TableModel, Split)> {
     let (mut schema, _) = Schema::infer(table, &Overrides::default(), &roles, MissingPolicy::Reject)?;
-    let split = Split::random(&schema.rows(table, Need::Fit)?, &schema, 0)?;
+    let split = Split::random(Path::new("magic"), &schema.rows(table, Need::Fit)?, &schema, 0)?;
     schema.fit(&split.train)?;
     let architecture = Architecture::new(Model::Maf, schema.dim(), schema.context_dim(), 0);
     let config = FitConfig { epochs, ..FitConfig::default() };
     let place = Placement::cpu(Precision::F32);
     let job = FitTable { table: "magic", split: &split, schema: &schema, architecture: &architecture, config: &config, place: &place };
-    Ok((fit_table(&job, None, None, &mut ())?, split))
+    let model =
+        fit_table(&job, None, None, &mut ())?.ok_or_else(|| knothe::Error::invalid("fit", "a fit to its end", "an interrupted one"))?;
+    Ok((model, split))
 }
 
 /// The probability that a row of class 1 scores above one of class 0 (Mann & Whitney 1947); ties count half.

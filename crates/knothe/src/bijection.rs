@@ -84,6 +84,11 @@ pub trait Bijection {
     /// z = T⁻¹(x) and log|det ∂z/∂x|, one value a row.
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)>;
 
+    /// Whether [`Bijection::initialise`] does anything.
+    fn starts_from_data(&self) -> bool {
+        false
+    }
+
     /// Sets the data-dependent start (actnorm, a closed-form solution). A fit calls it once.
     fn initialise(&mut self, _data: &mut dyn Batches) -> Result<()> {
         Ok(())

@@ -88,6 +88,10 @@ impl Bijection for Layer {
         self.inner().inverse_and_ladj(x, given)
     }
 
+    fn starts_from_data(&self) -> bool {
+        self.inner().starts_from_data()
+    }
+
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         self.inner_mut().initialise(data)
     }
@@ -146,8 +150,12 @@ impl Bijection for Compose {
         Ok((x, total))
     }
 
+    fn starts_from_data(&self) -> bool {
+        self.layers.iter().any(Bijection::starts_from_data)
+    }
+
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
-        self.each_from_the_data(data, &mut |layer, seen| layer.initialise(seen))
+        self.each_from_the_data(data, Bijection::starts_from_data, |layer, seen| layer.initialise(seen))
     }
 
     fn has_statistics(&self) -> bool {
@@ -155,21 +163,27 @@ impl Bijection for Compose {
     }
 
     fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
-        self.each_from_the_data(data, &mut |layer, seen| layer.collect_statistics(seen))
+        self.each_from_the_data(data, Bijection::has_statistics, |layer, seen| layer.collect_statistics(seen))
     }
 }
 
 impl Compose {
-    /// Visits the layers from the data's side, each with what the layers after it, in evaluation, make of the data.
-    fn each_from_the_data(&mut self, data: &mut dyn Batches, visit: &mut dyn FnMut(&mut Layer, &mut Seen) -> Result<()>) -> Result<()> {
+    /// Visits the layers that `need` the data, from the data's side, each with what the layers after it, in evaluation, make of the data.
+    fn each_from_the_data(
+        &mut self,
+        data: &mut dyn Batches,
+        need: impl Fn(&Layer) -> bool,
+        visit: impl Fn(&mut Layer, &mut Seen) -> Result<()>,
+    ) -> Result<()> {
+        let Some(last) = self.layers.iter().position(need) else { return Ok(()) };
         let mut seen = Seen(Vec::new());
         data.each(&mut |batch| {
             seen.0.push(batch.clone().inner());
             Ok(())
         })?;
-        for (index, layer) in self.layers.iter_mut().enumerate().rev() {
+        for (index, layer) in self.layers.iter_mut().enumerate().skip(last).rev() {
             visit(layer, &mut seen)?;
-            if index > 0 {
+            if index > last {
                 let evaluated = layer.valid();
                 for batch in &mut seen.0 {
                     batch.x = evaluated.inverse_and_ladj(batch.x.clone(), &batch.given())?.0;

@@ -32,6 +32,16 @@ pub trait Density {
         Exactness::Exact
     }
 
+    /// Whether [`Density::initialise`] does anything.
+    fn starts_from_data(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Density::collect_statistics`] does anything.
+    fn has_statistics(&self) -> bool {
+        false
+    }
+
     /// Sets the data-dependent start; see [`Bijection::initialise`](crate::Bijection::initialise).
     fn initialise(&mut self, _data: &mut dyn Batches) -> Result<()> {
         Ok(())

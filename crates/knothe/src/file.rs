@@ -4,12 +4,14 @@
 //! checksum covers the content and every tensor, so that damage is found before anything is believed.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::{
     error::{Error, Result},
@@ -20,16 +22,26 @@ use crate::{
 pub const FORMAT: u64 = 1;
 const KEY: &str = "knothe";
 
-/// Writes a file as a whole or not at all: to a temporary file beside it, which is then renamed.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+/// A temporary file beside `path`, to be renamed to it when complete, with the permissions that an ordinary new file would get.
+pub fn temporary(path: &Path) -> Result<NamedTempFile> {
     let failed = |source| Error::io("write", path, source);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if path.is_dir() {
         return Err(failed(std::io::ErrorKind::IsADirectory.into()));
     }
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".knothe-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder).map_err(failed)
+}
+
+/// Writes a file as a whole or not at all: to a [`temporary`] file, which is then renamed.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> std::io::Result<()>) -> Result<()> {
+    let failed = |source| Error::io("write", path, source);
+    let mut temporary = temporary(path)?;
     {
-        let mut buffered = std::io::BufWriter::new(temporary.as_file_mut());
+        let mut buffered = BufWriter::new(temporary.as_file_mut());
         write(&mut buffered).and_then(|()| buffered.flush()).map_err(failed)?;
     }
     temporary.as_file().sync_all().map_err(failed)?;

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Batches, Bijection, Given},
+    bijection::{Batch, Batches, Bijection, Given},
     density::{Density, Exactness},
     error::{Error, Result},
 };
@@ -72,12 +72,28 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
         self.source.exactness()
     }
 
+    fn starts_from_data(&self) -> bool {
+        self.bijection.starts_from_data() || self.source.starts_from_data()
+    }
+
+    fn has_statistics(&self) -> bool {
+        self.bijection.has_statistics() || self.source.has_statistics()
+    }
+
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
-        self.bijection.initialise(data)
+        self.bijection.initialise(data)?;
+        if self.source.starts_from_data() {
+            self.source.initialise(&mut ToSource { data, bijection: &self.bijection.valid() })?;
+        }
+        Ok(())
     }
 
     fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
-        if self.bijection.has_statistics() { self.bijection.collect_statistics(data) } else { Ok(()) }
+        self.bijection.collect_statistics(data)?;
+        if self.source.has_statistics() {
+            self.source.collect_statistics(&mut ToSource { data, bijection: &self.bijection.valid() })?;
+        }
+        Ok(())
     }
 
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
@@ -95,5 +111,21 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let z = self.to_source(x, given)?;
         self.source.to_uniform(z, &self.source_given(given))
+    }
+}
+
+/// The training set as the source sees it.
+struct ToSource<'a, B> {
+    data: &'a mut dyn Batches,
+    bijection: &'a B,
+}
+
+impl<B: Bijection> Batches for ToSource<'_, B> {
+    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
+        self.data.each(&mut |batch| {
+            let batch = batch.clone().inner();
+            let (z, _) = self.bijection.inverse_and_ladj(batch.x.clone(), &batch.given())?;
+            visit(&Batch { x: z, ..batch })
+        })
     }
 }

@@ -34,6 +34,10 @@ impl<B: Bijection + Module> Bijection for Inverse<B> {
         self.inner.forward_and_ladj(x, given)
     }
 
+    fn starts_from_data(&self) -> bool {
+        self.inner.starts_from_data()
+    }
+
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         self.inner.initialise(data)
     }

@@ -44,9 +44,11 @@ mod flow;
 mod inverse;
 pub mod linear;
 pub mod models;
+mod number;
 pub mod objective;
 pub mod parameters;
 mod placement;
+mod random;
 pub mod source;
 #[cfg(feature = "tables")]
 pub mod tabular;

@@ -13,6 +13,7 @@ pub fn max_likelihood(density: &impl Density, batch: &Batch) -> Result<Tensor<1>
     let rows = log_prob.dims()[0];
     Ok(match &batch.weights {
         None => log_prob.mean().neg(),
+        Some(weights) if weights.len() != rows => return Err(crate::Error::shape("weights", format!("{rows} of them"), weights.len())),
         Some(weights) => {
             let weights = crate::Placement::of(&log_prob).tensor(weights.iter().map(|w| -w / rows as f64).collect(), [rows]);
             (log_prob * weights).sum()

@@ -81,4 +81,8 @@ impl Observer for Bar {
         }
         !self.interrupted.load(Ordering::SeqCst)
     }
+
+    fn warn(&mut self, problem: &knothe::Error) {
+        self.bar.suspend(|| say(format_args!("warning: {problem}")));
+    }
 }

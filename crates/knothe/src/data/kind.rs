@@ -21,6 +21,8 @@ pub enum Kind {
     Bounded([f64; 2]),
     /// Whole numbers, a lattice of step 1: made continuous by uniform noise on [0, 1), so log_prob is a log mass.
     Integer,
+    /// 0 or 1, for a model of such columns alone: neither noise nor a scale, and log_prob is a log mass.
+    Binary,
     /// Multiples of a step, off from 0 by an offset: made continuous as integers are.
     Lattice(Lattice),
     /// One number: left out of the density and restored in samples. It is found in the data, never declared.
@@ -42,6 +44,7 @@ impl Kind {
         match self {
             Kind::Positive if value <= 0.0 => Some("a number above 0".into()),
             Kind::Bounded([a, b]) if !(*a < value && value < *b) => Some(format!("a number strictly between {a} and {b}")),
+            Kind::Binary if value != 0.0 && value != 1.0 => Some("0 or 1".into()),
             Kind::Integer if INTEGERS.index(value).is_none() => Some("a whole number below 2^52 in magnitude".into()),
             Kind::Lattice(l) if l.index(value).is_none() => Some(format!("{} + a multiple of {}", l.offset, l.step)),
             _ => None,
@@ -55,7 +58,8 @@ impl Kind {
         let fits = match kind {
             Kind::Bounded([a, b]) => a < b && (b - a).is_finite(),
             Kind::Lattice(l) => l.step > 0.0 && l.step.is_finite() && l.offset.is_finite(),
-            Kind::Constant(_) => false,
+            // These are found in the data or asked for by the model.
+            Kind::Constant(_) | Kind::Binary => false,
             _ => true,
         };
         if fits { Ok(kind) } else { Err(wrong()) }

@@ -160,16 +160,14 @@ impl Schema {
         (x, ladj, self.context_to_model(rows.context.clone()))
     }
 
-    /// Rows in model space without dequantisation noise, standardised row-major `[n, dim]`, and the width of the noise that each column
-    /// needs there (0 where it is no lattice): what a fit reads, which draws fresh noise for every batch.
-    pub fn to_model_without_noise(&self, rows: &Rows) -> (Vec<f64>, Vec<f64>) {
+    /// Rows in model space as [`Schema::to_model`] has them, but without dequantisation noise, and the width of the noise that each column needs
+    /// there (0 where it is no lattice): what a fit reads, which draws fresh noise for every batch. The ladj does not depend on the noise.
+    pub fn to_model_without_noise(&self, rows: &Rows) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         let preprocess = Preprocess::new(self);
-        let mut x = rows.x.clone();
-        x.chunks_exact_mut(self.dim().max(1)).for_each(|row| {
-            preprocess.to_model_row(row);
-        });
+        let (mut x, log_cell) = (rows.x.clone(), preprocess.log_cell());
+        let ladj = x.chunks_exact_mut(self.dim().max(1)).map(|row| preprocess.to_model_row(row) + log_cell).collect();
         let widths = self.modelled().map(|c| c.kind.lattice().map_or(0.0, |l| l.step / c.scale)).collect();
-        (x, widths)
+        (x, ladj, widths)
     }
 
     /// Row-major `[n, dim]` in model space as columns of the file: in their order, integers and lattices rounded down, constants restored.
@@ -188,7 +186,7 @@ impl Schema {
                 Kind::Constant(value) => (vec![value; n], value.fract() == 0.0),
                 kind => {
                     next += 1;
-                    (model.iter().skip(next - 1).step_by(dim).copied().collect(), kind == Kind::Integer)
+                    (model.iter().skip(next - 1).step_by(dim).copied().collect(), matches!(kind, Kind::Integer | Kind::Binary))
                 }
             };
             Column { name: c.name.clone(), values, integral_dtype }

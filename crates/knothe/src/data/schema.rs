@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{kind::Kind, rows::Rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What columns are for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,13 +97,27 @@ impl Schema {
         self.context.len()
     }
 
+    /// Declares every modelled column binary, as a model of 0 and 1 needs them.
+    ///
+    /// Fails on the first column that is declared otherwise; values are checked by [`Schema::rows`].
+    pub fn make_binary(&mut self) -> Result<()> {
+        for column in self.columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Constant(_))) {
+            if column.kind != Kind::Integer {
+                let found = format!("column '{}' of other numbers", column.name);
+                return Err(Error::invalid("a model of 0 and 1", "whole numbers in every column", found));
+            }
+            column.kind = Kind::Binary;
+        }
+        Ok(())
+    }
+
     /// Sets the shift and scale of every column to the weighted mean and standard deviation of `rows`.
     ///
     /// Those of a dequantised column with values offset + k · step are known in closed form: the uniform noise adds step/2 to the mean and step²/12 to the variance.
     pub fn fit(&mut self, rows: &Rows) -> Result<()> {
         let (dim, context_dim) = (self.dim(), self.context_dim());
         let columns = self.columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Constant(_)));
-        for (j, column) in columns.enumerate() {
+        for (j, column) in columns.enumerate().filter(|(_, c)| c.kind != Kind::Binary) {
             let (mean, variance) = moments(rows, |i| column.kind.to_real(rows.x[i * dim + j]));
             let step = column.kind.lattice().map_or(0.0, |l| l.step);
             column.shift = mean + step / 2.0;

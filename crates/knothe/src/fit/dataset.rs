@@ -1,14 +1,14 @@
 //! The rows that a fit reads: on the host, in the model's precision, gathered into batches.
 
 use burn::tensor::{Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha12Rng;
+use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
 use crate::{
     bijection::{Batch, Batches},
     error::{Error, Result},
     placement::{Placement, Precision},
+    random::{Purpose, stream},
 };
 
 /// Rows of numbers in row-major order.
@@ -76,8 +76,8 @@ impl Dataset {
         place: &Placement,
     ) -> Result<Self> {
         let rows = x.len() / dim.max(1);
-        if dim == 0 || rows * dim != x.len() || rows > u32::MAX as usize {
-            return Err(Error::shape("rows", format!("a multiple of {dim} values"), x.len()));
+        if dim == 0 || rows == 0 || rows * dim != x.len() || rows > u32::MAX as usize {
+            return Err(Error::shape("rows", format!("one row of {dim} values or more"), format!("{} values", x.len())));
         }
         if context.len() != rows * context_dim {
             return Err(Error::shape("context", format!("{rows} × {context_dim} values"), context.len()));
@@ -85,8 +85,9 @@ impl Dataset {
         if let Some(w) = weights.as_ref().filter(|w| w.len() != rows || w.iter().any(|w| !w.is_finite() || *w < 0.0)) {
             return Err(Error::shape("weights", format!("{rows} numbers that are not negative"), w.len()));
         }
-        if let Some(at) = x.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NotFinite { what: "the table in model space".into(), rows: vec![at / dim] });
+        let outlier = |values: &[f64]| values.iter().position(|v| !(v.abs() <= LARGEST));
+        if let Some(row) = outlier(&x).map(|at| at / dim).or_else(|| outlier(&context).map(|at| at / context_dim.max(1))) {
+            return Err(Error::NotFinite { what: "a standardised value below 1e15".into(), rows: vec![row] });
         }
         // Weights of mean 1 make the mean loss of the batches that of the whole set.
         let mean = weights.as_ref().map_or(1.0, |w| w.iter().sum::<f64>() / rows.max(1) as f64);
@@ -106,11 +107,14 @@ impl Dataset {
         })
     }
 
-    /// Says which columns lie on a lattice, by the lattice's step in the units of `x` (0 for none):
+    /// Says which columns lie on a lattice, by the lattice's step in the units of `x` (0 for none), one a column:
     /// every batch is dequantised with fresh uniform noise of that width.
-    pub fn with_lattice(mut self, lattice: Vec<f64>) -> Self {
+    pub fn with_lattice(mut self, lattice: Vec<f64>) -> Result<Self> {
+        if lattice.len() != self.dim() {
+            return Err(Error::shape("lattice", format!("{} steps", self.dim()), lattice.len()));
+        }
         self.lattice = lattice;
-        self
+        Ok(self)
     }
 
     /// Sets the mean log-determinant that carries log-likelihoods from model space to the units of the file.
@@ -153,12 +157,14 @@ impl Dataset {
         &self.place
     }
 
-    /// The rows with these numbers, dequantised and blurred by normal noise of standard deviation `blur`, from `seed`.
-    pub fn gather(&self, rows: &[u32], blur: f64, seed: u64) -> Batch {
+    /// The rows with these numbers, dequantised and blurred by normal noise of standard deviation `blur`.
+    pub fn gather(&self, rows: &[u32], blur: f64, rng: &mut impl Rng) -> Result<Batch> {
+        if let Some(row) = rows.iter().find(|&&row| row as usize >= self.rows) {
+            return Err(Error::invalid("row", format!("below {}", self.rows), row));
+        }
         let mut x = self.x.gather(rows, &self.place);
         let dim = self.dim();
         if blur > 0.0 || self.lattice.iter().any(|&step| step > 0.0) {
-            let mut rng = ChaCha12Rng::seed_from_u64(seed);
             let noise = (0..rows.len() * dim)
                 .map(|k| {
                     let u = self.lattice[k % dim] * rng.random::<f64>();
@@ -167,28 +173,31 @@ impl Dataset {
                 .collect();
             x = x + self.place.tensor(noise, [rows.len(), dim]);
         }
-        Batch {
+        Ok(Batch {
             x,
             context: self.context.as_ref().map(|c| c.gather(rows, &self.place)),
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&r| w[r as usize]).collect()),
-        }
+        })
     }
 
     /// All rows in order, in batches of `size`, with the dequantisation noise of `seed`.
-    pub fn in_order(&self, size: usize, seed: u64) -> impl Iterator<Item = Batch> + '_ {
+    pub fn in_order(&self, size: usize, seed: u64) -> impl Iterator<Item = Result<Batch>> + '_ {
         let last = self.rows as u32;
         (0..last).step_by(size.max(1)).map(move |start| {
             let rows: Vec<u32> = (start..last.min(start.saturating_add(size as u32))).collect();
-            self.gather(&rows, 0.0, seed.wrapping_add(u64::from(start)))
+            self.gather(&rows, 0.0, &mut stream(seed, Purpose::Evaluation, u64::from(start)))
         })
     }
 }
+
+/// The largest magnitude of a standardised value: a value far outside its column, whose square is still a 32-bit float.
+const LARGEST: f64 = 1e15;
 
 /// How many rows are evaluated at once when there is no batch size to keep to.
 pub(crate) const EVALUATION_ROWS: usize = 2048;
 
 impl Batches for &Dataset {
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
-        self.in_order(EVALUATION_ROWS, 0).try_for_each(|batch| visit(&batch))
+        self.in_order(EVALUATION_ROWS, 0).try_for_each(|batch| visit(&batch?))
     }
 }

@@ -75,6 +75,7 @@ pub struct Epoch {
     /// The mean training log-likelihood, as the parameters moved.
     pub train: f64,
     /// The validation log-likelihood at its end.
+    #[serde(with = "crate::number")]
     pub validation: f64,
 }
 
@@ -101,6 +102,9 @@ pub struct Progress {
 pub trait Observer {
     /// Called after every step; `false` stops the fit, with a checkpoint where there is a path for one.
     fn step(&mut self, progress: &Progress) -> bool;
+
+    /// Called when something failed that the fit can do without, such as writing one checkpoint of many.
+    fn warn(&mut self, _problem: &crate::Error) {}
 }
 
 impl Observer for () {

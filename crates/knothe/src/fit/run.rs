@@ -2,10 +2,6 @@
 
 use std::time::Instant;
 
-use burn::module::Module;
-use rand::SeedableRng;
-use rand_chacha::ChaCha12Rng;
-
 use super::{
     Checkpoint, Checkpoints, Dataset, EVALUATION_ROWS, Epoch, FitConfig, FitReport, Observer, Progress, Schedule, Stopped,
     adam::Adam,
@@ -17,13 +13,17 @@ use crate::{
     conditioner::Order,
     density::Density,
     error::{Error, Result},
-    objective, parameters, values,
+    objective, parameters,
+    random::{Purpose, stream},
+    values,
 };
+use burn::module::Module;
 
 /// The weighted log-likelihoods of a data set's rows, log q(x) in model space, evaluated in order.
 pub fn evaluate(density: &impl Density, data: &Dataset, seed: u64) -> Result<Vec<f64>> {
     let mut all = Vec::with_capacity(data.rows());
     for batch in data.in_order(EVALUATION_ROWS, seed) {
+        let batch = batch?;
         let given = Given { context: batch.context.as_ref(), seed };
         all.extend(values(density.log_prob(batch.x, &given)?));
     }
@@ -45,8 +45,10 @@ pub fn fit<M: Density + Module>(
 ) -> Result<(M, FitReport)> {
     let started = Instant::now();
     let size = config.batch.clamp(1, train.rows().max(1));
-    let epoch_steps = train.rows().div_ceil(size) as u64;
-    let steps = config.steps.unwrap_or(config.epochs * epoch_steps);
+    // A last row alone joins the batch before it: a batch of one has no variance for batch norm to divide by.
+    let alone = train.rows() % size == 1 && train.rows() > size;
+    let epoch_steps = (train.rows().div_ceil(size) - usize::from(alone)) as u64;
+    let steps = config.steps.unwrap_or(config.epochs.saturating_mul(epoch_steps));
     let mut state = match resume {
         Some(checkpoint) => checkpoint.into_state(density.train())?,
         None => {
@@ -70,13 +72,13 @@ pub fn fit<M: Density + Module>(
             break;
         }
         if shuffled.as_ref().is_none_or(|(of, _)| *of != epoch) {
-            let mut rng = ChaCha12Rng::seed_from_u64(config.seed);
-            rng.set_stream(epoch);
+            let mut rng = stream(config.seed, Purpose::Shuffle, epoch);
             shuffled = Some((epoch, Order::random(train.rows(), &mut rng).columns().iter().map(|&r| r as u32).collect()));
         }
         let rows = shuffled.as_ref().map_or(&[][..], |(_, rows)| rows.as_slice());
         let start = at as usize * size;
-        let rows = &rows[start..rows.len().min(start + size)];
+        let end = if at + 1 == epoch_steps { rows.len() } else { start + size };
+        let rows = &rows[start..end];
         state = step(state, train, rows, steps, config)?;
 
         let end_of_epoch = (at + 1 == epoch_steps) || state.counters.step == steps;
@@ -88,8 +90,11 @@ pub fn fit<M: Density + Module>(
         if let Some(c) = checkpoints {
             let due = state.counters.step < steps && ((end_of_epoch && epoch == 0) || written.elapsed().as_secs_f64() >= c.every);
             if due || !go_on {
-                state.write(&c.path, &c.job)?;
                 written = Instant::now();
+                match state.write(&c.path, &c.job) {
+                    Err(problem) if go_on => observer.warn(&problem),
+                    outcome => outcome?,
+                }
             }
         }
         if !go_on {
@@ -97,11 +102,17 @@ pub fn fit<M: Density + Module>(
             break;
         }
     }
-    if state.best.is_none() {
+    if stopped == Stopped::Interrupted {
+        state.best.get_or_insert_with(|| parameters::collect(&state.module.valid()));
+    } else if state.best.is_none() {
         validate(&mut state, train, validation, config)?;
     }
     let counters = state.counters;
-    let best = state.best.ok_or(Error::Diverged { steps: counters.skipped_in_a_row as usize })?;
+    let Some(best) = state.best else {
+        let log_prob = evaluate(&state.module.valid(), validation, config.seed)?;
+        let rows = log_prob.iter().enumerate().filter(|(_, l)| !l.is_finite()).map(|(row, _)| row).collect();
+        return Err(Error::NotFinite { what: "the validation log-likelihood".into(), rows });
+    };
     let report = FitReport {
         steps: counters.step,
         history: counters.history,
@@ -116,7 +127,7 @@ pub fn fit<M: Density + Module>(
 /// One step of the optimiser on the rows named.
 fn step<M: Density + Module>(mut state: State<M>, train: &Dataset, rows: &[u32], steps: u64, config: &FitConfig) -> Result<State<M>> {
     let c = &mut state.counters;
-    let batch = train.gather(rows, config.noise, config.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(c.step));
+    let batch = train.gather(rows, config.noise, &mut stream(config.seed, Purpose::Noise, c.step))?;
     let loss = objective::max_likelihood(&state.module, &batch)?;
     let value = loss.clone().into_scalar::<f64>();
     let mut taken = false;

@@ -58,6 +58,10 @@ impl Bijection for ActNorm {
         Ok((z, same_for_all(rows, log_scale)))
     }
 
+    fn starts_from_data(&self) -> bool {
+        true
+    }
+
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         if is_raised(&self.initialised) {
             return Ok(());

@@ -73,6 +73,10 @@ impl Bijection for BatchNorm {
         Ok((z, same_for_all(rows, log_slope)))
     }
 
+    fn starts_from_data(&self) -> bool {
+        true
+    }
+
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         self.collect_statistics(data)
     }

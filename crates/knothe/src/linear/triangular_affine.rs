@@ -101,6 +101,10 @@ impl Bijection for TriangularAffine {
         Ok((z, same_for_all(rows, log_diagonal.neg())))
     }
 
+    fn starts_from_data(&self) -> bool {
+        true
+    }
+
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         if is_raised(&self.initialised) {
             return Ok(());

@@ -2,8 +2,6 @@
 
 use std::str::FromStr;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{TabularFlow, recipes};
@@ -11,6 +9,7 @@ use crate::{
     conditioner::{Activation, Degrees},
     error::{Error, Result},
     placement::Placement,
+    random::{Purpose, stream},
 };
 
 /// A model by name.
@@ -201,7 +200,7 @@ impl Architecture {
     /// Builds the model with its parameters at their start.
     pub fn build(&self, place: &Placement) -> Result<TabularFlow> {
         self.check()?;
-        recipes::build(self, place, &mut ChaCha12Rng::seed_from_u64(self.seed))
+        recipes::build(self, place, &mut stream(self.seed, Purpose::Start, 0))
     }
 
     /// What every recipe needs, checked once.
@@ -218,6 +217,16 @@ impl Architecture {
         if matches!(self.model, Model::MadeMog | Model::MafMog) || self.source == SourceKind::GaussianMixture {
             range("components", self.components, 1, 10_000)?;
         }
+        if matches!(self.model, Model::Nice | Model::RealNvp) && self.dim < 2 {
+            return Err(Error::invalid(
+                format!("columns of {}", self.model.name()),
+                "at least 2, of which one moves the other (maf takes 1)",
+                1,
+            ));
+        }
+        if self.size() > 1 << 32 {
+            return Err(Error::invalid("parameters", "at most 4 thousand million", self.size()));
+        }
         let conditionals = matches!(self.model, Model::Gaussian | Model::MadeMog | Model::MadeBinary | Model::MafMog);
         if conditionals && self.source != SourceKind::Normal {
             return Err(Error::invalid(
@@ -229,16 +238,29 @@ impl Architecture {
         Ok(())
     }
 
-    /// About how many parameters the model has, without building it.
+    /// At least about how many parameters the model has, without building it.
     pub fn size(&self) -> usize {
-        let mut widths = vec![self.dim + self.context_dim];
-        widths.extend(&self.hidden);
-        let per_column = match self.model {
-            Model::MadeMog | Model::MafMog => 3 * self.components.max(1),
-            _ => 1,
+        let product = |factors: &[usize]| factors.iter().fold(1usize, |a, &b| a.saturating_mul(b));
+        let network = |outputs: usize| {
+            let mut widths = vec![self.dim + self.context_dim];
+            widths.extend(&self.hidden);
+            widths.push(outputs);
+            widths.windows(2).fold(0usize, |sum, w| sum.saturating_add(product(w) / 2))
         };
-        widths.push(self.dim.div_ceil(2) * per_column);
-        let network = widths.windows(2).fold(0usize, |sum, w| sum.saturating_add(w[0].saturating_mul(w[1]) / 2));
-        network.saturating_mul(if per_column > 1 { 1 } else { self.layers })
+        let square = product(&[self.dim, self.dim]);
+        let mixing = if matches!(self.mixing, Mixing::Lu | Mixing::Rotation) { square } else { 0 };
+        let layers = match self.model {
+            Model::Gaussian => square,
+            Model::MadeMog | Model::MadeBinary => 0,
+            Model::Made | Model::ArGaussian => network(self.dim),
+            _ => product(&[self.layers, network(self.dim.div_ceil(2)).saturating_add(mixing)]),
+        };
+        let source = match self.model {
+            Model::MadeMog | Model::MafMog => network(product(&[3, self.components, self.dim])),
+            Model::MadeBinary => network(self.dim),
+            _ if self.source == SourceKind::GaussianMixture => product(&[self.components, square]),
+            _ => 0,
+        };
+        layers.saturating_add(source)
     }
 }

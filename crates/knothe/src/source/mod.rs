@@ -19,7 +19,7 @@ pub use student_t::StudentT;
 pub use uniform::Uniform;
 
 use crate::{
-    bijection::Given,
+    bijection::{Batches, Given},
     density::{Density, Exactness},
     error::Result,
     triangular::AutoregressiveDensity,
@@ -70,6 +70,22 @@ impl Density for Source {
 
     fn exactness(&self) -> Exactness {
         each!(self, d => d.exactness())
+    }
+
+    fn starts_from_data(&self) -> bool {
+        each!(self, d => d.starts_from_data())
+    }
+
+    fn has_statistics(&self) -> bool {
+        each!(self, d => d.has_statistics())
+    }
+
+    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+        each!(self, d => d.initialise(data))
+    }
+
+    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+        each!(self, d => d.collect_statistics(data))
     }
 
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {

@@ -1,18 +1,19 @@
 //! From the rows of a table to a fitted density.
 
-use burn::module::Module;
-use rand::SeedableRng;
-use rand_chacha::ChaCha12Rng;
+use std::path::Path;
 
-use super::model::{FitRecord, LogLikelihood, Scoring, TableModel};
+use super::model::{FitRecord, LogLikelihood, Scoring, TableModel, log_prob};
 use crate::{
     conditioner::Order,
     data::{Rows, Schema},
+    density::Density,
     error::{Error, Result},
-    fit::{Checkpoint, Checkpoints, Dataset, FitConfig, Observer, fit},
-    models::{Architecture, Model},
+    fit::{Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Stopped, fit},
+    models::{Architecture, Model, TabularFlow},
     placement::Placement,
+    random::{Purpose, stream},
 };
+use burn::module::Module;
 
 /// The rows that a fit reads, those that choose its epoch, and those held out of both.
 #[derive(Clone, Debug)]
@@ -36,12 +37,14 @@ pub enum HeldOut {
 
 impl Split {
     /// A random split, 80 % to fit, 10 % to choose the epoch and 10 % held out; at least one row each.
-    pub fn random(rows: &Rows, schema: &Schema, seed: u64) -> Result<Self> {
+    ///
+    /// Fails on fewer than 3 rows; `path` names their table.
+    pub fn random(path: &Path, rows: &Rows, schema: &Schema, seed: u64) -> Result<Self> {
         if rows.n < 3 {
-            return Err(Error::invalid("rows", "at least 3, to fit, to validate and to hold out", rows.n));
+            let problem = format!("expected at least 3 rows, to fit, to validate and to hold out, found {}", rows.n);
+            return Err(Error::table(path, problem, "--validation names a table to validate with"));
         }
-        let mut rng = ChaCha12Rng::seed_from_u64(seed ^ 0x5eed_5eed);
-        let order = Order::random(rows.n, &mut rng);
+        let order = Order::random(rows.n, &mut stream(seed, Purpose::Split, 0));
         let tenth = (rows.n / 10).max(1);
         let pick = |positions: &[usize]| {
             let mut positions = positions.to_vec();
@@ -78,61 +81,63 @@ pub struct FitTable<'a> {
     pub place: &'a Placement,
 }
 
-/// Fits a model to the rows of a table, and the full Gaussian beside it.
+/// Fits a model to the rows of a table, and the full Gaussian before it. Nothing where the observer has stopped the fit.
 pub fn fit_table(
     job: &FitTable,
     checkpoints: Option<&Checkpoints>,
     resume: Option<Checkpoint>,
     observer: &mut impl Observer,
-) -> Result<TableModel> {
+) -> Result<Option<TableModel>> {
     let train = dataset(job, &job.split.train)?;
     let validation = dataset(job, &job.split.validation)?;
+    let gaussian = gaussian(job, &train);
+    if let Err(problem) = &gaussian {
+        observer.warn(problem);
+    }
     let density = job.architecture.build(job.place)?;
     // A closed-form start is already the maximum of the likelihood.
-    let config = if job.architecture.model == Model::Gaussian {
-        FitConfig { epochs: 0, steps: None, ..job.config.clone() }
-    } else {
-        job.config.clone()
-    };
-    let (flow, report) = fit(density, &train, &validation, &config, checkpoints, resume, observer)?;
-    let zero = LogLikelihood { mean: 0.0, two_se: 0.0, rows: 0 };
+    let closed = FitConfig { epochs: 0, steps: None, ..job.config.clone() };
+    let config = if job.architecture.model == Model::Gaussian { &closed } else { job.config };
+    let (flow, report) = fit(density, &train, &validation, config, checkpoints, resume, observer)?;
+    if report.stopped == Stopped::Interrupted {
+        return Ok(None);
+    }
     let record = FitRecord {
         version: env!("CARGO_PKG_VERSION").into(),
         table: job.table.into(),
         rows: (job.split.train.n, job.split.validation.n, if let HeldOut::Rows(rows) = &job.split.held_out { rows.n } else { 0 }),
-        config,
+        config: config.clone(),
         report,
-        held_out: zero,
-        gaussian: zero,
+        held_out: judged(job, &flow)?,
+        gaussian: gaussian.ok(),
     };
-    let mut model = TableModel::new(job.architecture.clone(), job.schema.clone(), record, flow, job.place.clone());
-    model.record.held_out = judged(&model, job.split)?;
-    model.record.gaussian = match job.architecture.model {
-        Model::Gaussian => model.record.held_out,
-        _ => {
-            let architecture = Architecture::new(Model::Gaussian, job.schema.dim(), job.schema.context_dim(), 0);
-            let mut gaussian = architecture.build(job.place)?;
-            crate::Density::initialise(&mut gaussian, &mut &train)?;
-            judged(
-                &TableModel::new(architecture, job.schema.clone(), model.record.clone(), gaussian.valid(), job.place.clone()),
-                job.split,
-            )?
-        }
-    };
-    Ok(model)
+    Ok(Some(TableModel::new(job.architecture.clone(), job.schema.clone(), record, flow, job.place.clone())))
 }
 
-fn judged(model: &TableModel, split: &Split) -> Result<LogLikelihood> {
-    let rows = split.judge();
-    Ok(LogLikelihood::of(&model.log_prob(rows, Scoring::default())?, rows.weights.as_deref()))
+/// The held-out log-likelihood of the full Gaussian of the training rows.
+fn gaussian(job: &FitTable, train: &Dataset) -> Result<LogLikelihood> {
+    let architecture = Architecture::new(Model::Gaussian, job.schema.dim(), job.schema.context_dim(), 0);
+    let mut gaussian = architecture.build(job.place)?;
+    gaussian.initialise(&mut { train })?;
+    judged(job, &gaussian.valid())
+}
+
+fn judged(job: &FitTable, flow: &TabularFlow) -> Result<LogLikelihood> {
+    let rows = job.split.judge();
+    let log_prob = log_prob(job.schema, flow, job.place, rows, Scoring::default())?;
+    Ok(LogLikelihood::of(&log_prob, rows.weights.as_deref()))
 }
 
 /// Rows in model space, with what carries their log-likelihood to the units of the file.
 fn dataset(job: &FitTable, rows: &Rows) -> Result<Dataset> {
-    let (x, widths) = job.schema.to_model_without_noise(rows);
+    let (x, ladj, widths) = job.schema.to_model_without_noise(rows);
     let (dim, context_dim) = (job.schema.dim(), job.schema.context_dim());
-    let ladj = job.schema.to_model(rows, 0).1;
     let offset = LogLikelihood::of(&ladj, rows.weights.as_deref()).mean;
     let context = job.schema.context_to_model(rows.context.clone());
-    Ok(Dataset::new(x, dim, context, context_dim, rows.weights.clone(), job.place)?.with_lattice(widths).with_offset(offset))
+    let data = Dataset::new(x, dim, context, context_dim, rows.weights.clone(), job.place).map_err(|problem| match problem {
+        // The data set counts its own rows; the user's are those of the file.
+        Error::NotFinite { what, rows: at } => Error::NotFinite { what, rows: at.iter().map(|&i| rows.index[i] as usize).collect() },
+        other => other,
+    })?;
+    Ok(data.with_lattice(widths)?.with_offset(offset))
 }

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use burn::module::Module;
-use rand::SeedableRng;
-use rand_chacha::ChaCha12Rng;
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,27 +16,32 @@ use crate::{
     models::{Architecture, TabularFlow},
     parameters,
     placement::{Placement, Precision, values},
+    random::{Purpose, stream},
 };
 
 /// A mean log-likelihood with its error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogLikelihood {
     /// The (weighted) mean of log q(x), in nats a row.
+    #[serde(with = "crate::number")]
     pub mean: f64,
-    /// Two standard errors of the mean.
+    /// Two standard errors of the mean; NaN for a single row.
+    #[serde(with = "crate::number")]
     pub two_se: f64,
     /// The rows.
     pub rows: usize,
 }
 
 impl LogLikelihood {
-    /// The weighted mean; its standard error is √(Σ w² (l − mean)²) / Σ w.
+    /// The weighted mean; its standard error is √(Σ w² (l − mean)²) / Σ w. Rows of weight 0 have no say, whatever their value.
     pub fn of(log_prob: &[f64], weights: Option<&[f64]>) -> Self {
         let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
-        let total: f64 = (0..log_prob.len()).map(weight).sum();
-        let mean = log_prob.iter().enumerate().map(|(i, l)| weight(i) * l).sum::<f64>() / total;
-        let square: f64 = log_prob.iter().enumerate().map(|(i, l)| (weight(i) * (l - mean)).powi(2)).sum();
-        LogLikelihood { mean, two_se: 2.0 * square.sqrt() / total, rows: log_prob.len() }
+        let counted = || log_prob.iter().enumerate().map(|(i, &l)| (weight(i), l)).filter(|(w, _)| *w > 0.0);
+        let total: f64 = counted().map(|(w, _)| w).sum();
+        let mean = counted().map(|(w, l)| w * l).sum::<f64>() / total;
+        let square: f64 = counted().map(|(w, l)| (w * (l - mean)).powi(2)).sum();
+        let two_se = if counted().count() < 2 { f64::NAN } else { 2.0 * square.sqrt() / total };
+        LogLikelihood { mean, two_se, rows: log_prob.len() }
     }
 }
 
@@ -56,8 +60,8 @@ pub struct FitRecord {
     pub report: FitReport,
     /// The held-out log-likelihood.
     pub held_out: LogLikelihood,
-    /// The held-out log-likelihood of the full Gaussian of the same rows.
-    pub gaussian: LogLikelihood,
+    /// The held-out log-likelihood of the full Gaussian of the same rows, where the rows have one.
+    pub gaussian: Option<LogLikelihood>,
 }
 
 /// How to score.
@@ -111,32 +115,23 @@ impl TableModel {
         Preprocess::new(&self.schema).exactness()
     }
 
-    /// The number of trained numbers.
+    /// The numbers that the model's file holds.
     pub fn parameters(&self) -> usize {
         parameters::count(&self.flow)
     }
 
     /// log q(x | context) of each row in the units of the file: densities for continuous columns, masses for integer ones.
     pub fn log_prob(&self, rows: &Rows, scoring: Scoring) -> Result<Vec<f64>> {
-        let samples = if self.exactness() == Exactness::Exact { 1 } else { scoring.samples.max(1) };
-        let mut total: Vec<f64> = Vec::new();
-        for k in 0..samples as u64 {
-            let (x, ladj, context) = self.schema.to_model(rows, scoring.seed.wrapping_add(k));
-            let mut one = self.in_batches(rows.n, &x, &context, |x, given| Ok(values(self.flow.log_prob(x, given)?)))?;
-            one.iter_mut().zip(&ladj).for_each(|(l, ladj)| *l += ladj);
-            match k {
-                0 => total = one,
-                _ => total.iter_mut().zip(&one).for_each(|(t, l)| *t = log_add(*t, *l)),
-            }
-        }
-        total.iter_mut().for_each(|t| *t -= (samples as f64).ln());
-        Ok(total)
+        log_prob(&self.schema, &self.flow, &self.place, rows, scoring)
     }
 
     /// The probability integral transform of each row, row-major `[n, dim]`: uniform and independent when the model is right.
     pub fn to_uniform(&self, rows: &Rows, seed: u64) -> Result<Vec<f64>> {
         let (x, _, context) = self.schema.to_model(rows, seed);
-        self.in_batches(rows.n, &x, &context, |x, given| Ok(values(self.flow.to_uniform(x, given)?)))
+        let (dim, width) = (self.schema.dim(), self.schema.context_dim());
+        in_batches([(&x, dim), (&context, width)], rows.n, &self.place, |x, context| {
+            Ok(values(self.flow.to_uniform(x, &Given { context, seed })?))
+        })
     }
 
     /// `n` draws as columns of the file. `context` has `n` rows in the units of the file, row-major, and is empty without a context.
@@ -158,8 +153,7 @@ impl TableModel {
         for (index, start) in (0..n).step_by(EVALUATION_ROWS).enumerate() {
             let rows = EVALUATION_ROWS.min(n - start);
             let context = (width > 0).then(|| self.place.tensor(context[start * width..(start + rows) * width].to_vec(), [rows, width]));
-            let mut rng = ChaCha12Rng::seed_from_u64(seed);
-            rng.set_stream((first / EVALUATION_ROWS + index) as u64);
+            let mut rng = stream(seed, Purpose::Sample, (first / EVALUATION_ROWS + index) as u64);
             let x = values(self.flow.sample(rows, &Given::context(context.as_ref()), &mut rng)?);
             if let Some(at) = x.iter().position(|v| !v.is_finite()) {
                 return Err(Error::NotFinite { what: "a sample".into(), rows: vec![first + start + at / self.schema.dim()] });
@@ -167,25 +161,6 @@ impl TableModel {
             all.extend(x);
         }
         self.schema.to_file(all, n)
-    }
-
-    fn in_batches(
-        &self,
-        n: usize,
-        x: &[f64],
-        context: &[f64],
-        evaluate: impl Fn(burn::tensor::Tensor<2>, &Given) -> Result<Vec<f64>>,
-    ) -> Result<Vec<f64>> {
-        let (dim, width) = (self.schema.dim(), self.schema.context_dim());
-        let mut all = Vec::new();
-        for start in (0..n).step_by(EVALUATION_ROWS) {
-            let end = n.min(start + EVALUATION_ROWS);
-            let part =
-                |values: &[f64], columns: usize| self.place.tensor(values[start * columns..end * columns].to_vec(), [end - start, columns]);
-            let context = (width > 0).then(|| part(context, width));
-            all.extend(evaluate(part(x, dim), &Given::context(context.as_ref()))?);
-        }
-        Ok(all)
     }
 
     /// Writes the model file: one safetensors file with the architecture, the schema and the record in its header.
@@ -217,13 +192,53 @@ impl TableModel {
             return Err(wrong("its schema and its architecture differ in their columns".into()));
         }
         let held: usize = tensors.values().map(|t| t.num_elements()).sum();
-        if architecture.size() > 4 * held + 1_000 {
+        if architecture.size() > held.saturating_mul(4).saturating_add(1_000) {
             return Err(wrong(format!("its architecture asks for {} parameters or more, and it holds {held}", architecture.size())));
         }
         let place = Placement::named(device, precision)?;
         let flow = architecture.build(&place).and_then(|flow| parameters::restore(flow, tensors)).map_err(|e| wrong(e.to_string()))?;
         Ok(TableModel { architecture, schema, record, flow: flow.valid(), place })
     }
+}
+
+/// log q(x | context) of each row in the units of the file, for a flow over the standardised columns of a schema.
+pub(super) fn log_prob(schema: &Schema, flow: &TabularFlow, place: &Placement, rows: &Rows, scoring: Scoring) -> Result<Vec<f64>> {
+    let bound = Preprocess::new(schema).exactness() == Exactness::LowerBound;
+    let samples = if bound { scoring.samples.max(1) } else { 1 };
+    let mut total: Vec<f64> = Vec::new();
+    for k in 0..samples as u64 {
+        let seed = scoring.seed.wrapping_add(k);
+        let (x, ladj, context) = schema.to_model(rows, seed);
+        let parts = [(x.as_slice(), schema.dim()), (context.as_slice(), schema.context_dim())];
+        let mut one = in_batches(parts, rows.n, place, |x, context| Ok(values(flow.log_prob(x, &Given { context, seed })?)))?;
+        one.iter_mut().zip(&ladj).for_each(|(l, ladj)| *l += ladj);
+        match k {
+            0 => total = one,
+            _ => total.iter_mut().zip(&one).for_each(|(t, l)| *t = log_add(*t, *l)),
+        }
+    }
+    total.iter_mut().for_each(|t| *t -= (samples as f64).ln());
+    Ok(total)
+}
+
+/// What `evaluate` makes of rows and their context, given as values in row-major order and a number of columns, a batch at a time.
+fn in_batches(
+    [x, context]: [(&[f64], usize); 2],
+    n: usize,
+    place: &Placement,
+    evaluate: impl Fn(Tensor<2>, Option<&Tensor<2>>) -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
+    let mut all = Vec::with_capacity(n);
+    for start in (0..n).step_by(EVALUATION_ROWS) {
+        let end = n.min(start + EVALUATION_ROWS);
+        let part = |(values, columns): (&[f64], usize)| match values.get(start * columns..end * columns) {
+            Some(part) => Ok(place.tensor(part.to_vec(), [end - start, columns])),
+            None => Err(Error::shape("rows", format!("{n} × {columns} values"), values.len())),
+        };
+        let given = if context.1 > 0 { Some(part(context)?) } else { None };
+        all.extend(evaluate(part(x)?, given.as_ref())?);
+    }
+    Ok(all)
 }
 
 /// log(eᵃ + eᵇ).

@@ -19,6 +19,7 @@ use crate::{
     density::Density,
     error::Result,
     placement::Placement,
+    random::{Purpose, stream},
     univariate::Conditional,
 };
 
@@ -74,6 +75,13 @@ impl Density for AutoregressiveDensity {
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         given.check(x.dims()[0], self.context_dim)?;
         let theta = self.conditioner.parameters(x.clone(), given.context)?;
-        self.conditional.cdf(x, theta)
+        let above = self.conditional.cdf(x.clone(), theta.clone())?;
+        if !self.conditional.is_discrete() {
+            return Ok(above);
+        }
+        // Between F(x−) and F(x), at random: uniform for a law of masses too (Brockwell 2007).
+        let place = Placement::of(&x);
+        let v = place.uniform(x.dims(), &mut stream(given.seed, Purpose::Check, 1));
+        Ok(above - v * self.conditional.log_prob(x, theta)?.exp())
     }
 }
