@@ -56,7 +56,7 @@ impl Default for FitConfig {
             epochs: 100,
             steps: None,
             batch: 512,
-            learning_rate: 1e-3,
+            learning_rate: 2e-3,
             weight_decay: 0.0,
             schedule: Schedule::Cosine,
             clip: 5.0,
