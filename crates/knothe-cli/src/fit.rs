@@ -48,7 +48,10 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
             return Err(Error::model_file(&checkpoint, reason, "leave out --resume to start").into());
         }
         (false, true) => {
-            eprintln!("note: {} is a checkpoint of an earlier fit; this one replaces it (--resume goes on from it)", checkpoint.display());
+            say(format_args!(
+                "note: {} is a checkpoint of an earlier fit, which this one replaces; --resume goes on from it",
+                checkpoint.display()
+            ));
             None
         }
         (false, false) => None,
@@ -61,15 +64,20 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
     let model = fit_table(&fit, Some(&checkpoints), resume, &mut progress)?;
     progress.finish();
     let Some(model) = model else {
-        eprintln!("stopped; the checkpoint is {}: the same command with --resume goes on from it", checkpoint.display());
+        say(format_args!("stopped; the checkpoint is {}: the same command with --resume goes on from it", checkpoint.display()));
         return Err(Failure::Interrupted);
     };
     let checks = check(&model, split.judge(), arguments.seed)?;
     model.save(&arguments.out)?;
-    if let Err(failure) = report::finish(&model, &checks, &split, arguments) {
-        // What fails leaves no file; the checkpoint stays.
-        let _ = std::fs::remove_file(&arguments.out);
-        return Err(failure);
+    match report::finish(&model, &checks, &split, arguments) {
+        // A reader that has gone away is no failure.
+        Err(Failure::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(failure) => {
+            // What fails leaves no file; the checkpoint stays.
+            let _ = std::fs::remove_file(&arguments.out);
+            return Err(failure);
+        }
+        Ok(()) => {}
     }
     // The model is safe now; a checkpoint that cannot be removed does no harm.
     let _ = std::fs::remove_file(&checkpoint);
