@@ -3,7 +3,7 @@
 //! A bijection T carries the source to the data: x = T(z) is *forward*, z = T⁻¹(x) is *inverse*. Both return the
 //! log-absolute determinant of the Jacobian (the *ladj*) of the call just made, so the two add to 0.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -109,4 +109,10 @@ pub trait Bijection {
 pub(crate) fn check_dim(what: &str, x: &Tensor<2>, dim: usize) -> Result<usize> {
     let found = x.dims();
     if found[1] == dim { Ok(found[0]) } else { Err(Error::shape(what, format!("[rows, {dim}]"), found)) }
+}
+
+/// Checks that `x` is `[rows, dim]` in the precision of the parameters, which Burn does not convert; returns the rows.
+pub(crate) fn check_input(what: &str, x: &Tensor<2>, dim: usize, dtype: DType) -> Result<usize> {
+    let rows = check_dim(what, x, dim)?;
+    if x.dtype() == dtype { Ok(rows) } else { Err(Error::shape(what, format!("numbers of type {dtype:?}"), x.dtype())) }
 }

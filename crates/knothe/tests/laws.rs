@@ -3,10 +3,10 @@
 
 mod common;
 
-use burn::tensor::Tensor;
+use burn::{module::Module, tensor::Tensor};
 use common::{context, points, randomised, registry, rng};
 use knothe::{
-    Bijection, Compose, Density, Flow, Given, Placement, Precision,
+    Bijection, Compose, Density, Error, Flow, Given, Placement, Precision,
     conformance::{self, Quadrature, Violation},
 };
 use rand_chacha::ChaCha12Rng;
@@ -182,4 +182,55 @@ fn dim_of_map_is_dim_of_entry() {
         assert_eq!(map.dim(), entry.dim);
         Ok(())
     });
+}
+
+/// Each of the calls is refused, and says which precision came.
+fn refuses_precision(name: &str, calls: impl IntoIterator<Item = Result<(), Error>>) {
+    for (index, call) in calls.into_iter().enumerate() {
+        let shown = format!("{call:?}");
+        assert!(matches!(call, Err(Error::Shape { .. })) && shown.contains("F32"), "{name}, call {index}: {shown}");
+    }
+}
+
+/// Burn panics where two precisions meet, so numbers of another one than the parameters' are refused at the door.
+#[test]
+fn numbers_of_another_precision_are_errors() {
+    let (place, other) = (Placement::cpu(Precision::F64), Placement::cpu(Precision::F32));
+    for entry in registry::bijections() {
+        let map = (entry.build)(&place, &mut rng(1)).unwrap();
+        // Without parameters, as a permutation is, any precision is right.
+        if Module::num_params(&map) == 0 {
+            continue;
+        }
+        let [own, wrong] = [&place, &other].map(|p| context(4, entry.context_dim, p, &mut rng(3)));
+        let both = |x: Tensor<2>, c: &Option<Tensor<2>>| {
+            let given = Given::context(c.as_ref());
+            [map.forward_and_ladj(x.clone(), &given).map(|_| ()), map.inverse_and_ladj(x, &given).map(|_| ())]
+        };
+        refuses_precision(&entry.name, both(other.zeros([4, entry.dim]), &own));
+        if entry.context_dim > 0 {
+            refuses_precision(&entry.name, both(place.zeros([4, entry.dim]), &wrong));
+        }
+    }
+    for entry in registry::densities() {
+        let q = (entry.build)(&place, &mut rng(1)).unwrap();
+        density_refuses_precision(&q, &entry.name, entry.context_dim);
+    }
+    for (entry, _) in registry::masses() {
+        density_refuses_precision(&(entry.build)(&place, &mut rng(1)).unwrap(), &entry.name, entry.context_dim);
+    }
+}
+
+fn density_refuses_precision(q: &impl Density, name: &str, context_dim: usize) {
+    let (place, other) = (Placement::cpu(Precision::F64), Placement::cpu(Precision::F32));
+    let [own, wrong] = [&place, &other].map(|p| context(4, context_dim, p, &mut rng(3)));
+    let both = |x: Tensor<2>, c: &Option<Tensor<2>>| {
+        let given = Given::context(c.as_ref());
+        [q.log_prob(x.clone(), &given).map(|_| ()), q.to_uniform(x, &given).map(|_| ())]
+    };
+    refuses_precision(name, both(other.zeros([4, q.dim()]), &own));
+    if context_dim > 0 {
+        refuses_precision(name, both(place.zeros([4, q.dim()]), &wrong));
+        refuses_precision(name, [q.sample(4, &Given::context(wrong.as_ref()), &mut rng(3)).map(|_| ())]);
+    }
 }

@@ -1,11 +1,11 @@
 //! A fully connected conditioner: what a coupling layer's moving half reads of its standing half.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use rand::Rng;
 
-use super::{Activation, Linear, OUTPUT_GAIN, check_context, check_input};
-use crate::{error::Result, placement::Placement};
+use super::{Activation, Linear, OUTPUT_GAIN, check_context};
+use crate::{bijection::check_input, error::Result, placement::Placement};
 
 /// What a [`Dense`] network is made of.
 #[derive(Clone, Debug)]
@@ -45,10 +45,16 @@ impl Dense {
         Dense { layers, config }
     }
 
+    /// The precision of the weights.
+    pub(crate) fn dtype(&self) -> DType {
+        self.layers[0].bias().dtype()
+    }
+
     /// The parameters of each coordinate, `[rows, parameters, outputs]`.
     pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
-        let rows = check_input(&x, self.config.inputs, self.layers[0].bias().dtype())?;
-        let mut h = match check_context(context, rows, self.config.context_dim)? {
+        let dtype = self.dtype();
+        let rows = check_input("conditioner input", &x, self.config.inputs, dtype)?;
+        let mut h = match check_context(context, rows, self.config.context_dim, dtype)? {
             Some(c) => Tensor::cat(vec![x, c.clone()], 1),
             None => x,
         };

@@ -15,8 +15,9 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context, check_input};
+use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context};
 use crate::{
+    bijection::check_input,
     error::{Error, Result},
     placement::Placement,
 };
@@ -120,8 +121,9 @@ impl Made {
 
     /// The parameters of every coordinate in one pass, `[rows, parameters, dim]`.
     pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
-        let rows = check_input(&x, self.dim(), self.layers[0].bias().dtype())?;
-        let context = check_context(context, rows, self.config.context_dim)?;
+        let dtype = self.placement().dtype();
+        let rows = check_input("conditioner input", &x, self.dim(), dtype)?;
+        let context = check_context(context, rows, self.config.context_dim, dtype)?;
         let mut carry: Option<Tensor<2>> = None;
         let mut h = x;
         for (l, layer) in self.layers.iter().enumerate() {

@@ -21,28 +21,19 @@ pub use order::Order;
 use burn::tensor::{DType, Tensor};
 
 use crate::{
-    bijection::{Given, check_dim},
-    error::{Error, Result},
+    bijection::{Given, check_input},
+    error::Result,
 };
 
 /// Gain of an output layer: small enough for ten layers of affine maps on [−3, 3] to start within 0.05 of the identity.
 pub(crate) const OUTPUT_GAIN: f64 = 0.001;
 
-/// Checks that `x` has the precision of the weights, which Burn does not convert.
-pub(crate) fn check_dtype(what: &str, x: &Tensor<2>, dtype: DType) -> Result<()> {
-    if x.dtype() == dtype { Ok(()) } else { Err(Error::shape(what, format!("numbers of type {dtype:?}"), x.dtype())) }
-}
-
-/// Checks that `x` is `[rows, dim]` in the precision of the weights; returns the rows.
-pub(crate) fn check_input(x: &Tensor<2>, dim: usize, dtype: DType) -> Result<usize> {
-    check_dtype("conditioner input", x, dtype)?;
-    check_dim("conditioner input", x, dim)
-}
-
-/// The context that a conditioner of width `context_dim` reads: one row a row of the call, and none for width 0.
-pub(crate) fn check_context(context: Option<&Tensor<2>>, rows: usize, context_dim: usize) -> Result<Option<&Tensor<2>>> {
+/// The context that a conditioner of width `context_dim` reads: one row a row of the call in the precision of the weights, and
+/// none for width 0.
+pub(crate) fn check_context(context: Option<&Tensor<2>>, rows: usize, context_dim: usize, dtype: DType) -> Result<Option<&Tensor<2>>> {
     if context_dim == 0 {
         return Ok(None);
     }
-    Given::context(context).check(rows, context_dim).map(|()| context)
+    Given::context(context).check(rows, context_dim)?;
+    context.map(|c| check_input("context", c, context_dim, dtype).map(|_| c)).transpose()
 }

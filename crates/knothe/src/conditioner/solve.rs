@@ -11,7 +11,10 @@
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{Made, check_context};
-use crate::{error::Result, placement::Placement};
+use crate::{
+    error::{Error, Result},
+    placement::Placement,
+};
 
 /// Degrees a block: at the usual 8 to 16 units a degree, a block's activations are about 100 wide.
 const BLOCK: usize = 8;
@@ -32,7 +35,7 @@ impl Made {
     /// Goes through the coordinates in order: `step(column, θ)` gets the parameters of one coordinate, `[rows, parameters, 1]`,
     /// given the values of those before it, and returns the coordinate's value, `[rows, 1]`. Returns all values, `[rows, dim]`.
     ///
-    /// Errors: a context whose shape does not fit, and whatever `step` returns.
+    /// Errors: a context whose shape or precision does not fit, another precision of `place`, and whatever `step` returns.
     pub fn solve(
         &self,
         rows: usize,
@@ -40,10 +43,15 @@ impl Made {
         place: &Placement,
         mut step: impl FnMut(usize, Tensor<3>) -> Result<Tensor<2>>,
     ) -> Result<Tensor<2>> {
+        let dtype = self.placement().dtype();
+        if place.dtype() != dtype {
+            return Err(Error::shape("placement", format!("numbers of type {dtype:?}"), place.dtype()));
+        }
+        let context = check_context(context, rows, self.config.context_dim, dtype)?;
         if rows == 0 {
             return Ok(place.zeros([0, self.dim()]));
         }
-        let stages = self.stages(check_context(context, rows, self.config.context_dim)?, place);
+        let stages = self.stages(context, place);
         let (dim, columns) = (self.dim(), self.config.order.columns());
         // Activations of the degrees before the block, `[inputs, rows]` a stage, as far as they are known.
         let mut known: Vec<Tensor<2>> = stages.iter().map(|s| place.zeros([s.inputs.len(), rows])).collect();

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::{assign, constant, is_raised, moments::Moments, same_for_all};
 use crate::{
-    bijection::{Batches, Bijection, Given, check_dim},
+    bijection::{Batches, Bijection, Given, check_input},
     error::Result,
     placement::Placement,
     univariate::bounded,
@@ -45,14 +45,14 @@ impl Bijection for ActNorm {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("z", &z, self.dim())?;
+        let rows = check_input("z", &z, self.dim(), self.shift.val().dtype())?;
         let log_scale = self.log_scale();
         let x = z * log_scale.clone().exp().unsqueeze() + self.shift.val().unsqueeze();
         Ok((x, same_for_all(rows, log_scale)))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("x", &x, self.dim())?;
+        let rows = check_input("x", &x, self.dim(), self.shift.val().dtype())?;
         let log_scale = self.log_scale().neg();
         let z = (x - self.shift.val().unsqueeze()) * log_scale.clone().exp().unsqueeze();
         Ok((z, same_for_all(rows, log_scale)))

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::{assign, constant, moments::Moments, same_for_all};
 use crate::{
-    bijection::{Batches, Bijection, Given, check_dim},
+    bijection::{Batches, Bijection, Given, check_input},
     error::Result,
     placement::Placement,
     univariate::bounded,
@@ -53,14 +53,14 @@ impl Bijection for BatchNorm {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("z", &z, self.dim())?;
+        let rows = check_input("z", &z, self.dim(), self.shift.val().dtype())?;
         let log_slope = self.log_slope(self.variance.val()).neg();
         let x = (z - self.shift.val().unsqueeze()) * log_slope.clone().exp().unsqueeze() + self.mean.val().unsqueeze();
         Ok((x, same_for_all(rows, log_slope)))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("x", &x, self.dim())?;
+        let rows = check_input("x", &x, self.dim(), self.shift.val().dtype())?;
         let (centred, variance) = if self.training.val().is_enabled() && rows > 0 {
             let centred = x.clone() - x.mean_dim(0);
             let variance = centred.clone().square().mean_dim(0).squeeze_dim(0);

@@ -8,7 +8,7 @@ use super::{
     substitution::{solve_lower, solve_upper},
 };
 use crate::{
-    bijection::{Bijection, Given, check_dim},
+    bijection::{Bijection, Given, check_input},
     error::Result,
     placement::Placement,
     univariate::bounded,
@@ -52,14 +52,14 @@ impl Bijection for Lu {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("z", &z, self.dim())?;
+        let rows = check_input("z", &z, self.dim(), self.bias.val().dtype())?;
         let (lower, upper, log_diagonal) = self.factors();
         let x = solve_upper(&upper, solve_lower(&lower, z - self.bias.val().unsqueeze()));
         Ok((x, same_for_all(rows, log_diagonal.neg())))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("x", &x, self.dim())?;
+        let rows = check_input("x", &x, self.dim(), self.bias.val().dtype())?;
         let (lower, upper, log_diagonal) = self.factors();
         let z = x.matmul(lower.matmul(upper).transpose()) + self.bias.val().unsqueeze();
         Ok((z, same_for_all(rows, log_diagonal)))

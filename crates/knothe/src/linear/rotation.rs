@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity;
 use crate::{
-    bijection::{Bijection, Given, check_dim},
+    bijection::{Bijection, Given, check_input},
     error::{Error, Result},
     placement::Placement,
 };
@@ -69,13 +69,13 @@ impl Bijection for Rotation {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("z", &z, self.dim())?;
+        let rows = check_input("z", &z, self.dim(), self.vectors.val().dtype())?;
         let ladj = Placement::of(&z).zeros([rows]);
         Ok((z.matmul(self.transposed()), ladj))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("x", &x, self.dim())?;
+        let rows = check_input("x", &x, self.dim(), self.vectors.val().dtype())?;
         let ladj = Placement::of(&x).zeros([rows]);
         Ok((x.matmul(self.transposed().transpose()), ladj))
     }

@@ -9,8 +9,8 @@ use super::{
     substitution::{lower_triangular, solve_lower},
 };
 use crate::{
-    bijection::{Batches, Bijection, Given, check_dim},
-    conditioner::Order,
+    bijection::{Batches, Bijection, Given, check_dim, check_input},
+    conditioner::{Order, check_context},
     error::{Error, Result},
     placement::{Placement, values},
     univariate::bounded,
@@ -71,12 +71,13 @@ impl TriangularAffine {
     }
 
     /// b + C c, `[1 or rows, dim]`.
-    fn mean(&self, given: &Given) -> Tensor<2> {
+    fn mean(&self, rows: usize, given: &Given) -> Result<Tensor<2>> {
         let shift = self.shift.val().unsqueeze::<2>();
-        match (&self.slope, given.context) {
+        let context = check_context(given.context, rows, self.context_dim(), shift.dtype())?;
+        Ok(match (&self.slope, context) {
             (Some(slope), Some(context)) => context.clone().matmul(slope.val()) + shift,
             _ => shift,
-        }
+        })
     }
 }
 
@@ -86,18 +87,18 @@ impl Bijection for TriangularAffine {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("z", &z, self.dim())?;
-        given.check(rows, self.context_dim())?;
+        let rows = check_input("z", &z, self.dim(), self.shift.val().dtype())?;
+        let mean = self.mean(rows, given)?;
         let (factor, log_diagonal) = self.factor();
-        let x = z.select(1, self.columns.clone()).matmul(factor.transpose()).select(1, self.ranks.clone()) + self.mean(given);
+        let x = z.select(1, self.columns.clone()).matmul(factor.transpose()).select(1, self.ranks.clone()) + mean;
         Ok((x, same_for_all(rows, log_diagonal)))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("x", &x, self.dim())?;
-        given.check(rows, self.context_dim())?;
+        let rows = check_input("x", &x, self.dim(), self.shift.val().dtype())?;
+        let mean = self.mean(rows, given)?;
         let (factor, log_diagonal) = self.factor();
-        let z = solve_lower(&factor, (x - self.mean(given)).select(1, self.columns.clone())).select(1, self.ranks.clone());
+        let z = solve_lower(&factor, (x - mean).select(1, self.columns.clone())).select(1, self.ranks.clone());
         Ok((z, same_for_all(rows, log_diagonal.neg())))
     }
 

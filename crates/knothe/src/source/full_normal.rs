@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Given, check_dim},
+    bijection::{Given, check_input},
     density::Density,
     error::Result,
     linear::{
@@ -44,7 +44,7 @@ impl FullNormal {
 
     /// L⁻¹(z − m) and log|det L|.
     fn standardise(&self, x: Tensor<2>) -> Result<(Tensor<2>, Tensor<1>)> {
-        check_dim("z", &x, self.dim())?;
+        check_input("z", &x, self.dim(), self.mean.val().dtype())?;
         let (factor, log_diagonal) = self.factor();
         Ok((solve_lower(&factor, x - self.mean.val().unsqueeze()), log_diagonal.sum()))
     }

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bijection::{Given, check_dim},
+    bijection::{Given, check_input},
     density::Density,
     error::{Error, Result},
     linear::identity,
@@ -98,7 +98,7 @@ impl Density for GaussianMixture {
     }
 
     fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
-        let rows = check_dim("z", &x, self.dim())?;
+        let rows = check_input("z", &x, self.dim(), self.mean.val().dtype())?;
         let each = self.standardise(x).1.sum_dim(2) + self.log_weights();
         Ok(log_sum_exp(each, 0).reshape([rows]))
     }
@@ -138,7 +138,7 @@ impl Density for GaussianMixture {
 
     /// Rosenblatt's transform: F(x_j | x_<j) = Σ_k r_k Φ(e_kj), with r_k the weight of component k given x_<j.
     fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
-        check_dim("z", &x, self.dim())?;
+        check_input("z", &x, self.dim(), self.mean.val().dtype())?;
         let (e, log_prob) = self.standardise(x);
         let before = log_prob.clone().cumsum(2) - log_prob + self.log_weights();
         let weights = (before.clone() - log_sum_exp(before, 0)).exp();

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Given, check_dim},
+    bijection::{Given, check_input},
     density::Density,
     error::Result,
     placement::Placement,
@@ -34,7 +34,7 @@ impl Density for Normal {
     }
 
     fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
-        check_dim("z", &x, self.dim)?;
+        check_input("z", &x, self.dim, self.anchor.dtype())?;
         Ok(sum_coordinates(Standard::Normal.log_prob(x)))
     }
 
@@ -43,7 +43,7 @@ impl Density for Normal {
     }
 
     fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
-        check_dim("z", &x, self.dim)?;
+        check_input("z", &x, self.dim, self.anchor.dtype())?;
         Ok(Standard::Normal.cdf(x))
     }
 }

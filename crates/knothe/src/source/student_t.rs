@@ -7,7 +7,7 @@ use rand_distr::Distribution;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{
-    bijection::{Given, check_dim},
+    bijection::{Given, check_input},
     density::Density,
     error::{Error, Result},
     placement::{Placement, values},
@@ -48,7 +48,7 @@ impl Density for StudentT {
     }
 
     fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
-        check_dim("z", &x, self.dim())?;
+        check_input("z", &x, self.dim(), self.raw.val().dtype())?;
         let nu = self.degrees_of_freedom();
         // log Γ((ν+1)/2) − log Γ(ν/2) − ½ log(πν), of which ½ log(ν/2) cancels.
         let constant = log_gamma_half_step(nu.clone() * 0.5) - 0.5 * (2.0 * std::f64::consts::PI).ln();
@@ -68,7 +68,7 @@ impl Density for StudentT {
     }
 
     fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
-        let rows = check_dim("z", &x, self.dim())?;
+        let rows = check_input("z", &x, self.dim(), self.raw.val().dtype())?;
         let laws = values(self.degrees_of_freedom().inner())
             .into_iter()
             .map(|nu| StudentsT::new(0.0, 1.0, nu).map_err(|_| Error::invalid("degrees of freedom", "a number above 1", nu)))

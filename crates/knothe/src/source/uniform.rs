@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Given, check_dim},
+    bijection::{Given, check_input},
     density::Density,
     error::{Error, Result},
     placement::Placement,
@@ -44,7 +44,7 @@ impl Density for Uniform {
     }
 
     fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
-        let rows = check_dim("z", &x, self.dim)?;
+        let rows = check_input("z", &x, self.dim, self.anchor.dtype())?;
         // Stated so that NaN is outside.
         let inside = x.clone().greater_equal_scalar(self.lower).bool_and(x.clone().lower_equal_scalar(self.upper));
         let outside = inside.bool_not().any_dim(1).squeeze_dim(1);
@@ -57,7 +57,7 @@ impl Density for Uniform {
     }
 
     fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
-        check_dim("z", &x, self.dim)?;
+        check_input("z", &x, self.dim, self.anchor.dtype())?;
         Ok(((x - self.lower) / (self.upper - self.lower)).clamp(0.0, 1.0))
     }
 }

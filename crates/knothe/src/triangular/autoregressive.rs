@@ -16,8 +16,8 @@ use super::{
     tiles::{context_of, in_tiles, rows_of},
 };
 use crate::{
-    bijection::{Bijection, Given, check_dim},
-    conditioner::{Made, MadeConfig, check_context, check_dtype},
+    bijection::{Bijection, Given, check_input},
+    conditioner::{Made, MadeConfig, check_context},
     error::Result,
     placement::Placement,
     univariate::MonotoneMap,
@@ -56,13 +56,13 @@ impl Bijection for Autoregressive {
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("x", &x, self.dim())?;
-        check_dtype("x", &x, self.conditioner.placement().dtype())?;
+        let dtype = self.conditioner.placement().dtype();
+        let rows = check_input("x", &x, self.dim(), dtype)?;
+        check_context(given.context, rows, self.conditioner.context_dim(), dtype)?;
         if rows == 0 {
             let ladj = Placement::of(&x).zeros([0]);
             return Ok((x, ladj));
         }
-        check_context(given.context, rows, self.conditioner.context_dim())?;
         let tracked = x.is_autodiff() || self.conditioner.placement().device.is_autodiff();
         let tiles = in_tiles(rows, tracked, |tile| self.inverse_tile(rows_of(&x, &tile), context_of(given, &tile).as_ref()))?;
         let (z, ladj) = tiles.into_iter().unzip();

@@ -9,7 +9,7 @@ use rand::Rng;
 
 use super::sum_coordinates;
 use crate::{
-    bijection::{Bijection, Given, check_dim},
+    bijection::{Bijection, Given, check_input},
     conditioner::{Activation, Dense, DenseConfig},
     error::{Error, Result},
     placement::Placement,
@@ -70,12 +70,18 @@ impl Coupling {
         })
     }
 
-    fn apply(&self, x: Tensor<2>, given: &Given, forward: bool) -> Result<(Tensor<2>, Tensor<1>)> {
-        check_dim("x", &x, self.dim)?;
+    /// Moves one half by `step`, a direction of the map, with the parameters that the other half gives.
+    fn apply(
+        &self,
+        (what, x): (&str, Tensor<2>),
+        given: &Given,
+        step: impl FnOnce(Tensor<2>, Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>,
+    ) -> Result<(Tensor<2>, Tensor<1>)> {
+        check_input(what, &x, self.dim, self.conditioner.dtype())?;
         let standing = x.clone().select(1, self.standing.clone());
         let moving = x.select(1, self.moving.clone());
         let theta = self.conditioner.parameters(standing.clone(), given.context)?;
-        let (moved, ladj) = if forward { self.map.value(moving, theta)? } else { self.map.inverse(moving, theta)? };
+        let (moved, ladj) = step(moving, theta)?;
         Ok((Tensor::cat(vec![standing, moved], 1).select(1, self.restore.clone()), sum_coordinates(ladj)))
     }
 }
@@ -86,10 +92,10 @@ impl Bijection for Coupling {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.apply(z, given, true)
+        self.apply(("z", z), given, |moving, theta| self.map.value(moving, theta))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.apply(x, given, false)
+        self.apply(("x", x), given, |moving, theta| self.map.inverse(moving, theta))
     }
 }

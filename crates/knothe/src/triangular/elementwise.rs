@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::sum_coordinates;
 use crate::{
-    bijection::{Bijection, Given, check_dim},
+    bijection::{Bijection, Given, check_input},
     error::Result,
     placement::Placement,
     univariate::MonotoneMap,
@@ -44,13 +44,13 @@ impl Bijection for Elementwise {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("z", &z, self.dim())?;
+        let rows = check_input("z", &z, self.dim(), self.parameters.val().dtype())?;
         let (x, ladj) = self.map.value(z, self.theta(rows))?;
         Ok((x, sum_coordinates(ladj)))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("x", &x, self.dim())?;
+        let rows = check_input("x", &x, self.dim(), self.parameters.val().dtype())?;
         let (z, ladj) = self.map.inverse(x, self.theta(rows))?;
         Ok((z, sum_coordinates(ladj)))
     }

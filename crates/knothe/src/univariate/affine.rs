@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::softplus};
 use serde::{Deserialize, Serialize};
 
-use super::{MonotoneMap, part};
+use super::{MonotoneMap, check_theta, part};
 use crate::error::Result;
 
 /// How far a log-scale can go: |log σ| < 7, so one layer stretches by less than 1,100.
@@ -63,11 +63,13 @@ impl MonotoneMap for Affine {
     }
 
     fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        check_theta(&x, &theta, self.parameters())?;
         let (shift, log_scale) = self.shift_and_log_scale(theta);
         Ok((x * log_scale.clone().exp() + shift, log_scale))
     }
 
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        check_theta(&y, &theta, self.parameters())?;
         let (shift, log_scale) = self.shift_and_log_scale(theta);
         Ok(((y - shift) * log_scale.clone().neg().exp(), log_scale.neg()))
     }

@@ -81,10 +81,13 @@ pub trait Conditional: Debug + Send + Sync {
     fn quantile(&self, u: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>>;
 }
 
-/// Checks that x is `[rows, dim]` and θ `[rows, parameters, dim]`.
+/// Checks that x is `[rows, dim]` and θ `[rows, parameters, dim]`, both of one precision.
 pub(crate) fn check_theta(x: &Tensor<2>, theta: &Tensor<3>, parameters: usize) -> Result<()> {
     let ([rows, dim], found) = (x.dims(), theta.dims());
-    if found == [rows, parameters, dim] { Ok(()) } else { Err(Error::shape("theta", format!("[{rows}, {parameters}, {dim}]"), found)) }
+    if found != [rows, parameters, dim] {
+        return Err(Error::shape("theta", format!("[{rows}, {parameters}, {dim}]"), found));
+    }
+    if x.dtype() == theta.dtype() { Ok(()) } else { Err(Error::shape("theta", format!("numbers of type {:?}", x.dtype()), theta.dtype())) }
 }
 
 /// Parameter `index` of every coordinate, `[rows, dim]`.
