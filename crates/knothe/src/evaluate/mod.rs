@@ -31,7 +31,7 @@ pub enum Verdict {
     Pass,
     /// Beyond it, and beyond what chance explains.
     Fail,
-    /// Beyond it, and chance explains it: there are too few rows to tell.
+    /// Chance explains what was found, and would explain a wrong model too: there are too few rows to tell.
     Undecided,
 }
 

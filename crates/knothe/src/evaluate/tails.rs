@@ -8,6 +8,9 @@ use super::{FALSE_ALARMS, Verdict};
 /// The probability beyond the source's 99.9 % point, both sides together.
 pub const TAIL: f64 = 1e-3;
 
+/// Fewer values than this cannot show that tails are right: ten of them are expected in the tail.
+const FEWEST_VALUES: f64 = 10.0 / TAIL;
+
 /// How many of n values lie in the tail.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct TailShare {
@@ -28,7 +31,8 @@ impl TailShare {
         TailShare { count, share: count as f64 / n_or_one, interval }
     }
 
-    fn is_explained(&self) -> bool {
+    /// Whether chance explains the share.
+    pub fn is_explained(&self) -> bool {
         self.interval[0] <= self.share && self.share <= self.interval[1]
     }
 }
@@ -36,6 +40,7 @@ impl TailShare {
 /// The share of u_j < 0.0005 or u_j > 0.9995, of each coordinate and of all, against its binomial 99.9 % interval.
 ///
 /// For a normal source that is |z_j| > 3.29. The interval of each coordinate is widened (Bonferroni) until all of them together hold in 99.9 % of right models.
+/// Shares that chance explains are a [`Verdict::Pass`] from 10,000 values on; among fewer, too few are expected in the tail to tell it from an empty one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tails {
     /// The verdict.
@@ -64,7 +69,12 @@ impl Tails {
         let overall = TailShare::of(counts.iter().sum(), n * dim as u64, FALSE_ALARMS);
         let coordinates: Vec<TailShare> = counts.iter().map(|&c| TailShare::of(c, n, FALSE_ALARMS / dim as f64)).collect();
         let pass = overall.is_explained() && coordinates.iter().all(TailShare::is_explained);
-        Tails { verdict: if pass { Verdict::Pass } else { Verdict::Fail }, pass, expected: TAIL, overall, coordinates }
+        let verdict = match pass {
+            false => Verdict::Fail,
+            true if u.len() as f64 >= FEWEST_VALUES => Verdict::Pass,
+            true => Verdict::Undecided,
+        };
+        Tails { verdict, pass, expected: TAIL, overall, coordinates }
     }
 }
 
@@ -107,5 +117,14 @@ mod tests {
         let share = TailShare::of(2, 2_000, 1e-3);
         assert_eq!(share.interval, [0.0, 8.0 / 2_000.0]);
         assert_eq!(Tails::of(&[f64::NAN; 500], 1).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn few_values_decide_little() {
+        // Without any tail at all: chance explains 0 of 2 expected, and not 0 of 12 (e⁻¹² is below 0.0005).
+        assert_eq!(Tails::of(&[0.5; 2_000], 2).verdict, Verdict::Undecided);
+        assert_eq!(Tails::of(&[], 2).verdict, Verdict::Undecided);
+        assert_eq!(Tails::of(&[0.5; 12_000], 2).verdict, Verdict::Fail);
+        assert_eq!(Tails::of(&uniform(12_000), 2).verdict, Verdict::Pass);
     }
 }
