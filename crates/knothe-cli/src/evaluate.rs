@@ -25,7 +25,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<(), Failure> {
     given::check(&arguments.given, &model.schema)?;
     let mut table = Table::read_skipping(&arguments.table, &given::skipped(&arguments.given, &model.schema))?;
     given::set(&mut table, &arguments.given);
-    let rows = model.schema.rows(&table, Need::Score)?;
+    let rows = model.schema.rows(&table, Need::Evaluate)?;
     if rows.dropped > 0 {
         say(format_args!("warning: {} rows lack a value and are left out", rows.dropped));
     }
@@ -86,13 +86,7 @@ pub fn report_checks(checks: &Checks) -> String {
         "samples are {:.2} times as far from the data as the data from themselves; tolerated {:.2}; {} rows",
         energy.relative, energy.threshold, energy.rows
     );
-    let odd: Vec<&str> = (0..tails.coordinates.len())
-        .filter(|&j| {
-            let c = &tails.coordinates[j];
-            !(c.interval[0] <= c.share && c.share <= c.interval[1])
-        })
-        .map(|j| name(Some(j)))
-        .collect();
+    let odd: Vec<&str> = (0..tails.coordinates.len()).filter(|&j| !tails.coordinates[j].is_explained()).map(|j| name(Some(j))).collect();
     let of = if odd.is_empty() { String::new() } else { format!("; off in {}", odd.join(", ")) };
     let overall = &tails.overall;
     let tails_line = format!(

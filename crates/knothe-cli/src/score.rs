@@ -20,7 +20,8 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
     let model = TableModel::load(&arguments.model, &arguments.runtime.device)?;
     given::check(&arguments.given, &model.schema)?;
-    let skipped = given::skipped(&arguments.given, &model.schema);
+    let mut skipped = given::skipped(&arguments.given, &model.schema);
+    skipped.extend(model.schema.weights.clone());
     let mut batches = TableReader::open_skipping(&arguments.table, BATCH_ROWS, &skipped)?.peekable();
     // A table that cannot be read leaves no header on stdout.
     if let Some(Err(_)) = batches.peek() {

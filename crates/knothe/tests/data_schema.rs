@@ -137,6 +137,8 @@ fn columns_are_matched_by_name() {
     let rows = schema.rows(&other, Need::Score).unwrap();
     assert_eq!((rows.x, rows.context, rows.weights), (vec![4.0], vec![9.0], None));
     assert_eq!(schema.rows(&t, Need::Fit).unwrap().weights, Some(vec![1.0, 2.0]));
+    assert_eq!(schema.rows(&t, Need::Evaluate).unwrap().weights, Some(vec![1.0, 2.0]));
+    assert_eq!(schema.rows(&other, Need::Evaluate).unwrap().weights, None);
     assert!(schema.rows(&other, Need::Fit).unwrap_err().to_string().contains("expected a column 'w'"));
     let missing = table(&[("X", &[9.0], false), ("y", &[9.0], false)]);
     let error = schema.rows(&missing, Need::Score).unwrap_err();
@@ -155,7 +157,11 @@ fn weights_are_checked() {
     ] {
         let t = table(&[("x", &[0.5, 1.0], false), ("w", &weights, false)]);
         let (schema, _) = infer(&t, "{}", &roles(&[], Some("w"), &[])).unwrap();
-        assert_eq!(schema.rows(&t, Need::Fit).unwrap_err().to_string(), format!("t.csv, column 'w'{expected}"));
+        for need in [Need::Fit, Need::Evaluate] {
+            assert_eq!(schema.rows(&t, need).unwrap_err().to_string(), format!("t.csv, column 'w'{expected}"));
+        }
+        // A part of a table may well have weights that are all 0, and a score does not depend on them.
+        assert_eq!(schema.rows(&t, Need::Score).unwrap().weights, None);
     }
     let t = table(&[("x", &[0.5, 1.0, 4.0], false), ("w", &[1.0, 1.0, 0.0], false)]);
     let (schema, _) = diagnosed(&t, "{}", &roles(&[], Some("w"), &[])).unwrap();

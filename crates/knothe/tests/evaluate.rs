@@ -47,7 +47,7 @@ fn checked(model: &TableModel, rows: &Rows) -> (Checks, [Verdict; 3]) {
 #[test]
 fn the_right_model_passes_and_a_scale_that_is_off_fails() {
     let model = model();
-    let rows = |scale: f64| model.schema.rows(&table(20_000, scale, 2), Need::Score).unwrap();
+    let rows = |scale: f64| model.schema.rows(&table(20_000, scale, 2), Need::Evaluate).unwrap();
     let (checks, verdicts) = checked(&model, &rows(1.0));
     assert_eq!(verdicts, [Verdict::Pass; 3], "{checks:?}");
     assert_eq!(checks, check(&model, &rows(1.0), 0).unwrap(), "the same seed finds the same");
@@ -62,7 +62,7 @@ fn the_right_model_passes_and_a_scale_that_is_off_fails() {
 fn weights_choose_the_rows_that_are_checked() {
     let model = model();
     // Half of the rows are wrong, and weigh nothing.
-    let mut rows = model.schema.rows(&table(20_000, 1.0, 3), Need::Score).unwrap();
+    let mut rows = model.schema.rows(&table(20_000, 1.0, 3), Need::Evaluate).unwrap();
     rows.x.iter_mut().skip(10_000 * 6).for_each(|x| *x += 5.0);
     assert_eq!(checked(&model, &rows).1, [Verdict::Fail; 3]);
     rows.weights = Some((0..20_000).map(|i| if i < 10_000 { 2.0 } else { 0.0 }).collect());

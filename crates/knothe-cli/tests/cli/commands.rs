@@ -57,6 +57,26 @@ fn a_row_that_lacks_a_value_keeps_its_place() {
 }
 
 #[test]
+fn scores_do_not_depend_on_weights_and_evaluations_do() {
+    let folder = copy();
+    let original = std::fs::read_to_string(folder.path().join("table.csv")).unwrap();
+    let write = |name: &str, weight: &str| {
+        let line = |(i, line): (usize, &str)| if i == 0 { format!("{line}\n") } else { format!("{weight}{}\n", &line[1..]) };
+        std::fs::write(folder.path().join(name), original.lines().enumerate().map(line).collect::<String>()).unwrap();
+    };
+    write("none.csv", "0");
+    write("text.csv", "heavy");
+    succeeds(folder.path(), "fit table.csv --weights class --drop k,same --model gaussian --out weighted.safetensors");
+    let scores = succeeds(folder.path(), "score weighted.safetensors table.csv");
+    assert_eq!(log_prob(&scores).len(), 400);
+    for name in ["none.csv", "text.csv"] {
+        assert_eq!(succeeds(folder.path(), &format!("score weighted.safetensors {name}")), scores, "{name}");
+    }
+    let evaluation = knothe(folder.path(), "evaluate weighted.safetensors none.csv");
+    assert!(evaluation.error().contains("found only 0"), "{}", evaluation.stderr);
+}
+
+#[test]
 fn samples_are_rows_of_the_table() {
     let sample = |options: &str| succeeds(fitted(), &format!("sample model.safetensors {options}"));
     let one = sample("-n 50 --seed 3 --given class=1");

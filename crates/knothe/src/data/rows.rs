@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 pub enum Need {
     /// To learn from: all columns, and the weights.
     Fit,
-    /// To score: all columns; weights where they are there.
+    /// To judge a model by: all columns, and the weights where they are there.
+    Evaluate,
+    /// To score row by row: all columns. Weights have no say, so they are not looked at.
     Score,
     /// To be given: the context columns alone.
     Context,
@@ -57,7 +59,7 @@ impl Schema {
     /// Matches a table's columns by name, in any order.
     ///
     /// Fails on a missing or an extra column (dropped, constant and weight columns may be there or not), on a missing value where the schema rejects them,
-    /// on a value that contradicts its column's kind, and on weights that are missing, negative or all 0.
+    /// on a value that contradicts its column's kind, and, where weights are needed, on ones that are missing, negative or all 0.
     pub fn rows(&self, table: &Table, need: Need) -> Result<Rows> {
         let modelled: Vec<(&Column, Kind)> = match need {
             Need::Context => Vec::new(),
@@ -69,7 +71,7 @@ impl Schema {
         }
         let weights = match &self.weights {
             Some(name) if need == Need::Fit => Some(self.find(table, name)?),
-            Some(name) if need == Need::Score => table.column(name),
+            Some(name) if need == Need::Evaluate => table.column(name),
             _ => None,
         };
         let used: Vec<&Column> = modelled.iter().map(|(c, _)| *c).chain(context.iter().copied()).collect();
