@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{
     dependence::{Relation, relations},
     kind::Kind,
-    lattice::Lattice,
+    lattice::{Lattice, whole},
     quoted,
     rows::Rows,
     schema::{Notice, Schema},
@@ -96,7 +96,7 @@ fn short(value: f64) -> String {
 
 fn lattice_notice(name: &str, sorted: &[f64]) -> Option<Notice> {
     let lattice = Lattice::find(sorted)?;
-    let kind = if lattice.step == 1.0 && lattice.offset == 0.0 {
+    let kind = if sorted.iter().all(|&v| whole(v).is_some()) && lattice.step == 1.0 {
         r#""integer""#.to_owned()
     } else {
         format!(r#"{{"lattice": {{"step": {}, "offset": {}}}}}"#, lattice.step, lattice.offset)

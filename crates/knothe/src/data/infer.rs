@@ -4,8 +4,7 @@ use std::path::Path;
 
 use super::{
     kind::{Kind, Overrides},
-    lattice::INTEGERS,
-    quoted,
+    lattice, quoted,
     rows::{complete_rows, near},
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
     table::{Column, Table},
@@ -57,7 +56,7 @@ impl Schema {
 }
 
 fn kind(column: &Column, overrides: &Overrides, kept: &[usize]) -> Kind {
-    let whole = || kept.iter().all(|&i| INTEGERS.index(column.values[i]).is_some());
+    let whole = || kept.iter().all(|&i| lattice::whole(column.values[i]).is_some());
     match (constant(column, kept), overrides.0.get(&column.name)) {
         (Some(value), _) => Kind::Constant(value),
         (None, Some(kind)) => *kind,

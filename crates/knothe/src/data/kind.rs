@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::lattice::{INTEGERS, Lattice};
+use super::lattice::{INTEGERS, Lattice, whole};
 use crate::error::{Error, Result};
 
 /// What the values of a column are.
@@ -45,7 +45,7 @@ impl Kind {
             Kind::Positive if value <= 0.0 => Some("a number above 0".into()),
             Kind::Bounded([a, b]) if !(*a < value && value < *b) => Some(format!("a number strictly between {a} and {b}")),
             Kind::Binary if value != 0.0 && value != 1.0 => Some("0 or 1".into()),
-            Kind::Integer if INTEGERS.index(value).is_none() => Some("a whole number below 2^52 in magnitude".into()),
+            Kind::Integer if whole(value).is_none() => Some("a whole number below 2^52 in magnitude".into()),
             Kind::Lattice(l) if l.index(value).is_none() => Some(format!("{} + a multiple of {}", l.offset, l.step)),
             _ => None,
         }

@@ -19,6 +19,14 @@ pub(super) const INTEGERS: Lattice = Lattice { step: 1.0, offset: 0.0 };
 /// 2⁵²: below it a 64-bit float has room for a fraction, which dequantisation needs.
 const LARGEST_INDEX: f64 = 4_503_599_627_370_496.0;
 
+/// The whole number that a value is, up to a few roundings of 64 bits; nothing for any other value.
+///
+/// A lattice is told by its printed step, so [`Lattice::index`] forgives more; a whole number that is not quite one is other data.
+pub(super) fn whole(value: f64) -> Option<f64> {
+    let k = value.round();
+    ((value - k).abs() <= 4.0 * f64::EPSILON * k.abs() && k.abs() < LARGEST_INDEX).then_some(k)
+}
+
 /// Rows per distinct value from which a column counts as discrete. With fewer, rounding is finer than what a density of these rows can resolve.
 const ROWS_PER_VALUE: usize = 5;
 
@@ -145,6 +153,13 @@ mod tests {
         let lattice = Lattice { step: 0.18, offset: 0.0 };
         assert_eq!(lattice.index(0.54), Some(3.0));
         assert_eq!(lattice.index(0.55), None);
-        assert_eq!(INTEGERS.index(2.5), None);
+    }
+
+    #[test]
+    fn whole_numbers_are_whole() {
+        assert_eq!([whole(3.0), whole(-7.0), whole(0.0)], [Some(3.0), Some(-7.0), Some(0.0)]);
+        assert_eq!(whole(3.0f64.next_up()), Some(3.0));
+        // A thousandth off, the rounding of 32 bits off, and too large for a fraction beside it.
+        assert_eq!([whole(3.001), whole(1_000_000.06), whole(1e-300), whole(1e16), whole(f64::NAN)], [None; 5]);
     }
 }
