@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     linear::identity,
     placement::{Placement, values},
-    univariate::{Standard, bounded, special::log_sum_exp},
+    univariate::{Standard, bounded, special::log_sum_exp, unbounded},
 };
 
 /// The covariance of a component.
@@ -52,9 +52,8 @@ impl GaussianMixture {
         }
         let scale = (components as f64).powf(-1.0 / (dim as f64 + 4.0));
         let mean: Tensor<2> = place.normal([components, dim], rng) * (1.0 - scale * scale).sqrt();
-        // The raw diagonal whose bounded value is −log s; |log s| is far below the bound of 7.
-        let log = -scale.ln();
-        let raw = log / (1.0 - (log / 7.0).powi(2)).sqrt();
+        // |log s| = log K / (dim + 4) is below the bound of 7 for fewer than e³⁵ components.
+        let raw = unbounded(-scale.ln());
         let full = covariance == Covariance::Full;
         Ok(GaussianMixture {
             logits: Param::from_tensor(place.zeros([components])),

@@ -8,11 +8,20 @@ use crate::error::Result;
 
 /// How far a log-scale can go: |log σ| < 7, so one layer stretches by less than 1,100.
 const BOUND: f64 = 7.0;
+/// (7/s)²/2 is below half an ulp of 64 bits, and s² far from the largest number of 32.
+const SATURATED: f64 = 1e9;
 
 /// b(s) = s / √(1 + (s/7)²): a log-scale that stays within (−7, 7), with b(0) = 0 and b′(0) = 1.
 pub(crate) fn bounded<const D: usize>(s: Tensor<D>) -> Tensor<D> {
+    // Beyond SATURATED b is ±7 to the last digit of either precision, and the square of s might overflow.
+    let s = s.clamp(-SATURATED, SATURATED);
     let root = (s.clone().powi_scalar(2) / (BOUND * BOUND) + 1.0).sqrt();
     s / root
+}
+
+/// The s with b(s) = `log_scale`, for |`log_scale`| < 7.
+pub(crate) fn unbounded(log_scale: f64) -> f64 {
+    log_scale / (1.0 - (log_scale / BOUND).powi(2)).sqrt()
 }
 
 /// How the raw parameter s becomes the scale σ; s = 0 gives σ = 1. Each first bounds it: b(s) = s / √(1 + (s/7)²).
@@ -72,5 +81,33 @@ impl MonotoneMap for Affine {
         check_theta(&y, &theta, self.parameters())?;
         let (shift, log_scale) = self.shift_and_log_scale(theta);
         Ok(((y - shift) * log_scale.clone().neg().exp(), log_scale.neg()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Placement, Precision, values};
+
+    #[test]
+    fn log_scales_stay_bounded_however_large_their_parameters() {
+        for precision in [Precision::F32, Precision::F64] {
+            let place = Placement::cpu(precision);
+            let far = [1e10, 1e20, 1e30, f64::from(f32::MAX), f64::INFINITY];
+            let s = far.iter().flat_map(|s| [*s, -s]).collect::<Vec<_>>();
+            let expected: Vec<f64> = far.iter().flat_map(|_| [BOUND, -BOUND]).collect();
+            assert_eq!(values(bounded(place.tensor(s, [10]))), expected);
+            assert!(values(bounded(place.tensor(vec![f64::NAN], [1])))[0].is_nan(), "what is no number has to show");
+        }
+    }
+
+    #[test]
+    fn unbounded_is_the_inverse_of_bounded() {
+        let place = Placement::cpu(Precision::F64);
+        for log_scale in [0.0, -0.3, 1.0, 5.0, -6.9] {
+            let found = values(bounded(place.tensor(vec![unbounded(log_scale)], [1])))[0];
+            // s carries a rounding, and 1 − (b/7)² ten of them at 6.9.
+            assert!((found - log_scale).abs() < 1e-14 * (1.0 + log_scale.abs()), "{log_scale}: {found}");
+        }
     }
 }

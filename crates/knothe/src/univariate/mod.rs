@@ -25,8 +25,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-pub(crate) use affine::bounded;
 pub use affine::{Affine, Scale};
+pub(crate) use affine::{bounded, unbounded};
 pub use discrete::{Bernoulli, Categorical};
 pub use inverted::Inverted;
 pub use mixture::{GaussianMixture, LogisticMixture};
