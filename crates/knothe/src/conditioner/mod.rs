@@ -17,6 +17,7 @@ pub use dense::{Dense, DenseConfig};
 pub use linear::Linear;
 pub use made::{Made, MadeConfig};
 pub use order::Order;
+pub(crate) use order::index;
 
 use burn::tensor::{DType, Tensor};
 

@@ -1,5 +1,6 @@
 //! Orders of coordinates: which one is generated first.
 
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
 
 use crate::error::{Error, Result};
@@ -59,4 +60,11 @@ impl Order {
     pub fn dim(&self) -> usize {
         self.0.len()
     }
+}
+
+/// An index of columns on a device, for `select`.
+pub(crate) fn index(columns: &[usize], device: &Device) -> Tensor<1, Int> {
+    let columns: Vec<i64> = columns.iter().map(|&c| c as i64).collect();
+    let length = columns.len();
+    Tensor::from_data(TensorData::new(columns, [length]), device)
 }

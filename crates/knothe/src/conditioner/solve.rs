@@ -8,9 +8,9 @@
 //! Degrees are taken in blocks. What a block reads of the degrees before it is one matrix product a layer; only what it reads
 //! of itself goes degree by degree, on matrices that stay in cache.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use super::{Made, check_context};
+use super::{Made, check_context, index};
 use crate::{
     error::{Error, Result},
     placement::Placement,
@@ -94,9 +94,8 @@ impl Made {
         let (dim, parameters, hidden) = (self.dim(), self.config.parameters, self.degrees.len());
         let columns = self.config.order.columns();
         let by_rank = |stride: usize| {
-            let index: Vec<i64> = columns.iter().flat_map(|&c| (0..stride).map(move |p| (p * dim + c) as i64)).collect();
-            let length = index.len();
-            Tensor::<1, Int>::from_data(TensorData::new(index, [length]), &place.device)
+            let nodes: Vec<usize> = columns.iter().flat_map(|&c| (0..stride).map(move |p| p * dim + c)).collect();
+            index(&nodes, &place.device)
         };
         let ranked = self.config.order != super::Order::natural(dim);
         let mut context = context.zip(self.context.as_ref()).map(|(c, w)| w.val().transpose().matmul(c.clone().transpose()));

@@ -2,14 +2,16 @@
 //!
 //! Statistical tolerances are five standard errors (two-sided chance 6·10⁻⁷) or the Dvoretzky–Kiefer–Wolfowitz bound at 10⁻⁶.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use rand::Rng;
 
 use super::{Law, Violation, check, failed, measure::rounding};
 use crate::{
     bijection::{Bijection, Given},
+    conditioner::index,
     density::Density,
     error::{Error, Result},
+    evaluate::ks_distance,
     flow::Flow,
     placement::{Placement, values},
 };
@@ -113,12 +115,8 @@ pub fn samples_are_uniform<Q: Density>(q: &Q, n: usize, given: &Given, rng: &mut
     let u = values(u);
     let tolerance = ((2.0 * dim as f64 / FALSE_ALARM).ln() / (2.0 * n as f64)).sqrt();
     for j in 0..dim {
-        let mut column: Vec<f64> = u.iter().skip(j).step_by(dim).copied().collect();
-        column.sort_by(f64::total_cmp);
-        let distance = |(k, &v): (usize, &f64)| ((k + 1) as f64 / n as f64 - v).abs().max((v - k as f64 / n as f64).abs());
-        // NaN must show: max would pass over it.
-        let worst = column.iter().enumerate().map(distance).fold(0.0, |m: f64, d| if d.is_nan() || d > m { d } else { m });
-        check(law, 0, || format!("Kolmogorov–Smirnov distance of column {j}"), 0.0, worst, tolerance)?;
+        let column: Vec<f64> = u.iter().skip(j).step_by(dim).copied().collect();
+        check(law, 0, || format!("Kolmogorov–Smirnov distance of column {j}"), 0.0, ks_distance(&column), tolerance)?;
     }
     Ok(())
 }
@@ -202,9 +200,7 @@ where
 pub fn is_invariant<P: Density, Q: Density>(q: &P, permuted: &Q, columns: &[usize], x: Tensor<2>, given: &Given) -> Result<(), Violation> {
     let law = Law::Invariant;
     let place = Placement::of(&x);
-    let index: Vec<i64> = columns.iter().map(|&c| c as i64).collect();
-    let index = Tensor::<1, Int>::from_data(TensorData::new(index, [columns.len()]), &x.device());
-    let moved = permuted.log_prob(x.clone().select(1, index), given).map_err(failed(law))?;
+    let moved = permuted.log_prob(x.clone().select(1, index(columns, &x.device())), given).map_err(failed(law))?;
     let (log_q, sensitivity) = with_condition(q, x, given).map_err(failed(law))?;
     for (row, (expected, found)) in log_q.into_iter().zip(values(moved)).enumerate() {
         check(law, row, || format!("row {row}"), expected, found, rounding(&place, expected, sensitivity[row]))?;

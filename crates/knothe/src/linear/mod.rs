@@ -20,7 +20,7 @@ pub use rotation::{Rotation, RotationStart};
 pub use triangular_affine::TriangularAffine;
 
 use burn::module::Param;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use crate::placement::{Placement, values};
 
@@ -46,13 +46,6 @@ fn assign<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f64>) {
 /// Whether a flag that is saved with the model has been raised.
 fn is_raised(flag: &Param<Tensor<1>>) -> bool {
     values(flag.val().inner()).first().is_some_and(|v| *v != 0.0)
-}
-
-/// An index of columns on a device.
-fn index(columns: &[usize], place: &Placement) -> Tensor<1, Int> {
-    let columns: Vec<i64> = columns.iter().map(|&c| c as i64).collect();
-    let length = columns.len();
-    Tensor::from_data(TensorData::new(columns, [length]), &place.device)
 }
 
 /// The same ladj for each of `rows` rows: the sum of one value a coordinate.

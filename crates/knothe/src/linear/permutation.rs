@@ -3,10 +3,9 @@
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
-use super::index;
 use crate::{
     bijection::{Bijection, Given, check_dim},
-    conditioner::Order,
+    conditioner::{Order, index},
     error::Result,
     placement::Placement,
 };
@@ -22,7 +21,11 @@ pub struct Permutation {
 impl Permutation {
     /// The permutation that carries coordinate k of the source to column `order.columns()[k]` of the data.
     pub fn new(order: &Order, place: &Placement) -> Self {
-        Permutation { columns: index(order.columns(), place), ranks: index(order.inverse().columns(), place), dim: order.dim() }
+        Permutation {
+            columns: index(order.columns(), &place.device),
+            ranks: index(order.inverse().columns(), &place.device),
+            dim: order.dim(),
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use burn::tensor::{Int, Tensor};
 use nalgebra::{Cholesky, DMatrix, DVector};
 
 use super::{
-    assign, constant, identity, index, is_raised, same_for_all,
+    assign, constant, identity, is_raised, same_for_all,
     substitution::{lower_triangular, solve_lower},
 };
 use crate::{
     bijection::{Batches, Bijection, Given, check_dim, check_input},
-    conditioner::{Order, check_context},
+    conditioner::{Order, check_context, index},
     error::{Error, Result},
     placement::{Placement, values},
     univariate::bounded,
@@ -49,8 +49,8 @@ impl TriangularAffine {
             raw_diagonal: Param::from_tensor(place.zeros([dim])),
             start: constant(place.zeros([dim])),
             initialised: constant(place.zeros([1])),
-            columns: index(order.columns(), place),
-            ranks: index(order.inverse().columns(), place),
+            columns: index(order.columns(), &place.device),
+            ranks: index(order.inverse().columns(), &place.device),
             identity: identity(dim, place),
             order: order.clone(),
         }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 use rand::Rng;
 
 use super::sum_coordinates;
 use crate::{
     bijection::{Bijection, Given, check_input},
-    conditioner::{Activation, Dense, DenseConfig},
+    conditioner::{Activation, Dense, DenseConfig, index},
     error::{Error, Result},
     placement::Placement,
     univariate::MonotoneMap,
@@ -55,16 +55,11 @@ impl Coupling {
             outputs: moving.len(),
             activation,
         };
-        let index = |columns: Vec<usize>| {
-            let columns: Vec<i64> = columns.into_iter().map(|c| c as i64).collect();
-            let length = columns.len();
-            Tensor::<1, Int>::from_data(TensorData::new(columns, [length]), &place.device)
-        };
         Ok(Coupling {
             conditioner: Dense::new(config, place, rng),
-            standing: index(standing),
-            moving: index(moving),
-            restore: index(restore),
+            standing: index(&standing, &place.device),
+            moving: index(&moving, &place.device),
+            restore: index(&restore, &place.device),
             dim: moves.len(),
             map,
         })
