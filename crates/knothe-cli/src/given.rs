@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use knothe::data::{Schema, Table};
+use knothe::data::{Schema, Table, quoted};
 
 use crate::failure::Failure;
 
@@ -35,7 +35,7 @@ pub fn check(given: &[Value], schema: &Schema) -> Result<(), Failure> {
             return Err(Failure::usage(format!("--given {name}: expected a context column, and this model has none"), ""));
         }
         if !context.contains(&name) {
-            let hint = format!("the context of this model is {}", listed(&context));
+            let hint = format!("the context of this model is {}", quoted(&context));
             return Err(Failure::usage(format!("--given: expected a context column, found '{name}'"), hint));
         }
         if given[..i].iter().any(|other| other.column == name) {
@@ -53,9 +53,4 @@ pub fn skipped(given: &[Value], schema: &Schema) -> Vec<String> {
 /// Sets the given columns in every row.
 pub fn set(table: &mut Table, given: &[Value]) {
     given.iter().for_each(|v| table.set(&v.column, v.value));
-}
-
-/// `'a', 'b', 'c'`.
-pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    names.iter().map(|n| format!("'{}'", n.as_ref())).collect::<Vec<_>>().join(", ")
 }

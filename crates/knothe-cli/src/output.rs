@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use knothe::{
     Error,
-    data::{Column, write_csv_header, write_csv_rows, write_table},
+    data::{Column, ending, write_csv_header, write_csv_rows, write_table},
 };
 use tempfile::NamedTempFile;
 
@@ -27,18 +27,12 @@ impl Output {
         let mut output = match path {
             None => Output::Stdout(BufWriter::with_capacity(1 << 16, io::stdout().lock())),
             Some(path) => {
-                let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+                let ending = ending(path).map_err(|e| Failure::usage(format!("--out {e}"), ""))?;
+                // What cannot be written is said now, and not after an hour of scoring.
+                let file = temporary(path)?;
                 match ending.as_str() {
-                    "csv" => Output::Csv(BufWriter::with_capacity(1 << 16, temporary(path)?), path.to_owned()),
-                    "tsv" | "parquet" | "arrow" | "feather" | "ipc" | "npy" => {
-                        // Said now, and not after an hour of scoring.
-                        drop(temporary(path)?);
-                        Output::Whole(Vec::new(), path.to_owned())
-                    }
-                    _ => {
-                        let expected = "expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy";
-                        return Err(Failure::usage(format!("--out {}: {expected}", path.display()), ""));
-                    }
+                    "csv" => Output::Csv(BufWriter::with_capacity(1 << 16, file), path.to_owned()),
+                    _ => Output::Whole(Vec::new(), path.to_owned()),
                 }
             }
         };

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use knothe::{
-    data::{Column, Need, Rows, Schema, Table},
+    data::{Column, Need, Rows, Schema, Table, quoted},
     tabular::TableModel,
 };
 
 use crate::{
     cli::SampleArguments,
     failure::{Failure, say},
-    given::{self, Value, listed},
+    given::{self, Value},
     output::Output,
 };
 
@@ -66,7 +66,7 @@ impl Context {
                     let each: Vec<String> = missing.iter().map(|name| format!("--given {name}=VALUE")).collect();
                     let hint = format!("add {}, or --context TABLE", each.join(" "));
                     return Err(Failure::usage(
-                        format!("expected a value for each context column, found none for {}", listed(&missing)),
+                        format!("expected a value for each context column, found none for {}", quoted(&missing)),
                         hint,
                     ));
                 }

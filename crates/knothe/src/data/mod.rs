@@ -37,11 +37,11 @@ pub use lattice::Lattice;
 pub use preprocess::Preprocess;
 pub use rows::{Need, Rows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
-pub use table::{Column, Table, TableReader};
+pub use table::{Column, Table, TableReader, ending};
 pub use write::{write_csv_header, write_csv_rows, write_table};
 
-/// `'a', 'b' and 'c'`.
-pub(crate) fn quoted<S: AsRef<str>>(names: &[S]) -> String {
+/// Names as messages list them: `'a', 'b' and 'c'`.
+pub fn quoted<S: AsRef<str>>(names: &[S]) -> String {
     let each: Vec<String> = names.iter().map(|n| format!("'{}'", n.as_ref())).collect();
     match each.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{columnar, delimited, npy};
 use crate::error::{Error, Result};
 
-/// The largest magnitude a table may hold: beyond it the squares that a fit takes overflow 32-bit floats for certain.
+/// The largest magnitude a table may hold. Columns are standardised in 64 bits before anything is done in 32, and the fourth powers of
+/// such numbers, with room for sums of them, are below 1e308 there. Beyond it stands a mark for what is missing, or damage, and no measurement.
 const LARGEST: f64 = 1e30;
 
 /// A named column of numbers.
@@ -141,8 +142,8 @@ impl Iterator for TableReader {
     }
 }
 
-/// The ending of a file's name in lower case; an error for one that is no table's.
-pub(super) fn ending(path: &Path) -> Result<String> {
+/// The ending of a file's name in lower case: csv, tsv, parquet, arrow, feather, ipc or npy; an error for one that is no table's.
+pub fn ending(path: &Path) -> Result<String> {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "csv" | "tsv" | "parquet" | "arrow" | "feather" | "ipc" | "npy" => Ok(ending),
@@ -183,7 +184,7 @@ pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Every value is missing or of a magnitude that can be squared.
+/// Every value is missing or of a magnitude that a fit can compute with.
 fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
     for column in columns {
         let wrong = column.values.iter().position(|v| !(v.is_nan() || v.abs() <= LARGEST));
