@@ -2,12 +2,16 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::{knothe, numbers, succeeds, table};
 
 const LONG: &str = "fit table.csv --drop same --layers 2 --hidden 16 --epochs 60 --batch 16 --patience 0 --threads 1";
+
+/// A first checkpoint takes less than a second; this is there so that a fit that hangs fails.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -20,8 +24,13 @@ fn started(folder: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_knothe"));
     command.current_dir(folder).args(LONG.split(' ')).args(["--out", "cut.safetensors"]).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
+    let start = Instant::now();
     while !folder.join("cut.safetensors.checkpoint").exists() {
         assert!(child.try_wait().unwrap().is_none(), "the fit ended without a checkpoint");
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("no checkpoint after {PATIENCE:?}");
+        }
         std::thread::yield_now();
     }
     child
@@ -65,9 +74,12 @@ fn control_c_leaves_a_checkpoint_that_only_the_same_fit_resumes() {
 
 #[test]
 fn threads_do_not_change_the_result() {
-    let folder = folder();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("table.csv"), table(3_000)).unwrap();
+    // Wide and tall enough for matrix products to be shared out among threads.
     let held_out = |threads: usize| {
-        let fit = format!("fit table.csv --hidden 32 --epochs 5 --batch 64 --threads {threads} --out m{threads}.safetensors --json");
+        let fit = "fit table.csv --model maf --layers 2 --hidden 512 --epochs 1 --batch 2048";
+        let fit = format!("{fit} --threads {threads} --out m{threads}.safetensors --json");
         let report: Value = serde_json::from_str(&succeeds(folder.path(), &fit)).unwrap();
         report["log_likelihood"]["mean"].as_f64().unwrap()
     };
