@@ -36,8 +36,6 @@ pub struct Energy {
     pub halves: f64,
     /// distance / halves.
     pub relative: f64,
-    /// (distance − halves) in units of the spread of halves.
-    pub excess: f64,
     /// The relative distance that a right model exceeds once in a thousand tables.
     pub threshold: f64,
     /// Rows of data.
@@ -62,7 +60,7 @@ impl Energy {
             true => Verdict::Pass,
             false => Verdict::Fail,
         };
-        Energy { verdict, pass, distance, halves: mean, relative, excess: (distance - mean) / spread, threshold, rows: n }
+        Energy { verdict, pass, distance, halves: mean, relative, threshold, rows: n }
     }
 }
 
