@@ -20,6 +20,9 @@ const EPSILON: f64 = 1e-5;
 /// and gradients pass through them. In evaluation (`valid()`) they are those of the whole training set, which
 /// [`Bijection::collect_statistics`] sets before each validation of a fit. So a density never depends on the other rows of
 /// its batch. The forward direction, which has no batch of x, always takes the whole training set's.
+///
+/// Batch statistics are unweighted, since a map does not see the weights of rows; those of the whole training set are weighted.
+/// With weights far from equal the two differ, and [`super::ActNorm`] is the better choice.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
     raw_scale: Param<Tensor<1>>,
