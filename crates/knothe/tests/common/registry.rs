@@ -36,7 +36,7 @@ pub fn affine(scale: Scale) -> Arc<dyn MonotoneMap> {
     Arc::new(Affine { scale })
 }
 
-/// A masked network's settings with a smooth activation.
+/// The settings of a masked network with one parameter a coordinate.
 pub fn made(order: Order, context_dim: usize, hidden: &[usize], residual: bool) -> MadeConfig {
     MadeConfig {
         order,
