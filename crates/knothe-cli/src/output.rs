@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use knothe::{
     Error,
     data::{Column, ending, write_csv_header, write_csv_rows, write_table},
+    file::temporary,
 };
 use tempfile::NamedTempFile;
 
@@ -86,19 +87,6 @@ pub fn print(text: &str) -> Result<(), Failure> {
 /// Prints a JSON document on stdout.
 pub fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{document:#}\n"))
-}
-
-/// A temporary file in the folder of `path`, with the permissions of an ordinary new one.
-fn temporary(path: &Path) -> Result<NamedTempFile, Failure> {
-    if path.is_dir() {
-        return Err(failed(path, io::ErrorKind::IsADirectory.into()));
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".knothe-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder).map_err(|e| failed(path, e))
 }
 
 fn failed(path: &Path, source: io::Error) -> Failure {

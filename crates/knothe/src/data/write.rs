@@ -1,7 +1,6 @@
 //! Writing tables.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::table::{Column, check_names, ending};
 use crate::error::{Error, Result};
+use crate::file::write_atomically;
 
 /// Beyond 2⁵³ a 64-bit float no longer tells neighbouring integers apart.
 const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
@@ -27,23 +27,13 @@ pub fn write_table(path: &Path, columns: &[Column]) -> Result<()> {
     if let Some(column) = columns.iter().find(|c| c.values.len() != rows) {
         return Err(Error::shape(format!("column '{}'", column.name), format!("{rows} values"), column.values.len()));
     }
-    let io = |e| Error::io("write", path, e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = temporary(folder).map_err(io)?;
-    {
-        let mut out = BufWriter::new(file.as_file_mut());
-        match ending.as_str() {
-            "csv" => write_delimited(&mut out, columns, ','),
-            "tsv" => write_delimited(&mut out, columns, '\t'),
-            "npy" => write_npy(&mut out, columns, rows),
-            "parquet" => write_parquet(&mut out, columns),
-            _ => write_arrow(&mut out, columns),
-        }
-        .and_then(|()| out.flush())
-        .map_err(io)?;
-    }
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map(|_: File| ()).map_err(|e| io(e.error))
+    write_atomically(path, |out| match ending.as_str() {
+        "csv" => write_delimited(out, columns, ','),
+        "tsv" => write_delimited(out, columns, '\t'),
+        "npy" => write_npy(out, columns, rows),
+        "parquet" => write_parquet(out, columns),
+        _ => write_arrow(out, columns),
+    })
 }
 
 /// Writes the line of names.
@@ -54,15 +44,6 @@ pub fn write_csv_header(out: &mut impl Write, names: &[&str]) -> io::Result<()> 
 /// Writes the rows of columns as CSV without a header; floats so that they read back the same, whole columns without a point.
 pub fn write_csv_rows(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
     write_rows(out, columns, ',')
-}
-
-/// A temporary file with the permissions that an ordinary new file would get.
-fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".knothe-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }
 
 fn write_delimited(out: &mut impl Write, columns: &[Column], delimiter: char) -> io::Result<()> {
