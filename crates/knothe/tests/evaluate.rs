@@ -30,12 +30,12 @@ fn model() -> TableModel {
     let table = table(40_000, 1.0, 1);
     let roles = Roles { context: vec!["c".into()], ..Roles::default() };
     let (mut schema, _) = Schema::infer(&table, &Overrides::default(), &roles, MissingPolicy::Reject).unwrap();
-    let split = Split::random(&schema.rows(&table, Need::Fit).unwrap(), &schema, 0).unwrap();
+    let split = Split::random(&table.path, &schema.rows(&table, Need::Fit).unwrap(), &schema, 0).unwrap();
     schema.fit(&split.train).unwrap();
     let architecture = Architecture::new(Model::Gaussian, schema.dim(), schema.context_dim(), 0);
     let (config, place) = (FitConfig::default(), Placement::cpu(Precision::F64));
     let job = FitTable { table: "rows", split: &split, schema: &schema, architecture: &architecture, config: &config, place: &place };
-    fit_table(&job, None, None, &mut ()).unwrap()
+    fit_table(&job, None, None, &mut ()).unwrap().unwrap()
 }
 
 fn checked(model: &TableModel, rows: &Rows) -> (Checks, [Verdict; 3]) {
