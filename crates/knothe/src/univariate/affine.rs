@@ -13,7 +13,7 @@ const SATURATED: f64 = 1e9;
 
 /// b(s) = s / √(1 + (s/7)²): a log-scale that stays within (−7, 7), with b(0) = 0 and b′(0) = 1.
 pub(crate) fn bounded<const D: usize>(s: Tensor<D>) -> Tensor<D> {
-    // Beyond SATURATED b is ±7 to the last digit of either precision, and the square of s might overflow.
+    // Beyond SATURATED b is ±7 up to rounding at either precision, and the square of s might overflow.
     let s = s.clamp(-SATURATED, SATURATED);
     let root = (s.clone().powi_scalar(2) / (BOUND * BOUND) + 1.0).sqrt();
     s / root
@@ -95,8 +95,11 @@ mod tests {
             let place = Placement::cpu(precision);
             let far = [1e10, 1e20, 1e30, f64::from(f32::MAX), f64::INFINITY];
             let s = far.iter().flat_map(|s| [*s, -s]).collect::<Vec<_>>();
-            let expected: Vec<f64> = far.iter().flat_map(|_| [BOUND, -BOUND]).collect();
-            assert_eq!(values(bounded(place.tensor(s, [10]))), expected);
+            // A square, a sum, a root and two quotients round once each.
+            let rounding = BOUND * if precision == Precision::F32 { 5.0 * f64::from(f32::EPSILON) } else { 5.0 * f64::EPSILON };
+            for (found, s) in values(bounded(place.tensor(s.clone(), [10]))).into_iter().zip(s) {
+                assert!((found - BOUND.copysign(s)).abs() <= rounding, "{s:e}: {found}");
+            }
             assert!(values(bounded(place.tensor(vec![f64::NAN], [1])))[0].is_nan(), "what is no number has to show");
         }
     }
