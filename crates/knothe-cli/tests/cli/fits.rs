@@ -66,7 +66,7 @@ fn control_c_leaves_a_checkpoint_that_only_the_same_fit_resumes() {
     assert!(!folder.path().join("cut.safetensors").exists());
     let other = knothe(folder.path(), &format!("{LONG} --out cut.safetensors --resume --lr 0.5"));
     assert_eq!(other.code, 1);
-    assert!(other.error().contains("learning_rate is 0.001 there and 0.5 here"), "{}", other.stderr);
+    assert!(other.error().contains("learning_rate is 0.002 there and 0.5 here"), "{}", other.stderr);
     succeeds(folder.path(), &format!("{LONG} --out cut.safetensors --resume"));
     let nothing = knothe(folder.path(), &format!("{LONG} --out cut.safetensors --resume"));
     assert!(nothing.error().contains("there is no checkpoint to resume from"), "{}", nothing.stderr);
