@@ -85,7 +85,7 @@ impl Dataset {
         if let Some(w) = weights.as_ref().filter(|w| w.len() != rows || w.iter().any(|w| !w.is_finite() || *w < 0.0)) {
             return Err(Error::shape("weights", format!("{rows} numbers that are not negative"), w.len()));
         }
-        let outlier = |values: &[f64]| values.iter().position(|v| !(v.abs() <= LARGEST));
+        let outlier = |values: &[f64]| values.iter().position(|v| v.is_nan() || v.abs() > LARGEST);
         if let Some(row) = outlier(&x).map(|at| at / dim).or_else(|| outlier(&context).map(|at| at / context_dim.max(1))) {
             return Err(Error::NotFinite { what: "a standardised value below 1e15".into(), rows: vec![row] });
         }
