@@ -87,7 +87,7 @@ impl Dataset {
         }
         let outlier = |values: &[f64]| values.iter().position(|v| v.is_nan() || v.abs() > LARGEST);
         if let Some(row) = outlier(&x).map(|at| at / dim).or_else(|| outlier(&context).map(|at| at / context_dim.max(1))) {
-            return Err(Error::NotFinite { what: "a standardised value below 1e15".into(), rows: vec![row] });
+            return Err(Error::NotFinite { what: "a standardised value, or a power of it that a fit needs,".into(), rows: vec![row] });
         }
         // Weights of mean 1 make the mean loss of the batches that of the whole set.
         let mean = weights.as_ref().map_or(1.0, |w| w.iter().sum::<f64>() / rows.max(1) as f64);
