@@ -36,6 +36,8 @@ pub enum Model {
     Nice,
     /// Affine couplings (Dinh et al. 2017).
     RealNvp,
+    /// The neural spline flow: a masked autoregressive flow of rational-quadratic splines (Durkan et al. 2019).
+    Nsf,
 }
 
 /// What mixes the columns between two layers of a flow.
@@ -70,7 +72,7 @@ pub enum SourceKind {
 
 impl Model {
     /// Every model, in the order of the documentation.
-    pub const ALL: [Model; 10] = [
+    pub const ALL: [Model; 11] = [
         Model::Gaussian,
         Model::ArGaussian,
         Model::Made,
@@ -81,6 +83,7 @@ impl Model {
         Model::Iaf,
         Model::Nice,
         Model::RealNvp,
+        Model::Nsf,
     ];
 
     /// The name in files and on the command line.
@@ -96,6 +99,7 @@ impl Model {
             Model::Iaf => "iaf",
             Model::Nice => "nice",
             Model::RealNvp => "real_nvp",
+            Model::Nsf => "nsf",
         }
     }
 
@@ -112,6 +116,7 @@ impl Model {
             Model::Iaf => "inverse autoregressive flow: sampling in one pass, density slower",
             Model::Nice => "additive couplings and one scaling",
             Model::RealNvp => "affine couplings: density and sampling in one pass",
+            Model::Nsf => "neural spline flow: masked autoregressive flow of splines; components are their bins",
         }
     }
 
@@ -126,6 +131,7 @@ impl Model {
             Model::MafMog => (3, vec![128, 128], 10),
             Model::Nice => (8, vec![128, 128], 0),
             Model::RealNvp => (10, vec![128, 128], 0),
+            Model::Nsf => (5, vec![128, 128], 8),
         }
     }
 }
@@ -152,7 +158,7 @@ pub struct Architecture {
     pub layers: usize,
     /// Widths of the hidden layers of each conditioner.
     pub hidden: Vec<usize>,
-    /// Components of a mixture.
+    /// Components of a mixture; what a univariate map has of its own: the bins of a spline.
     pub components: usize,
     /// The nonlinearity of the conditioners.
     #[serde(default)]
@@ -217,6 +223,11 @@ impl Architecture {
         if matches!(self.model, Model::MadeMog | Model::MafMog) || self.source == SourceKind::GaussianMixture {
             range("components", self.components, 1, 10_000)?;
         }
+        let own = match self.model {
+            Model::Nsf => Some(("components, the bins of a spline,", 2, 500)),
+            _ => None,
+        };
+        own.map_or(Ok(()), |(what, lowest, highest)| range(what, self.components, lowest, highest))?;
         if matches!(self.model, Model::Nice | Model::RealNvp) && self.dim < 2 {
             return Err(Error::invalid(
                 format!("columns of {}", self.model.name()),
@@ -253,6 +264,8 @@ impl Architecture {
             Model::Gaussian => square,
             Model::MadeMog | Model::MadeBinary => 0,
             Model::Made | Model::ArGaussian => network(self.dim),
+            // Every univariate map has as many parameters as components, or more.
+            Model::Nsf => product(&[self.layers, network(product(&[self.components, self.dim])).saturating_add(mixing)]),
             _ => product(&[self.layers, network(self.dim.div_ceil(2)).saturating_add(mixing)]),
         };
         let source = match self.model {

@@ -1,8 +1,8 @@
 //! Increasing univariate maps T_j(·; θ) and conditional laws, elementwise over `[rows, dim]` with parameters
 //! θ of `[rows, parameters, dim]`. None of them knows where θ comes from.
 //!
-//! - A [`MonotoneMap`] is y = T(x; θ) with its log-derivative and its inverse: [`Affine`], and [`Inverted`], which swaps
-//!   the two directions. A map without a closed inverse takes [`root::inverse`].
+//! - A [`MonotoneMap`] is y = T(x; θ) with its log-derivative and its inverse: [`Affine`], [`Spline`], and [`Inverted`],
+//!   which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
 //! - A [`Conditional`] is a law q(x | θ) with distribution and quantile function: [`GaussianMixture`], [`LogisticMixture`],
 //!   [`Bernoulli`], [`Categorical`], and [`Pushforward`], which makes one of a [`Standard`] law and any map.
 //!
@@ -18,6 +18,7 @@ mod mixture_root;
 mod pushforward;
 pub mod root;
 pub(crate) mod special;
+mod spline;
 mod standard;
 
 use std::fmt::Debug;
@@ -31,6 +32,7 @@ pub use discrete::{Bernoulli, Categorical};
 pub use inverted::Inverted;
 pub use mixture::{GaussianMixture, LogisticMixture};
 pub use pushforward::Pushforward;
+pub use spline::Spline;
 pub use standard::Standard;
 
 use crate::error::{Error, Result};
@@ -97,3 +99,5 @@ pub(crate) fn part(theta: &Tensor<3>, index: usize) -> Tensor<2> {
 
 #[cfg(test)]
 mod laws_tests;
+#[cfg(test)]
+mod maps_tests;

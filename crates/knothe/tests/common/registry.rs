@@ -10,7 +10,8 @@ use knothe::{
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
-        Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale, Standard,
+        Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale, Spline,
+        Standard,
     },
 };
 use rand_chacha::ChaCha12Rng;
@@ -34,6 +35,11 @@ const NETWORKS: [(&[usize], bool); 4] = [(&[], false), (&[8], false), (&[16, 16]
 
 pub fn affine(scale: Scale) -> Arc<dyn MonotoneMap> {
     Arc::new(Affine { scale })
+}
+
+/// Every univariate map that approximates any other.
+pub fn universal() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
+    vec![("spline", Arc::new(Spline::default()))]
 }
 
 /// The settings of a masked network with one parameter a coordinate.
@@ -133,6 +139,13 @@ pub fn bijections() -> Vec<Entry<Compose>> {
             Ok(Layer::Elementwise(Elementwise::new(5, affine(scale), place)))
         }));
     }
+    for (name, map) in universal() {
+        all.extend(autoregressive(name, made(Order::natural(3), 2, &[16, 16], false), map.clone()));
+        all.extend(coupling(&format!("{name} coupling"), 3, 0, &[16], map.clone()));
+        all.push(layer(format!("elementwise {name}"), (2, 0), Some(vec![0, 1]), move |place, _| {
+            Ok(Layer::Elementwise(Elementwise::new(2, map.clone(), place)))
+        }));
+    }
     all.extend(linear());
     all.extend(coupling("coupling of two columns", 2, 0, &[], affine(Scale::Exp)));
     all.push(Entry {
@@ -203,6 +216,16 @@ fn density(
     }
 }
 
+/// A standard normal under one masked layer of a map, with context.
+fn one_layer(name: &str, map: Arc<dyn MonotoneMap>) -> Entry<Real> {
+    let build: Build<Real> = Box::new(move |place, rng| {
+        let config = MadeConfig { activation: Activation::Tanh, ..made(Order::natural(2), 2, &[16], false) };
+        let layer = Layer::InverseAutoregressive(Inverse::of(Autoregressive::new(config, map.clone(), place, rng)?));
+        Flow::new(Source::Normal(Normal::new(2, place)), Compose::new(2, vec![layer]), 2)
+    });
+    Entry { name: format!("normal under a {name}"), dim: 2, context_dim: 2, order: None, near_identity: true, build }
+}
+
 /// An autoregressive density of a conditional law.
 pub fn conditionals(context_dim: usize, dim: usize, law: Arc<dyn Conditional>, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Source> {
     let config = MadeConfig { activation: Activation::Tanh, ..made(Order::natural(dim).reversed(), context_dim, &[12], false) };
@@ -254,6 +277,9 @@ pub fn densities() -> Vec<Entry<Real>> {
                 Ok(Source::GaussianMixture(source::GaussianMixture::new(dim, 3, covariance, place, rng)?))
             }));
         }
+    }
+    for (name, map) in universal() {
+        all.push(one_layer(name, map));
     }
     all.push(density("Student's t", (2, 2), 2, move |place, _| Ok(Source::StudentT(StudentT::new(2, 5.0, place)?))));
     for (name, law) in laws() {
