@@ -57,9 +57,12 @@ pub struct FitArguments {
     /// Widths of the hidden layers of each conditioner [default: the model's]
     #[arg(long, value_name = "256,256", value_delimiter = ',')]
     pub hidden: Option<Vec<usize>>,
-    /// Components of a mixture [default: the model's]
+    /// Components of a mixture, bins of a spline and the like [default: the model's]
     #[arg(long, value_name = "N")]
     pub components: Option<usize>,
+    /// Degree of the polynomials of sos [default: the model's]
+    #[arg(long, value_name = "N")]
+    pub degree: Option<usize>,
     /// What mixes the columns between layers: reversed, random, lu or rotation
     #[arg(long, value_name = "NAME", default_value = "reversed", hide_possible_values = true)]
     pub mixing: MixingName,
@@ -127,12 +130,13 @@ impl FitArguments {
         let mut a = Architecture::new(self.model, schema.dim(), schema.context_dim(), self.seed);
         let one_layer = matches!(self.model, Model::Gaussian | Model::ArGaussian | Model::Made | Model::MadeMog | Model::MadeBinary);
         let linear = matches!(self.model, Model::Gaussian | Model::ArGaussian);
-        let mixture = matches!(self.model, Model::MadeMog | Model::MafMog) || matches!(self.source, SourceName::GaussianMixture);
+        let components = a.components > 0 || matches!(self.source, SourceName::GaussianMixture);
         let coupling = matches!(self.model, Model::Nice | Model::RealNvp);
         let useless = [
             ("--layers", self.layers.is_some() && one_layer),
             ("--hidden", self.hidden.is_some() && linear),
-            ("--components", self.components.is_some() && !mixture),
+            ("--components", self.components.is_some() && !components),
+            ("--degree", self.degree.is_some() && self.model != Model::Sos),
             ("--residual", self.residual && (linear || coupling)),
         ];
         if let Some((option, _)) = useless.iter().find(|(_, useless)| *useless) {
@@ -145,7 +149,9 @@ impl FitArguments {
         // A residual network is a layer and blocks of two.
         let default = if self.residual { vec![128; 3] } else { a.hidden };
         a.hidden = self.hidden.clone().unwrap_or(default);
-        a.components = self.components.unwrap_or(if mixture { a.components.max(10) } else { 0 });
+        let default = if components && a.components == 0 { 10 } else { a.components };
+        a.components = self.components.unwrap_or(default);
+        a.degree = self.degree.unwrap_or(a.degree);
         a.residual = self.residual;
         a.mixing = self.mixing.into();
         a.batch_norm = self.batch_norm;

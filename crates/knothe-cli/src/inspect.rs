@@ -7,6 +7,7 @@ use knothe::{
     data::{Kind, SchemaColumn},
     file::FORMAT,
     fit::Stopped,
+    models::Model,
     tabular::{LogLikelihood, TableModel},
 };
 use serde_json::{Value, json};
@@ -84,9 +85,10 @@ fn report(model: &TableModel) -> String {
     };
     let hidden: Vec<String> = a.hidden.iter().map(usize::to_string).collect();
     line("model", format!("{} ({})", a.model.name(), a.model.summary()));
+    let degree = if a.model == Model::Sos { format!(", degree {}", a.degree) } else { String::new() };
     line(
         "size",
-        format!("layers {}, hidden {}, components {}; {} parameters", a.layers, hidden.join(","), a.components, model.parameters()),
+        format!("layers {}, hidden {}, components {}{degree}; {} parameters", a.layers, hidden.join(","), a.components, model.parameters()),
     );
     line("file", format!("format {FORMAT}, written by knothe {}", record.version));
     line("log_prob", exactness(model).replace('_', " "));

@@ -141,3 +141,16 @@ fn flights_have_gaps_and_whole_numbers() {
     assert_eq!(report["exactness"], "lower_bound");
     assert!(report["units"].as_str().unwrap().contains("mass"));
 }
+
+#[test]
+fn flows_of_universal_maps_go_from_fit_to_samples() {
+    let folder = folder();
+    for model in ["nsf", "naf", "sos --degree 2"] {
+        let fit = format!("fit table.csv --drop same --layers 2 --hidden 16 --components 4 --epochs 2 --out m.safetensors --model {model}");
+        succeeds(folder.path(), &fit);
+        assert_eq!(succeeds(folder.path(), "sample m.safetensors -n 20").lines().count(), 21, "{model}");
+        let scores = numbers(&succeeds(folder.path(), "score m.safetensors table.csv"));
+        assert!(scores.len() == 400 && scores.iter().flatten().all(|l| l.is_finite()), "{model}");
+        assert!(succeeds(folder.path(), "inspect m.safetensors").contains("components 4"), "{model}");
+    }
+}

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     placement::Placement,
     random::{Purpose, stream},
+    univariate::SumOfSquares,
 };
 
 /// A model by name.
@@ -38,6 +39,10 @@ pub enum Model {
     RealNvp,
     /// The neural spline flow: a masked autoregressive flow of rational-quadratic splines (Durkan et al. 2019).
     Nsf,
+    /// The neural autoregressive flow: masked autoregressive layers of deep sigmoidal maps (Huang et al. 2018).
+    Naf,
+    /// The sum-of-squares polynomial flow (Jaini et al. 2019).
+    Sos,
 }
 
 /// What mixes the columns between two layers of a flow.
@@ -72,7 +77,7 @@ pub enum SourceKind {
 
 impl Model {
     /// Every model, in the order of the documentation.
-    pub const ALL: [Model; 11] = [
+    pub const ALL: [Model; 13] = [
         Model::Gaussian,
         Model::ArGaussian,
         Model::Made,
@@ -84,6 +89,8 @@ impl Model {
         Model::Nice,
         Model::RealNvp,
         Model::Nsf,
+        Model::Naf,
+        Model::Sos,
     ];
 
     /// The name in files and on the command line.
@@ -100,6 +107,8 @@ impl Model {
             Model::Nice => "nice",
             Model::RealNvp => "real_nvp",
             Model::Nsf => "nsf",
+            Model::Naf => "naf",
+            Model::Sos => "sos",
         }
     }
 
@@ -117,6 +126,8 @@ impl Model {
             Model::Nice => "additive couplings and one scaling",
             Model::RealNvp => "affine couplings: density and sampling in one pass",
             Model::Nsf => "neural spline flow: masked autoregressive flow of splines; components are their bins",
+            Model::Naf => "neural autoregressive flow: of deep sigmoidal maps; components are their units",
+            Model::Sos => "sum-of-squares polynomial flow; components are the squared polynomials",
         }
     }
 
@@ -132,8 +143,14 @@ impl Model {
             Model::Nice => (8, vec![128, 128], 0),
             Model::RealNvp => (10, vec![128, 128], 0),
             Model::Nsf => (5, vec![128, 128], 8),
+            Model::Naf => (5, vec![128, 128], 16),
+            Model::Sos => (5, vec![128, 128], 3),
         }
     }
+}
+
+fn default_degree() -> usize {
+    SumOfSquares::default().degree
 }
 
 impl FromStr for Model {
@@ -158,8 +175,12 @@ pub struct Architecture {
     pub layers: usize,
     /// Widths of the hidden layers of each conditioner.
     pub hidden: Vec<usize>,
-    /// Components of a mixture; what a univariate map has of its own: the bins of a spline.
+    /// Components of a mixture; what a univariate map has of its own: the bins of a spline,
+    /// the units of a sigmoidal map, the polynomials of a sum of squares.
     pub components: usize,
+    /// The degree of the polynomials of a sum of squares.
+    #[serde(default = "default_degree")]
+    pub degree: usize,
     /// The nonlinearity of the conditioners.
     #[serde(default)]
     pub activation: Activation,
@@ -193,6 +214,7 @@ impl Architecture {
             layers,
             hidden,
             components,
+            degree: default_degree(),
             activation: Activation::default(),
             degrees: Degrees::default(),
             residual: false,
@@ -223,8 +245,13 @@ impl Architecture {
         if matches!(self.model, Model::MadeMog | Model::MafMog) || self.source == SourceKind::GaussianMixture {
             range("components", self.components, 1, 10_000)?;
         }
+        if self.model == Model::Sos {
+            range("degree", self.degree, 0, 16)?;
+        }
         let own = match self.model {
             Model::Nsf => Some(("components, the bins of a spline,", 2, 500)),
+            Model::Naf => Some(("components, the units of a sigmoidal map,", 1, 500)),
+            Model::Sos => Some(("components, the polynomials of a sum of squares,", 1, 500)),
             _ => None,
         };
         own.map_or(Ok(()), |(what, lowest, highest)| range(what, self.components, lowest, highest))?;
@@ -265,7 +292,9 @@ impl Architecture {
             Model::MadeMog | Model::MadeBinary => 0,
             Model::Made | Model::ArGaussian => network(self.dim),
             // Every univariate map has as many parameters as components, or more.
-            Model::Nsf => product(&[self.layers, network(product(&[self.components, self.dim])).saturating_add(mixing)]),
+            Model::Nsf | Model::Naf | Model::Sos => {
+                product(&[self.layers, network(product(&[self.components, self.dim])).saturating_add(mixing)])
+            }
             _ => product(&[self.layers, network(self.dim.div_ceil(2)).saturating_add(mixing)]),
         };
         let source = match self.model {

@@ -13,7 +13,7 @@ use crate::{
     placement::Placement,
     source::{Covariance, GaussianMixture as JointMixture, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
-    univariate::{Affine, Bernoulli, Conditional, GaussianMixture, Inverted, MonotoneMap, Scale, Spline},
+    univariate::{Affine, Bernoulli, Conditional, GaussianMixture, Inverted, MonotoneMap, Scale, Sigmoidal, Spline, SumOfSquares},
 };
 
 /// Degrees of freedom from which Student's t starts: heavy tails, but a variance.
@@ -21,13 +21,12 @@ const DEGREES_OF_FREEDOM: f64 = 5.0;
 
 pub(super) fn build(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<TabularFlow> {
     let one_layer = |hidden: &[usize]| Architecture { layers: 1, hidden: hidden.to_vec(), ..a.clone() };
-    let affine: Arc<dyn MonotoneMap> = Arc::new(Inverted(Affine::default()));
     let layers = match a.model {
         Model::Gaussian => vec![Layer::TriangularAffine(TriangularAffine::new(&Order::natural(a.dim), a.context_dim, place))],
-        Model::ArGaussian => masked_autoregressive(&one_layer(&[]), affine, place, rng)?,
-        Model::Made => masked_autoregressive(&one_layer(&a.hidden), affine, place, rng)?,
+        Model::ArGaussian => masked_autoregressive(&one_layer(&[]), place, rng)?,
+        Model::Made => masked_autoregressive(&one_layer(&a.hidden), place, rng)?,
         Model::MadeMog | Model::MadeBinary => vec![],
-        Model::Maf | Model::MafMog => masked_autoregressive(a, affine, place, rng)?,
+        Model::Maf | Model::MafMog | Model::Nsf | Model::Naf | Model::Sos => masked_autoregressive(a, place, rng)?,
         Model::Iaf => inverse_autoregressive(a, place, rng)?,
         Model::Nice => {
             let mut layers = vec![Layer::Elementwise(Elementwise::new(a.dim, Arc::new(Affine::default()), place))];
@@ -35,7 +34,6 @@ pub(super) fn build(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> 
             layers
         }
         Model::RealNvp => couplings(a, Scale::Exp, place, rng)?,
-        Model::Nsf => masked_autoregressive(a, Arc::new(Spline { bins: a.components, ..Spline::default() }), place, rng)?,
     };
     let source = match a.model {
         Model::MadeMog | Model::MafMog => conditionals(a, layers.len(), Arc::new(GaussianMixture(a.components)), place, rng)?,
@@ -57,9 +55,19 @@ fn source(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Sou
     })
 }
 
-/// z_j = U(x_j; θ_j(x_<j)), natural order next to the data. With an inverted affine U, z_j = (x_j − μ_j(x_<j)) / σ_j(x_<j).
-fn masked_autoregressive(a: &Architecture, map: Arc<dyn MonotoneMap>, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
-    let layer = |k| Autoregressive::new(network(a, k), map.clone(), place, rng).map(|m| Layer::InverseAutoregressive(Inverse::of(m)));
+/// The univariate map U of a masked autoregressive flow: by default z_j = (x_j − μ_j(x_<j)) / σ_j(x_<j).
+pub(super) fn map(a: &Architecture) -> Arc<dyn MonotoneMap> {
+    match a.model {
+        Model::Nsf => Arc::new(Spline { bins: a.components, ..Spline::default() }),
+        Model::Naf => Arc::new(Sigmoidal(a.components)),
+        Model::Sos => Arc::new(SumOfSquares { polynomials: a.components, degree: a.degree, ..SumOfSquares::default() }),
+        _ => Arc::new(Inverted(Affine::default())),
+    }
+}
+
+/// z_j = U(x_j; θ_j(x_<j)), natural order next to the data.
+fn masked_autoregressive(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
+    let layer = |k| Autoregressive::new(network(a, k), map(a), place, rng).map(|m| Layer::InverseAutoregressive(Inverse::of(m)));
     (0..a.layers).rev().map(layer).collect()
 }
 

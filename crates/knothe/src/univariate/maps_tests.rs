@@ -8,8 +8,19 @@ use rand_chacha::ChaCha12Rng;
 use super::*;
 use crate::{Placement, Precision, values};
 
-fn maps() -> Vec<Box<dyn MonotoneMap>> {
-    vec![Box::new(Spline::default()), Box::new(Spline { bins: 3, bound: 1.0 })]
+/// The maps of a precision. The powers of raw monomials are for 64 bits alone.
+fn maps(precision: Precision) -> Vec<Box<dyn MonotoneMap>> {
+    let mut all: Vec<Box<dyn MonotoneMap>> = vec![
+        Box::new(Spline::default()),
+        Box::new(Spline { bins: 3, bound: 1.0 }),
+        Box::new(Sigmoidal(8)),
+        Box::new(SumOfSquares::default()),
+        Box::new(SumOfSquares { polynomials: 7, degree: 2, bound: Some(3.0) }),
+    ];
+    if precision == Precision::F64 {
+        all.push(Box::new(SumOfSquares { polynomials: 2, degree: 3, bound: None }));
+    }
+    all
 }
 
 /// Parameters for `sets` rows, repeated `each` times; the sets go through the sizes 0.1, 1, 10 and 50.
@@ -49,7 +60,7 @@ fn maps_increase_and_their_log_slopes_are_finite() {
     for (precision, far) in [(Precision::F64, 1e4), (Precision::F32, 1e3)] {
         let place = Placement::cpu(precision);
         let ulp = if precision == Precision::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
-        for map in maps() {
+        for map in maps(place.precision) {
             let x = points(SETS, EACH, far, &place);
             let (y, ladj) = map.value(x.clone(), theta(&*map, SETS, EACH, &place)).unwrap();
             let (x, y, ladj) = (values(x), values(y), values(ladj));
@@ -71,7 +82,7 @@ fn maps_increase_and_their_log_slopes_are_finite() {
 #[test]
 fn log_slopes_are_those_of_automatic_differentiation() {
     let place = Placement::cpu(Precision::F64);
-    for map in maps() {
+    for map in maps(place.precision) {
         let x = points(SETS, EACH, 1e4, &place).autodiff().require_grad();
         let (y, ladj) = map.value(x.clone(), theta(&*map, SETS, EACH, &place).autodiff()).unwrap();
         let slope = values(x.grad(&y.sum().backward()).unwrap());
@@ -88,7 +99,7 @@ fn inverses_return() {
     let places = [(Precision::F64, 1e4, 1e-10), (Precision::F32, 1e3, 1e-4)];
     for (precision, far, close) in places {
         let place = Placement::cpu(precision);
-        for map in maps() {
+        for map in maps(place.precision) {
             let (y, theta) = (points(SETS, EACH, far, &place), theta(&*map, SETS, EACH, &place));
             let (x, inverse_ladj) = map.inverse(y.clone(), theta.clone()).unwrap();
             let (back, ladj) = map.value(x.clone(), theta.clone()).unwrap();
@@ -117,7 +128,7 @@ fn inverses_return() {
 #[test]
 fn gradients_equal_finite_differences_both_ways() {
     let place = Placement::cpu(Precision::F64);
-    for map in maps() {
+    for map in maps(place.precision) {
         let (p, rows) = (map.parameters(), 4);
         let mut rng = ChaCha12Rng::seed_from_u64(3);
         let input: Vec<f64> = vec![-1.3, 0.2, 0.9, 7.0];
@@ -125,7 +136,8 @@ fn gradients_equal_finite_differences_both_ways() {
         for inverse in [false, true] {
             let loss = |x: Tensor<2>, theta: Tensor<3>| {
                 let (y, ladj) = if inverse { map.inverse(x, theta) } else { map.value(x, theta) }.unwrap();
-                (y.sin() + ladj * 0.7).sum()
+                // Smooth also where y is large.
+                (y.asinh() + ladj * 0.7).sum()
             };
             let x: Tensor<2> = place.tensor(input.clone(), [rows, 1]).autodiff().require_grad();
             let theta: Tensor<3> = place.tensor(start.clone(), [rows, p, 1]).autodiff().require_grad();
@@ -158,7 +170,7 @@ fn zero_parameters_are_near_the_identity_with_no_two_gradients_equal() {
     let place = Placement::cpu(Precision::F64);
     let grid: Vec<f64> = (-300..=300).map(|i| f64::from(i) / 100.0).collect();
     let rows = grid.len();
-    for map in maps() {
+    for map in maps(place.precision) {
         let theta = place.zeros([rows, map.parameters(), 1]).autodiff().require_grad();
         let (y, ladj) = map.value(place.tensor(grid.clone(), [rows, 1]).autodiff(), theta.clone()).unwrap();
         let worst = values(y.clone().inner()).iter().zip(&grid).map(|(y, x)| (y - x).abs()).fold(0.0, f64::max);
@@ -176,7 +188,7 @@ fn zero_parameters_are_near_the_identity_with_no_two_gradients_equal() {
 #[test]
 fn bad_input_is_an_error_and_nan_does_not_become_a_number() {
     let place = Placement::cpu(Precision::F64);
-    for map in maps() {
+    for map in maps(place.precision) {
         let x = place.zeros([2, 1]);
         let wrong = place.zeros([2, map.parameters() + 1, 1]);
         assert!(matches!(map.value(x.clone(), wrong.clone()), Err(Error::Shape { .. })), "{map:?}");
@@ -190,7 +202,14 @@ fn bad_input_is_an_error_and_nan_does_not_become_a_number() {
             Err(other) => panic!("{other}"),
         }
     }
+    let zeros = || (place.zeros::<2>([1, 1]), place.zeros::<3>([1, 2, 1]));
+    for broken in [(0, 1, None), (2, 17, None), (2, 2, Some(-1.0)), (2, 2, Some(f64::INFINITY))] {
+        let (polynomials, degree, bound) = broken;
+        let found = SumOfSquares { polynomials, degree, bound }.value(zeros().0, zeros().1);
+        assert!(matches!(found, Err(Error::Invalid { .. })), "{broken:?}");
+    }
+    assert!(matches!(Sigmoidal(0).value(zeros().0, zeros().1), Err(Error::Invalid { .. })));
     for broken in [Spline { bins: 1, bound: 1.0 }, Spline { bins: 8, bound: 0.0 }, Spline { bins: 8, bound: f64::NAN }] {
-        assert!(matches!(broken.value(place.zeros([1, 1]), place.zeros([1, 2, 1])), Err(Error::Invalid { .. })), "{broken:?}");
+        assert!(matches!(broken.value(zeros().0, zeros().1), Err(Error::Invalid { .. })), "{broken:?}");
     }
 }

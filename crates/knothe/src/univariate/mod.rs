@@ -1,8 +1,8 @@
 //! Increasing univariate maps T_j(·; θ) and conditional laws, elementwise over `[rows, dim]` with parameters
 //! θ of `[rows, parameters, dim]`. None of them knows where θ comes from.
 //!
-//! - A [`MonotoneMap`] is y = T(x; θ) with its log-derivative and its inverse: [`Affine`], [`Spline`], and [`Inverted`],
-//!   which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
+//! - A [`MonotoneMap`] is y = T(x; θ) with its log-derivative and its inverse: [`Affine`], [`Spline`],
+//!   [`Sigmoidal`], [`SumOfSquares`], and [`Inverted`], which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
 //! - A [`Conditional`] is a law q(x | θ) with distribution and quantile function: [`GaussianMixture`], [`LogisticMixture`],
 //!   [`Bernoulli`], [`Categorical`], and [`Pushforward`], which makes one of a [`Standard`] law and any map.
 //!
@@ -17,6 +17,8 @@ mod mixture;
 mod mixture_root;
 mod pushforward;
 pub mod root;
+mod sigmoidal;
+mod sos;
 pub(crate) mod special;
 mod spline;
 mod standard;
@@ -32,6 +34,8 @@ pub use discrete::{Bernoulli, Categorical};
 pub use inverted::Inverted;
 pub use mixture::{GaussianMixture, LogisticMixture};
 pub use pushforward::Pushforward;
+pub use sigmoidal::Sigmoidal;
+pub use sos::SumOfSquares;
 pub use spline::Spline;
 pub use standard::Standard;
 

@@ -14,7 +14,6 @@ use burn::tensor::{
     Bool, Int, Tensor,
     activation::{log_sigmoid, softmax},
 };
-use serde::{Deserialize, Serialize};
 
 use super::{MonotoneMap, check_theta};
 use crate::{
@@ -40,7 +39,7 @@ const LEAST_SLOPE: f64 = 1e-3;
 /// assert!((y.into_scalar::<f64>() - 1.7).abs() < 1e-15 && ladj.into_scalar::<f64>().abs() < 1e-15);
 /// # Ok::<(), knothe::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spline {
     /// Bins K, from 2 to 500.
     pub bins: usize,

@@ -10,8 +10,8 @@ use knothe::{
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
-        Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale, Spline,
-        Standard,
+        Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale,
+        Sigmoidal, Spline, Standard, SumOfSquares,
     },
 };
 use rand_chacha::ChaCha12Rng;
@@ -39,7 +39,12 @@ pub fn affine(scale: Scale) -> Arc<dyn MonotoneMap> {
 
 /// Every univariate map that approximates any other.
 pub fn universal() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
-    vec![("spline", Arc::new(Spline::default()))]
+    vec![
+        ("spline", Arc::new(Spline::default())),
+        ("sigmoidal map", Arc::new(Sigmoidal(8))),
+        ("sum of squares", Arc::new(SumOfSquares::default())),
+        ("raw sum of squares", Arc::new(SumOfSquares { polynomials: 2, degree: 2, bound: None })),
+    ]
 }
 
 /// The settings of a masked network with one parameter a coordinate.
