@@ -162,7 +162,7 @@ fn a_model_file_can_be_inspected() {
 fn models_are_listed() {
     let list: Value = serde_json::from_str(&succeeds(fitted(), "models --json")).unwrap();
     let names: Vec<&str> = list.as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
-    for name in ["gaussian", "made", "made_mog", "maf", "maf_mog", "iaf", "nice", "real_nvp", "nsf", "naf", "sos"] {
+    for name in ["gaussian", "made", "made_mog", "maf", "maf_mog", "iaf", "nice", "real_nvp", "nsf", "naf", "naf_ddsf", "sos"] {
         assert!(names.contains(&name), "{name}");
         assert!(succeeds(fitted(), "models").lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
     }

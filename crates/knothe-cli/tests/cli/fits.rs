@@ -145,7 +145,7 @@ fn flights_have_gaps_and_whole_numbers() {
 #[test]
 fn flows_of_universal_maps_go_from_fit_to_samples() {
     let folder = folder();
-    for model in ["nsf", "naf", "sos --degree 2"] {
+    for model in ["nsf", "naf", "naf_ddsf", "sos --degree 2"] {
         let fit = format!("fit table.csv --drop same --layers 2 --hidden 16 --components 4 --epochs 2 --out m.safetensors --model {model}");
         succeeds(folder.path(), &fit);
         assert_eq!(succeeds(folder.path(), "sample m.safetensors -n 20").lines().count(), 21, "{model}");

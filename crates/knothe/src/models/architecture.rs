@@ -41,6 +41,8 @@ pub enum Model {
     Nsf,
     /// The neural autoregressive flow: masked autoregressive layers of deep sigmoidal maps (Huang et al. 2018).
     Naf,
+    /// The neural autoregressive flow of dense deep sigmoidal maps of two layers (Huang et al. 2018).
+    NafDdsf,
     /// The sum-of-squares polynomial flow (Jaini et al. 2019).
     Sos,
 }
@@ -77,7 +79,7 @@ pub enum SourceKind {
 
 impl Model {
     /// Every model, in the order of the documentation.
-    pub const ALL: [Model; 13] = [
+    pub const ALL: [Model; 14] = [
         Model::Gaussian,
         Model::ArGaussian,
         Model::Made,
@@ -90,6 +92,7 @@ impl Model {
         Model::RealNvp,
         Model::Nsf,
         Model::Naf,
+        Model::NafDdsf,
         Model::Sos,
     ];
 
@@ -108,6 +111,7 @@ impl Model {
             Model::RealNvp => "real_nvp",
             Model::Nsf => "nsf",
             Model::Naf => "naf",
+            Model::NafDdsf => "naf_ddsf",
             Model::Sos => "sos",
         }
     }
@@ -127,6 +131,7 @@ impl Model {
             Model::RealNvp => "affine couplings: density and sampling in one pass",
             Model::Nsf => "neural spline flow: masked autoregressive flow of splines; components are their bins",
             Model::Naf => "neural autoregressive flow: of deep sigmoidal maps; components are their units",
+            Model::NafDdsf => "neural autoregressive flow of dense deep sigmoidal maps; components are their units",
             Model::Sos => "sum-of-squares polynomial flow; components are the squared polynomials",
         }
     }
@@ -144,6 +149,7 @@ impl Model {
             Model::RealNvp => (10, vec![128, 128], 0),
             Model::Nsf => (5, vec![128, 128], 8),
             Model::Naf => (5, vec![128, 128], 16),
+            Model::NafDdsf => (5, vec![128, 128], 8),
             Model::Sos => (5, vec![128, 128], 3),
         }
     }
@@ -251,6 +257,7 @@ impl Architecture {
         let own = match self.model {
             Model::Nsf => Some(("components, the bins of a spline,", 2, 500)),
             Model::Naf => Some(("components, the units of a sigmoidal map,", 1, 500)),
+            Model::NafDdsf => Some(("components, the units of a deep sigmoidal map,", 1, 100)),
             Model::Sos => Some(("components, the polynomials of a sum of squares,", 1, 500)),
             _ => None,
         };

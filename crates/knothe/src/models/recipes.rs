@@ -13,7 +13,9 @@ use crate::{
     placement::Placement,
     source::{Covariance, GaussianMixture as JointMixture, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
-    univariate::{Affine, Bernoulli, Conditional, GaussianMixture, Inverted, MonotoneMap, Scale, Sigmoidal, Spline, SumOfSquares},
+    univariate::{
+        Affine, Bernoulli, Conditional, DeepSigmoidal, GaussianMixture, Inverted, MonotoneMap, Scale, Sigmoidal, Spline, SumOfSquares,
+    },
 };
 
 /// Degrees of freedom from which Student's t starts: heavy tails, but a variance.
@@ -26,7 +28,7 @@ pub(super) fn build(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> 
         Model::ArGaussian => masked_autoregressive(&one_layer(&[]), place, rng)?,
         Model::Made => masked_autoregressive(&one_layer(&a.hidden), place, rng)?,
         Model::MadeMog | Model::MadeBinary => vec![],
-        Model::Maf | Model::MafMog | Model::Nsf | Model::Naf | Model::Sos => masked_autoregressive(a, place, rng)?,
+        Model::Maf | Model::MafMog | Model::Nsf | Model::Naf | Model::NafDdsf | Model::Sos => masked_autoregressive(a, place, rng)?,
         Model::Iaf => inverse_autoregressive(a, place, rng)?,
         Model::Nice => {
             let mut layers = vec![Layer::Elementwise(Elementwise::new(a.dim, Arc::new(Affine::default()), place))];
@@ -60,6 +62,7 @@ pub(super) fn map(a: &Architecture) -> Arc<dyn MonotoneMap> {
     match a.model {
         Model::Nsf => Arc::new(Spline { bins: a.components, ..Spline::default() }),
         Model::Naf => Arc::new(Sigmoidal(a.components)),
+        Model::NafDdsf => Arc::new(DeepSigmoidal { units: a.components, ..DeepSigmoidal::default() }),
         Model::Sos => Arc::new(SumOfSquares { polynomials: a.components, degree: a.degree, ..SumOfSquares::default() }),
         _ => Arc::new(Inverted(Affine::default())),
     }

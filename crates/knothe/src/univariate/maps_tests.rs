@@ -14,6 +14,11 @@ fn maps(precision: Precision) -> Vec<Box<dyn MonotoneMap>> {
         Box::new(Spline::default()),
         Box::new(Spline { bins: 3, bound: 1.0 }),
         Box::new(Sigmoidal(8)),
+        Box::new(DeepSigmoidal::default()),
+        Box::new(DeepSigmoidal { units: 5, layers: 1 }),
+        Box::new(DeepSigmoidal { units: 3, layers: 3 }),
+        Box::new(MixtureCdf { law: Standard::Normal, components: 6 }),
+        Box::new(MixtureCdf { law: Standard::Logistic, components: 6 }),
         Box::new(SumOfSquares::default()),
         Box::new(SumOfSquares { polynomials: 7, degree: 2, bound: Some(3.0) }),
     ];
@@ -100,7 +105,7 @@ fn inverses_return() {
     for (precision, far, close) in places {
         let place = Placement::cpu(precision);
         for map in maps(place.precision) {
-            let (y, theta) = (points(SETS, EACH, far, &place), theta(&*map, SETS, EACH, &place));
+            let (y, theta) = (points(SETS, EACH / 10, far, &place), theta(&*map, SETS, EACH / 10, &place));
             let (x, inverse_ladj) = map.inverse(y.clone(), theta.clone()).unwrap();
             let (back, ladj) = map.value(x.clone(), theta.clone()).unwrap();
             assert!(values(inverse_ladj).into_iter().all(f64::is_finite), "{map:?}");
@@ -207,6 +212,12 @@ fn bad_input_is_an_error_and_nan_does_not_become_a_number() {
         let (polynomials, degree, bound) = broken;
         let found = SumOfSquares { polynomials, degree, bound }.value(zeros().0, zeros().1);
         assert!(matches!(found, Err(Error::Invalid { .. })), "{broken:?}");
+    }
+    for broken in [DeepSigmoidal { units: 0, layers: 1 }, DeepSigmoidal { units: 1, layers: 0 }] {
+        assert!(matches!(broken.value(zeros().0, zeros().1), Err(Error::Invalid { .. })), "{broken:?}");
+    }
+    for (law, components) in [(Standard::Normal, 0), (Standard::Uniform, 1)] {
+        assert!(matches!(MixtureCdf { law, components }.value(zeros().0, zeros().1), Err(Error::Invalid { .. })), "{law:?}");
     }
     assert!(matches!(Sigmoidal(0).value(zeros().0, zeros().1), Err(Error::Invalid { .. })));
     for broken in [Spline { bins: 1, bound: 1.0 }, Spline { bins: 8, bound: 0.0 }, Spline { bins: 8, bound: f64::NAN }] {

@@ -2,7 +2,7 @@
 //! θ of `[rows, parameters, dim]`. None of them knows where θ comes from.
 //!
 //! - A [`MonotoneMap`] is y = T(x; θ) with its log-derivative and its inverse: [`Affine`], [`Spline`],
-//!   [`Sigmoidal`], [`SumOfSquares`], and [`Inverted`], which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
+//!   [`Sigmoidal`], [`DeepSigmoidal`], [`SumOfSquares`], [`MixtureCdf`], and [`Inverted`], which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
 //! - A [`Conditional`] is a law q(x | θ) with distribution and quantile function: [`GaussianMixture`], [`LogisticMixture`],
 //!   [`Bernoulli`], [`Categorical`], and [`Pushforward`], which makes one of a [`Standard`] law and any map.
 //!
@@ -11,9 +11,11 @@
 //! To add a map, copy `examples/add_a_map.rs` and follow CONTRIBUTING.md.
 
 mod affine;
+mod deep_sigmoidal;
 mod discrete;
 mod inverted;
 mod mixture;
+mod mixture_cdf;
 mod mixture_root;
 mod pushforward;
 pub mod root;
@@ -30,9 +32,11 @@ use burn::tensor::Tensor;
 
 pub use affine::{Affine, Scale};
 pub(crate) use affine::{bounded, unbounded};
+pub use deep_sigmoidal::DeepSigmoidal;
 pub use discrete::{Bernoulli, Categorical};
 pub use inverted::Inverted;
 pub use mixture::{GaussianMixture, LogisticMixture};
+pub use mixture_cdf::MixtureCdf;
 pub use pushforward::Pushforward;
 pub use sigmoidal::Sigmoidal;
 pub use sos::SumOfSquares;

@@ -102,6 +102,30 @@ pub(crate) fn normal_log_cdf<const D: usize>(z: Tensor<D>) -> Tensor<D> {
     host(z, log_cdf, |z, _| log_cdf_slope(z))
 }
 
+/// log(φ(z)/Φ(z)), which neither underflows nor cancels.
+pub(crate) fn normal_log_hazard<const D: usize>(z: Tensor<D>) -> Tensor<D> {
+    let log_hazard = |z: f64| if z > 0.0 { log_density(z) - cdf(z).ln() } else { 0.5 * (2.0 / PI).ln() - mills(z).ln() };
+    host(z, log_hazard, |z, _| -z - log_cdf_slope(z))
+}
+
+/// z with log Φ(z) = ℓ, for ℓ ≤ log ½: Φ⁻¹(exp ℓ) where exp ℓ may underflow.
+pub(crate) fn normal_quantile_of_log<const D: usize>(log_u: Tensor<D>) -> Tensor<D> {
+    host(log_u, quantile_of_log, |_, z| log_cdf_slope(z).recip())
+}
+
+fn quantile_of_log(log_u: f64) -> f64 {
+    if log_u > -600.0 {
+        return quantile(log_u.exp());
+    }
+    // −2 log Φ(z) = z² + log 2πz² + O(z⁻²), solved for z² to that order; Newton squares an error of 1e-4 at each step.
+    let twice = -2.0 * log_u - (2.0 * PI).ln();
+    let mut z = -(twice - twice.ln()).sqrt();
+    for _ in 0..2 {
+        z -= (log_cdf(z) - log_u) / log_cdf_slope(z);
+    }
+    z
+}
+
 /// Φ⁻¹(u), the quantile function of N(0, 1).
 pub(crate) fn normal_quantile<const D: usize>(u: Tensor<D>) -> Tensor<D> {
     host(u, quantile, |_, z| (-log_density(z)).exp())
@@ -195,6 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn quantiles_of_logarithms_invert_log_cdf() {
+        for z in [-1e8, -1e4, -300.0, -40.0, -34.0, -5.0, -0.3, -1e-3] {
+            let back = values(normal_quantile_of_log(normal_log_cdf(row(vec![z]))))[0];
+            // A rounding of ℓ ≈ z²/2 is half of one of z in the tail; at 0 it is absolute.
+            assert!((back - z).abs() < 8.0 * f64::EPSILON * (1.0 + f64::abs(z)), "{z} came back as {back}");
+            let hazard = values(normal_log_hazard(row(vec![z])))[0];
+            assert!((hazard - log_cdf_slope(z).ln()).abs() < 8.0 * f64::EPSILON * (1.0 + hazard.abs()), "{z}: {hazard}");
+        }
+    }
+
+    #[test]
     fn derivatives_equal_finite_differences() {
         let h = 1e-5;
         let check = |name: &str, f: &dyn Fn(Tensor<1>) -> Tensor<1>, at: f64| {
@@ -207,9 +242,12 @@ mod tests {
         };
         for at in [-40.0, -5.0, -0.3, 1.2] {
             check("log Φ", &normal_log_cdf, at);
+            check("log φ/Φ", &normal_log_hazard, at);
         }
         check("Φ", &normal_cdf, -1.3);
         check("Φ⁻¹", &normal_quantile, 0.07);
+        check("Φ⁻¹ exp", &normal_quantile_of_log, -0.9);
+        check("Φ⁻¹ exp", &normal_quantile_of_log, -800.0);
         check("log Γ step", &log_gamma_half_step, 0.9);
     }
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::log_sigmoid, activation::sigmoid};
 use serde::{Deserialize, Serialize};
 
-use super::special::{self, normal_cdf, normal_log_cdf, normal_quantile};
+use super::special::{self, normal_cdf, normal_log_cdf, normal_log_hazard, normal_quantile, normal_quantile_of_log};
 
 /// A law p(z) of one number. Every method works on each element of a tensor of any shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,24 @@ impl Standard {
             Standard::Normal => normal_log_cdf(z),
             Standard::Logistic => log_sigmoid(z),
             Standard::Uniform => z.clamp(0.0, 1.0).log(),
+        }
+    }
+
+    /// log(p(z)/F(z)).
+    pub(crate) fn log_hazard<const D: usize>(self, z: Tensor<D>) -> Tensor<D> {
+        match self {
+            Standard::Normal => normal_log_hazard(z),
+            Standard::Logistic => log_sigmoid(z.neg()),
+            Standard::Uniform => self.log_prob(z.clone()) - self.log_cdf(z),
+        }
+    }
+
+    /// F⁻¹(exp ℓ) for ℓ ≤ log ½, where exp ℓ may underflow.
+    pub(crate) fn quantile_of_log<const D: usize>(self, log_u: Tensor<D>) -> Tensor<D> {
+        match self {
+            Standard::Normal => normal_quantile_of_log(log_u),
+            Standard::Logistic => log_u.clone() - log_u.exp().neg().log1p(),
+            Standard::Uniform => log_u.exp(),
         }
     }
 

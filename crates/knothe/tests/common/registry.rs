@@ -10,8 +10,8 @@ use knothe::{
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
-        Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale,
-        Sigmoidal, Spline, Standard, SumOfSquares,
+        Affine, Bernoulli, Categorical, Conditional, DeepSigmoidal, GaussianMixture, Inverted, LogisticMixture, MixtureCdf, MonotoneMap,
+        Pushforward, Scale, Sigmoidal, Spline, Standard, SumOfSquares,
     },
 };
 use rand_chacha::ChaCha12Rng;
@@ -42,6 +42,9 @@ pub fn universal() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
     vec![
         ("spline", Arc::new(Spline::default())),
         ("sigmoidal map", Arc::new(Sigmoidal(8))),
+        ("deep sigmoidal map", Arc::new(DeepSigmoidal { units: 4, layers: 2 })),
+        ("normal mixture CDF", Arc::new(MixtureCdf { law: Standard::Normal, components: 4 })),
+        ("logistic mixture CDF", Arc::new(MixtureCdf { law: Standard::Logistic, components: 4 })),
         ("sum of squares", Arc::new(SumOfSquares::default())),
         ("raw sum of squares", Arc::new(SumOfSquares { polynomials: 2, degree: 2, bound: None })),
     ]
