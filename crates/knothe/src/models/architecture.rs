@@ -37,7 +37,8 @@ pub enum Model {
     Nice,
     /// Affine couplings (Dinh et al. 2017).
     RealNvp,
-    /// The neural spline flow: a masked autoregressive flow of rational-quadratic splines (Durkan et al. 2019).
+    /// The neural spline flow: a masked autoregressive flow of rational-quadratic splines (Durkan et al. 2019), each after a
+    /// conditional location and scale, which a spline with fixed ends lacks.
     Nsf,
     /// The neural autoregressive flow: masked autoregressive layers of deep sigmoidal maps (Huang et al. 2018).
     Naf,

@@ -14,7 +14,8 @@ use crate::{
     source::{Covariance, GaussianMixture as JointMixture, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
-        Affine, Bernoulli, Conditional, DeepSigmoidal, GaussianMixture, Inverted, MonotoneMap, Scale, Sigmoidal, Spline, SumOfSquares,
+        Affine, Bernoulli, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, MonotoneMap, Scale, Sigmoidal, Spline,
+        SumOfSquares,
     },
 };
 
@@ -60,7 +61,8 @@ fn source(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Sou
 /// The univariate map U of a masked autoregressive flow: by default z_j = (x_j − μ_j(x_<j)) / σ_j(x_<j).
 pub(super) fn map(a: &Architecture) -> Arc<dyn MonotoneMap> {
     match a.model {
-        Model::Nsf => Arc::new(Spline { bins: a.components, ..Spline::default() }),
+        // A spline leaves what is outside its square in its place, so that its conditional location and scale come first.
+        Model::Nsf => Arc::new(Composed(Inverted(Affine::default()), Spline { bins: a.components, ..Spline::default() })),
         Model::Naf => Arc::new(Sigmoidal(a.components)),
         Model::NafDdsf => Arc::new(DeepSigmoidal { units: a.components, ..DeepSigmoidal::default() }),
         Model::Sos => Arc::new(SumOfSquares { polynomials: a.components, degree: a.degree, ..SumOfSquares::default() }),

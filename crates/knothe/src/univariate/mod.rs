@@ -2,7 +2,8 @@
 //! θ of `[rows, parameters, dim]`. None of them knows where θ comes from.
 //!
 //! - A [`MonotoneMap`] is y = T(x; θ) with its log-derivative and its inverse: [`Affine`], [`Spline`],
-//!   [`Sigmoidal`], [`DeepSigmoidal`], [`SumOfSquares`], [`MixtureCdf`], and [`Inverted`], which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
+//!   [`Sigmoidal`], [`DeepSigmoidal`], [`SumOfSquares`], [`MixtureCdf`]; [`Composed`], one after another, and [`Inverted`],
+//!   which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
 //! - A [`Conditional`] is a law q(x | θ) with distribution and quantile function: [`GaussianMixture`], [`LogisticMixture`],
 //!   [`Bernoulli`], [`Categorical`], and [`Pushforward`], which makes one of a [`Standard`] law and any map.
 //!
@@ -11,6 +12,7 @@
 //! To add a map, copy `examples/add_a_map.rs` and follow CONTRIBUTING.md.
 
 mod affine;
+mod composed;
 mod deep_sigmoidal;
 mod discrete;
 mod inverted;
@@ -32,6 +34,7 @@ use burn::tensor::Tensor;
 
 pub use affine::{Affine, Scale};
 pub(crate) use affine::{bounded, unbounded};
+pub use composed::Composed;
 pub use deep_sigmoidal::DeepSigmoidal;
 pub use discrete::{Bernoulli, Categorical};
 pub use inverted::Inverted;

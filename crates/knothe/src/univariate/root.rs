@@ -7,10 +7,13 @@
 //! The search sees no gradients. Where y or θ is tracked, one more Newton step with the derivative held constant,
 //! x = x₀ − (T(x₀; θ) − y)/T′(x₀), has the derivatives of the implicit function theorem: ∂x/∂y = 1/T′ and ∂x/∂θ = −T_θ/T′.
 
-use burn::tensor::{Bool, DType, Tensor};
+use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 
-use super::MonotoneMap;
-use crate::error::{Error, Result};
+use super::{MonotoneMap, check_theta};
+use crate::{
+    error::{Error, Result},
+    placement::{Placement, values},
+};
 
 /// Doublings of the first interval before a root counts as not bracketed: 2¹⁰⁰ ≈ 10³⁰ fits 32-bit floats.
 const DOUBLINGS: usize = 100;
@@ -20,17 +23,38 @@ const ITERATIONS: usize = 400;
 /// x = T⁻¹(y; θ) and log ∂x/∂y = −log T′(x; θ), for y of `[rows, dim]` and θ of `[rows, parameters, dim]`.
 ///
 /// # Errors
-/// [`Error::NotInvertible`] with the rows that have an element whose root is not bracketed or not found.
+/// [`Error::NotInvertible`] with the rows that have an element whose root is not bracketed or not found; [`Error::Shape`].
 pub fn inverse<M: MonotoneMap + ?Sized>(map: &M, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
-    let plain = theta.clone().inner();
-    let at = |x| map.value(x, plain.clone());
-    let target = y.clone().inner();
-    let what = || format!("{map:?}");
-    let within = bracket(at, &target, &what)?;
-    let root = solve(at, &target, within, target.clone(), &what)?;
+    check_theta(&y, &theta, map.parameters())?;
+    let ([rows, dim], parameters) = (y.dims(), map.parameters());
+    // Every element is a row of its own in the search, so that what is found can leave it.
+    let column = y.clone().inner().reshape([rows * dim, 1]);
+    // Burn reads a 0 in a new shape as "what it was".
+    let plain = match parameters {
+        0 => Placement::of(&column).zeros([rows * dim, 0, 1]),
+        _ => theta.clone().inner().swap_dims(1, 2).reshape([rows * dim, parameters, 1]),
+    };
+    let row_of = |error| match error {
+        Error::NotInvertible { what, rows } => {
+            let mut rows: Vec<usize> = rows.into_iter().map(|element| element / dim).collect();
+            rows.dedup();
+            Error::NotInvertible { what, rows }
+        }
+        other => other,
+    };
+    let root = search(map, column, plain).map_err(row_of)?.reshape([rows, dim]);
     let x = if y.is_tracked() || theta.is_tracked() { implicit(|x| map.value(x, theta.clone()), root, y)? } else { root };
     let log_slope = map.value(x.clone(), theta)?.1;
     Ok((x, log_slope.neg()))
+}
+
+/// The roots for y of `[n, 1]` and θ of `[n, parameters, 1]`, without gradients.
+fn search<M: MonotoneMap + ?Sized>(map: &M, y: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>> {
+    let what = || format!("{map:?}");
+    let Bracket { lower, upper } = bracket(|x| map.value(x, theta.clone()), &y, &what)?;
+    let start = y.clone().max_pair(lower.clone()).min_pair(upper.clone());
+    let previous = upper.clone() - lower.clone();
+    solve(map, Search { y, theta, lower, upper, x: start, previous }, &what)
 }
 
 /// The ends of an interval that holds the root of each element.
@@ -64,58 +88,94 @@ fn bracket(f: impl Fn(Tensor<2>) -> Result<(Tensor<2>, Tensor<2>)>, y: &Tensor<2
     Ok(Bracket { lower: side(-1.0)?, upper: side(1.0)? })
 }
 
-/// The x in the bracket where the increasing function f, given with its log-derivative, equals y; `start` is the first guess.
-fn solve(
-    f: impl Fn(Tensor<2>) -> Result<(Tensor<2>, Tensor<2>)>,
-    y: &Tensor<2>,
-    within: Bracket,
-    start: Tensor<2>,
-    what: &dyn Fn() -> String,
-) -> Result<Tensor<2>> {
-    let ulp = if y.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
-    let Bracket { mut lower, mut upper } = within;
-    let mut x = start.max_pair(lower.clone()).min_pair(upper.clone());
-    let mut previous = upper.clone() - lower.clone();
-    let mut done: Option<Tensor<2, Bool>> = None;
-    let mut open = None;
-    for _ in 0..ITERATIONS {
-        let (value, log_slope) = f(x.clone())?;
+/// The elements still searched for, one a row: y and θ, the bracket, the guess x, and the size of the last step.
+#[derive(Clone, Debug)]
+struct Search {
+    y: Tensor<2>,
+    theta: Tensor<3>,
+    lower: Tensor<2>,
+    upper: Tensor<2>,
+    x: Tensor<2>,
+    previous: Tensor<2>,
+}
+
+impl Search {
+    /// One step of every element, and which of them have converged. Those keep their x.
+    fn step<M: MonotoneMap + ?Sized>(&mut self, map: &M) -> Result<Vec<bool>> {
+        let ulp = if self.y.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
+        let (x, y) = (self.x.clone(), self.y.clone());
+        let (value, log_slope) = map.value(x.clone(), self.theta.clone())?;
         let residual = value - y.clone();
         let above = residual.clone().greater_scalar(0.0);
-        upper = upper.mask_where(above.clone(), x.clone());
-        lower = lower.mask_where(above.bool_not(), x.clone());
+        let upper = self.upper.clone().mask_where(above.clone(), x.clone());
+        let lower = self.lower.clone().mask_where(above.bool_not(), x.clone());
         let step = residual.clone() * log_slope.neg().exp();
         let newton = x.clone() - step.clone();
 
         // The absolute part lets a root at 0 converge: without it the bracket would have to shrink below every float.
         let tolerance = x.clone().abs() * (4.0 * ulp) + ulp * ulp;
         let near = step.clone().abs().lower_equal(tolerance.clone());
-        let exact = residual.clone().abs().lower_equal(y.clone().abs() * ulp);
+        let exact = residual.clone().abs().lower_equal(y.abs() * ulp);
         let closed = (upper.clone() - lower.clone()).lower_equal(tolerance);
         let converged = near.bool_or(exact).bool_or(closed).bool_and(residual.is_finite());
 
         // Comparisons with NaN are false, so a step that is not a number is a bisection.
         let inside = newton.clone().greater_equal(lower.clone()).bool_and(newton.clone().lower_equal(upper.clone()));
-        let accepted = inside.bool_and((step.abs() * 2.0).lower_equal(previous));
+        let accepted = inside.bool_and((step.abs() * 2.0).lower_equal(self.previous.clone()));
         let middle = lower.clone() * 0.5 + upper.clone() * 0.5;
         let next = middle.mask_where(converged.clone(), x.clone()).mask_where(accepted, newton);
-        let next = match &done {
-            Some(done) => next.mask_where(done.clone(), x.clone()),
-            None => next,
-        };
-        previous = (next.clone() - x).abs();
-        x = next;
-        let finished = match done {
-            Some(done) => done.bool_or(converged),
-            None => converged,
-        };
-        if all(&finished) {
-            return Ok(x);
-        }
-        open = Some(finished.clone().bool_not());
-        done = Some(finished);
+        self.previous = (next.clone() - x).abs();
+        (self.lower, self.upper, self.x) = (lower, upper, next);
+        Ok(converged.into_data().iter::<bool>().collect())
     }
-    Err(not_invertible(open, what))
+
+    /// The elements at some places alone.
+    fn select(&mut self, places: &[usize]) {
+        let length = places.len();
+        let data = TensorData::new(places.iter().map(|&p| p as i64).collect::<Vec<_>>(), [length]);
+        let places = Tensor::<1, Int>::from_data(data, &self.y.device());
+        for part in [&mut self.y, &mut self.lower, &mut self.upper, &mut self.x, &mut self.previous] {
+            *part = part.clone().select(0, places.clone());
+        }
+        self.theta = match self.theta.dims() {
+            [_, 0, _] => Placement::of(&self.y).zeros([length, 0, 1]),
+            _ => self.theta.clone().select(0, places),
+        };
+    }
+}
+
+/// The x in the bracket of each element where the increasing map equals y.
+///
+/// Most elements take a few Newton steps, some many bisections: what has converged leaves as soon as it is half of the rest.
+fn solve<M: MonotoneMap + ?Sized>(map: &M, mut search: Search, what: &dyn Fn() -> String) -> Result<Tensor<2>> {
+    let (place, count) = (Placement::of(&search.y), search.y.dims()[0]);
+    let mut found = vec![f64::NAN; count];
+    // The elements that `search` holds.
+    let mut open: Vec<usize> = (0..count).collect();
+    for _ in 0..ITERATIONS {
+        if open.is_empty() {
+            return Ok(place.tensor(found, [count, 1]));
+        }
+        let converged = search.step(map)?;
+        let x = values(search.x.clone());
+        let mut rest = Vec::new();
+        for (at, &element) in open.iter().enumerate() {
+            if found[element].is_nan() {
+                if converged[at] {
+                    found[element] = x[at];
+                } else {
+                    rest.push(at);
+                }
+            }
+        }
+        if 2 * rest.len() <= open.len() {
+            open = rest.iter().map(|&at| open[at]).collect();
+            if !rest.is_empty() {
+                search.select(&rest);
+            }
+        }
+    }
+    Err(Error::NotInvertible { what: what(), rows: open.into_iter().filter(|&element| found[element].is_nan()).collect() })
 }
 
 /// The root with the derivatives of the implicit function theorem; `f` is the function with its gradients.
@@ -145,7 +205,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
     use super::*;
-    use crate::placement::{Placement, Precision, values};
+    use crate::placement::Precision;
 
     /// T(x; a, b) = x + e^a tanh(x) + b x³/10: no closed inverse, and flat slopes for a → −∞.
     #[derive(Debug)]

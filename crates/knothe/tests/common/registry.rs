@@ -10,8 +10,8 @@ use knothe::{
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
-        Affine, Bernoulli, Categorical, Conditional, DeepSigmoidal, GaussianMixture, Inverted, LogisticMixture, MixtureCdf, MonotoneMap,
-        Pushforward, Scale, Sigmoidal, Spline, Standard, SumOfSquares,
+        Affine, Bernoulli, Categorical, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, LogisticMixture, MixtureCdf,
+        MonotoneMap, Pushforward, Scale, Sigmoidal, Spline, Standard, SumOfSquares,
     },
 };
 use rand_chacha::ChaCha12Rng;
@@ -41,6 +41,7 @@ pub fn affine(scale: Scale) -> Arc<dyn MonotoneMap> {
 pub fn universal() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
     vec![
         ("spline", Arc::new(Spline::default())),
+        ("spline after location and scale", Arc::new(Composed(Inverted(Affine::default()), Spline::default()))),
         ("sigmoidal map", Arc::new(Sigmoidal(8))),
         ("deep sigmoidal map", Arc::new(DeepSigmoidal { units: 4, layers: 2 })),
         ("normal mixture CDF", Arc::new(MixtureCdf { law: Standard::Normal, components: 4 })),
