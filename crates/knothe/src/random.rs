@@ -4,6 +4,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 /// What random numbers are for.
+// Only tables are split and sampled in blocks.
+#[cfg_attr(not(feature = "tables"), allow(dead_code))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     /// The parameters' start.
