@@ -41,9 +41,10 @@ pub enum Layer {
     TriangularAffine(TriangularAffine),
 }
 
-impl Layer {
-    fn inner(&self) -> &dyn Bijection {
-        match self {
+/// Whichever bijection a layer is, borrowed as the layer is.
+macro_rules! inner {
+    ($layer:expr) => {
+        match $layer {
             Layer::Autoregressive(b) => b,
             Layer::InverseAutoregressive(b) => b,
             Layer::Coupling(b) => b,
@@ -56,22 +57,16 @@ impl Layer {
             Layer::BatchNorm(b) => b,
             Layer::TriangularAffine(b) => b,
         }
+    };
+}
+
+impl Layer {
+    fn inner(&self) -> &dyn Bijection {
+        inner!(self)
     }
 
     fn inner_mut(&mut self) -> &mut dyn Bijection {
-        match self {
-            Layer::Autoregressive(b) => b,
-            Layer::InverseAutoregressive(b) => b,
-            Layer::Coupling(b) => b,
-            Layer::InverseCoupling(b) => b,
-            Layer::Elementwise(b) => b,
-            Layer::Permutation(b) => b,
-            Layer::Lu(b) => b,
-            Layer::Rotation(b) => b,
-            Layer::ActNorm(b) => b,
-            Layer::BatchNorm(b) => b,
-            Layer::TriangularAffine(b) => b,
-        }
+        inner!(self)
     }
 }
 
