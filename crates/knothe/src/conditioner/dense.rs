@@ -54,6 +54,7 @@ impl Dense {
     pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
         let dtype = self.dtype();
         let rows = check_input("conditioner input", &x, self.config.inputs, dtype)?;
+        let x = if self.config.hidden.is_empty() { x } else { super::tamed(x) };
         let mut h = match check_context(context, rows, self.config.context_dim, dtype)? {
             Some(c) => Tensor::cat(vec![x, c.clone()], 1),
             None => x,

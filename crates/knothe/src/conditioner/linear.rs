@@ -15,8 +15,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Weights and biases uniform on ±gain/√fan-in, where the fan-in counts masked inputs too: units that read few columns
-    /// start smaller, which generalises better on small tables.
+    /// Weights and biases uniform on ±gain/√fan-in, where the fan-in counts the inputs that an output reads.
     /// `mask(i, o)` says whether output o reads input i.
     pub fn new(
         inputs: usize,
@@ -26,8 +25,9 @@ impl Linear {
         place: &Placement,
         rng: &mut impl Rng,
     ) -> Self {
-        let bound = gain / (inputs.max(1) as f64).sqrt();
-        let mut draw = |number: usize| (0..number).map(|_| bound * (2.0 * rng.random::<f64>() - 1.0)).collect();
+        let read = |o: usize| mask.map_or(inputs, |m| (0..inputs).filter(|&i| m(i, o)).count());
+        let bounds: Vec<f64> = (0..outputs).map(|o| gain / (read(o).max(1) as f64).sqrt()).collect();
+        let mut draw = |number: usize| (0..number).map(|k| bounds[k % outputs] * (2.0 * rng.random::<f64>() - 1.0)).collect();
         let (weight, bias) = (draw(inputs * outputs), draw(outputs));
         let mask = mask.map(|m| {
             let flags = (0..inputs * outputs).map(|k| f64::from(m(k / outputs, k % outputs))).collect();

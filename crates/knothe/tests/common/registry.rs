@@ -58,7 +58,7 @@ pub fn made(order: Order, context_dim: usize, hidden: &[usize], residual: bool) 
         context_dim,
         hidden: hidden.to_vec(),
         parameters: 1,
-        activation: Activation::Relu,
+        activation: Activation::Silu,
         degrees: Degrees::Sequential,
         residual,
     }
@@ -98,7 +98,7 @@ fn coupling(name: &str, dim: usize, context_dim: usize, hidden: &'static [usize]
     let moves: Vec<bool> = (0..dim).map(|j| j % 2 == 0).collect();
     let order = Some((0..dim).filter(|j| j % 2 == 1).chain((0..dim).filter(|j| j % 2 == 0)).collect());
     let build = move |place: &Placement, rng: &mut ChaCha12Rng| {
-        Coupling::new(&moves, context_dim, hidden, Activation::Relu, map.clone(), place, rng)
+        Coupling::new(&moves, context_dim, hidden, Activation::Silu, map.clone(), place, rng)
     };
     let build2 = build.clone();
     [
