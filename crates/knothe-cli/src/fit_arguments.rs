@@ -9,6 +9,7 @@ use knothe::{
     data::{MissingPolicy, Schema},
     fit::{FitConfig, Schedule},
     models::{Architecture, Mixing, Model, SourceKind},
+    tabular::Weighting,
 };
 
 use crate::{cli::Runtime, failure::Failure};
@@ -18,21 +19,28 @@ use crate::{cli::Runtime, failure::Failure};
 #[command(after_help = "\
 A tenth of the rows chooses the epoch and a tenth is held out to judge the result, unless
 --validation names a table that does both. The full Gaussian's log-likelihood stands beside the
-model's. Ctrl-C leaves a checkpoint that --resume goes on from.
+model's. Ctrl-C leaves a checkpoint that --resume goes on from. An ensemble is the mixture of fits
+that differ in seed and, from the second on, in the order of the columns.
 
 Example:
   knothe fit data/magic.parquet --context class --out magic.safetensors
-  knothe fit data/flights.parquet --missing drop --model maf_mog --out flights.safetensors")]
+  knothe fit data/flights.parquet --missing drop --model maf_mog,nsf --out flights.safetensors")]
 pub struct FitArguments {
     /// The table: a CSV, TSV, Parquet, Arrow or NPY file
     pub table: PathBuf,
     /// The model file to write; checkpoints go to FILE.checkpoint
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Model; `knothe models` says more of each
-    #[arg(long, value_name = "NAME", default_value = "maf_mog", hide_possible_values = true,
+    /// Model; `knothe models` says more of each. Several are an ensemble, whose members take them in turn
+    #[arg(long = "model", value_name = "NAME", default_value = "maf_mog", hide_possible_values = true, value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Model::ALL.map(Model::name)).try_map(|name| name.parse::<Model>()))]
-    pub model: Model,
+    pub models: Vec<Model>,
+    /// Members of the ensemble [default: one for each --model]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub ensemble: Option<u64>,
+    /// Weights of the members: uniform, or validation for those that suit the validation rows best
+    #[arg(long, value_name = "NAME", default_value = "uniform", hide_possible_values = true)]
+    pub ensemble_weights: WeightingName,
     /// A table that chooses the epoch and judges the result [default: a fifth of the rows]
     #[arg(long, value_name = "TABLE")]
     pub validation: Option<PathBuf>,
@@ -125,23 +133,46 @@ pub struct FitArguments {
 }
 
 impl FitArguments {
-    /// The architecture for the columns of a schema; an option that the model has no use for is an error.
-    pub fn architecture(&self, schema: &Schema) -> Result<Architecture, Failure> {
-        let mut a = Architecture::new(self.model, schema.dim(), schema.context_dim(), self.seed);
-        let one_layer = matches!(self.model, Model::Gaussian | Model::ArGaussian | Model::Made | Model::MadeMog | Model::MadeBinary);
-        let linear = matches!(self.model, Model::Gaussian | Model::ArGaussian);
+    /// The architecture of each member; see [`FitArguments::architecture`].
+    pub fn architectures(&self, schema: &Schema) -> Result<Vec<Architecture>, Failure> {
+        let families = self.models.len();
+        let members = self.ensemble.map_or(families, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        if members < families {
+            let message = format!("--ensemble {members}: expected a member for each of the {families} models, or more");
+            return Err(Failure::usage(message, "leave out --ensemble for one of each"));
+        }
+        if members == 1 && Weighting::from(self.ensemble_weights) == Weighting::Validation {
+            return Err(Failure::usage("--ensemble-weights means nothing to a single model", "add --ensemble N"));
+        }
+        let binary = |m: &Model| *m == Model::MadeBinary;
+        if self.models.iter().any(binary) && !self.models.iter().all(binary) {
+            let message = "--model: expected models of the same columns, found made_binary, of 0 and 1 alone, among others";
+            return Err(Failure::usage(message, "fit made_binary by itself"));
+        }
+        let member = |(k, model): (u64, &Model)| {
+            let own = Architecture { random_order: k > 0, ..self.architecture(*model, schema)? };
+            Ok(Architecture { seed: self.seed.wrapping_add(k), ..own })
+        };
+        (0..).zip(self.models.iter().cycle().take(members)).map(member).collect()
+    }
+
+    /// The architecture of a model for the columns of a schema; an option that the model has no use for is an error.
+    fn architecture(&self, model: Model, schema: &Schema) -> Result<Architecture, Failure> {
+        let mut a = Architecture::new(model, schema.dim(), schema.context_dim(), self.seed);
+        let one_layer = matches!(model, Model::Gaussian | Model::ArGaussian | Model::Made | Model::MadeMog | Model::MadeBinary);
+        let linear = matches!(model, Model::Gaussian | Model::ArGaussian);
         let components = a.components > 0 || matches!(self.source, SourceName::GaussianMixture);
-        let coupling = matches!(self.model, Model::Nice | Model::RealNvp);
+        let coupling = matches!(model, Model::Nice | Model::RealNvp);
         let useless = [
             ("--layers", self.layers.is_some() && one_layer),
             ("--hidden", self.hidden.is_some() && linear),
             ("--components", self.components.is_some() && !components),
-            ("--degree", self.degree.is_some() && self.model != Model::Sos),
+            ("--degree", self.degree.is_some() && model != Model::Sos),
             ("--residual", self.residual && (linear || coupling)),
         ];
         if let Some((option, _)) = useless.iter().find(|(_, useless)| *useless) {
             return Err(Failure::usage(
-                format!("{option} means nothing to the model {}", self.model.name()),
+                format!("{option} means nothing to the model {}", model.name()),
                 "leave it out, or choose another --model",
             ));
         }
@@ -194,6 +225,7 @@ macro_rules! names {
     };
 }
 
+names!(WeightingName for Weighting: Uniform, Validation);
 names!(Missing for MissingPolicy: Reject, Drop);
 names!(MixingName for Mixing: Reversed, Random, Lu, Rotation);
 names!(SourceName for SourceKind: Normal, Logistic, StudentT, GaussianMixture);

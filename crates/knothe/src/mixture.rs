@@ -12,7 +12,7 @@ use crate::{
     conditioner::index,
     density::{Density, Exactness},
     error::{Error, Result},
-    placement::values,
+    placement::{Placement, values},
     random::{Purpose, stream},
     univariate::special::log_sum_exp,
 };
@@ -71,10 +71,8 @@ impl<D: Density + Module> Mixture<D> {
         &self.weights
     }
 
-    /// log w_k + log q_k(x | context), `[members, rows]`.
+    /// log w_k + log q_k(x | context), `[members, rows]`, of at least one row.
     fn log_joint(&self, x: &Tensor<2>, given: &Given) -> Result<Tensor<2>> {
-        let rows = check_dim("x", x, self.dim())?;
-        given.check(rows, self.context_dim())?;
         let one = |(q, w): (&D, &f64)| Ok((q.log_prob(x.clone(), given)? + w.ln()).unsqueeze_dim::<2>(0));
         Ok(Tensor::cat(self.members.iter().zip(&self.weights).map(one).collect::<Result<_>>()?, 0))
     }
@@ -138,7 +136,12 @@ impl<D: Density + Module> Density for Mixture<D> {
 
     /// log Σ_k exp(log w_k + log q_k(x | context)).
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
-        let rows = x.dims()[0];
+        let rows = check_dim("x", &x, self.dim())?;
+        given.check(rows, self.context_dim())?;
+        // Burn takes a length of 0 in a new shape to mean that of the old one.
+        if rows == 0 {
+            return Ok(Placement::of(&x).zeros([0]));
+        }
         Ok(log_sum_exp(self.log_joint(&x, given)?, 0).reshape([rows]))
     }
 
@@ -162,10 +165,7 @@ impl<D: Density + Module> Density for Mixture<D> {
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let rows = check_dim("x", &x, self.dim())?;
         given.check(rows, self.context_dim())?;
-        let member_of = match self.members.len() {
-            1 => vec![0; rows],
-            _ => self.responsible(&x, given)?,
-        };
+        let member_of = if rows == 0 || self.members.len() == 1 { vec![0; rows] } else { self.responsible(&x, given)? };
         self.by_member(&member_of, given, |q, rows, given| q.to_uniform(x.clone().select(0, index(rows, &x.device())), given))
     }
 }

@@ -83,7 +83,9 @@ fn no_rows_are_no_error_and_samples_have_their_seed() {
     let members = || (0..2).map(|seed| flow(Model::Maf, 2, 0, seed, Precision::F32)).collect();
     let (mixture, given) = (Mixture::new(members()).unwrap(), Given::default());
     assert_eq!(mixture.sample(0, &given, &mut rng()).unwrap().dims(), [0, 2]);
-    assert_eq!(mixture.to_uniform(Placement::cpu(Precision::F32).zeros([0, 2]), &given).unwrap().dims(), [0, 2]);
+    let none = Placement::cpu(Precision::F32).zeros([0, 2]);
+    assert_eq!(mixture.to_uniform(none.clone(), &given).unwrap().dims(), [0, 2]);
+    assert_eq!(mixture.log_prob(none, &given).unwrap().dims(), [0]);
     let draw = |seed| values(mixture.sample(20, &given, &mut ChaCha12Rng::seed_from_u64(seed)).unwrap());
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));
