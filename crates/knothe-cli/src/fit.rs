@@ -23,6 +23,7 @@ const CHECKPOINT_EVERY: f64 = 15.0;
 
 /// Runs the command.
 pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
+    let models = arguments.members()?;
     let precision = arguments.precision.into();
     let place = Placement::named(&arguments.runtime.device, precision)?;
     check_writable(&arguments.out)?;
@@ -33,7 +34,7 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
             say(format_args!("hint: {}", notice.hint));
         }
     }
-    let architectures = arguments.architectures(&schema)?;
+    let architectures = arguments.architectures(&models, &schema)?;
     let (config, weighting) = (arguments.config(), arguments.ensemble_weights.into());
     let checkpoint = checkpoint_path(&arguments.out);
     let job = job::describe(&architectures, weighting, &config, &schema, &split, precision);

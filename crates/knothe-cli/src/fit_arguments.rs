@@ -133,8 +133,8 @@ pub struct FitArguments {
 }
 
 impl FitArguments {
-    /// The architecture of each member; see [`FitArguments::architecture`].
-    pub fn architectures(&self, schema: &Schema) -> Result<Vec<Architecture>, Failure> {
+    /// The model of each member; options that contradict each other are an error.
+    pub fn members(&self) -> Result<Vec<Model>, Failure> {
         let families = self.models.len();
         let members = self.ensemble.map_or(families, |n| usize::try_from(n).unwrap_or(usize::MAX));
         if members < families {
@@ -149,11 +149,16 @@ impl FitArguments {
             let message = "--model: expected models of the same columns, found made_binary, of 0 and 1 alone, among others";
             return Err(Failure::usage(message, "fit made_binary by itself"));
         }
+        Ok(self.models.iter().copied().cycle().take(members).collect())
+    }
+
+    /// The architecture of each member. Members differ in their seed and, from the second on, in the order of the columns.
+    pub fn architectures(&self, models: &[Model], schema: &Schema) -> Result<Vec<Architecture>, Failure> {
         let member = |(k, model): (u64, &Model)| {
-            let own = Architecture { random_order: k > 0, ..self.architecture(*model, schema)? };
-            Ok(Architecture { seed: self.seed.wrapping_add(k), ..own })
+            let seed = self.seed.wrapping_add(k);
+            Ok(Architecture { seed, random_order: k > 0, ..self.architecture(*model, schema)? })
         };
-        (0..).zip(self.models.iter().cycle().take(members)).map(member).collect()
+        (0..).zip(models).map(member).collect()
     }
 
     /// The architecture of a model for the columns of a schema; an option that the model has no use for is an error.

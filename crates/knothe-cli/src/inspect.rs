@@ -130,9 +130,6 @@ fn report(model: &TableModel) -> String {
             line("held out", nats(&member.held_out));
         }
     }
-    if ensemble {
-        line("mixture", String::new());
-    }
     line("file", format!("format {FORMAT}, written by knothe {}", record.version));
     line("log_prob", exactness(model).replace('_', " "));
     for (j, c) in model.schema.columns.iter().enumerate() {
