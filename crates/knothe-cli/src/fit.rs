@@ -84,11 +84,12 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
 fn resumed(checkpoint: &Path, members: usize, job: &Value) -> Result<Resume, Failure> {
     let read = Resume::read(checkpoint, members)?;
     read.jobs().try_for_each(|(path, found)| job::check_same(path, found, job))?;
-    let done = match (members, read.finished()) {
-        (_, 0) | (1, _) => String::new(),
-        (_, finished) => format!("{finished} of {members} members, and "),
+    let done = match read.finished() {
+        0 => format!("{} steps", read.steps()),
+        finished if finished == members => "the last step".into(),
+        finished => format!("{finished} of {members} members, and {} steps", read.steps()),
     };
-    say(format_args!("resuming {} after {done}{} steps", checkpoint.display(), read.steps()));
+    say(format_args!("resuming {} after {done}", checkpoint.display()));
     Ok(read)
 }
 

@@ -20,7 +20,8 @@ use crate::{cli::Runtime, failure::Failure};
 A tenth of the rows chooses the epoch and a tenth is held out to judge the result, unless
 --validation names a table that does both. The full Gaussian's log-likelihood stands beside the
 model's. Ctrl-C leaves a checkpoint that --resume goes on from. An ensemble is the mixture of fits
-that differ in seed and, from the second on, in the order of the columns.
+that differ in seed and, from the second on, in the order of the columns; its weights are equal, or
+(validation) the likeliest of the rows that choose the epoch.
 
 Example:
   knothe fit data/magic.parquet --context class --out magic.safetensors
@@ -31,17 +32,17 @@ pub struct FitArguments {
     /// The model file to write; checkpoints go to FILE.checkpoint
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Model; `knothe models` says more of each. Several are an ensemble, whose members take them in turn
+    /// A model of `knothe models`; A,B make an ensemble
     #[arg(long = "model", value_name = "NAME", default_value = "maf_mog", hide_possible_values = true, value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Model::ALL.map(Model::name)).try_map(|name| name.parse::<Model>()))]
     pub models: Vec<Model>,
-    /// Members of the ensemble [default: one for each --model]
+    /// Members of an ensemble, which take the models in turn [default: 1 each]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub ensemble: Option<u64>,
-    /// Weights of the members: uniform, or validation for those that suit the validation rows best
-    #[arg(long, value_name = "NAME", default_value = "uniform", hide_possible_values = true)]
+    /// Weights of the members: uniform or validation
+    #[arg(long, value_name = "W", default_value = "uniform", hide_possible_values = true)]
     pub ensemble_weights: WeightingName,
-    /// A table that chooses the epoch and judges the result [default: a fifth of the rows]
+    /// Table to choose the epoch and to judge [default: a fifth of the rows]
     #[arg(long, value_name = "TABLE")]
     pub validation: Option<PathBuf>,
     /// Columns that are given, not modelled
@@ -62,10 +63,10 @@ pub struct FitArguments {
     /// Layers of a flow [default: the model's]
     #[arg(long, value_name = "N")]
     pub layers: Option<usize>,
-    /// Widths of the hidden layers of each conditioner [default: the model's]
+    /// Widths of the hidden layers of a conditioner [default: the model's]
     #[arg(long, value_name = "256,256", value_delimiter = ',')]
     pub hidden: Option<Vec<usize>>,
-    /// Components of a mixture, bins of a spline and the like [default: the model's]
+    /// Components, bins of a spline and the like [default: the model's]
     #[arg(long, value_name = "N")]
     pub components: Option<usize>,
     /// Degree of the polynomials of sos [default: the model's]
@@ -98,7 +99,7 @@ pub struct FitArguments {
     /// Learning rate of Adam
     #[arg(long = "lr", value_name = "X", default_value_t = FitConfig::default().learning_rate, value_parser = above_zero, allow_negative_numbers = true)]
     pub learning_rate: f64,
-    /// How the learning rate goes: constant, cosine or plateau
+    /// The course of the learning rate: constant, cosine or plateau
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true)]
     pub schedule: ScheduleName,
     /// Decoupled weight decay
@@ -110,13 +111,13 @@ pub struct FitArguments {
     /// Largest norm of a gradient
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().clip, value_parser = above_zero, allow_negative_numbers = true)]
     pub clip: f64,
-    /// Keep the Polyak average of the parameters, with this decay, such as 0.999
+    /// Keep the Polyak average of the parameters, with this decay: 0.999
     #[arg(long, value_name = "D", value_parser = decay, allow_negative_numbers = true)]
     pub average: Option<f64>,
     /// Standard deviation of normal noise added to each batch, standardised; helps small tables
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true)]
     pub noise: f64,
-    /// Seed of the split, the start, the shuffling and the noise
+    /// Seed of the split, the start, shuffling and noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// f32 or f64

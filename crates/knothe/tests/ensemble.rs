@@ -8,7 +8,7 @@ use knothe::data::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table}
 use knothe::fit::{Checkpoints, FitConfig, Observer, Progress};
 use knothe::models::{Architecture, Model};
 use knothe::tabular::{FitTable, Resume, Scoring, Split, TableModel, Weighting, fit_table, remove_checkpoints};
-use knothe::{Placement, Precision, Result};
+use knothe::{Given, Placement, Precision, Result, conditioner::Order, conformance};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -110,6 +110,22 @@ fn validation_chooses_weights_that_no_others_beat_there() {
     let back = TableModel::load(&path, "cpu").unwrap();
     assert_eq!(back.mixture().weights(), chosen.mixture().weights());
     assert_eq!((log_prob(&back), back.sample(9, &[], 1).unwrap()), (joint, chosen.sample(9, &[], 1).unwrap()));
+}
+
+#[test]
+fn a_random_order_is_another_order_of_the_same_flow() {
+    let place = Placement::cpu(Precision::F64);
+    let z = place.tensor(vec![0.3, -0.7, 1.1, 0.2, 0.5], [1, 5]);
+    let mut orders = Vec::new();
+    for seed in 0..3 {
+        let architecture = Architecture { layers: 1, random_order: true, ..Architecture::new(Model::Maf, 5, 0, seed) };
+        let map = architecture.build(&place).unwrap();
+        let jacobian = conformance::jacobian(map.bijection(), &z, &Given::default()).unwrap();
+        // The k-th column of the order reads the k before it and itself.
+        let ranks = jacobian[0].row_iter().map(|row| row.iter().filter(|d| **d != 0.0).count() - 1).collect();
+        orders.push(Order::new(ranks).unwrap());
+    }
+    assert!(orders[0] != orders[1] && orders[1] != orders[2] && orders[0] != Order::natural(5), "{orders:?}");
 }
 
 /// Notes the members that are fitted, and stops after some steps.

@@ -117,7 +117,6 @@ fn options_that_cannot_be_are_usage_errors() {
         ("fit table.csv --out out.safetensors --model maf,resnet", "'resnet'"),
         ("fit table.csv --out out.safetensors --ensemble 0", "'0'"),
         ("fit table.csv --out out.safetensors --model maf,nsf --ensemble 1", "a member for each of the 2 models"),
-        ("fit table.csv --out out.safetensors --model maf,nsf --components 3", "--components means nothing to the model maf"),
         ("fit table.csv --out out.safetensors --model maf,made_binary", "made_binary, of 0 and 1 alone"),
         ("fit table.csv --out out.safetensors --ensemble-weights validation", "means nothing to a single model"),
         ("fit table.csv", "--out <FILE>"),

@@ -129,7 +129,9 @@ impl TableModel {
     pub fn to_uniform(&self, rows: &Rows, seed: u64) -> Result<Vec<f64>> {
         let (x, _, context) = self.schema.to_model(rows, seed);
         let (dim, width) = (self.schema.dim(), self.schema.context_dim());
-        in_batches([(&x, dim), (&context, width)], rows.n, &self.place, |x, context| {
+        in_batches([(&x, dim), (&context, width)], rows.n, &self.place, |start, x, context| {
+            // Batches that share their random numbers would not be independent.
+            let seed = seed.wrapping_add(start as u64);
             Ok(values(self.mixture.to_uniform(x, &Given { context, seed })?))
         })
     }
@@ -218,7 +220,7 @@ pub(super) fn log_prob(schema: &Schema, q: &impl Density, place: &Placement, row
         let seed = scoring.seed.wrapping_add(k);
         let (x, ladj, context) = schema.to_model(rows, seed);
         let parts = [(x.as_slice(), schema.dim()), (context.as_slice(), schema.context_dim())];
-        let mut one = in_batches(parts, rows.n, place, |x, context| Ok(values(q.log_prob(x, &Given { context, seed })?)))?;
+        let mut one = in_batches(parts, rows.n, place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed })?)))?;
         one.iter_mut().zip(&ladj).for_each(|(l, ladj)| *l += ladj);
         match k {
             0 => total = one,
@@ -229,12 +231,12 @@ pub(super) fn log_prob(schema: &Schema, q: &impl Density, place: &Placement, row
     Ok(total)
 }
 
-/// What `evaluate` makes of rows and their context, given as values in row-major order and a number of columns, a batch at a time.
+/// What `evaluate` makes of rows and their context, given as values in row-major order and a number of columns, a batch at a time; it is told the first row.
 fn in_batches(
     [x, context]: [(&[f64], usize); 2],
     n: usize,
     place: &Placement,
-    evaluate: impl Fn(Tensor<2>, Option<&Tensor<2>>) -> Result<Vec<f64>>,
+    evaluate: impl Fn(usize, Tensor<2>, Option<&Tensor<2>>) -> Result<Vec<f64>>,
 ) -> Result<Vec<f64>> {
     let mut all = Vec::with_capacity(n);
     for start in (0..n).step_by(EVALUATION_ROWS) {
@@ -244,7 +246,7 @@ fn in_batches(
             None => Err(Error::shape("rows", format!("{n} × {columns} values"), values.len())),
         };
         let given = if context.1 > 0 { Some(part(context)?) } else { None };
-        all.extend(evaluate(part(x)?, given.as_ref())?);
+        all.extend(evaluate(start, part(x)?, given.as_ref())?);
     }
     Ok(all)
 }
