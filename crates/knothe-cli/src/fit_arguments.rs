@@ -36,7 +36,7 @@ pub struct FitArguments {
     #[arg(long = "model", value_name = "NAME", default_value = "maf_mog", hide_possible_values = true, value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Model::ALL.map(Model::name)).try_map(|name| name.parse::<Model>()))]
     pub models: Vec<Model>,
-    /// Members of an ensemble, which take the models in turn [default: 1 each]
+    /// Members of the ensemble, in turn [default: one for each --model]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub ensemble: Option<u64>,
     /// Weights of the members: uniform or validation
@@ -57,7 +57,7 @@ pub struct FitArguments {
     /// What columns are, as JSON: {"price": "positive", "share": {"bounded": [0, 1]}}
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
-    /// What to do with rows that lack a value: reject the table, or drop the rows
+    /// Rows that lack a value: reject the table or drop them
     #[arg(long, value_name = "POLICY", default_value = "reject", hide_possible_values = true)]
     pub missing: Missing,
     /// Layers of a flow [default: the model's]
@@ -99,7 +99,7 @@ pub struct FitArguments {
     /// Learning rate of Adam
     #[arg(long = "lr", value_name = "X", default_value_t = FitConfig::default().learning_rate, value_parser = above_zero, allow_negative_numbers = true)]
     pub learning_rate: f64,
-    /// The course of the learning rate: constant, cosine or plateau
+    /// Schedule of the rate: constant, cosine or plateau
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true)]
     pub schedule: ScheduleName,
     /// Decoupled weight decay
@@ -111,7 +111,7 @@ pub struct FitArguments {
     /// Largest norm of a gradient
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().clip, value_parser = above_zero, allow_negative_numbers = true)]
     pub clip: f64,
-    /// Keep the Polyak average of the parameters, with this decay: 0.999
+    /// Keep the Polyak average of the parameters, with this decay, as 0.999
     #[arg(long, value_name = "D", value_parser = decay, allow_negative_numbers = true)]
     pub average: Option<f64>,
     /// Standard deviation of normal noise added to each batch, standardised; helps small tables
