@@ -6,7 +6,7 @@ use knothe::{
     Exactness,
     data::{Need, Table},
     evaluate::{Checks, Verdict, check},
-    tabular::{LogLikelihood, TableModel},
+    tabular::{LogLikelihood, Member, TableModel},
 };
 use serde_json::json;
 
@@ -46,8 +46,17 @@ pub fn document(model: &TableModel, log_likelihood: &LogLikelihood, dropped: usi
         "exactness": exactness(model),
         "dropped": dropped,
         "checks": checks,
-        "fit": { "held_out": model.record.held_out, "gaussian": model.record.gaussian },
+        "fit": { "held_out": model.record.held_out, "gaussian": model.record.gaussian, "members": members(model) },
     })
+}
+
+/// The members of the mixture, briefly.
+fn members(model: &TableModel) -> Vec<serde_json::Value> {
+    let one = |(m, weight): (&Member, &f64)| {
+        let (name, seed) = (m.architecture.model.name(), m.architecture.seed);
+        json!({ "model": name, "seed": seed, "weight": weight, "held_out": m.held_out })
+    };
+    model.members.iter().zip(model.mixture().weights()).map(one).collect()
 }
 
 /// What log_prob counts, in words.

@@ -6,13 +6,14 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
+use knothe::Placement;
 use knothe::data::{Need, Notice, Overrides, Roles, Rows, Schema, Table, diagnose};
 use knothe::evaluate::check;
 use knothe::file::temporary;
-use knothe::fit::{Checkpoint, Checkpoints};
+use knothe::fit::Checkpoints;
 use knothe::models::Model;
-use knothe::tabular::{FitTable, HeldOut, Split, fit_table};
-use knothe::{Error, Placement};
+use knothe::tabular::{FitTable, HeldOut, Resume, Split, fit_table, remove_checkpoints};
+use serde_json::Value;
 
 use crate::failure::{Failure, say};
 use crate::fit_arguments::FitArguments;
@@ -22,6 +23,7 @@ const CHECKPOINT_EVERY: f64 = 15.0;
 
 /// Runs the command.
 pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
+    let models = arguments.members()?;
     let precision = arguments.precision.into();
     let place = Placement::named(&arguments.runtime.device, precision)?;
     check_writable(&arguments.out)?;
@@ -32,35 +34,29 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
             say(format_args!("hint: {}", notice.hint));
         }
     }
-    let architecture = arguments.architecture(&schema)?;
-    let config = arguments.config();
+    let architectures = arguments.architectures(&models, &schema)?;
+    let (config, weighting) = (arguments.config(), arguments.ensemble_weights.into());
     let checkpoint = checkpoint_path(&arguments.out);
-    let job = job::describe(&architecture, &config, &schema, &split, precision);
-    let resume = match (arguments.resume, checkpoint.exists()) {
-        (true, true) => {
-            let read = Checkpoint::read(&checkpoint)?;
-            job::check_same(&checkpoint, &read.job, &job)?;
-            say(format_args!("resuming {} after {} steps", checkpoint.display(), read.steps()));
-            Some(read)
-        }
-        (true, false) => {
-            let reason = "there is no checkpoint to resume from";
-            return Err(Error::model_file(&checkpoint, reason, "leave out --resume to start").into());
-        }
-        (false, true) => {
-            say(format_args!(
-                "note: {} is a checkpoint of an earlier fit, which this one replaces; --resume goes on from it",
-                checkpoint.display()
-            ));
-            None
-        }
-        (false, false) => None,
-    };
-    report::start(&split, &schema, &architecture);
+    let job = job::describe(&architectures, weighting, &config, &schema, &split, precision);
+    let resume = if arguments.resume { Some(resumed(&checkpoint, architectures.len(), &job)?) } else { None };
+    if resume.is_none() && checkpoint.exists() {
+        let path = checkpoint.display();
+        say(format_args!("note: {path} is a checkpoint of an earlier fit, which this one replaces; --resume goes on from it"));
+    }
+    report::start(&split, &schema, &architectures);
     let checkpoints = Checkpoints { path: checkpoint.clone(), every: CHECKPOINT_EVERY, job };
     let table = arguments.table.display().to_string();
-    let fit = FitTable { table: &table, split: &split, schema: &schema, architecture: &architecture, config: &config, place: &place };
-    let mut progress = progress::Bar::new(config.batch.min(split.train.n))?;
+    let fit = FitTable {
+        table: &table,
+        split: &split,
+        schema: &schema,
+        architectures: &architectures,
+        weighting,
+        config: &config,
+        place: &place,
+    };
+    let names = architectures.iter().map(|a| a.model.name()).collect();
+    let mut progress = progress::Bar::new(config.batch.min(split.train.n), names)?;
     let model = fit_table(&fit, Some(&checkpoints), resume, &mut progress)?;
     progress.finish();
     let Some(model) = model else {
@@ -79,9 +75,22 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
         }
         Ok(()) => {}
     }
-    // The model is safe now; a checkpoint that cannot be removed does no harm.
-    let _ = std::fs::remove_file(&checkpoint);
+    // The model is safe now.
+    remove_checkpoints(&checkpoint);
     Ok(())
+}
+
+/// What an interrupted fit of the same job has left.
+fn resumed(checkpoint: &Path, members: usize, job: &Value) -> Result<Resume, Failure> {
+    let read = Resume::read(checkpoint, members)?;
+    read.jobs().try_for_each(|(path, found)| job::check_same(path, found, job))?;
+    let done = match read.finished() {
+        0 => format!("{} steps", read.steps()),
+        finished if finished == members => "the last step".into(),
+        finished => format!("{finished} of {members} members, and {} steps", read.steps()),
+    };
+    say(format_args!("resuming {} after {done}", checkpoint.display()));
+    Ok(read)
 }
 
 /// The schema, the rows in their parts, and what the user should know of them.
@@ -90,7 +99,7 @@ fn read(arguments: &FitArguments) -> Result<(Schema, Split, Vec<Notice>), Failur
     let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
     let roles = Roles { context: arguments.context.clone(), weights: arguments.weights.clone(), drop: arguments.drop.clone() };
     let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, arguments.missing.into())?;
-    if arguments.model == Model::MadeBinary {
+    if arguments.models.contains(&Model::MadeBinary) {
         schema.make_binary()?;
     }
     let rows = schema.rows(&table, Need::Fit)?;

@@ -9,6 +9,7 @@ use knothe::{
     data::{MissingPolicy, Schema},
     fit::{FitConfig, Schedule},
     models::{Architecture, Mixing, Model, SourceKind},
+    tabular::Weighting,
 };
 
 use crate::{cli::Runtime, failure::Failure};
@@ -18,22 +19,30 @@ use crate::{cli::Runtime, failure::Failure};
 #[command(after_help = "\
 A tenth of the rows chooses the epoch and a tenth is held out to judge the result, unless
 --validation names a table that does both. The full Gaussian's log-likelihood stands beside the
-model's. Ctrl-C leaves a checkpoint that --resume goes on from.
+model's. Ctrl-C leaves a checkpoint that --resume goes on from. An ensemble is the mixture of fits
+that differ in seed and, from the second on, in the order of the columns; its weights are equal, or
+(validation) the likeliest of the rows that choose the epoch.
 
 Example:
   knothe fit data/magic.parquet --context class --out magic.safetensors
-  knothe fit data/flights.parquet --missing drop --model maf_mog --out flights.safetensors")]
+  knothe fit data/flights.parquet --missing drop --model maf_mog,nsf --out flights.safetensors")]
 pub struct FitArguments {
     /// The table: a CSV, TSV, Parquet, Arrow or NPY file
     pub table: PathBuf,
     /// The model file to write; checkpoints go to FILE.checkpoint
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Model; `knothe models` says more of each
-    #[arg(long, value_name = "NAME", default_value = "maf_mog", hide_possible_values = true,
+    /// A model of `knothe models`; A,B make an ensemble
+    #[arg(long = "model", value_name = "NAME", default_value = "maf_mog", hide_possible_values = true, value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Model::ALL.map(Model::name)).try_map(|name| name.parse::<Model>()))]
-    pub model: Model,
-    /// A table that chooses the epoch and judges the result [default: a fifth of the rows]
+    pub models: Vec<Model>,
+    /// Members of the ensemble, in turn [default: one for each --model]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub ensemble: Option<u64>,
+    /// Weights of the members: uniform or validation
+    #[arg(long, value_name = "W", default_value = "uniform", hide_possible_values = true)]
+    pub ensemble_weights: WeightingName,
+    /// Table to choose the epoch and to judge [default: a fifth of the rows]
     #[arg(long, value_name = "TABLE")]
     pub validation: Option<PathBuf>,
     /// Columns that are given, not modelled
@@ -48,16 +57,16 @@ pub struct FitArguments {
     /// What columns are, as JSON: {"price": "positive", "share": {"bounded": [0, 1]}}
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
-    /// What to do with rows that lack a value: reject the table, or drop the rows
+    /// Rows that lack a value: reject the table or drop them
     #[arg(long, value_name = "POLICY", default_value = "reject", hide_possible_values = true)]
     pub missing: Missing,
     /// Layers of a flow [default: the model's]
     #[arg(long, value_name = "N")]
     pub layers: Option<usize>,
-    /// Widths of the hidden layers of each conditioner [default: the model's]
+    /// Widths of the hidden layers of a conditioner [default: the model's]
     #[arg(long, value_name = "256,256", value_delimiter = ',')]
     pub hidden: Option<Vec<usize>>,
-    /// Components of a mixture, bins of a spline and the like [default: the model's]
+    /// Components, bins of a spline and the like [default: the model's]
     #[arg(long, value_name = "N")]
     pub components: Option<usize>,
     /// Degree of the polynomials of sos [default: the model's]
@@ -90,7 +99,7 @@ pub struct FitArguments {
     /// Learning rate of Adam
     #[arg(long = "lr", value_name = "X", default_value_t = FitConfig::default().learning_rate, value_parser = above_zero, allow_negative_numbers = true)]
     pub learning_rate: f64,
-    /// How the learning rate goes: constant, cosine or plateau
+    /// Schedule of the rate: constant, cosine or plateau
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true)]
     pub schedule: ScheduleName,
     /// Decoupled weight decay
@@ -102,13 +111,13 @@ pub struct FitArguments {
     /// Largest norm of a gradient
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().clip, value_parser = above_zero, allow_negative_numbers = true)]
     pub clip: f64,
-    /// Keep the Polyak average of the parameters, with this decay, such as 0.999
+    /// Keep the Polyak average of the parameters, with this decay, as 0.999
     #[arg(long, value_name = "D", value_parser = decay, allow_negative_numbers = true)]
     pub average: Option<f64>,
     /// Standard deviation of normal noise added to each batch, standardised; helps small tables
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true)]
     pub noise: f64,
-    /// Seed of the split, the start, the shuffling and the noise
+    /// Seed of the split, the start, shuffling and noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// f32 or f64
@@ -125,23 +134,51 @@ pub struct FitArguments {
 }
 
 impl FitArguments {
-    /// The architecture for the columns of a schema; an option that the model has no use for is an error.
-    pub fn architecture(&self, schema: &Schema) -> Result<Architecture, Failure> {
-        let mut a = Architecture::new(self.model, schema.dim(), schema.context_dim(), self.seed);
-        let one_layer = matches!(self.model, Model::Gaussian | Model::ArGaussian | Model::Made | Model::MadeMog | Model::MadeBinary);
-        let linear = matches!(self.model, Model::Gaussian | Model::ArGaussian);
+    /// The model of each member; options that contradict each other are an error.
+    pub fn members(&self) -> Result<Vec<Model>, Failure> {
+        let families = self.models.len();
+        let members = self.ensemble.map_or(families, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        if members < families {
+            let message = format!("--ensemble {members}: expected a member for each of the {families} models, or more");
+            return Err(Failure::usage(message, "leave out --ensemble for one of each"));
+        }
+        if members == 1 && Weighting::from(self.ensemble_weights) == Weighting::Validation {
+            return Err(Failure::usage("--ensemble-weights means nothing to a single model", "add --ensemble N"));
+        }
+        let binary = |m: &Model| *m == Model::MadeBinary;
+        if self.models.iter().any(binary) && !self.models.iter().all(binary) {
+            let message = "--model: expected models of the same columns, found made_binary, of 0 and 1 alone, among others";
+            return Err(Failure::usage(message, "fit made_binary by itself"));
+        }
+        Ok(self.models.iter().copied().cycle().take(members).collect())
+    }
+
+    /// The architecture of each member. Members differ in their seed and, from the second on, in the order of the columns.
+    pub fn architectures(&self, models: &[Model], schema: &Schema) -> Result<Vec<Architecture>, Failure> {
+        let member = |(k, model): (u64, &Model)| {
+            let seed = self.seed.wrapping_add(k);
+            Ok(Architecture { seed, random_order: k > 0, ..self.architecture(*model, schema)? })
+        };
+        (0..).zip(models).map(member).collect()
+    }
+
+    /// The architecture of a model for the columns of a schema; an option that the model has no use for is an error.
+    fn architecture(&self, model: Model, schema: &Schema) -> Result<Architecture, Failure> {
+        let mut a = Architecture::new(model, schema.dim(), schema.context_dim(), self.seed);
+        let one_layer = matches!(model, Model::Gaussian | Model::ArGaussian | Model::Made | Model::MadeMog | Model::MadeBinary);
+        let linear = matches!(model, Model::Gaussian | Model::ArGaussian);
         let components = a.components > 0 || matches!(self.source, SourceName::GaussianMixture);
-        let coupling = matches!(self.model, Model::Nice | Model::RealNvp);
+        let coupling = matches!(model, Model::Nice | Model::RealNvp);
         let useless = [
             ("--layers", self.layers.is_some() && one_layer),
             ("--hidden", self.hidden.is_some() && linear),
             ("--components", self.components.is_some() && !components),
-            ("--degree", self.degree.is_some() && self.model != Model::Sos),
+            ("--degree", self.degree.is_some() && model != Model::Sos),
             ("--residual", self.residual && (linear || coupling)),
         ];
         if let Some((option, _)) = useless.iter().find(|(_, useless)| *useless) {
             return Err(Failure::usage(
-                format!("{option} means nothing to the model {}", self.model.name()),
+                format!("{option} means nothing to the model {}", model.name()),
                 "leave it out, or choose another --model",
             ));
         }
@@ -194,6 +231,7 @@ macro_rules! names {
     };
 }
 
+names!(WeightingName for Weighting: Uniform, Validation);
 names!(Missing for MissingPolicy: Reject, Drop);
 names!(MixingName for Mixing: Reversed, Random, Lu, Rotation);
 names!(SourceName for SourceKind: Normal, Logistic, StudentT, GaussianMixture);

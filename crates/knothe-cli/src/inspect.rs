@@ -7,8 +7,8 @@ use knothe::{
     data::{Kind, SchemaColumn},
     file::FORMAT,
     fit::Stopped,
-    models::Model,
-    tabular::{LogLikelihood, TableModel},
+    models::{Architecture, Model},
+    tabular::{LogLikelihood, Member, TableModel, Weighting},
 };
 use serde_json::{Value, json};
 
@@ -45,8 +45,9 @@ fn document(model: &TableModel) -> Value {
     let column = |c: &SchemaColumn| json!({ "name": c.name, "kind": c.kind, "units": units(c), "shift": c.shift, "scale": c.scale });
     json!({
         "format": FORMAT,
-        "model": model.architecture.model.name(),
-        "architecture": model.architecture,
+        "model": families(model.members.iter().map(|m| &m.architecture)),
+        "members": model.members,
+        "member_weights": model.mixture().weights(),
         "parameters": model.parameters(),
         "precision": model.placement().precision,
         "exactness": exactness(model),
@@ -57,6 +58,18 @@ fn document(model: &TableModel) -> Value {
         "missing": model.schema.missing,
         "fit": model.record,
     })
+}
+
+/// The names of the models that members take in turn, as `--model` has them.
+pub fn families<'a>(architectures: impl IntoIterator<Item = &'a Architecture>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for architecture in architectures {
+        let name = architecture.model.name();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(",")
 }
 
 fn kind(kind: Kind) -> String {
@@ -76,20 +89,47 @@ pub fn nats(l: &LogLikelihood) -> String {
     format!("{:.4} ± {:.4} nats a row", l.mean, l.two_se)
 }
 
+/// What a member is and how its fit went, line by line.
+fn part(member: &Member, parameters: usize) -> Vec<(&'static str, String)> {
+    let (a, report) = (&member.architecture, &member.report);
+    let hidden: Vec<String> = a.hidden.iter().map(usize::to_string).collect();
+    let degree = if a.model == Model::Sos { format!(", degree {}", a.degree) } else { String::new() };
+    let size = format!("layers {}, hidden {}, components {}{degree}; {parameters} parameters", a.layers, hidden.join(","), a.components);
+    let stopped = match report.stopped {
+        Stopped::Finished => "all steps taken",
+        Stopped::Patience => "no better validation for a while",
+        Stopped::Interrupted => "interrupted",
+    };
+    let (epochs, skipped) = (report.history.len(), report.skipped);
+    let fit = format!("{} steps in {:.0} s, {epochs} epochs, {skipped} skipped; {stopped}", report.steps, report.seconds);
+    let mut lines = vec![("model", format!("{} ({})", a.model.name(), a.model.summary())), ("size", size), ("fit", fit)];
+    lines.extend(report.best.map(|(best, epoch)| ("validation", format!("{best:.4} nats a row at epoch {epoch}"))));
+    lines
+}
+
 fn report(model: &TableModel) -> String {
-    let (a, record) = (&model.architecture, &model.record);
+    let record = &model.record;
     let mut text = String::new();
     // Writing to a string cannot fail.
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name:<12} {value}");
     };
-    let hidden: Vec<String> = a.hidden.iter().map(usize::to_string).collect();
-    line("model", format!("{} ({})", a.model.name(), a.model.summary()));
-    let degree = if a.model == Model::Sos { format!(", degree {}", a.degree) } else { String::new() };
-    line(
-        "size",
-        format!("layers {}, hidden {}, components {}{degree}; {} parameters", a.layers, hidden.join(","), a.components, model.parameters()),
-    );
+    let ensemble = model.members.len() > 1;
+    if ensemble {
+        let weights = if record.weighting == Weighting::Validation { "of the validation rows" } else { "uniform" };
+        line("ensemble", format!("{} members, weights {weights}; {} parameters", model.members.len(), model.parameters()));
+    }
+    for (k, ((member, weight), flow)) in model.members.iter().zip(model.mixture().weights()).zip(model.mixture().members()).enumerate() {
+        if ensemble {
+            let order = if member.architecture.random_order { ", random order of columns" } else { "" };
+            line(&format!("member {}", k + 1), format!("weight {weight:.4}, seed {}{order}", member.architecture.seed));
+        }
+        let parameters = knothe::parameters::count(flow);
+        part(member, parameters).into_iter().for_each(|(name, value)| line(name, value));
+        if ensemble {
+            line("held out", nats(&member.held_out));
+        }
+    }
     line("file", format!("format {FORMAT}, written by knothe {}", record.version));
     line("log_prob", exactness(model).replace('_', " "));
     for (j, c) in model.schema.columns.iter().enumerate() {
@@ -100,25 +140,6 @@ fn report(model: &TableModel) -> String {
     }
     let (train, validation, held_out) = record.rows;
     line("fitted to", format!("{}: {train} rows, {validation} to choose the epoch, {held_out} held out", record.table));
-    let stopped = match record.report.stopped {
-        Stopped::Finished => "all steps taken",
-        Stopped::Patience => "no better validation for a while",
-        Stopped::Interrupted => "interrupted",
-    };
-    let report = &record.report;
-    line(
-        "fit",
-        format!(
-            "{} steps in {:.0} s, {} epochs, {} skipped; {stopped}",
-            report.steps,
-            report.seconds,
-            report.history.len(),
-            report.skipped
-        ),
-    );
-    if let Some((best, epoch)) = report.best {
-        line("validation", format!("{best:.4} nats a row at epoch {epoch}"));
-    }
     line("held out", nats(&record.held_out));
     if let Some(gaussian) = &record.gaussian {
         line("Gaussian", format!("{} on the same rows", nats(gaussian)));

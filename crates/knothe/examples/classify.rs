@@ -8,7 +8,7 @@ use std::path::Path;
 use knothe::data::{MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table};
 use knothe::fit::FitConfig;
 use knothe::models::{Architecture, Model};
-use knothe::tabular::{FitTable, Scoring, Split, TableModel, fit_table};
+use knothe::tabular::{FitTable, Scoring, Split, TableModel, Weighting, fit_table};
 use knothe::{Placement, Precision, Result};
 use nalgebra::{DMatrix, DVector};
 
@@ -41,7 +41,15 @@ fn fit(table: &Table, roles: Roles, epochs: u64) -> Result<(TableModel, Split)> 
     let architecture = Architecture::new(Model::Maf, schema.dim(), schema.context_dim(), 0);
     let config = FitConfig { epochs, ..FitConfig::default() };
     let place = Placement::cpu(Precision::F32);
-    let job = FitTable { table: "magic", split: &split, schema: &schema, architecture: &architecture, config: &config, place: &place };
+    let job = FitTable {
+        table: "magic",
+        split: &split,
+        schema: &schema,
+        architectures: &[architecture],
+        weighting: Weighting::Uniform,
+        config: &config,
+        place: &place,
+    };
     let model =
         fit_table(&job, None, None, &mut ())?.ok_or_else(|| knothe::Error::invalid("fit", "a fit to its end", "an interrupted one"))?;
     Ok((model, split))

@@ -43,12 +43,14 @@ pub mod fit;
 mod flow;
 mod inverse;
 pub mod linear;
+mod mixture;
 pub mod models;
 mod number;
 pub mod objective;
 pub mod parameters;
 mod placement;
 mod random;
+mod simplex;
 pub mod source;
 #[cfg(feature = "tables")]
 pub mod tabular;
@@ -61,7 +63,9 @@ pub use density::{Density, Exactness};
 pub use error::{Error, Result};
 pub use flow::Flow;
 pub use inverse::Inverse;
+pub use mixture::Mixture;
 pub use placement::{Placement, Precision, values};
+pub use simplex::{WEIGHTS_GAP, Weights, likeliest_weights};
 
 /// The examples of the README.
 #[cfg(doctest)]

@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
     Sample,
     /// What a check draws.
     Check,
+    /// The order of the columns.
+    Order,
 }
 
 /// The stream of a seed for a purpose; `index` tells apart the epochs, steps or blocks that it is for.

@@ -6,7 +6,7 @@ use knothe::data::{Column, MissingPolicy, Need, Overrides, Roles, Rows, Schema, 
 use knothe::evaluate::{Checks, Verdict, check};
 use knothe::fit::FitConfig;
 use knothe::models::{Architecture, Model};
-use knothe::tabular::{FitTable, Split, TableModel, fit_table};
+use knothe::tabular::{FitTable, Split, TableModel, Weighting, fit_table};
 use knothe::{Placement, Precision};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
@@ -34,7 +34,15 @@ fn model() -> TableModel {
     schema.fit(&split.train).unwrap();
     let architecture = Architecture::new(Model::Gaussian, schema.dim(), schema.context_dim(), 0);
     let (config, place) = (FitConfig::default(), Placement::cpu(Precision::F64));
-    let job = FitTable { table: "rows", split: &split, schema: &schema, architecture: &architecture, config: &config, place: &place };
+    let job = FitTable {
+        table: "rows",
+        split: &split,
+        schema: &schema,
+        architectures: &[architecture],
+        weighting: Weighting::Uniform,
+        config: &config,
+        place: &place,
+    };
     fit_table(&job, None, None, &mut ()).unwrap().unwrap()
 }
 

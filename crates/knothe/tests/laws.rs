@@ -116,7 +116,7 @@ fn each_density(law: impl Fn(&registry::Real, &registry::Entry<registry::Real>, 
 }
 
 /// A grid where the density has its mass.
-fn grid(q: &registry::Real, context: Option<&Tensor<2>>, rng: &mut ChaCha12Rng) -> Quadrature {
+fn grid(q: &impl Density, context: Option<&Tensor<2>>, rng: &mut ChaCha12Rng) -> Quadrature {
     let rows = context.map(|c| c.clone().expand([1000, c.dims()[1]]));
     Quadrature::around(q.sample(1000, &Given::context(rows.as_ref()), rng).unwrap())
 }
@@ -150,6 +150,28 @@ fn samples_follow_log_prob() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn mixtures_are_densities() {
+    let (place, n) = (Placement::cpu(Precision::F64), 5000);
+    for entry in registry::mixtures() {
+        let mut rng = rng(2);
+        let q = randomised((entry.build)(&place, &mut rng).unwrap(), 0.2, &mut rng);
+        let one = context(1, entry.context_dim, &place, &mut rng);
+        let rows = one.clone().map(|c| c.expand([n, entry.context_dim]));
+        let given = Given::context(rows.as_ref());
+        let samples =
+            conformance::samples_are_uniform(&q, n, &given, &mut rng).and_then(|()| conformance::samples_agree(&q, n, &given, &mut rng));
+        samples.unwrap_or_else(|v| panic!("{}: {v}", entry.name));
+        if entry.dim == 2 {
+            let grid = grid(&q, one.as_ref(), &mut rng);
+            let whole = conformance::integrates_to_one(&q, one.as_ref(), &grid, &place);
+            let entropy = conformance::entropy_agrees(&q, n, one.as_ref(), &grid, &place, &mut rng);
+            whole.and(entropy).unwrap_or_else(|v| panic!("{}: {v}", entry.name));
+        }
+        density_refuses_precision(&q, &entry.name, entry.context_dim);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use knothe::{
     data::{Column, MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table},
     fit::FitConfig,
     models::{Architecture, Model},
-    tabular::{FitTable, LogLikelihood, Scoring, Split, TableModel, fit_table},
+    tabular::{FitTable, LogLikelihood, Scoring, Split, TableModel, Weighting, fit_table},
 };
 
 fn magic() -> Table {
@@ -26,7 +26,15 @@ fn fitted(table: &Table, roles: Roles, model: Model, precision: Precision, epoch
         Architecture { hidden: vec![32, 32], components: 3, ..Architecture::new(model, schema.dim(), schema.context_dim(), 0) };
     let config = FitConfig { epochs, learning_rate: 3e-3, ..FitConfig::default() };
     let place = Placement::cpu(precision);
-    let job = FitTable { table: "test", split: &split, schema: &schema, architecture: &architecture, config: &config, place: &place };
+    let job = FitTable {
+        table: "test",
+        split: &split,
+        schema: &schema,
+        architectures: &[architecture],
+        weighting: Weighting::Uniform,
+        config: &config,
+        place: &place,
+    };
     let model = fit_table(&job, None, None, &mut ()).unwrap().unwrap();
     (model, split.judge().clone())
 }
@@ -55,7 +63,7 @@ fn a_file_gives_back_the_same_numbers_to_the_last_bit() {
         assert_eq!(before.log_prob(&rows, Scoring::default()).unwrap(), after.log_prob(&rows, Scoring::default()).unwrap());
         let context = vec![1.0; 7];
         assert_eq!(before.sample(7, &context, 5).unwrap(), after.sample(7, &context, 5).unwrap());
-        assert_eq!((&before.schema, &before.architecture), (&after.schema, &after.architecture));
+        assert_eq!((&before.schema, &before.members[0].architecture), (&after.schema, &after.members[0].architecture));
     }
 }
 

@@ -5,20 +5,32 @@ use std::path::Path;
 use knothe::data::{Rows, Schema};
 use knothe::fit::FitConfig;
 use knothe::models::Architecture;
-use knothe::tabular::Split;
+use knothe::tabular::{Split, Weighting};
 use knothe::{Error, Precision, Result};
 use serde_json::{Value, json};
 
 /// Everything that decides the fit: the model, the settings, the columns and the rows (by a checksum).
-pub fn describe(architecture: &Architecture, config: &FitConfig, schema: &Schema, split: &Split, precision: Precision) -> Value {
-    json!({
-        "model": architecture,
+pub fn describe(
+    architectures: &[Architecture],
+    weighting: Weighting,
+    config: &FitConfig,
+    schema: &Schema,
+    split: &Split,
+    precision: Precision,
+) -> Value {
+    let mut job = json!({
+        "ensemble": { "members": architectures.len(), "weights": weighting },
         "settings": config,
         "precision": precision,
         "columns": schema,
         "training rows": checksum(&split.train),
         "validation rows": checksum(&split.validation),
-    })
+    });
+    for (k, architecture) in architectures.iter().enumerate() {
+        let key = if k == 0 { "model".into() } else { format!("model of member {}", k + 1) };
+        job[key] = json!(architecture);
+    }
+    job
 }
 
 /// Refuses a checkpoint of another fit, and says in what it differs.
@@ -27,7 +39,11 @@ pub fn check_same(path: &Path, found: &Value, expected: &Value) -> Result<()> {
         let keys = a.as_object().into_iter().flatten().filter(|(key, value)| b[key.as_str()] != **value);
         keys.map(|(key, _)| key.clone()).collect::<Vec<_>>()
     };
-    let parts = differs(expected, found);
+    let mut parts = differs(expected, found);
+    // Ensembles of different sizes differ in their members as well.
+    if parts.iter().any(|part| part == "ensemble") {
+        parts = vec!["ensemble".into()];
+    }
     if parts.is_empty() {
         return Ok(());
     }

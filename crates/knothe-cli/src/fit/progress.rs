@@ -16,6 +16,9 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Draws a bar, or a line now and then, and stops the fit at Ctrl-C.
 pub struct Bar {
     bar: ProgressBar,
+    names: Vec<&'static str>,
+    /// "member 2 of 4 · " in an ensemble.
+    member: String,
     batch: usize,
     interrupted: Arc<AtomicBool>,
     terminal: bool,
@@ -24,8 +27,8 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar for steps of `batch` rows; takes over Ctrl-C.
-    pub fn new(batch: usize) -> Result<Self, Failure> {
+    /// A bar for steps of `batch` rows, by members of these names; takes over Ctrl-C.
+    pub fn new(batch: usize, names: Vec<&'static str>) -> Result<Self, Failure> {
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = interrupted.clone();
         ctrlc::set_handler(move || {
@@ -39,7 +42,8 @@ impl Bar {
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} steps · {msg} · {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
-        Ok(Bar { bar, batch, interrupted, terminal: std::io::stderr().is_terminal(), started: None, drawn: Instant::now() })
+        let terminal = std::io::stderr().is_terminal();
+        Ok(Bar { bar, names, member: String::new(), batch, interrupted, terminal, started: None, drawn: Instant::now() })
     }
 
     /// Takes the bar away.
@@ -51,8 +55,9 @@ impl Bar {
 impl Observer for Bar {
     fn step(&mut self, p: &Progress) -> bool {
         let now = Instant::now();
+        let starts = self.started.is_none();
         let (start, first) = *self.started.get_or_insert((now, p.step));
-        if self.bar.length().is_none() {
+        if starts {
             self.bar.set_length(p.steps);
             self.bar.set_position(p.step);
             self.bar.reset_eta();
@@ -64,7 +69,8 @@ impl Observer for Bar {
             let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |v| format!("{v:.3}"));
             let skipped = if p.skipped > 0 { format!(" · {} steps skipped (not finite)", p.skipped) } else { String::new() };
             let message = format!(
-                "epoch {} · {:.0} rows/s · log-likelihood {:.3} · validation {} (best {}){skipped}",
+                "{}epoch {} · {:.0} rows/s · log-likelihood {:.3} · validation {} (best {}){skipped}",
+                self.member,
                 p.epoch,
                 rate * self.batch as f64,
                 p.train,
@@ -80,6 +86,15 @@ impl Observer for Bar {
             }
         }
         !self.interrupted.load(Ordering::SeqCst)
+    }
+
+    fn member(&mut self, index: usize, members: usize) {
+        self.started = None;
+        if members > 1 {
+            let member = format!("member {} of {members}", index + 1);
+            self.bar.suspend(|| say(format_args!("{member}: {}", self.names.get(index).unwrap_or(&""))));
+            self.member = format!("{member} · ");
+        }
     }
 
     fn warn(&mut self, problem: &knothe::Error) {

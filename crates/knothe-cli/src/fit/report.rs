@@ -2,18 +2,18 @@
 
 use knothe::data::Schema;
 use knothe::evaluate::Checks;
-use knothe::fit::Stopped;
+use knothe::fit::{FitReport, Stopped};
 use knothe::models::Architecture;
-use knothe::tabular::{FitRecord, HeldOut, Split, TableModel};
+use knothe::tabular::{FitRecord, HeldOut, Member, Split, TableModel, Weighting};
 
 use crate::evaluate;
 use crate::failure::{Failure, say};
 use crate::fit_arguments::FitArguments;
-use crate::inspect::nats;
+use crate::inspect::{families, nats};
 use crate::output::print_json;
 
 /// One line before the fit.
-pub fn start(split: &Split, schema: &Schema, architecture: &Architecture) {
+pub fn start(split: &Split, schema: &Schema, architectures: &[Architecture]) {
     let held_out = match &split.held_out {
         HeldOut::Rows(rows) => format!(", {} held out", rows.n),
         HeldOut::Validation => String::new(),
@@ -25,7 +25,10 @@ pub fn start(split: &Split, schema: &Schema, architecture: &Architecture) {
     };
     say(format_args!(
         "fitting {} to {} rows of {} columns{given} ({} to validate{held_out})",
-        architecture.model.name(),
+        match architectures {
+            [one] => one.model.name().into(),
+            all => format!("an ensemble of {} ({})", all.len(), families(all)),
+        },
         split.train.n,
         schema.dim(),
         split.validation.n
@@ -34,16 +37,20 @@ pub fn start(split: &Split, schema: &Schema, architecture: &Architecture) {
 
 /// The result: held-out log-likelihood beside the Gaussian's, the checks, and what to run next.
 pub fn finish(model: &TableModel, checks: &Checks, split: &Split, arguments: &FitArguments) -> Result<(), Failure> {
-    let (record, report) = (&model.record, &model.record.report);
-    if report.skipped > 0 {
-        say(format_args!("note: {} of {} steps were skipped because their loss or gradient was not finite", report.skipped, report.steps));
+    let record = &model.record;
+    let sum = |count: fn(&FitReport) -> u64| model.members.iter().map(|m| count(&m.report)).sum::<u64>();
+    let (steps, skipped) = (sum(|r| r.steps), sum(|r| r.skipped));
+    if skipped > 0 {
+        say(format_args!("note: {skipped} of {steps} steps were skipped because their loss or gradient was not finite"));
     }
-    let ended = if report.stopped == Stopped::Patience { ", stopped early" } else { "" };
-    let best = report.best.map_or_else(String::new, |(_, epoch)| format!(", best epoch {epoch} of {}", report.history.len()));
-    say(format_args!("{} steps in {:.1} s{best}{ended}; on the {}:\n", report.steps, report.seconds, judged_on(split)));
+    let what = match model.members.as_slice() {
+        [one] => course(&one.report),
+        all => format!("{} members, {steps} steps in {:.1} s", all.len(), all.iter().map(|m| m.report.seconds).sum::<f64>()),
+    };
+    say(format_args!("{what}; on the {}:\n", judged_on(split, record.weighting)));
     let text = evaluate::report(model, &record.held_out, checks);
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    say(format_args!("{first}\nfull Gaussian   {}\n{rest}", beside_gaussian(record)));
+    say(format_args!("{first}\n{}full Gaussian   {}\n{rest}", each_member(model), beside_gaussian(record)));
     let (out, table) = (arguments.out.display(), arguments.table.display());
     let given: String = model.schema.context.iter().map(|c| format!(" --given {}=…", c.name)).collect();
     say(format_args!(
@@ -56,10 +63,28 @@ pub fn finish(model: &TableModel, checks: &Checks, split: &Split, arguments: &Fi
     if arguments.json { print_json(&evaluate::document(model, &record.held_out, 0, checks)) } else { Ok(()) }
 }
 
-fn judged_on(split: &Split) -> &'static str {
-    match split.held_out {
-        HeldOut::Rows(_) => "held-out rows",
-        HeldOut::Validation => "validation rows, which chose the epoch",
+/// How a fit went.
+fn course(report: &FitReport) -> String {
+    let ended = if report.stopped == Stopped::Patience { ", stopped early" } else { "" };
+    let best = report.best.map_or_else(String::new, |(_, epoch)| format!(", best epoch {epoch} of {}", report.history.len()));
+    format!("{} steps in {:.1} s{best}{ended}", report.steps, report.seconds)
+}
+
+/// One line a member of an ensemble, with its own log-likelihood; nothing for a single model.
+fn each_member(model: &TableModel) -> String {
+    let line = |(k, (m, weight)): (usize, (&Member, &f64))| {
+        let name = m.architecture.model.name();
+        format!("{:<15} {}; {name}, weight {weight:.3}, {}\n", format!("member {}", k + 1), nats(&m.held_out), course(&m.report))
+    };
+    let members = if model.members.len() > 1 { model.members.as_slice() } else { &[] };
+    members.iter().zip(model.mixture().weights()).enumerate().map(line).collect()
+}
+
+fn judged_on(split: &Split, weighting: Weighting) -> &'static str {
+    match (&split.held_out, weighting) {
+        (HeldOut::Rows(_), _) => "held-out rows",
+        (HeldOut::Validation, Weighting::Uniform) => "validation rows, which chose the epoch",
+        (HeldOut::Validation, Weighting::Validation) => "validation rows, which chose the epochs and the weights",
     }
 }
 

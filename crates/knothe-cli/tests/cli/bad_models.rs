@@ -72,8 +72,18 @@ fn damaged_files_are_refused_with_the_reason() {
     *flipped.last_mut().unwrap() ^= 1;
     refuses(folder.path(), &flipped, "the checksum does not fit the contents");
     refuses(folder.path(), &forged(|d| d["format"] = 2.into()), "format 2 is newer than 1");
-    refuses(folder.path(), &forged(|d| d["content"]["architecture"]["hidden"] = vec![60_000, 60_000].into()), "its architecture asks for");
-    refuses(folder.path(), &forged(|d| d["content"]["architecture"]["dim"] = 2.into()), "its schema and its architecture differ");
+    refuses(
+        folder.path(),
+        &forged(|d| d["content"]["members"][0]["architecture"]["hidden"] = vec![60_000, 60_000].into()),
+        "its architecture asks for",
+    );
+    refuses(
+        folder.path(),
+        &forged(|d| d["content"]["members"][0]["architecture"]["dim"] = 2.into()),
+        "its schema and its architecture differ",
+    );
+    refuses(folder.path(), &forged(|d| d["content"]["weights"] = vec![0.5].into()), "add up to 1");
+    refuses(folder.path(), &forged(|d| d["content"]["members"] = Value::Array(vec![])), "at least one member");
     refuses(folder.path(), &forged(|d| d["content"]["kind"] = "image".into()), "expected a model of a table, found kind \"image\"");
     // A length that no file has.
     refuses(folder.path(), &[&u64::MAX.to_le_bytes(), &bytes[8..]].concat(), "not a whole safetensors file");

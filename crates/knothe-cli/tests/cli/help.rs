@@ -72,6 +72,8 @@ fn help_of_fit_is_one_page() {
     for option in [
         "--out",
         "--model",
+        "--ensemble",
+        "--ensemble-weights",
         "--validation",
         "--epochs",
         "--batch",
@@ -112,6 +114,11 @@ fn options_that_cannot_be_are_usage_errors() {
         ("fit table.csv --out out.safetensors --lr -1", "expected a number above 0"),
         ("fit table.csv --out out.safetensors --lr=0", "expected a number above 0"),
         ("fit table.csv --out out.safetensors --missing guess", "'guess'"),
+        ("fit table.csv --out out.safetensors --model maf,resnet", "'resnet'"),
+        ("fit table.csv --out out.safetensors --ensemble 0", "'0'"),
+        ("fit table.csv --out out.safetensors --model maf,nsf --ensemble 1", "a member for each of the 2 models"),
+        ("fit table.csv --out out.safetensors --model maf,made_binary", "made_binary, of 0 and 1 alone"),
+        ("fit table.csv --out out.safetensors --ensemble-weights validation", "means nothing to a single model"),
         ("fit table.csv", "--out <FILE>"),
     ];
     for (arguments, expected) in cases {

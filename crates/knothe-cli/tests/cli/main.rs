@@ -4,6 +4,7 @@
 mod bad_models;
 mod bad_tables;
 mod commands;
+mod ensembles;
 mod fits;
 mod help;
 mod streams;

@@ -70,7 +70,12 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Reads a checkpoint.
     pub fn read(path: &Path) -> Result<Self> {
-        let (mut content, tensors) = file::read(path)?;
+        let (content, tensors) = file::read(path)?;
+        Checkpoint::parse(path, content, tensors)
+    }
+
+    /// What a file holds is a checkpoint, or an error that names the file.
+    pub(crate) fn parse(path: &Path, mut content: Value, tensors: Parameters) -> Result<Self> {
         let wrong = |reason: &str| Error::model_file(path, reason, "");
         if content["kind"] != "checkpoint" {
             return Err(wrong("not a checkpoint"));

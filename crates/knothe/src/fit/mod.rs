@@ -103,6 +103,9 @@ pub trait Observer {
     /// Called after every step; `false` stops the fit, with a checkpoint where there is a path for one.
     fn step(&mut self, progress: &Progress) -> bool;
 
+    /// Called before the fit of each member of an ensemble of `members`, `index` from 0.
+    fn member(&mut self, _index: usize, _members: usize) {}
+
     /// Called when something failed that the fit can do without, such as writing one checkpoint of many.
     fn warn(&mut self, _problem: &crate::Error) {}
 }

@@ -206,6 +206,9 @@ pub struct Architecture {
     /// The source, of the models that leave it open.
     #[serde(default)]
     pub source: SourceKind,
+    /// Whether the columns come in a random order, drawn from the seed, in the place of the table's.
+    #[serde(default)]
+    pub random_order: bool,
     /// Seeds the parameters' start.
     pub seed: u64,
 }
@@ -228,6 +231,7 @@ impl Architecture {
             mixing: Mixing::default(),
             batch_norm: false,
             source: SourceKind::default(),
+            random_order: false,
             seed,
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     error::Result,
     linear::{BatchNorm, Lu, Permutation, Rotation, RotationStart, TriangularAffine},
     placement::Placement,
+    random::{Purpose, stream},
     source::{Covariance, GaussianMixture as JointMixture, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
@@ -70,7 +71,7 @@ pub(super) fn map(a: &Architecture) -> Arc<dyn MonotoneMap> {
     }
 }
 
-/// z_j = U(x_j; θ_j(x_<j)), natural order next to the data.
+/// z_j = U(x_j; θ_j(x_<j)) in the model's order next to the data.
 fn masked_autoregressive(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
     let layer = |k| Autoregressive::new(network(a, k), map(a), place, rng).map(|m| Layer::InverseAutoregressive(Inverse::of(m)));
     (0..a.layers).rev().map(layer).collect()
@@ -82,11 +83,12 @@ fn inverse_autoregressive(a: &Architecture, place: &Placement, rng: &mut impl Rn
     (0..a.layers).rev().map(|k| Autoregressive::new(network(a, k), map.clone(), place, rng).map(Layer::Autoregressive)).collect()
 }
 
-/// x_A = σ(z_P) z_A + t(z_P); odd and even columns move in turn.
+/// x_A = σ(z_P) z_A + t(z_P); odd and even columns, in the model's order, move in turn.
 fn couplings(a: &Architecture, scale: Scale, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
     let map: Arc<dyn MonotoneMap> = Arc::new(Affine { scale });
+    let ranks = order(a).inverse();
     let layer = |k: usize| {
-        let moves: Vec<bool> = (0..a.dim).map(|j| (j + k) % 2 == 1).collect();
+        let moves: Vec<bool> = ranks.columns().iter().map(|rank| (rank + k) % 2 == 1).collect();
         Coupling::new(&moves, a.context_dim, &a.hidden, a.activation, map.clone(), place, rng).map(Layer::Coupling)
     };
     (0..a.layers).rev().map(layer).collect()
@@ -97,11 +99,16 @@ fn conditionals(a: &Architecture, k: usize, law: Arc<dyn Conditional>, place: &P
     Ok(Source::Autoregressive(AutoregressiveDensity::new(network(a, k), law, place, rng)?))
 }
 
+/// The order of the columns next to the data.
+fn order(a: &Architecture) -> Order {
+    if a.random_order { Order::random(a.dim, &mut stream(a.seed, Purpose::Order, 0)) } else { Order::natural(a.dim) }
+}
+
 /// The masked network of the k-th layer from the data. The order is reversed from layer to layer, unless something else mixes.
 fn network(a: &Architecture, k: usize) -> MadeConfig {
-    let natural = Order::natural(a.dim);
+    let order = order(a);
     MadeConfig {
-        order: if k.is_multiple_of(2) || a.mixing != Mixing::Reversed { natural } else { natural.reversed() },
+        order: if k.is_multiple_of(2) || a.mixing != Mixing::Reversed { order } else { order.reversed() },
         context_dim: a.context_dim,
         hidden: a.hidden.clone(),
         parameters: 0,

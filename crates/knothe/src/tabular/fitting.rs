@@ -2,68 +2,22 @@
 
 use std::path::Path;
 
-use super::model::{FitRecord, LogLikelihood, Scoring, TableModel, log_prob};
+use super::{
+    HeldOut, Member, Resume, Split, Weighting,
+    member::{path_of, restored, write_finished},
+    model::{FitRecord, LogLikelihood, Scoring, TableModel, log_prob},
+};
 use crate::{
-    conditioner::Order,
     data::{Rows, Schema},
     density::Density,
     error::{Error, Result},
     fit::{Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Stopped, fit},
+    mixture::Mixture,
     models::{Architecture, Model, TabularFlow},
     placement::Placement,
-    random::{Purpose, stream},
+    simplex::likeliest_weights,
 };
 use burn::module::Module;
-
-/// The rows that a fit reads, those that choose its epoch, and those held out of both.
-#[derive(Clone, Debug)]
-pub struct Split {
-    /// Fitted to.
-    pub train: Rows,
-    /// Choose the epoch.
-    pub validation: Rows,
-    /// Judge the result.
-    pub held_out: HeldOut,
-}
-
-/// Where the held-out log-likelihood comes from.
-#[derive(Clone, Debug)]
-pub enum HeldOut {
-    /// Rows that nothing else has seen.
-    Rows(Rows),
-    /// The validation rows, which have chosen the epoch; on the side of the optimist.
-    Validation,
-}
-
-impl Split {
-    /// A random split, 80 % to fit, 10 % to choose the epoch and 10 % held out; at least one row each.
-    ///
-    /// Fails on fewer than 3 rows; `path` names their table.
-    pub fn random(path: &Path, rows: &Rows, schema: &Schema, seed: u64) -> Result<Self> {
-        if rows.n < 3 {
-            let problem = format!("expected at least 3 rows, to fit, to validate and to hold out, found {}", rows.n);
-            return Err(Error::table(path, problem, "--validation names a table to validate with"));
-        }
-        let order = Order::random(rows.n, &mut stream(seed, Purpose::Split, 0));
-        let tenth = (rows.n / 10).max(1);
-        let pick = |positions: &[usize]| {
-            let mut positions = positions.to_vec();
-            positions.sort_unstable();
-            rows.pick(&positions, schema)
-        };
-        let (rest, held_out) = order.columns().split_at(rows.n - tenth);
-        let (train, validation) = rest.split_at(rest.len() - tenth);
-        Ok(Split { train: pick(train), validation: pick(validation), held_out: HeldOut::Rows(pick(held_out)) })
-    }
-
-    /// The rows that judge the result.
-    pub fn judge(&self) -> &Rows {
-        match &self.held_out {
-            HeldOut::Rows(rows) => rows,
-            HeldOut::Validation => &self.validation,
-        }
-    }
-}
 
 /// What to fit, and how.
 pub struct FitTable<'a> {
@@ -73,19 +27,26 @@ pub struct FitTable<'a> {
     pub split: &'a Split,
     /// The columns, with their shifts and scales set.
     pub schema: &'a Schema,
-    /// The model.
-    pub architecture: &'a Architecture,
-    /// The settings.
+    /// The model of each member of the ensemble; one alone is an ordinary fit.
+    pub architectures: &'a [Architecture],
+    /// Where the weights of the members come from.
+    pub weighting: Weighting,
+    /// The settings. The k-th member, from 0, is fitted with the seed + k, so that it reads the rows in an order of its own.
     pub config: &'a FitConfig,
     /// Device and precision.
     pub place: &'a Placement,
 }
 
-/// Fits a model to the rows of a table, and the full Gaussian before it. Nothing where the observer has stopped the fit.
+/// Fits the members of a model to the rows of a table, one after another, and the full Gaussian before them. Nothing where the
+/// observer has stopped the fit.
+///
+/// Checkpoints of the first member go to the path given, those of the k-th, from 0, to that path with `.k` at its end. A member
+/// that is fitted takes the place of its checkpoint, so [`Resume`] finds it; the caller removes them all
+/// ([`remove_checkpoints`](super::remove_checkpoints)) when the result is safe.
 pub fn fit_table(
     job: &FitTable,
     checkpoints: Option<&Checkpoints>,
-    resume: Option<Checkpoint>,
+    resume: Option<Resume>,
     observer: &mut impl Observer,
 ) -> Result<Option<TableModel>> {
     let train = dataset(job, &job.split.train)?;
@@ -94,24 +55,74 @@ pub fn fit_table(
     if let Err(problem) = &gaussian {
         observer.warn(problem);
     }
-    let density = job.architecture.build(job.place)?;
-    // A closed-form start is already the maximum of the likelihood.
-    let closed = FitConfig { epochs: 0, steps: None, ..job.config.clone() };
-    let config = if job.architecture.model == Model::Gaussian { &closed } else { job.config };
-    let (flow, report) = fit(density, &train, &validation, config, checkpoints, resume, observer)?;
-    if report.stopped == Stopped::Interrupted {
-        return Ok(None);
+    let (mut members, mut flows) = (Vec::new(), Vec::new());
+    let (finished, mut running) = resume.map_or((Vec::new(), None), |r| (r.finished, r.running));
+    for (path, member, tensors) in finished {
+        flows.push(restored(&path, &member, tensors, job.place)?);
+        members.push(member);
     }
+    for index in members.len()..job.architectures.len() {
+        observer.member(index, job.architectures.len());
+        let at = |c: &Checkpoints, index| Checkpoints { path: path_of(&c.path, index), ..c.clone() };
+        let own = checkpoints.map(|c| at(c, index));
+        let Some((member, flow)) = fit_member(job, index, (&train, &validation), own.as_ref(), running.take(), observer)? else {
+            return Ok(None);
+        };
+        if let (Some(c), Some(own)) = (checkpoints, own) {
+            // An older fit's checkpoint of the next member is not one of this fit's.
+            remove(&at(c, index + 1).path);
+            if let Err(problem) = write_finished(&own.path, &own.job, &member, &flow) {
+                observer.warn(&problem);
+            }
+        }
+        members.push(member);
+        flows.push(flow);
+    }
+    let weights = weights(job, &flows)?;
+    let mixture = Mixture::weighted(flows, weights)?;
     let record = FitRecord {
         version: env!("CARGO_PKG_VERSION").into(),
         table: job.table.into(),
         rows: (job.split.train.n, job.split.validation.n, if let HeldOut::Rows(rows) = &job.split.held_out { rows.n } else { 0 }),
-        config: config.clone(),
-        report,
-        held_out: judged(job, &flow)?,
+        weighting: job.weighting,
+        held_out: judged(job, &mixture)?,
         gaussian: gaussian.ok(),
     };
-    Ok(Some(TableModel::new(job.architecture.clone(), job.schema.clone(), record, flow, job.place.clone())))
+    Ok(Some(TableModel::new(members, job.schema.clone(), record, mixture, job.place.clone())))
+}
+
+/// Fits one member.
+fn fit_member(
+    job: &FitTable,
+    index: usize,
+    (train, validation): (&Dataset, &Dataset),
+    checkpoints: Option<&Checkpoints>,
+    resume: Option<Checkpoint>,
+    observer: &mut impl Observer,
+) -> Result<Option<(Member, TabularFlow)>> {
+    let architecture = &job.architectures[index];
+    let mut config = FitConfig { seed: job.config.seed.wrapping_add(index as u64), ..job.config.clone() };
+    // A closed-form start is already the maximum of the likelihood.
+    if architecture.model == Model::Gaussian {
+        config = FitConfig { epochs: 0, steps: None, ..config };
+    }
+    let (flow, report) = fit(architecture.build(job.place)?, train, validation, &config, checkpoints, resume, observer)?;
+    if report.stopped == Stopped::Interrupted {
+        return Ok(None);
+    }
+    let member = Member { architecture: architecture.clone(), config, report, held_out: judged(job, &flow)? };
+    Ok(Some((member, flow)))
+}
+
+/// The weights of the members.
+fn weights(job: &FitTable, flows: &[TabularFlow]) -> Result<Vec<f64>> {
+    if job.weighting == Weighting::Uniform || flows.len() < 2 {
+        return Ok(vec![1.0 / flows.len() as f64; flows.len()]);
+    }
+    let rows = &job.split.validation;
+    let of = |flow| log_prob(job.schema, flow, job.place, rows, Scoring::default());
+    let log_prob = flows.iter().map(of).collect::<Result<Vec<_>>>()?;
+    Ok(likeliest_weights(&log_prob, rows.weights.as_deref()).map_err(|e| in_file(e, rows))?.weights)
 }
 
 /// The held-out log-likelihood of the full Gaussian of the training rows.
@@ -122,9 +133,9 @@ fn gaussian(job: &FitTable, train: &Dataset) -> Result<LogLikelihood> {
     judged(job, &gaussian.valid())
 }
 
-fn judged(job: &FitTable, flow: &TabularFlow) -> Result<LogLikelihood> {
+fn judged(job: &FitTable, density: &impl Density) -> Result<LogLikelihood> {
     let rows = job.split.judge();
-    let log_prob = log_prob(job.schema, flow, job.place, rows, Scoring::default())?;
+    let log_prob = log_prob(job.schema, density, job.place, rows, Scoring::default())?;
     Ok(LogLikelihood::of(&log_prob, rows.weights.as_deref()))
 }
 
@@ -134,10 +145,19 @@ fn dataset(job: &FitTable, rows: &Rows) -> Result<Dataset> {
     let (dim, context_dim) = (job.schema.dim(), job.schema.context_dim());
     let offset = LogLikelihood::of(&ladj, rows.weights.as_deref()).mean;
     let context = job.schema.context_to_model(rows.context.clone());
-    let data = Dataset::new(x, dim, context, context_dim, rows.weights.clone(), job.place).map_err(|problem| match problem {
-        // The data set counts its own rows; the user's are those of the file.
-        Error::NotFinite { what, rows: at } => Error::NotFinite { what, rows: at.iter().map(|&i| rows.index[i] as usize).collect() },
-        other => other,
-    })?;
+    let data = Dataset::new(x, dim, context, context_dim, rows.weights.clone(), job.place).map_err(|e| in_file(e, rows))?;
     Ok(data.with_lattice(widths)?.with_offset(offset))
+}
+
+/// An error that counts the rows of a part of the table, counting those of the file as the user does.
+fn in_file(error: Error, part: &Rows) -> Error {
+    match error {
+        Error::NotFinite { what, rows } => Error::NotFinite { what, rows: rows.iter().map(|&i| part.index[i] as usize).collect() },
+        other => other,
+    }
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
 }

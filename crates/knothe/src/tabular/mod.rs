@@ -1,7 +1,11 @@
-//! A density of a table: a schema, a flow over its standardised columns, and how it was fitted. What model files hold.
+//! A density of a table: a schema, a mixture of flows over its standardised columns, and how they were fitted. What model files hold.
 
 mod fitting;
+mod member;
 mod model;
+mod split;
 
-pub use fitting::{FitTable, HeldOut, Split, fit_table};
+pub use fitting::{FitTable, fit_table};
+pub use member::{Member, Resume, Weighting, remove_checkpoints};
 pub use model::{FitRecord, LogLikelihood, Scoring, TableModel};
+pub use split::{HeldOut, Split};

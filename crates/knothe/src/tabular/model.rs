@@ -6,14 +6,16 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::{Member, Weighting};
 use crate::{
     bijection::Given,
     data::{Column, Preprocess, Rows, Schema},
     density::{Density, Exactness},
     error::{Error, Result},
     file,
-    fit::{EVALUATION_ROWS, FitConfig, FitReport},
-    models::{Architecture, TabularFlow},
+    fit::EVALUATION_ROWS,
+    mixture::Mixture,
+    models::TabularFlow,
     parameters,
     placement::{Placement, Precision, values},
     random::{Purpose, stream},
@@ -54,10 +56,8 @@ pub struct FitRecord {
     pub table: String,
     /// Rows fitted to, rows that chose the epoch, and rows held out of both.
     pub rows: (usize, usize, usize),
-    /// The settings.
-    pub config: FitConfig,
-    /// What the fit did.
-    pub report: FitReport,
+    /// Where the weights of the members come from.
+    pub weighting: Weighting,
     /// The held-out log-likelihood.
     pub held_out: LogLikelihood,
     /// The held-out log-likelihood of the full Gaussian of the same rows, where the rows have one.
@@ -79,16 +79,16 @@ impl Default for Scoring {
     }
 }
 
-/// A density of the columns of a table.
+/// A density of the columns of a table: a mixture of one flow or more.
 #[derive(Clone, Debug)]
 pub struct TableModel {
-    /// What the flow is made of.
-    pub architecture: Architecture,
+    /// What each member of the mixture is, and how it was fitted.
+    pub members: Vec<Member>,
     /// The columns.
     pub schema: Schema,
     /// How it was fitted.
     pub record: FitRecord,
-    flow: TabularFlow,
+    mixture: Mixture<TabularFlow>,
     place: Placement,
 }
 
@@ -96,13 +96,13 @@ impl TableModel {
     /// Rows that share a stream of random numbers in [`TableModel::sample`].
     pub const SAMPLE_BLOCK: usize = EVALUATION_ROWS;
 
-    pub(super) fn new(architecture: Architecture, schema: Schema, record: FitRecord, flow: TabularFlow, place: Placement) -> Self {
-        TableModel { architecture, schema, record, flow, place }
+    pub(super) fn new(members: Vec<Member>, schema: Schema, record: FitRecord, mixture: Mixture<TabularFlow>, place: Placement) -> Self {
+        TableModel { members, schema, record, mixture, place }
     }
 
-    /// The flow over the standardised columns.
-    pub fn flow(&self) -> &TabularFlow {
-        &self.flow
+    /// The flows over the standardised columns, in the order of the members, and their weights.
+    pub fn mixture(&self) -> &Mixture<TabularFlow> {
+        &self.mixture
     }
 
     /// Device and precision.
@@ -117,20 +117,22 @@ impl TableModel {
 
     /// The numbers that the model's file holds.
     pub fn parameters(&self) -> usize {
-        parameters::count(&self.flow)
+        parameters::count(&self.mixture)
     }
 
     /// log q(x | context) of each row in the units of the file: densities for continuous columns, masses for integer ones.
     pub fn log_prob(&self, rows: &Rows, scoring: Scoring) -> Result<Vec<f64>> {
-        log_prob(&self.schema, &self.flow, &self.place, rows, scoring)
+        log_prob(&self.schema, &self.mixture, &self.place, rows, scoring)
     }
 
     /// The probability integral transform of each row, row-major `[n, dim]`: uniform and independent when the model is right.
     pub fn to_uniform(&self, rows: &Rows, seed: u64) -> Result<Vec<f64>> {
         let (x, _, context) = self.schema.to_model(rows, seed);
         let (dim, width) = (self.schema.dim(), self.schema.context_dim());
-        in_batches([(&x, dim), (&context, width)], rows.n, &self.place, |x, context| {
-            Ok(values(self.flow.to_uniform(x, &Given { context, seed })?))
+        in_batches([(&x, dim), (&context, width)], rows.n, &self.place, |start, x, context| {
+            // Batches that share their random numbers would not be independent.
+            let seed = seed.wrapping_add(start as u64);
+            Ok(values(self.mixture.to_uniform(x, &Given { context, seed })?))
         })
     }
 
@@ -154,7 +156,7 @@ impl TableModel {
             let rows = EVALUATION_ROWS.min(n - start);
             let context = (width > 0).then(|| self.place.tensor(context[start * width..(start + rows) * width].to_vec(), [rows, width]));
             let mut rng = stream(seed, Purpose::Sample, (first / EVALUATION_ROWS + index) as u64);
-            let x = values(self.flow.sample(rows, &Given::context(context.as_ref()), &mut rng)?);
+            let x = values(self.mixture.sample(rows, &Given::context(context.as_ref()), &mut rng)?);
             if let Some(at) = x.iter().position(|v| !v.is_finite()) {
                 return Err(Error::NotFinite { what: "a sample".into(), rows: vec![first + start + at / self.schema.dim()] });
             }
@@ -163,16 +165,17 @@ impl TableModel {
         self.schema.to_file(all, n)
     }
 
-    /// Writes the model file: one safetensors file with the architecture, the schema and the record in its header.
+    /// Writes the model file: one safetensors file with the members, the schema and the record in its header.
     pub fn save(&self, path: &Path) -> Result<()> {
         let content = serde_json::json!({
             "kind": "table",
-            "architecture": self.architecture,
+            "members": self.members,
+            "weights": self.mixture.weights(),
             "precision": self.place.precision,
             "schema": self.schema,
             "fit": self.record,
         });
-        file::write(path, &content, &parameters::collect(&self.flow))
+        file::write(path, &content, &parameters::collect(&self.mixture))
     }
 
     /// Reads a model file onto a device by name (`cpu`, `cuda`, `vulkan`).
@@ -184,25 +187,32 @@ impl TableModel {
         }
         let mut take = |key: &str| content[key].take();
         let part = |key: &str, e: serde_json::Error| wrong(format!("its {key} cannot be read: {e}"));
-        let architecture: Architecture = serde_json::from_value(take("architecture")).map_err(|e| part("architecture", e))?;
+        let members: Vec<Member> = serde_json::from_value(take("members")).map_err(|e| part("members", e))?;
+        let weights: Vec<f64> = serde_json::from_value(take("weights")).map_err(|e| part("weights", e))?;
         let precision: Precision = serde_json::from_value(take("precision")).map_err(|e| part("precision", e))?;
         let schema: Schema = serde_json::from_value(take("schema")).map_err(|e| part("schema", e))?;
         let record: FitRecord = serde_json::from_value(take("fit")).map_err(|e| part("record of the fit", e))?;
-        if (schema.dim(), schema.context_dim()) != (architecture.dim, architecture.context_dim) {
+        let columns = |m: &Member| (m.architecture.dim, m.architecture.context_dim);
+        if members.iter().any(|m| columns(m) != (schema.dim(), schema.context_dim())) {
             return Err(wrong("its schema and its architecture differ in their columns".into()));
         }
         let held: usize = tensors.values().map(|t| t.num_elements()).sum();
-        if architecture.size() > held.saturating_mul(4).saturating_add(1_000) {
-            return Err(wrong(format!("its architecture asks for {} parameters or more, and it holds {held}", architecture.size())));
+        let asked = members.iter().fold(0usize, |sum, m| sum.saturating_add(m.architecture.size()));
+        if asked > held.saturating_mul(4).saturating_add(1_000) {
+            return Err(wrong(format!("its architecture asks for {asked} parameters or more, and it holds {held}")));
         }
         let place = Placement::named(device, precision)?;
-        let flow = architecture.build(&place).and_then(|flow| parameters::restore(flow, tensors)).map_err(|e| wrong(e.to_string()))?;
-        Ok(TableModel { architecture, schema, record, flow: flow.valid(), place })
+        let flows = members.iter().map(|m| m.architecture.build(&place)).collect::<Result<_>>();
+        let mixture = flows
+            .and_then(|flows| Mixture::weighted(flows, weights))
+            .and_then(|mixture| parameters::restore(mixture, tensors))
+            .map_err(|e| wrong(e.to_string()))?;
+        Ok(TableModel { members, schema, record, mixture: mixture.valid(), place })
     }
 }
 
-/// log q(x | context) of each row in the units of the file, for a flow over the standardised columns of a schema.
-pub(super) fn log_prob(schema: &Schema, flow: &TabularFlow, place: &Placement, rows: &Rows, scoring: Scoring) -> Result<Vec<f64>> {
+/// log q(x | context) of each row in the units of the file, for a density q of the standardised columns of a schema.
+pub(super) fn log_prob(schema: &Schema, q: &impl Density, place: &Placement, rows: &Rows, scoring: Scoring) -> Result<Vec<f64>> {
     let bound = Preprocess::new(schema).exactness() == Exactness::LowerBound;
     let samples = if bound { scoring.samples.max(1) } else { 1 };
     let mut total: Vec<f64> = Vec::new();
@@ -210,7 +220,7 @@ pub(super) fn log_prob(schema: &Schema, flow: &TabularFlow, place: &Placement, r
         let seed = scoring.seed.wrapping_add(k);
         let (x, ladj, context) = schema.to_model(rows, seed);
         let parts = [(x.as_slice(), schema.dim()), (context.as_slice(), schema.context_dim())];
-        let mut one = in_batches(parts, rows.n, place, |x, context| Ok(values(flow.log_prob(x, &Given { context, seed })?)))?;
+        let mut one = in_batches(parts, rows.n, place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed })?)))?;
         one.iter_mut().zip(&ladj).for_each(|(l, ladj)| *l += ladj);
         match k {
             0 => total = one,
@@ -221,12 +231,12 @@ pub(super) fn log_prob(schema: &Schema, flow: &TabularFlow, place: &Placement, r
     Ok(total)
 }
 
-/// What `evaluate` makes of rows and their context, given as values in row-major order and a number of columns, a batch at a time.
+/// What `evaluate` makes of rows and their context, given as values in row-major order and a number of columns, a batch at a time; it is told the first row.
 fn in_batches(
     [x, context]: [(&[f64], usize); 2],
     n: usize,
     place: &Placement,
-    evaluate: impl Fn(Tensor<2>, Option<&Tensor<2>>) -> Result<Vec<f64>>,
+    evaluate: impl Fn(usize, Tensor<2>, Option<&Tensor<2>>) -> Result<Vec<f64>>,
 ) -> Result<Vec<f64>> {
     let mut all = Vec::with_capacity(n);
     for start in (0..n).step_by(EVALUATION_ROWS) {
@@ -236,7 +246,7 @@ fn in_batches(
             None => Err(Error::shape("rows", format!("{n} × {columns} values"), values.len())),
         };
         let given = if context.1 > 0 { Some(part(context)?) } else { None };
-        all.extend(evaluate(part(x)?, given.as_ref())?);
+        all.extend(evaluate(start, part(x)?, given.as_ref())?);
     }
     Ok(all)
 }

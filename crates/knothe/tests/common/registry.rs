@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use knothe::{
-    Bijection, Compose, Flow, Inverse, Layer, Placement, Result,
+    Bijection, Compose, Flow, Inverse, Layer, Mixture, Placement, Result,
     conditioner::{Activation, Degrees, MadeConfig, Order},
     linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, RotationStart, TriangularAffine},
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
@@ -266,6 +266,24 @@ pub fn masses() -> Vec<(Entry<Source>, usize)> {
         }
     }
     all
+}
+
+/// Mixtures of flows of different families: a normal under layers, Student's t, and a mixture of Gaussians.
+pub fn mixtures() -> Vec<Entry<Mixture<Real>>> {
+    let one = |(dim, context_dim): (usize, usize)| {
+        let build: Build<Mixture<Real>> = Box::new(move |place, rng| {
+            let normal =
+                Flow::new(Source::Normal(Normal::new(dim, place)), (flow_of(2, dim, context_dim).build)(place, rng)?, context_dim)?;
+            let tails = Source::StudentT(StudentT::new(dim, 5.0, place)?);
+            let tails = Flow::new(tails, (flow_of(1, dim, context_dim).build)(place, rng)?, context_dim)?;
+            let apart = Source::GaussianMixture(source::GaussianMixture::new(dim, 3, Covariance::Diagonal, place, rng)?);
+            let apart = Flow::new(apart, Compose::new(dim, Vec::new()), context_dim)?;
+            Mixture::weighted(vec![normal, tails, apart], vec![0.5, 0.3, 0.2])
+        });
+        let name = format!("mixture of three, D = {dim}, context {context_dim}");
+        Entry { name, dim, context_dim, order: None, near_identity: true, build }
+    };
+    [(1, 0), (2, 0), (2, 2), (5, 0)].map(one).into()
 }
 
 /// Every density over the reals.

@@ -1,0 +1,60 @@
+//! Which rows of a table are fitted to, which choose the epoch, and which judge the result.
+
+use std::path::Path;
+
+use crate::{
+    conditioner::Order,
+    data::{Rows, Schema},
+    error::{Error, Result},
+    random::{Purpose, stream},
+};
+
+/// The rows that a fit reads, those that choose its epoch, and those held out of both.
+#[derive(Clone, Debug)]
+pub struct Split {
+    /// Fitted to.
+    pub train: Rows,
+    /// Choose the epoch.
+    pub validation: Rows,
+    /// Judge the result.
+    pub held_out: HeldOut,
+}
+
+/// Where the held-out log-likelihood comes from.
+#[derive(Clone, Debug)]
+pub enum HeldOut {
+    /// Rows that nothing else has seen.
+    Rows(Rows),
+    /// The validation rows, which have chosen the epoch; on the side of the optimist.
+    Validation,
+}
+
+impl Split {
+    /// A random split, 80 % to fit, 10 % to choose the epoch and 10 % held out; at least one row each.
+    ///
+    /// Fails on fewer than 3 rows; `path` names their table.
+    pub fn random(path: &Path, rows: &Rows, schema: &Schema, seed: u64) -> Result<Self> {
+        if rows.n < 3 {
+            let problem = format!("expected at least 3 rows, to fit, to validate and to hold out, found {}", rows.n);
+            return Err(Error::table(path, problem, "--validation names a table to validate with"));
+        }
+        let order = Order::random(rows.n, &mut stream(seed, Purpose::Split, 0));
+        let tenth = (rows.n / 10).max(1);
+        let pick = |positions: &[usize]| {
+            let mut positions = positions.to_vec();
+            positions.sort_unstable();
+            rows.pick(&positions, schema)
+        };
+        let (rest, held_out) = order.columns().split_at(rows.n - tenth);
+        let (train, validation) = rest.split_at(rest.len() - tenth);
+        Ok(Split { train: pick(train), validation: pick(validation), held_out: HeldOut::Rows(pick(held_out)) })
+    }
+
+    /// The rows that judge the result.
+    pub fn judge(&self) -> &Rows {
+        match &self.held_out {
+            HeldOut::Rows(rows) => rows,
+            HeldOut::Validation => &self.validation,
+        }
+    }
+}
