@@ -84,7 +84,7 @@ pub struct FitArguments {
     /// Residual masked networks
     #[arg(long)]
     pub residual: bool,
-    /// Activation of hidden layers: silu (smooth: best on small tables), relu (faster to learn large ones), tanh or elu
+    /// Activation of hidden layers: silu, relu (large tables), tanh or elu
     #[arg(long, value_name = "NAME", default_value = "silu", hide_possible_values = true)]
     pub activation: ActivationName,
     /// Passes over the rows
