@@ -42,6 +42,7 @@ pub mod file;
 pub mod fit;
 mod flow;
 mod inverse;
+mod kernels;
 pub mod linear;
 mod mixture;
 pub mod models;

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation::softplus};
 use serde::{Deserialize, Serialize};
 
 use super::{MonotoneMap, check_theta, part};
-use crate::error::Result;
+use crate::{error::Result, kernels::Real};
 
 /// How far a log-scale can go: |log σ| < 7, so one layer stretches by less than 1,100.
 const BOUND: f64 = 7.0;
@@ -17,6 +17,22 @@ pub(crate) fn bounded<const D: usize>(s: Tensor<D>) -> Tensor<D> {
     let s = s.clamp(-SATURATED, SATURATED);
     let root = (s.clone().powi_scalar(2) / (BOUND * BOUND) + 1.0).sqrt();
     s / root
+}
+
+/// b(s) of one number, and b′(s) = (1 + (s/7)²)^(−3/2).
+pub(crate) fn bounded_with_slope<T: Real>(s: T) -> (T, T) {
+    let far = T::of(SATURATED);
+    // Comparisons, because the least and the greatest of a number and NaN would be the number.
+    let s = if s > far {
+        far
+    } else if s < -far {
+        -far
+    } else {
+        s
+    };
+    let square = s * s / T::of(BOUND * BOUND) + T::one();
+    let root = square.sqrt();
+    (s / root, T::one() / (square * root))
 }
 
 /// The s with b(s) = `log_scale`, for |`log_scale`| < 7.

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 pub use affine::{Affine, Scale};
-pub(crate) use affine::{bounded, unbounded};
+pub(crate) use affine::{bounded, bounded_with_slope, unbounded};
 pub use composed::Composed;
 pub use deep_sigmoidal::DeepSigmoidal;
 pub use discrete::{Bernoulli, Categorical};

@@ -18,6 +18,7 @@ use burn::tensor::{
 use super::{MonotoneMap, bounded, check_theta, root, special::log_sum_exp};
 use crate::{
     error::{Error, Result},
+    kernels,
     placement::Placement,
 };
 
@@ -50,7 +51,11 @@ pub(super) fn logit_of_mixture<const D: usize>(
 
 /// Offsets evenly spread over ±`spread`/2, `[units]`.
 pub(super) fn spread_offsets(units: usize, spread: f64) -> Vec<f64> {
-    (0..units).map(|i| spread * ((i as f64 + 0.5) / units as f64 - 0.5)).collect()
+    (0..units).map(|i| spread_offset(i, units, spread)).collect()
+}
+
+fn spread_offset(i: usize, units: usize, spread: f64) -> f64 {
+    spread * ((i as f64 + 0.5) / units as f64 - 0.5)
 }
 
 /// Checks the number of units of a map.
@@ -64,19 +69,31 @@ impl MonotoneMap for Sigmoidal {
     }
 
     fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
-        let units = self.0;
-        check_units("units of a sigmoidal map", units)?;
+        check_units("units of a sigmoidal map", self.0)?;
         check_theta(&x, &theta, self.parameters())?;
+        Ok(kernels::value(self, &x, &theta).unwrap_or_else(|| self.composed(x, theta)))
+    }
+
+    fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        root::inverse(self, y, theta)
+    }
+}
+
+impl Sigmoidal {
+    /// The offset at which the i-th unit starts.
+    pub(crate) fn start(self, i: usize) -> f64 {
+        spread_offset(i, self.0, SPREAD)
+    }
+
+    /// T and log T′ from tensor operations.
+    fn composed(self, x: Tensor<2>, theta: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
+        let units = self.0;
         let start = Placement::of(&theta).tensor(spread_offsets(units, SPREAD), [1, units, 1]);
         let third = |index: usize| theta.clone().narrow(1, index * units, units);
         let log_slope = bounded(third(1));
         let p = x.unsqueeze_dim::<3>(1) * log_slope.clone().exp() + third(2) + start;
         let (y, ladj) = logit_of_mixture(log_softmax(third(0), 1), p, log_slope, 1);
-        Ok((y.squeeze_dim(1), ladj.squeeze_dim(1)))
-    }
-
-    fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
-        root::inverse(self, y, theta)
+        (y.squeeze_dim(1), ladj.squeeze_dim(1))
     }
 }
 
@@ -129,5 +146,14 @@ mod tests {
         let flattest = -1.0 / (1.0f64 + 1.0 / 49.0).sqrt();
         // The other unit's share is below e^(−1e4).
         assert!(ladj.iter().all(|l| (l - flattest).abs() < 16.0 * f64::EPSILON), "{ladj:?}");
+    }
+
+    #[test]
+    fn the_kernel_is_the_composed_form() {
+        for (precision, epsilon) in [(Precision::F64, f64::EPSILON), (Precision::F32, f64::from(f32::EPSILON))] {
+            for extent in [1.0, 8.0] {
+                kernels::agree(|x, theta| Ok(Sigmoidal(5).composed(x, theta)), &Sigmoidal(5), precision, extent, 2000.0 * epsilon);
+            }
+        }
     }
 }

@@ -1,0 +1,77 @@
+//! The deep sigmoidal map in one pass; see [`crate::univariate::Sigmoidal`] for the formula.
+//!
+//! With p_i = a_i x + b_i, shares π_i ∝ w_i σ(p_i) and ρ_i ∝ w_i σ(−p_i), each of sum 1, and κ_i ∝ a_i π_i ρ_i / w_i, for a loss L with
+//! ∂L/∂y = g and ∂L/∂ log T′ = h,
+//!
+//! - ∂L/∂p_i = (g − h) π_i σ(−p_i) + (g + h) ρ_i σ(p_i) + h κ_i (σ(−p_i) − σ(p_i)),
+//! - ∂L/∂ log w_i = (g − h) π_i − (g + h) ρ_i + h κ_i. These sum to −h, so that the logit of w_i gets ∂L/∂ log w_i + h w_i,
+//! - ∂L/∂ log a_i = x a_i ∂L/∂p_i + h κ_i, ∂L/∂b_i = ∂L/∂p_i and ∂L/∂x = Σ_i a_i ∂L/∂p_i.
+
+use super::{Real, elementwise::ScalarMap};
+use crate::univariate::{Sigmoidal, bounded_with_slope};
+
+/// x − log Σ exp in the place of each x. As a difference from the largest, it keeps the digits of small differences.
+fn log_softmax<T: Real>(terms: &mut [T]) {
+    let most = terms.iter().copied().fold(T::min_value(), T::max);
+    let log_sum = terms.iter().fold(T::zero(), |sum, &t| sum + (t - most).exp()).ln();
+    terms.iter_mut().for_each(|t| *t = (*t - most) - log_sum);
+}
+
+/// log Σ exp; −∞ where each term is.
+fn log_sum_exp<T: Real>(terms: &[T]) -> T {
+    let most = terms.iter().copied().fold(T::min_value(), T::max);
+    terms.iter().fold(T::zero(), |sum, &t| sum + (t - most).exp()).ln() + most
+}
+
+impl Sigmoidal {
+    /// log π, log ρ and log(a π ρ / w), a third of `work` each; `p(i, p_i)` gets every p.
+    fn shares<T: Real>(&self, x: T, theta: &[T], log_total: T, work: &mut [T], mut p: impl FnMut(usize, T)) -> (T, T) {
+        let units = self.0;
+        let (below, rest) = work.split_at_mut(units);
+        let (above, slope) = rest.split_at_mut(units);
+        for i in 0..units {
+            let (log_slope, _) = bounded_with_slope(theta[units + i]);
+            let at = x * log_slope.exp() + theta[2 * units + i] + T::of(self.start(i));
+            p(i, at);
+            let rest = (-at.abs()).exp().ln_1p();
+            below[i] = theta[i] - log_total + (at.min(T::zero()) - rest);
+            above[i] = theta[i] - log_total + ((-at).min(T::zero()) - rest);
+            slope[i] = log_slope;
+        }
+        let y = log_sum_exp(below) - log_sum_exp(above);
+        log_softmax(below);
+        log_softmax(above);
+        for i in 0..units {
+            slope[i] = slope[i] + below[i] + above[i] - (theta[i] - log_total);
+        }
+        (y, log_sum_exp(slope))
+    }
+}
+
+impl ScalarMap for Sigmoidal {
+    fn value<T: Real>(&self, x: T, theta: &[T], work: &mut [T]) -> (T, T) {
+        self.shares(x, theta, log_sum_exp(&theta[..self.0]), work, |_, _| ())
+    }
+
+    fn gradient<T: Real>(&self, x: T, theta: &[T], g: T, h: T, into: &mut [T], work: &mut [T]) -> T {
+        let units = self.0;
+        let log_total = log_sum_exp(&theta[..units]);
+        let (_, ladj) = self.shares(x, theta, log_total, work, |i, p| into[2 * units + i] = p);
+        let mut gx = T::zero();
+        for i in 0..units {
+            let (pi, rho, kappa) = (work[i].exp(), work[units + i].exp(), (work[2 * units + i] - ladj).exp());
+            let (log_slope, bounded) = bounded_with_slope(theta[units + i]);
+            let p = into[2 * units + i];
+            let far = (-p.abs()).exp();
+            let (small, large) = (far / (T::one() + far), T::one() / (T::one() + far));
+            let (below, above) = if p > T::zero() { (large, small) } else { (small, large) };
+            let gp = (g - h) * pi * above + (g + h) * rho * below + h * kappa * (above - below);
+            let slope = log_slope.exp();
+            into[i] = (g - h) * pi - (g + h) * rho + h * kappa + h * (theta[i] - log_total).exp();
+            into[units + i] = (x * slope * gp + h * kappa) * bounded;
+            into[2 * units + i] = gp;
+            gx = gx + slope * gp;
+        }
+        gx
+    }
+}
