@@ -45,6 +45,7 @@ mod inverse;
 pub mod linear;
 mod mixture;
 pub mod models;
+pub mod moments;
 mod number;
 pub mod objective;
 pub mod parameters;
