@@ -165,11 +165,22 @@ pub struct EvaluateArguments {
 /// Print what a model file holds: architecture, columns, and how it was fitted
 #[derive(Args, Debug)]
 #[command(after_help = "\
+With --moments: mean, variance, skewness and excess kurtosis of each column given the columns before
+it, as CSV, at each row of --at, or at the mean row. They need a model of one autoregressive layer
+over a standard normal source (--layers 1); with --form generative they are exact for sos.
+
 Example:
-  knothe inspect magic.safetensors")]
+  knothe inspect magic.safetensors
+  knothe inspect sos.safetensors --moments --at table.csv")]
 pub struct InspectArguments {
     /// The model file
     pub model: PathBuf,
+    /// Print the conditional moments of the columns
+    #[arg(long)]
+    pub moments: bool,
+    /// The table with the rows at which to take the moments [default: the mean row]
+    #[arg(long, value_name = "TABLE", requires = "moments")]
+    pub at: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

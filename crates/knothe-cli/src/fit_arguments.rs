@@ -8,7 +8,7 @@ use knothe::{
     conditioner::Activation,
     data::{MissingPolicy, Schema},
     fit::{FitConfig, Schedule},
-    models::{Architecture, Mixing, Model, SourceKind},
+    models::{Architecture, Form, Mixing, Model, SourceKind, Triangular},
     tabular::Weighting,
 };
 
@@ -72,6 +72,12 @@ pub struct FitArguments {
     /// Degree of the polynomials of sos [default: the model's]
     #[arg(long, value_name = "N")]
     pub degree: Option<usize>,
+    /// Layers: autoregressive or coupling [default: the model's]
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    pub triangular: Option<TriangularName>,
+    /// Explicit form of their map: density or generative [default: the model's]
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    pub form: Option<FormName>,
     /// What mixes the columns between layers: reversed, random, lu or rotation
     #[arg(long, value_name = "NAME", default_value = "reversed", hide_possible_values = true)]
     pub mixing: MixingName,
@@ -105,7 +111,7 @@ pub struct FitArguments {
     /// Decoupled weight decay
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero, allow_negative_numbers = true)]
     pub weight_decay: f64,
-    /// Epochs without a better validation after which the fit stops; 0 never stops early
+    /// Epochs without a better validation before a stop; 0: none
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().patience)]
     pub patience: u32,
     /// Largest norm of a gradient
@@ -114,7 +120,7 @@ pub struct FitArguments {
     /// Keep the Polyak average of the parameters, with this decay, as 0.999
     #[arg(long, value_name = "D", value_parser = decay, allow_negative_numbers = true)]
     pub average: Option<f64>,
-    /// Standard deviation of normal noise added to each batch, standardised; helps small tables
+    /// Standard deviation of noise on each batch, standardised
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true)]
     pub noise: f64,
     /// Seed of the split, the start, shuffling and noise
@@ -168,17 +174,26 @@ impl FitArguments {
         let one_layer = matches!(model, Model::Gaussian | Model::ArGaussian | Model::Made | Model::MadeMog | Model::MadeBinary);
         let linear = matches!(model, Model::Gaussian | Model::ArGaussian);
         let components = a.components > 0 || matches!(self.source, SourceName::GaussianMixture);
-        let coupling = matches!(model, Model::Nice | Model::RealNvp);
+        let (triangular, form) = a.product();
+        let open = model.leaves_product_open();
+        if open {
+            a.triangular = Some(self.triangular.map_or(triangular, Into::into));
+            a.form = Some(self.form.map_or(form, Into::into));
+        }
+        let coupling = a.product().0 == Triangular::Coupling;
         let useless = [
             ("--layers", self.layers.is_some() && one_layer),
             ("--hidden", self.hidden.is_some() && linear),
             ("--components", self.components.is_some() && !components),
             ("--degree", self.degree.is_some() && model != Model::Sos),
+            ("--triangular", self.triangular.is_some() && !open),
+            ("--form", self.form.is_some() && !open),
             ("--residual", self.residual && (linear || coupling)),
         ];
         if let Some((option, _)) = useless.iter().find(|(_, useless)| *useless) {
+            let product = if coupling && open { " with --triangular coupling" } else { "" };
             return Err(Failure::usage(
-                format!("{option} means nothing to the model {}", model.name()),
+                format!("{option} means nothing to the model {}{product}", model.name()),
                 "leave it out, or choose another --model",
             ));
         }
@@ -234,6 +249,8 @@ macro_rules! names {
 names!(WeightingName for Weighting: Uniform, Validation);
 names!(Missing for MissingPolicy: Reject, Drop);
 names!(MixingName for Mixing: Reversed, Random, Lu, Rotation);
+names!(TriangularName for Triangular: Autoregressive, Coupling);
+names!(FormName for Form: Density, Generative);
 names!(SourceName for SourceKind: Normal, Logistic, StudentT, GaussianMixture);
 names!(ScheduleName for Schedule: Constant, Cosine, Plateau);
 names!(ActivationName for Activation: Relu, Tanh, Elu, Silu);

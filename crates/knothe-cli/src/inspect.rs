@@ -1,5 +1,7 @@
 //! `knothe inspect`: what a model file holds.
 
+mod moments;
+
 use std::fmt::Write;
 
 use knothe::{
@@ -21,6 +23,9 @@ use crate::{
 /// Prints what a model file holds.
 pub fn run(arguments: &InspectArguments) -> Result<(), Failure> {
     let model = TableModel::load(&arguments.model, "cpu")?;
+    if arguments.moments {
+        return moments::run(&model, arguments.at.as_deref(), arguments.json);
+    }
     if arguments.json { print_json(&document(&model)) } else { print(&report(&model)) }
 }
 
@@ -102,7 +107,10 @@ fn part(member: &Member, parameters: usize) -> Vec<(&'static str, String)> {
     };
     let (epochs, skipped) = (report.history.len(), report.skipped);
     let fit = format!("{} steps in {:.0} s, {epochs} epochs, {skipped} skipped; {stopped}", report.steps, report.seconds);
-    let mut lines = vec![("model", format!("{} ({})", a.model.name(), a.model.summary())), ("size", size), ("fit", fit)];
+    let mut lines = vec![("model", format!("{} ({})", a.model.name(), a.model.summary()))];
+    let (triangular, form) = a.product();
+    lines.extend(a.model.leaves_product_open().then(|| ("product", format!("{}, {} form", triangular.name(), form.name()))));
+    lines.extend([("size", size), ("fit", fit)]);
     lines.extend(report.best.map(|(best, epoch)| ("validation", format!("{best:.4} nats a row at epoch {epoch}"))));
     lines
 }

@@ -22,14 +22,22 @@ pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
         let mut defaults = vec![format!("layers {layers}")];
         defaults.extend((!hidden.is_empty()).then(|| format!("hidden {}", hidden.join(","))));
         defaults.extend((components > 0).then(|| format!("components {components}")));
+        let (triangular, form) = model.product();
+        defaults.extend(model.leaves_product_open().then(|| format!("triangular {}, form {}", triangular.name(), form.name())));
         format!("{:<12} {}\n{:<12} {}\n", model.name(), model.summary(), "", defaults.join(", "))
     };
-    print(&Model::ALL.map(line).concat())
+    let note = "\nWhere triangular and form are named, --triangular autoregressive or coupling and --form density or generative are free choices.\n";
+    print(&format!("{}{note}", Model::ALL.map(line).concat()))
 }
 
 fn document(model: Model) -> Value {
     let (layers, hidden, components) = model.defaults();
-    json!({ "name": model.name(), "summary": model.summary(), "defaults": { "layers": layers, "hidden": hidden, "components": components } })
+    let mut defaults = json!({ "layers": layers, "hidden": hidden, "components": components });
+    if model.leaves_product_open() {
+        let (triangular, form) = model.product();
+        (defaults["triangular"], defaults["form"]) = (triangular.name().into(), form.name().into());
+    }
+    json!({ "name": model.name(), "summary": model.summary(), "defaults": defaults })
 }
 
 /// Prints the completion script of a shell.

@@ -19,6 +19,11 @@ impl<B: Bijection + Module> Inverse<B> {
     pub fn of(inner: B) -> Self {
         Inverse { inner }
     }
+
+    /// What this is the inverse of.
+    pub fn inner(&self) -> &B {
+        &self.inner
+    }
 }
 
 impl<B: Bijection + Module> Bijection for Inverse<B> {

@@ -46,6 +46,7 @@ mod kernels;
 pub mod linear;
 mod mixture;
 pub mod models;
+pub mod moments;
 mod number;
 pub mod objective;
 pub mod parameters;

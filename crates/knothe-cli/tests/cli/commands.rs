@@ -174,3 +174,37 @@ fn shells_get_completions() {
         assert!(succeeds(fitted(), &format!("completions {shell}")).contains("evaluate"), "{shell}");
     }
 }
+
+#[test]
+fn moments_are_in_the_units_of_the_file() {
+    let folder = copy();
+    let fit = "fit table.csv --context class --drop same --layers 1 --hidden 16 --epochs 40 --batch 64 --lr 0.01 --threads 1";
+    succeeds(folder.path(), &format!("{fit} --model sos --form generative --degree 1 --components 2 --out sos.safetensors"));
+    let csv = succeeds(folder.path(), "inspect sos.safetensors --moments --at table.csv");
+    let mut lines = csv.lines();
+    assert_eq!(lines.next().unwrap(), "row,column,mean,variance,skewness,excess_kurtosis,of,method");
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    for line in lines {
+        let fields: Vec<&str> = line.split(',').collect();
+        assert_eq!((fields.len(), fields[7]), (8, "exact"), "{line}");
+        assert_eq!(fields[6], if fields[1] == "k" { "x + noise" } else { "x" }, "{line}");
+        let number = |i: usize| fields[i].parse::<f64>().unwrap();
+        match fields[1] {
+            "x" => x.push((number(2), number(3))),
+            "y" => y.push((number(2), number(3))),
+            _ => {}
+        }
+    }
+    assert_eq!((x.len(), y.len()), (400, 400));
+    // x ~ N(class, 1) and y ~ N(x, 0.25); a fit to 320 rows knows a mean to 0.06 and a variance to a tenth, and is not a perfect one.
+    let mean = |v: &[(f64, f64)], class: usize| v.iter().skip(class).step_by(2).map(|m| m.0).sum::<f64>() / 200.0;
+    assert!(mean(&x, 0).abs() < 0.4 && (mean(&x, 1) - 1.0).abs() < 0.4, "{} {}", mean(&x, 0), mean(&x, 1));
+    let variance = |v: &[(f64, f64)]| v.iter().map(|m| m.1).sum::<f64>() / 400.0;
+    assert!((variance(&x) - 1.0).abs() < 0.4 && (variance(&y) - 0.25).abs() < 0.15, "{} {}", variance(&x), variance(&y));
+
+    let mean_row: Value = serde_json::from_str(&succeeds(folder.path(), "inspect sos.safetensors --moments --json")).unwrap();
+    assert_eq!((&mean_row["method"], &mean_row["rows"][0]["columns"][1]["column"]), (&"exact".into(), &"y".into()));
+    let refused = knothe(folder.path(), "inspect model.safetensors --moments");
+    assert_eq!(refused.code, 1);
+    assert!(refused.error().contains("expected one autoregressive layer") && refused.error().contains("--layers 1"), "{}", refused.stderr);
+}

@@ -145,7 +145,9 @@ fn flights_have_gaps_and_whole_numbers() {
 #[test]
 fn flows_of_universal_maps_go_from_fit_to_samples() {
     let folder = folder();
-    for model in ["nsf", "naf", "naf_ddsf", "sos --degree 2"] {
+    let forms = ["--form generative", "--triangular coupling", "--triangular coupling --form generative --mixing lu"];
+    let maps = ["nsf", "naf", "naf_ddsf", "sos --degree 2", "mixture_cdf"].map(str::to_owned).into_iter();
+    for model in maps.chain(forms.map(|form| format!("sos {form}"))).chain(forms.map(|form| format!("mixture_cdf {form}"))) {
         let fit = format!("fit table.csv --drop same --layers 2 --hidden 16 --components 4 --epochs 2 --out m.safetensors --model {model}");
         succeeds(folder.path(), &fit);
         assert_eq!(succeeds(folder.path(), "sample m.safetensors -n 20").lines().count(), 21, "{model}");

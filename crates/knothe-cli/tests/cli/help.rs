@@ -119,6 +119,7 @@ fn options_that_cannot_be_are_usage_errors() {
         ("fit table.csv --out out.safetensors --model maf,nsf --ensemble 1", "a member for each of the 2 models"),
         ("fit table.csv --out out.safetensors --model maf,made_binary", "made_binary, of 0 and 1 alone"),
         ("fit table.csv --out out.safetensors --ensemble-weights validation", "means nothing to a single model"),
+        ("fit table.csv --out out.safetensors --model nsf --form inverse", "'inverse'"),
         ("fit table.csv", "--out <FILE>"),
     ];
     for (arguments, expected) in cases {
@@ -127,6 +128,22 @@ fn options_that_cannot_be_are_usage_errors() {
         assert_eq!(run.stdout, "", "{arguments}");
         assert!(run.stderr.starts_with("error: ") && run.stderr.contains(expected), "{arguments}: {}", run.stderr);
         assert!(!fitted().join("scores.txt").exists() && !fitted().join("out.safetensors").exists());
+    }
+}
+
+#[test]
+fn options_that_mean_nothing_to_a_model_are_usage_errors() {
+    let cases = [
+        ("real_nvp --form density", "--form means nothing to the model real_nvp"),
+        ("iaf --triangular coupling", "--triangular means nothing to the model iaf"),
+        ("naf --degree 2", "--degree means nothing to the model naf"),
+        ("nsf --triangular coupling --residual", "--residual means nothing to the model nsf with --triangular coupling"),
+    ];
+    for (model, expected) in cases {
+        let run = knothe(fitted(), &format!("fit table.csv --drop same --out out.safetensors --model {model}"));
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{model}: {}", run.stderr);
+        assert!(run.error().contains(expected), "{model}: {}", run.stderr);
+        assert!(!fitted().join("out.safetensors").exists());
     }
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{TabularFlow, recipes};
+use super::{Form, TabularFlow, Triangular, recipes};
 use crate::{
     conditioner::{Activation, Degrees},
     error::{Error, Result},
@@ -46,6 +46,8 @@ pub enum Model {
     NafDdsf,
     /// The sum-of-squares polynomial flow (Jaini et al. 2019).
     Sos,
+    /// Layers of mixture-of-logistics CDFs, each before a conditional scale and shift (the univariate map of Flow++, Ho et al. 2019).
+    MixtureCdf,
 }
 
 /// What mixes the columns between two layers of a flow.
@@ -80,7 +82,7 @@ pub enum SourceKind {
 
 impl Model {
     /// Every model, in the order of the documentation.
-    pub const ALL: [Model; 14] = [
+    pub const ALL: [Model; 15] = [
         Model::Gaussian,
         Model::ArGaussian,
         Model::Made,
@@ -95,6 +97,7 @@ impl Model {
         Model::Naf,
         Model::NafDdsf,
         Model::Sos,
+        Model::MixtureCdf,
     ];
 
     /// The name in files and on the command line.
@@ -114,6 +117,7 @@ impl Model {
             Model::Naf => "naf",
             Model::NafDdsf => "naf_ddsf",
             Model::Sos => "sos",
+            Model::MixtureCdf => "mixture_cdf",
         }
     }
 
@@ -134,6 +138,7 @@ impl Model {
             Model::Naf => "neural autoregressive flow: of deep sigmoidal maps; components are their units",
             Model::NafDdsf => "neural autoregressive flow of dense deep sigmoidal maps; components are their units",
             Model::Sos => "sum-of-squares polynomial flow; components are the squared polynomials",
+            Model::MixtureCdf => "flow of mixture-of-logistics distribution functions; components are their logistic laws",
         }
     }
 
@@ -152,6 +157,7 @@ impl Model {
             Model::Naf => (5, vec![128, 128], 16),
             Model::NafDdsf => (5, vec![128, 128], 8),
             Model::Sos => (5, vec![128, 128], 3),
+            Model::MixtureCdf => (5, vec![128, 128], 8),
         }
     }
 }
@@ -183,11 +189,17 @@ pub struct Architecture {
     /// Widths of the hidden layers of each conditioner.
     pub hidden: Vec<usize>,
     /// Components of a mixture; what a univariate map has of its own: the bins of a spline,
-    /// the units of a sigmoidal map, the polynomials of a sum of squares.
+    /// the units of a sigmoidal map, the polynomials of a sum of squares, the laws of a mixture CDF.
     pub components: usize,
     /// The degree of the polynomials of a sum of squares.
     #[serde(default = "default_degree")]
     pub degree: usize,
+    /// What the parameters of a column read; by default what the model's name says ([`Model::product`]).
+    #[serde(default)]
+    pub triangular: Option<Triangular>,
+    /// Which direction of the univariate map is explicit; by default as [`Model::product`] has it.
+    #[serde(default)]
+    pub form: Option<Form>,
     /// The nonlinearity of the conditioners.
     #[serde(default)]
     pub activation: Activation,
@@ -225,6 +237,8 @@ impl Architecture {
             hidden,
             components,
             degree: default_degree(),
+            triangular: None,
+            form: None,
             activation: Activation::default(),
             degrees: Degrees::default(),
             residual: false,
@@ -234,6 +248,12 @@ impl Architecture {
             random_order: false,
             seed,
         }
+    }
+
+    /// What the parameters of a column read, and which direction of the univariate map is explicit.
+    pub fn product(&self) -> (Triangular, Form) {
+        let (triangular, form) = self.model.product();
+        (self.triangular.unwrap_or(triangular), self.form.unwrap_or(form))
     }
 
     /// Builds the model with its parameters at their start.
@@ -264,15 +284,24 @@ impl Architecture {
             Model::Naf => Some(("components, the units of a sigmoidal map,", 1, 500)),
             Model::NafDdsf => Some(("components, the units of a deep sigmoidal map,", 1, 100)),
             Model::Sos => Some(("components, the polynomials of a sum of squares,", 1, 500)),
+            Model::MixtureCdf => Some(("components, the laws of a mixture CDF,", 1, 500)),
             _ => None,
         };
         own.map_or(Ok(()), |(what, lowest, highest)| range(what, self.components, lowest, highest))?;
-        if matches!(self.model, Model::Nice | Model::RealNvp) && self.dim < 2 {
+        let (own, found) = (self.model.product(), self.product());
+        if found != own && !self.model.leaves_product_open() {
+            let shown = |(triangular, form): (Triangular, Form)| format!("{} and {}", triangular.name(), form.name());
+            return Err(Error::invalid(format!("product of {}", self.model.name()), shown(own), shown(found)));
+        }
+        if found.0 == Triangular::Coupling && self.dim < 2 {
             return Err(Error::invalid(
-                format!("columns of {}", self.model.name()),
+                format!("columns of {} by couplings", self.model.name()),
                 "at least 2, of which one moves the other (maf takes 1)",
                 1,
             ));
+        }
+        if found.0 == Triangular::Coupling && self.residual {
+            return Err(Error::invalid("residual", "none for couplings, whose networks are not masked", true));
         }
         if self.size() > 1 << 32 {
             return Err(Error::invalid("parameters", "at most 4 thousand million", self.size()));
@@ -304,8 +333,9 @@ impl Architecture {
             Model::MadeMog | Model::MadeBinary => 0,
             Model::Made | Model::ArGaussian => network(self.dim),
             // Every univariate map has as many parameters as components, or more.
-            Model::Nsf | Model::Naf | Model::Sos => {
-                product(&[self.layers, network(product(&[self.components, self.dim])).saturating_add(mixing)])
+            Model::Nsf | Model::Naf | Model::NafDdsf | Model::Sos | Model::MixtureCdf => {
+                let moving = if self.product().0 == Triangular::Coupling { self.dim / 2 } else { self.dim };
+                product(&[self.layers, network(product(&[self.components, moving])).saturating_add(mixing)])
             }
             _ => product(&[self.layers, network(self.dim.div_ceil(2)).saturating_add(mixing)]),
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
-use super::{Architecture, Mixing, Model, SourceKind, TabularFlow};
+use super::{Architecture, Form, Mixing, Model, SourceKind, TabularFlow, Triangular};
 use crate::{
     Compose, Flow, Inverse, Layer,
     conditioner::{MadeConfig, Order},
@@ -15,8 +15,8 @@ use crate::{
     source::{Covariance, GaussianMixture as JointMixture, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
-        Affine, Bernoulli, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, MonotoneMap, Scale, Sigmoidal, Spline,
-        SumOfSquares,
+        Affine, Bernoulli, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, MixtureCdf, MonotoneMap, Scale, Sigmoidal,
+        Spline, Standard, SumOfSquares,
     },
 };
 
@@ -27,17 +27,18 @@ pub(super) fn build(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> 
     let one_layer = |hidden: &[usize]| Architecture { layers: 1, hidden: hidden.to_vec(), ..a.clone() };
     let layers = match a.model {
         Model::Gaussian => vec![Layer::TriangularAffine(TriangularAffine::new(&Order::natural(a.dim), a.context_dim, place))],
-        Model::ArGaussian => masked_autoregressive(&one_layer(&[]), place, rng)?,
-        Model::Made => masked_autoregressive(&one_layer(&a.hidden), place, rng)?,
+        Model::ArGaussian => layers(&one_layer(&[]), place, rng)?,
+        Model::Made => layers(&one_layer(&a.hidden), place, rng)?,
         Model::MadeMog | Model::MadeBinary => vec![],
-        Model::Maf | Model::MafMog | Model::Nsf | Model::Naf | Model::NafDdsf | Model::Sos => masked_autoregressive(a, place, rng)?,
         Model::Iaf => inverse_autoregressive(a, place, rng)?,
         Model::Nice => {
-            let mut layers = vec![Layer::Elementwise(Elementwise::new(a.dim, Arc::new(Affine::default()), place))];
-            layers.extend(couplings(a, Scale::One, place, rng)?);
-            layers
+            let mut all = vec![Layer::Elementwise(Elementwise::new(a.dim, Arc::new(Affine::default()), place))];
+            all.extend(layers(a, place, rng)?);
+            all
         }
-        Model::RealNvp => couplings(a, Scale::Exp, place, rng)?,
+        Model::Maf | Model::MafMog | Model::RealNvp | Model::Nsf | Model::Naf | Model::NafDdsf | Model::Sos | Model::MixtureCdf => {
+            layers(a, place, rng)?
+        }
     };
     let source = match a.model {
         Model::MadeMog | Model::MafMog => conditionals(a, layers.len(), Arc::new(GaussianMixture(a.components)), place, rng)?,
@@ -59,38 +60,48 @@ fn source(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Sou
     })
 }
 
-/// The univariate map U of a masked autoregressive flow: by default z_j = (x_j − μ_j(x_<j)) / σ_j(x_<j).
-pub(super) fn map(a: &Architecture) -> Arc<dyn MonotoneMap> {
-    match a.model {
-        // A spline leaves what is outside its square in its place, so that its conditional location and scale come first.
-        Model::Nsf => Arc::new(Composed(Inverted(Affine::default()), Spline { bins: a.components, ..Spline::default() })),
-        Model::Naf => Arc::new(Sigmoidal(a.components)),
-        Model::NafDdsf => Arc::new(DeepSigmoidal { units: a.components, ..DeepSigmoidal::default() }),
-        Model::Sos => Arc::new(SumOfSquares { polynomials: a.components, degree: a.degree, ..SumOfSquares::default() }),
-        _ => Arc::new(Inverted(Affine::default())),
+/// The univariate map U, from x to z in the density form and from z to x in the generative one.
+fn map(a: &Architecture) -> Arc<dyn MonotoneMap> {
+    let spline = Spline { bins: a.components, ..Spline::default() };
+    match (a.model, a.product().1) {
+        // A spline leaves what is outside its square in its place, so that a conditional location and scale stand between it and the data.
+        (Model::Nsf, Form::Density) => Arc::new(Composed(Inverted(Affine::default()), spline)),
+        (Model::Nsf, Form::Generative) => Arc::new(Composed(spline, Affine::default())),
+        (Model::Naf, _) => Arc::new(Sigmoidal(a.components)),
+        (Model::NafDdsf, _) => Arc::new(DeepSigmoidal { units: a.components, ..DeepSigmoidal::default() }),
+        (Model::Sos, _) => Arc::new(SumOfSquares { polynomials: a.components, degree: a.degree, ..SumOfSquares::default() }),
+        (Model::MixtureCdf, _) => Arc::new(Composed(MixtureCdf { law: Standard::Logistic, components: a.components }, Affine::default())),
+        (Model::Nice, _) => Arc::new(Affine { scale: Scale::One }),
+        _ => Arc::new(Affine::default()),
     }
 }
 
-/// z_j = U(x_j; θ_j(x_<j)) in the model's order next to the data.
-fn masked_autoregressive(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
-    let layer = |k| Autoregressive::new(network(a, k), map(a), place, rng).map(|m| Layer::InverseAutoregressive(Inverse::of(m)));
+/// The triangular layers, the last of them next to the data.
+fn layers(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
+    let (triangular, form) = a.product();
+    let map = map(a);
+    let layer = |k: usize| {
+        Ok(match (triangular, form) {
+            (Triangular::Coupling, Form::Density) => Layer::InverseCoupling(Inverse::of(coupling(a, k, map.clone(), place, rng)?)),
+            (Triangular::Coupling, Form::Generative) => Layer::Coupling(coupling(a, k, map.clone(), place, rng)?),
+            (Triangular::Autoregressive, _) => {
+                let map = if form == Form::Density { map.clone() } else { Arc::new(Inverted(map.clone())) };
+                Layer::InverseAutoregressive(Inverse::of(Autoregressive::new(network(a, k), map, place, rng)?))
+            }
+        })
+    };
     (0..a.layers).rev().map(layer).collect()
+}
+
+/// The k-th coupling from the data: odd and even columns, in the model's order, move in turn.
+fn coupling(a: &Architecture, k: usize, map: Arc<dyn MonotoneMap>, place: &Placement, rng: &mut impl Rng) -> Result<Coupling> {
+    let moves: Vec<bool> = order(a).inverse().columns().iter().map(|rank| (rank + k) % 2 == 1).collect();
+    Coupling::new(&moves, a.context_dim, &a.hidden, a.activation, map, place, rng)
 }
 
 /// x_j = σ_j(z_<j) z_j + μ_j(z_<j).
 fn inverse_autoregressive(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
-    let map: Arc<dyn MonotoneMap> = Arc::new(Affine::default());
-    (0..a.layers).rev().map(|k| Autoregressive::new(network(a, k), map.clone(), place, rng).map(Layer::Autoregressive)).collect()
-}
-
-/// x_A = σ(z_P) z_A + t(z_P); odd and even columns, in the model's order, move in turn.
-fn couplings(a: &Architecture, scale: Scale, place: &Placement, rng: &mut impl Rng) -> Result<Vec<Layer>> {
-    let map: Arc<dyn MonotoneMap> = Arc::new(Affine { scale });
-    let ranks = order(a).inverse();
-    let layer = |k: usize| {
-        let moves: Vec<bool> = ranks.columns().iter().map(|rank| (rank + k) % 2 == 1).collect();
-        Coupling::new(&moves, a.context_dim, &a.hidden, a.activation, map.clone(), place, rng).map(Layer::Coupling)
-    };
+    let layer = |k| Autoregressive::new(network(a, k), map(a), place, rng).map(Layer::Autoregressive);
     (0..a.layers).rev().map(layer).collect()
 }
 

@@ -3,9 +3,11 @@
 mod fitting;
 mod member;
 mod model;
+mod moments;
 mod split;
 
 pub use fitting::{FitTable, fit_table};
 pub use member::{Member, Resume, Weighting, remove_checkpoints};
 pub use model::{FitRecord, LogLikelihood, Scoring, TableModel};
+pub use moments::{ColumnMoments, TableMoments};
 pub use split::{HeldOut, Split};

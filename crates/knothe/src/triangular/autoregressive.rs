@@ -42,6 +42,11 @@ impl Autoregressive {
     pub fn conditioner(&self) -> &Made {
         &self.conditioner
     }
+
+    /// The univariate map.
+    pub fn univariate(&self) -> &Arc<dyn MonotoneMap> {
+        &self.map
+    }
 }
 
 impl Bijection for Autoregressive {

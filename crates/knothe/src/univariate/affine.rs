@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::softplus};
 use serde::{Deserialize, Serialize};
 
-use super::{MonotoneMap, check_theta, part};
+use super::{MonotoneMap, Polynomial, check_theta, part};
 use crate::{error::Result, kernels::Real};
 
 /// How far a log-scale can go: |log σ| < 7, so one layer stretches by less than 1,100.
@@ -97,6 +97,14 @@ impl MonotoneMap for Affine {
         check_theta(&y, &theta, self.parameters())?;
         let (shift, log_scale) = self.shift_and_log_scale(theta);
         Ok(((y - shift) * log_scale.clone().neg().exp(), log_scale.neg()))
+    }
+
+    fn polynomial(&self) -> Option<Polynomial> {
+        Some(Polynomial { degree: 1, bound: None })
+    }
+
+    fn inverse_polynomial(&self) -> Option<Polynomial> {
+        self.polynomial()
     }
 }
 

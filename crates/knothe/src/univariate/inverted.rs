@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::MonotoneMap;
+use super::{MonotoneMap, Polynomial};
 use crate::error::Result;
 
 /// T⁻¹ in the place of T. `Inverted<Affine>` is z = (x − μ)/σ: Gaussian conditionals, whose shift and scale are the mean
@@ -21,5 +21,13 @@ impl<U: MonotoneMap> MonotoneMap for Inverted<U> {
 
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
         self.0.value(y, theta)
+    }
+
+    fn polynomial(&self) -> Option<Polynomial> {
+        self.0.inverse_polynomial()
+    }
+
+    fn inverse_polynomial(&self) -> Option<Polynomial> {
+        self.0.polynomial()
     }
 }

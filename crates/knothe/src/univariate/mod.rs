@@ -58,6 +58,25 @@ pub trait MonotoneMap: Debug + Send + Sync {
 
     /// x = T⁻¹(y; θ) and log ∂x/∂y. Rows without a root are [`crate::Error::NotInvertible`].
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>;
+
+    /// Which polynomial of x T(x; θ) is, for every θ, if it is one: its moments are then exact ([`crate::moments`]).
+    fn polynomial(&self) -> Option<Polynomial> {
+        None
+    }
+
+    /// Which polynomial of y T⁻¹(y; θ) is, if it is one.
+    fn inverse_polynomial(&self) -> Option<Polynomial> {
+        None
+    }
+}
+
+/// A polynomial of one number, on the whole line or on a part of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Polynomial {
+    /// Its degree, or more.
+    pub degree: usize,
+    /// `Some(B)`: a polynomial on [−B, B] that goes on as straight lines outside.
+    pub bound: Option<f64>,
 }
 
 impl MonotoneMap for Arc<dyn MonotoneMap> {
@@ -71,6 +90,14 @@ impl MonotoneMap for Arc<dyn MonotoneMap> {
 
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
         self.as_ref().inverse(y, theta)
+    }
+
+    fn polynomial(&self) -> Option<Polynomial> {
+        self.as_ref().polynomial()
+    }
+
+    fn inverse_polynomial(&self) -> Option<Polynomial> {
+        self.as_ref().inverse_polynomial()
     }
 }
 

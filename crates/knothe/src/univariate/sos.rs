@@ -9,19 +9,21 @@
 //! and a sum of squares once more: with the Cholesky factor L of the matrix 1/(m + n + 1) (Hilbert's), it is
 //! x Σ_i (Σ_m L_mi a_m v^m)², so that no digits cancel between its terms.
 //!
-//! The published map has ε = 0, and then a slope of 0 at the real roots of a single polynomial; ε = 0.0001 keeps the inverse
-//! within what floats resolve.
+//! The published map has ε = 0, and then a slope of 0 where the polynomials have a common root, as a single one has at its own. The raw
+//! form is that map to rounding; the bounded form has ε = 0.0001, which keeps the inverse within what floats resolve.
 
 use burn::tensor::Tensor;
 
-use super::{MonotoneMap, check_theta, part, root};
+use super::{MonotoneMap, Polynomial, check_theta, part, root};
 use crate::{
     error::{Error, Result},
     placement::Placement,
 };
 
-/// ε, the least slope.
+/// ε of the bounded form.
 const LEAST_SLOPE: f64 = 1e-4;
+/// ε of the raw form: beneath the rounding of every slope, and there only for log T′ and its gradient to be numbers at a root.
+const LEAST_RAW_SLOPE: f64 = 1e-30;
 /// The unit of x in which the coefficients are counted.
 const UNIT: f64 = 2.0;
 /// What the polynomials after the first are at x = ±3 in the beginning: not 0, where their coefficients would have no gradient.
@@ -63,11 +65,16 @@ impl SumOfSquares {
         }
     }
 
+    /// ε.
+    fn least_slope(&self) -> f64 {
+        if self.bound.is_some() { LEAST_SLOPE } else { LEAST_RAW_SLOPE }
+    }
+
     /// The coefficients at θ = 0, `[k, r + 1]` in row-major order. T′(0) = 1.
     fn start(&self) -> Vec<f64> {
         let terms = self.degree + 1;
         let mut all = vec![0.0; self.polynomials * terms];
-        let mut slope = LEAST_SLOPE;
+        let mut slope = self.least_slope();
         for l in 1..self.polynomials {
             let m = l % terms;
             // No two polynomials are equal, and no two gradients.
@@ -125,8 +132,8 @@ impl MonotoneMap for SumOfSquares {
             None => x.clone(),
         };
         let terms = self.terms(inner.clone() / UNIT, &theta);
-        let slope = sum_of_squares(terms.clone()) + LEAST_SLOPE;
-        let mut mean = slope.zeros_like() + LEAST_SLOPE;
+        let slope = sum_of_squares(terms.clone()) + self.least_slope();
+        let mut mean = slope.zeros_like() + self.least_slope();
         for i in 0..=self.degree {
             let length = self.degree + 1 - i;
             let factor = place.tensor(hilbert_factor(i, self.degree), [1, 1, length, 1]);
@@ -139,6 +146,10 @@ impl MonotoneMap for SumOfSquares {
 
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
         root::inverse(self, y, theta)
+    }
+
+    fn polynomial(&self) -> Option<Polynomial> {
+        Some(Polynomial { degree: 2 * self.degree + 1, bound: self.bound })
     }
 }
 
@@ -171,7 +182,7 @@ mod tests {
         let map = SumOfSquares { polynomials: 2, degree: 3, bound: None };
         let theta = [0.3, 0.2, -0.5, 0.8, -0.3, 0.6, 0.4, -0.9, 0.1];
         for x in [-2.7f64, -0.4, 0.0, 1.3, 6.0] {
-            let (mut y, mut slope) = (0.3 + 1e-4 * x, 1e-4);
+            let (mut y, mut slope) = (0.3, 0.0);
             for l in 0..2 {
                 let a: Vec<f64> = (0..4).map(|m| map.start()[4 * l + m] + 0.5 * theta[1 + 4 * l + m]).collect();
                 for m in 0..4 {
@@ -195,7 +206,7 @@ mod tests {
             let map = SumOfSquares { polynomials: 1, degree: 0, bound };
             // σ = ε + a², a = √(1 − ε) + θ/2.
             let (sigma, shift): (f64, f64) = (2.3, -0.7);
-            let theta = 2.0 * ((sigma - LEAST_SLOPE).sqrt() - (1.0 - LEAST_SLOPE).sqrt());
+            let theta = 2.0 * ((sigma - map.least_slope()).sqrt() - (1.0 - map.least_slope()).sqrt());
             let x = [-40.0, -1.0, 0.0, 2.0, 1e4];
             let (y, ladj) = at(map, &[shift, theta], &x);
             for k in 0..x.len() {
@@ -211,7 +222,12 @@ mod tests {
         let raw = SumOfSquares { bound: None, ..SumOfSquares::default() };
         let theta: Vec<f64> = (0..raw.parameters()).map(|i| 0.3 * (i as f64).sin()).collect();
         let within = [-4.9, -1.0, 0.3, 5.0];
-        assert_eq!(at(raw, &theta, &within), at(SumOfSquares::default(), &theta, &within));
+        let (there, raw) = (at(SumOfSquares::default(), &theta, &within), at(raw, &theta, &within));
+        for k in 0..within.len() {
+            // ε is in the slope, and has been taken out of the first coefficient: √(1 − ε) in the place of 1.
+            assert!((there.0[k] - raw.0[k]).abs() < LEAST_SLOPE * (1.0 + raw.0[k].abs()), "{} against {}", there.0[k], raw.0[k]);
+            assert!((there.1[k] - raw.1[k]).abs() < 2.0 * LEAST_SLOPE, "{} against {}", there.1[k], raw.1[k]);
+        }
         let (y, ladj) = at(SumOfSquares::default(), &theta, &[5.0, 6.0, 105.0]);
         let slope = ladj[0].exp();
         assert!((y[1] - y[0] - slope).abs() < 64.0 * f64::EPSILON * y[1].abs());

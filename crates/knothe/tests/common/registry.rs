@@ -33,6 +33,8 @@ pub struct Entry<T> {
 /// A hidden network by its widths, residual or not.
 const NETWORKS: [(&[usize], bool); 4] = [(&[], false), (&[8], false), (&[16, 16], false), (&[16, 16, 16], true)];
 
+const LOGISTIC: MixtureCdf = MixtureCdf { law: Standard::Logistic, components: 4 };
+
 pub fn affine(scale: Scale) -> Arc<dyn MonotoneMap> {
     Arc::new(Affine { scale })
 }
@@ -42,10 +44,12 @@ pub fn universal() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
     vec![
         ("spline", Arc::new(Spline::default())),
         ("spline after location and scale", Arc::new(Composed(Inverted(Affine::default()), Spline::default()))),
+        ("spline before location and scale", Arc::new(Composed(Spline::default(), Affine::default()))),
         ("sigmoidal map", Arc::new(Sigmoidal(8))),
         ("deep sigmoidal map", Arc::new(DeepSigmoidal { units: 4, layers: 2 })),
         ("normal mixture CDF", Arc::new(MixtureCdf { law: Standard::Normal, components: 4 })),
-        ("logistic mixture CDF", Arc::new(MixtureCdf { law: Standard::Logistic, components: 4 })),
+        ("logistic mixture CDF", Arc::new(LOGISTIC)),
+        ("logistic mixture CDF before location and scale", Arc::new(Composed(LOGISTIC, Affine::default()))),
         ("sum of squares", Arc::new(SumOfSquares::default())),
         ("raw sum of squares", Arc::new(SumOfSquares { polynomials: 2, degree: 2, bound: None })),
     ]
@@ -150,7 +154,11 @@ pub fn bijections() -> Vec<Entry<Compose>> {
     }
     for (name, map) in universal() {
         all.extend(autoregressive(name, made(Order::natural(3), 2, &[16, 16], false), map.clone()));
+        // Of couplings the two forms are each other's inverse; of autoregressive maps they are not.
         all.extend(coupling(&format!("{name} coupling"), 3, 0, &[16], map.clone()));
+        let [_, generative] =
+            autoregressive(&format!("generative {name}"), made(Order::natural(3), 2, &[16, 16], false), Arc::new(Inverted(map.clone())));
+        all.push(generative);
         all.push(layer(format!("elementwise {name}"), (2, 0), Some(vec![0, 1]), move |place, _| {
             Ok(Layer::Elementwise(Elementwise::new(2, map.clone(), place)))
         }));
