@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use burn::{
-    backend::{Autodiff, Flex},
-    tensor::{DType, DispatchDevice, Tensor, TensorData},
+    backend::{Autodiff, DispatchDevice, Flex},
+    tensor::{DType, Tensor, TensorData},
 };
 use rayon::prelude::*;
 
@@ -71,13 +71,13 @@ fn tensor<T: Real>(values: Vec<T>, shape: &[usize]) -> Plain {
 }
 
 fn forward<T: Real, M: ScalarMap>(map: &M, x: &Plain, theta: &Plain) -> [Plain; 2] {
-    let (x, theta) = (x.to_contiguous(), theta.to_contiguous());
-    let [rows, parameters, dim] = shape(&theta);
-    let (mut y, mut ladj) = (vec![T::zero(); rows * dim], vec![T::zero(); rows * dim]);
-    let (xs, thetas) = (x.as_slice::<T>().unwrap_or_default(), theta.as_slice::<T>().unwrap_or_default());
+    let [rows, parameters, dim] = shape(theta);
+    let (x, theta) = (data(x), data(theta));
+    let (mut y, mut ladj) = (vec![T::of(0.0); rows * dim], vec![T::of(0.0); rows * dim]);
+    let (xs, thetas) = (x.as_slice::<T>().unwrap_or(&[]), theta.as_slice::<T>().unwrap_or(&[]));
     let parts = y.par_chunks_mut(ROWS * dim).zip(ladj.par_chunks_mut(ROWS * dim));
     parts.zip(xs.par_chunks(ROWS * dim)).zip(thetas.par_chunks(ROWS * dim * parameters)).for_each(|(((y, ladj), x), theta)| {
-        let mut own = vec![T::zero(); parameters];
+        let mut own = vec![T::of(0.0); parameters];
         let mut work = own.clone();
         for (k, &x) in x.iter().enumerate() {
             gather(theta, k, dim, &mut own);
@@ -88,19 +88,19 @@ fn forward<T: Real, M: ScalarMap>(map: &M, x: &Plain, theta: &Plain) -> [Plain; 
 }
 
 fn backward<T: Real, M: ScalarMap>(map: &M, x: &Plain, theta: &Plain, gradients: [Option<Plain>; 2]) -> [Plain; 2] {
-    let (x, theta) = (x.to_contiguous(), theta.to_contiguous());
-    let [rows, parameters, dim] = shape(&theta);
-    let (mut gx, mut gtheta) = (vec![T::zero(); rows * dim], vec![T::zero(); rows * parameters * dim]);
-    let (xs, thetas) = (x.as_slice::<T>().unwrap_or_default(), theta.as_slice::<T>().unwrap_or_default());
-    let gradients = gradients.map(|g| g.map(|g| g.to_contiguous()));
-    let [g, h] = gradients.each_ref().map(|g| g.as_ref().and_then(|g| g.as_slice::<T>()));
+    let [rows, parameters, dim] = shape(theta);
+    let (x, theta) = (data(x), data(theta));
+    let (mut gx, mut gtheta) = (vec![T::of(0.0); rows * dim], vec![T::of(0.0); rows * parameters * dim]);
+    let (xs, thetas) = (x.as_slice::<T>().unwrap_or(&[]), theta.as_slice::<T>().unwrap_or(&[]));
+    let gradients = gradients.map(|g| g.map(|g| data(&g)));
+    let [g, h] = gradients.each_ref().map(|g| g.as_ref().and_then(|g| g.as_slice::<T>().ok()));
     let parts = gx.par_chunks_mut(ROWS * dim).zip(gtheta.par_chunks_mut(ROWS * parameters * dim));
     let parts = parts.zip(xs.par_chunks(ROWS * dim)).zip(thetas.par_chunks(ROWS * dim * parameters)).enumerate();
     parts.for_each(|(part, (((gx, gtheta), x), theta))| {
-        let mut own = vec![T::zero(); parameters];
+        let mut own = vec![T::of(0.0); parameters];
         let (mut into, mut work) = (own.clone(), own.clone());
         for (k, &x) in x.iter().enumerate() {
-            let at = |of: Option<&[T]>| of.map_or(T::zero(), |of| of[part * ROWS * dim + k]);
+            let at = |of: Option<&[T]>| of.map_or(T::of(0.0), |of| of[part * ROWS * dim + k]);
             gather(theta, k, dim, &mut own);
             gx[k] = map.gradient(x, &own, at(g), at(h), &mut into, &mut work);
             let first = k / dim * parameters * dim + k % dim;
@@ -108,6 +108,11 @@ fn backward<T: Real, M: ScalarMap>(map: &M, x: &Plain, theta: &Plain, gradients:
         }
     });
     [tensor(gx, &[rows, dim]), tensor(gtheta, &[rows, parameters, dim])]
+}
+
+/// The numbers of a tensor in row-major order.
+fn data(tensor: &Plain) -> TensorData {
+    tensor.clone().into_data()
 }
 
 /// The parameters of the k-th number of a part.

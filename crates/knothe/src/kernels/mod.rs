@@ -14,19 +14,12 @@ pub(crate) use elementwise::value;
 pub(crate) use tests::agree;
 
 /// What kernels compute with: `f32` or `f64`.
-pub(crate) trait Real: num_traits::Float + bytemuck::Pod + burn::tensor::Element + Send + Sync {
+pub(crate) trait Real: nalgebra::RealField + burn::tensor::Element + Copy {
     /// A constant, rounded.
-    fn of(value: f64) -> Self;
-}
-
-impl Real for f32 {
     fn of(value: f64) -> Self {
-        value as f32
+        nalgebra::convert(value)
     }
 }
 
-impl Real for f64 {
-    fn of(value: f64) -> Self {
-        value
-    }
-}
+impl Real for f32 {}
+impl Real for f64 {}

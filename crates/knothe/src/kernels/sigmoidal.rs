@@ -12,15 +12,15 @@ use crate::univariate::{Sigmoidal, bounded_with_slope};
 
 /// x − log Σ exp in the place of each x. As a difference from the largest, it keeps the digits of small differences.
 fn log_softmax<T: Real>(terms: &mut [T]) {
-    let most = terms.iter().copied().fold(T::min_value(), T::max);
-    let log_sum = terms.iter().fold(T::zero(), |sum, &t| sum + (t - most).exp()).ln();
+    let most = terms.iter().copied().fold(T::of(f64::from(f32::MIN)), T::max);
+    let log_sum = terms.iter().fold(T::of(0.0), |sum, &t| sum + (t - most).exp()).ln();
     terms.iter_mut().for_each(|t| *t = (*t - most) - log_sum);
 }
 
 /// log Σ exp; −∞ where each term is.
 fn log_sum_exp<T: Real>(terms: &[T]) -> T {
-    let most = terms.iter().copied().fold(T::min_value(), T::max);
-    terms.iter().fold(T::zero(), |sum, &t| sum + (t - most).exp()).ln() + most
+    let most = terms.iter().copied().fold(T::of(f64::from(f32::MIN)), T::max);
+    terms.iter().fold(T::of(0.0), |sum, &t| sum + (t - most).exp()).ln() + most
 }
 
 impl Sigmoidal {
@@ -34,8 +34,8 @@ impl Sigmoidal {
             let at = x * log_slope.exp() + theta[2 * units + i] + T::of(self.start(i));
             p(i, at);
             let rest = (-at.abs()).exp().ln_1p();
-            below[i] = theta[i] - log_total + (at.min(T::zero()) - rest);
-            above[i] = theta[i] - log_total + ((-at).min(T::zero()) - rest);
+            below[i] = theta[i] - log_total + (at.min(T::of(0.0)) - rest);
+            above[i] = theta[i] - log_total + ((-at).min(T::of(0.0)) - rest);
             slope[i] = log_slope;
         }
         let y = log_sum_exp(below) - log_sum_exp(above);
@@ -57,14 +57,14 @@ impl ScalarMap for Sigmoidal {
         let units = self.0;
         let log_total = log_sum_exp(&theta[..units]);
         let (_, ladj) = self.shares(x, theta, log_total, work, |i, p| into[2 * units + i] = p);
-        let mut gx = T::zero();
+        let mut gx = T::of(0.0);
         for i in 0..units {
             let (pi, rho, kappa) = (work[i].exp(), work[units + i].exp(), (work[2 * units + i] - ladj).exp());
             let (log_slope, bounded) = bounded_with_slope(theta[units + i]);
             let p = into[2 * units + i];
             let far = (-p.abs()).exp();
-            let (small, large) = (far / (T::one() + far), T::one() / (T::one() + far));
-            let (below, above) = if p > T::zero() { (large, small) } else { (small, large) };
+            let (small, large) = (far / (T::of(1.0) + far), T::of(1.0) / (T::of(1.0) + far));
+            let (below, above) = if p > T::of(0.0) { (large, small) } else { (small, large) };
             let gp = (g - h) * pi * above + (g + h) * rho * below + h * kappa * (above - below);
             let slope = log_slope.exp();
             into[i] = (g - h) * pi - (g + h) * rho + h * kappa + h * (theta[i] - log_total).exp();

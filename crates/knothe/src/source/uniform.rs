@@ -58,6 +58,6 @@ impl Density for Uniform {
 
     fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
         check_input("z", &x, self.dim, self.anchor.dtype())?;
-        Ok(((x - self.lower) / (self.upper - self.lower)).clamp(0.0, 1.0))
+        Ok(((x - self.lower) * (self.upper - self.lower).recip()).clamp(0.0, 1.0))
     }
 }

@@ -15,8 +15,9 @@ const SATURATED: f64 = 1e9;
 pub(crate) fn bounded<const D: usize>(s: Tensor<D>) -> Tensor<D> {
     // Beyond SATURATED b is ±7 up to rounding at either precision, and the square of s might overflow.
     let s = s.clamp(-SATURATED, SATURATED);
-    let root = (s.clone().powi_scalar(2) / (BOUND * BOUND) + 1.0).sqrt();
-    s / root
+    // A product: the gradient of a quotient by a number has 32 bits in Burn, whatever the tensor has.
+    let share = s.clone() * BOUND.recip();
+    s / (share.clone() * share + 1.0).sqrt()
 }
 
 /// b(s) of one number, and b′(s) = (1 + (s/7)²)^(−3/2).
@@ -30,9 +31,9 @@ pub(crate) fn bounded_with_slope<T: Real>(s: T) -> (T, T) {
     } else {
         s
     };
-    let square = s * s / T::of(BOUND * BOUND) + T::one();
+    let square = s * s / T::of(BOUND * BOUND) + T::of(1.0);
     let root = square.sqrt();
-    (s / root, T::one() / (square * root))
+    (s / root, T::of(1.0) / (square * root))
 }
 
 /// The s with b(s) = `log_scale`, for |`log_scale`| < 7.
@@ -110,8 +111,23 @@ impl MonotoneMap for Affine {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::{Placement, Precision, values};
+
+    #[test]
+    fn the_slope_of_a_bounded_number_is_its_derivative() {
+        let mut place = Placement::cpu(Precision::F64);
+        place.device = place.device.autodiff();
+        for at in [0.0, -0.3, 1.0, 8.0, -40.0] {
+            let s = place.tensor(vec![at], [1]).require_grad();
+            let expected = values(s.grad(&bounded(s.clone()).backward()).unwrap())[0];
+            let (value, slope) = bounded_with_slope(at);
+            assert!((value - values(bounded(s).inner())[0]).abs() < 1e-14, "{at}: {value}");
+            assert!((slope - expected).abs() < 1e-14, "{at}: {slope} against {expected}");
+        }
+    }
 
     #[test]
     fn log_scales_stay_bounded_however_large_their_parameters() {

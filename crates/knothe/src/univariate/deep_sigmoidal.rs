@@ -91,7 +91,7 @@ impl MonotoneMap for DeepSigmoidal {
             let (inputs, outputs) = self.widths(layer);
             // The slopes of all layers together stay within the bounds of one.
             let depth = self.layers as f64;
-            let log_slope = bounded(take(units) * depth) / depth;
+            let log_slope = bounded(take(units) * depth) * depth.recip();
             let offset = take(units) + start.clone();
             if inputs > 1 {
                 let logits = take(units * inputs).reshape([rows, units, inputs, dim]);
