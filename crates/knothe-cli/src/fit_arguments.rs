@@ -57,7 +57,7 @@ pub struct FitArguments {
     /// What columns are, as JSON: {"price": "positive", "share": {"bounded": [0, 1]}}
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
-    /// Rows that lack a value: reject the table or drop them
+    /// Rows that lack a value: reject table or drop them
     #[arg(long, value_name = "POLICY", default_value = "reject", hide_possible_values = true)]
     pub missing: Missing,
     /// Layers of a flow [default: the model's]
@@ -75,7 +75,7 @@ pub struct FitArguments {
     /// Layers: autoregressive or coupling [default: the model's]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub triangular: Option<TriangularName>,
-    /// Explicit form of their map: density or generative [default: the model's]
+    /// Form of their map: density or generative [default: the model's]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub form: Option<FormName>,
     /// What mixes the columns between layers: reversed, random, lu or rotation
@@ -90,7 +90,7 @@ pub struct FitArguments {
     /// Residual masked networks
     #[arg(long)]
     pub residual: bool,
-    /// Activation of hidden layers: silu, relu (large tables), tanh or elu
+    /// Activation: silu, relu (large tables), tanh or elu
     #[arg(long, value_name = "NAME", default_value = "silu", hide_possible_values = true)]
     pub activation: ActivationName,
     /// Passes over the rows
@@ -111,7 +111,7 @@ pub struct FitArguments {
     /// Decoupled weight decay
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero, allow_negative_numbers = true)]
     pub weight_decay: f64,
-    /// Epochs without a better validation before a stop; 0: none
+    /// Epochs with no better validation until a stop; 0: none
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().patience)]
     pub patience: u32,
     /// Largest norm of a gradient
