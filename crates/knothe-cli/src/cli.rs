@@ -31,6 +31,7 @@ pub enum Command {
     Sample(SampleArguments),
     Evaluate(EvaluateArguments),
     Inspect(InspectArguments),
+    Plot(PlotArguments),
     Models(ModelsArguments),
     /// Print the completion script of a shell
     Completions {
@@ -184,6 +185,44 @@ pub struct InspectArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Draw a model's density, beside or over the rows of a table, as a PNG
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A model of one column is drawn as a curve over the histogram of the rows, one of two columns as an
+image beside them, one of more as samples over the rows, pair by pair: lines and filled regions hold
+25, 50, 75 and 95 % of either. Without a table its own samples take the place of the rows. The axes
+are in the units of the table and leave out 0.2 % of the rows at each end.
+
+A model with context needs --given, or a table whose contexts are averaged over. With both, the rows
+are those that have the context which is given.
+
+Example:
+  knothe plot magic.safetensors data/magic.parquet --given class=1 --out magic.png
+  knothe plot magic.safetensors data/magic.parquet --columns fLength,fWidth --out pair.png")]
+pub struct PlotArguments {
+    /// The model file
+    pub model: PathBuf,
+    /// A table to compare with; columns are matched by name, in any order
+    pub table: Option<PathBuf>,
+    /// Where to write the picture, a .png file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Samples to draw from the model
+    #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub n: u64,
+    /// Seed of the samples
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Set a context column; may be repeated
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    pub given: Vec<Value>,
+    /// The columns to draw [default: the first 12]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    #[command(flatten)]
+    pub runtime: Runtime,
 }
 
 /// List the models that can be fitted

@@ -10,6 +10,7 @@ mod given;
 mod inspect;
 mod models;
 mod output;
+mod plot;
 mod sample;
 mod score;
 
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Sample(arguments) => sample::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Plot(arguments) => plot::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Completions { shell } => models::completions(shell),
     }

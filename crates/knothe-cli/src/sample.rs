@@ -41,14 +41,15 @@ pub fn run(arguments: &SampleArguments) -> Result<(), Failure> {
 }
 
 /// The context of the samples: the rows of a table over and over, or one row of given values.
-struct Context {
+pub struct Context {
     rows: Rows,
     width: usize,
     whole: Vec<bool>,
 }
 
 impl Context {
-    fn new(schema: &Schema, given: &[Value], table: Option<&Path>) -> Result<Self, Failure> {
+    /// From a table, with the columns that are given set, or from what is given alone.
+    pub fn new(schema: &Schema, given: &[Value], table: Option<&Path>) -> Result<Self, Failure> {
         let mut table = match table {
             Some(_) if schema.context.is_empty() => {
                 return Err(Failure::usage("--context: expected a model with context columns, and this one has none", ""));
@@ -84,7 +85,7 @@ impl Context {
     }
 
     /// The context of samples `first..first + n`, row-major.
-    fn part(&self, first: usize, n: usize) -> Vec<f64> {
+    pub fn part(&self, first: usize, n: usize) -> Vec<f64> {
         let row = |i: usize| &self.rows.context[i % self.rows.n.max(1) * self.width..][..self.width];
         if self.width == 0 { Vec::new() } else { (first..first + n).flat_map(row).copied().collect() }
     }

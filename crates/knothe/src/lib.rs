@@ -51,11 +51,14 @@ mod number;
 pub mod objective;
 pub mod parameters;
 mod placement;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod random;
 mod simplex;
 pub mod source;
 #[cfg(feature = "tables")]
 pub mod tabular;
+pub mod toys;
 pub mod triangular;
 pub mod univariate;
 

@@ -17,6 +17,7 @@ fn help_of_the_command() {
       sample       Draw rows from a model, as CSV with the columns of its table
       evaluate     Report the log-likelihood of a table, and whether the density can be trusted
       inspect      Print what a model file holds: architecture, columns, and how it was fitted
+      plot         Draw a model's density, beside or over the rows of a table, as a PNG
       models       List the models that can be fitted
       completions  Print the completion script of a shell
       help         Print this message or the help of the given subcommand(s)

@@ -7,5 +7,6 @@ mod commands;
 mod ensembles;
 mod fits;
 mod help;
+mod plots;
 mod streams;
 mod support;

@@ -1,0 +1,138 @@
+//! One triangular layer of a universal map learns a density whose conditionals its network can follow; two layers learn more.
+//!
+//! For each toy density and each univariate map: the gap mean(log q_true − log q_model) over 100,000 new points, in nats, and a
+//! picture of every learned density beside the true one in `docs/images`. What was trained before is read from
+//! `target/universality`; delete that folder to train again.
+//!
+//! `cargo run --release --package knothe --features plot --example universality -- [TOY …]`
+
+#[path = "toy/mod.rs"]
+mod toy;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use knothe::{
+    Compose, Error, Flow, Inverse, Layer, Result,
+    conditioner::{Activation, Degrees, MadeConfig, Order},
+    file::write_atomically,
+    fit::FitConfig,
+    plot::{Axis, ColourScale, Grid, montage},
+    source::{Normal, Source},
+    toys::Toy,
+    triangular::Autoregressive,
+    univariate::{Affine, Composed, DeepSigmoidal, Inverted, MixtureCdf, MonotoneMap, Sigmoidal, Spline, Standard, SumOfSquares},
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+use serde_json::{Value, json};
+
+use toy::{learn, place};
+
+/// Cells of a picture along each axis.
+const CELLS: usize = 170;
+const SEED: u64 = 0;
+const STEPS: u64 = 6_000;
+
+/// The maps by name. Splines and sums of squares, which are straight beyond their bounds, come after a conditional location and scale.
+fn maps() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
+    let location_and_scale = || Inverted(Affine::default());
+    let sos = SumOfSquares { polynomials: 2, degree: 8, bound: Some(4.0) };
+    vec![
+        ("affine", Arc::new(location_and_scale())),
+        ("spline", Arc::new(Composed(location_and_scale(), Spline { bins: 32, bound: 4.0 }))),
+        ("dsf", Arc::new(Sigmoidal(16))),
+        ("ddsf", Arc::new(DeepSigmoidal { units: 8, layers: 2 })),
+        ("sos", Arc::new(Composed(location_and_scale(), sos))),
+        ("mixture cdf", Arc::new(MixtureCdf { law: Standard::Normal, components: 12 })),
+    ]
+}
+
+/// How many layers a toy gets, and the column that the layer next to the data generates first.
+fn plan(toy: Toy) -> (usize, usize) {
+    match toy {
+        Toy::Parabola => (1, 1),
+        Toy::Banana | Toy::Funnel | Toy::Ring => (1, 0),
+        Toy::EightGaussians | Toy::Moons | Toy::Checkerboard => (2, 0),
+    }
+}
+
+/// A standard normal under layers z_j = T(x_j; θ_j(x_<j)) whose orders alternate.
+fn flow(map: &Arc<dyn MonotoneMap>, layers: usize) -> Result<Flow<Source, Compose>> {
+    let (place, mut rng) = (place(), ChaCha12Rng::seed_from_u64(SEED));
+    let mut layer = |k: usize| {
+        let natural = Order::natural(2);
+        let config = MadeConfig {
+            order: if k.is_multiple_of(2) { natural } else { natural.reversed() },
+            context_dim: 0,
+            hidden: vec![64, 64],
+            parameters: 0,
+            activation: Activation::Silu,
+            degrees: Degrees::default(),
+            residual: false,
+        };
+        Ok(Layer::InverseAutoregressive(Inverse::of(Autoregressive::new(config, map.clone(), &place, &mut rng)?)))
+    };
+    let layers = (0..layers).rev().map(&mut layer).collect::<Result<_>>()?;
+    Flow::new(Source::Normal(Normal::new(2, &place)), Compose::new(2, layers), 0)
+}
+
+fn axes(toy: Toy) -> [Axis; 2] {
+    toy.window().map(|[low, high]| Axis { label: String::new(), low, high, cells: CELLS })
+}
+
+/// Trains one map on one toy: what the table and the picture need.
+fn train(toy: Toy, map: &Arc<dyn MonotoneMap>) -> Result<Value> {
+    let (layers, first) = plan(toy);
+    // Batches out of a million draws: no point is seen often enough to be learned by heart.
+    let config =
+        FitConfig { steps: Some(STEPS), learning_rate: 5e-3, patience: 0, average: Some(0.998), seed: SEED, ..FitConfig::default() };
+    let learned = learn(toy, [first, 1 - first], flow(map, layers)?, &config)?;
+    let log_prob = learned.log_prob(&Grid::centres(&axes(toy)))?;
+    let report = learned.report;
+    // Four digits are enough for a picture.
+    let density: Vec<f64> = log_prob.iter().map(|l| (l.exp() * 1e4).round() / 1e4).collect();
+    Ok(json!({ "gap": learned.gap, "two_se": learned.two_se, "skipped": report.skipped, "seconds": report.seconds, "density": density }))
+}
+
+/// What was trained before, or else is trained now.
+fn result(toy: Toy, name: &str, map: &Arc<dyn MonotoneMap>) -> Result<Value> {
+    let folder = Path::new("target/universality");
+    let path = folder.join(format!("{}-{}.json", toy.name(), name.replace(' ', "-")));
+    let failed = |source| Error::Io { action: "write", path: path.clone(), source };
+    if let Some(known) = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()) {
+        return Ok(known);
+    }
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let result = train(toy, map)?;
+    write_atomically(&path, |file| serde_json::to_writer(file, &result).map_err(Into::into))?;
+    Ok(result)
+}
+
+fn main() -> Result<()> {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    for toy in Toy::ALL.into_iter().filter(|t| asked.is_empty() || asked.iter().any(|a| a == t.name())) {
+        let axes = axes(toy);
+        let values = Grid::centres(&axes).into_iter().map(|x| toy.log_prob(x).exp()).collect();
+        let mut pictures = vec![("the truth".to_owned(), Grid { axes: axes.clone(), values })];
+        for (name, map) in maps() {
+            let result = result(toy, name, &map)?;
+            let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
+            println!(
+                "{:16} {name:12} gap {:7.4} ± {:.4}  skipped {}  {:4.0} s",
+                toy.name(),
+                number("gap"),
+                number("two_se"),
+                result["skipped"],
+                number("seconds")
+            );
+            let values = result["density"].as_array().into_iter().flatten().map(|v| v.as_f64().unwrap_or(0.0)).collect();
+            pictures.push((format!("{name} {:.3}", number("gap")), Grid { axes: axes.clone(), values }));
+        }
+        let shown: Vec<(String, &Grid)> = pictures.iter().map(|(title, grid)| (title.clone(), grid)).collect();
+        let folder = Path::new("docs/images");
+        std::fs::create_dir_all(folder).map_err(|source| Error::Io { action: "create", path: folder.into(), source })?;
+        montage(&shown, 4, ColourScale::of(shown[0].1))?.write(&folder.join(format!("{}.png", toy.name())))?;
+    }
+    Ok(())
+}

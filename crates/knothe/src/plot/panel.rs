@@ -1,0 +1,184 @@
+//! One pair of axes on a canvas, and what is drawn between them.
+
+use super::{
+    axis::Axis,
+    canvas::{Anchor, Canvas, Colour},
+    colours::{DATA, FAINT, INK, MODEL, scale},
+    grid::Grid,
+};
+
+/// The size of ticks' numbers.
+pub(super) const SMALL: f64 = 11.0;
+/// The size of labels and titles.
+pub(super) const LARGE: f64 = 13.0;
+
+/// A rectangle of the canvas with an axis across and one up.
+pub(super) struct Panel<'a> {
+    /// The upper left corner.
+    pub at: [f64; 2],
+    pub size: [f64; 2],
+    pub axes: [&'a Axis; 2],
+}
+
+/// How densities become colours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ColourScale {
+    /// From 0 to a density.
+    Linear {
+        /// The density that is darkest.
+        top: f64,
+    },
+    /// From a part of a density to it, by its logarithm.
+    Log {
+        /// The density that is darkest.
+        top: f64,
+        /// How many powers of 10 below it white begins.
+        decades: f64,
+    },
+}
+
+impl ColourScale {
+    /// Linear, unless half the mass would then be all but white: below a tenth of the highest density.
+    pub fn of(grid: &Grid) -> Self {
+        let [top, median] = grid.levels([0.005, 0.5]);
+        if median < top / 10.0 { ColourScale::Log { top, decades: 4.0 } } else { ColourScale::Linear { top } }
+    }
+
+    /// "linear" or "log".
+    pub fn name(self) -> &'static str {
+        match self {
+            ColourScale::Linear { .. } => "linear",
+            ColourScale::Log { .. } => "log",
+        }
+    }
+
+    fn share(self, density: f64) -> f64 {
+        match self {
+            ColourScale::Linear { top } => density / top,
+            ColourScale::Log { top, decades } => 1.0 + (density / top).log10() / decades,
+        }
+    }
+
+    /// Where on the scale numbers stand, and what to write there.
+    pub(super) fn ticks(self) -> Vec<(f64, String)> {
+        match self {
+            ColourScale::Linear { top } => super::axis::ticks(0.0, top, 4).into_iter().map(|(v, text)| (v / top, text)).collect(),
+            ColourScale::Log { top, decades } => {
+                let high = top.log10();
+                let whole = (high - decades).ceil() as i64..=high.floor() as i64;
+                whole.map(|k| (1.0 + (k as f64 - high) / decades, format!("1e{k}").replace('-', "−"))).collect()
+            }
+        }
+    }
+}
+
+impl Panel<'_> {
+    fn place(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        [self.at[0] + self.size[0] * self.axes[0].share(x), self.at[1] + self.size[1] * (1.0 - self.axes[1].share(y))]
+    }
+
+    fn cell(&self, grid: &Grid, k: usize) -> ([f64; 2], [f64; 2]) {
+        let [across, up] = &grid.axes;
+        let centre = [across.centre(k % across.cells), up.centre(k / across.cells)];
+        let half = [across.cell() / 2.0, up.cell() / 2.0];
+        (self.place([centre[0] - half[0], centre[1] - half[1]]), self.place([centre[0] + half[0], centre[1] + half[1]]))
+    }
+
+    /// The frame, with ticks, and their numbers and the labels of the axes where asked for.
+    pub fn frame(&self, canvas: &mut Canvas, numbers: [bool; 2]) {
+        let ([x0, y0], [width, height]) = (self.at, self.size);
+        let (x1, y1) = (x0 + width, y0 + height);
+        for (a, b) in [([x0, y0], [x1, y0]), ([x1, y0], [x1, y1]), ([x0, y1], [x1, y1]), ([x0, y0], [x0, y1])] {
+            canvas.line(a, b, 1.0, FAINT);
+        }
+        let mut room = 0.0f64;
+        for (value, text) in self.axes[0].ticks((width / 55.0) as usize) {
+            let x = self.place([value, self.axes[1].low])[0];
+            canvas.line([x, y1], [x, y1 - 4.0], 1.0, FAINT);
+            if numbers[0] {
+                canvas.text([x, y1 + 15.0], &text, SMALL, INK, Anchor::Middle, false);
+            }
+        }
+        for (value, text) in self.axes[1].ticks((height / 45.0) as usize).into_iter().filter(|_| numbers[1]) {
+            let y = self.place([self.axes[0].low, value])[1];
+            canvas.line([x0, y], [x0 + 4.0, y], 1.0, FAINT);
+            canvas.text([x0 - 5.0, y + 4.0], &text, SMALL, INK, Anchor::End, false);
+            room = room.max(canvas.text_width(&text, SMALL));
+        }
+        if numbers[0] {
+            let label = canvas.shortened(&self.axes[0].label, LARGE, width);
+            canvas.text([x0 + width / 2.0, y1 + 34.0], &label, LARGE, INK, Anchor::Middle, false);
+        }
+        if numbers[1] {
+            let label = canvas.shortened(&self.axes[1].label, LARGE, height);
+            canvas.text([x0 - room - 14.0, y0 + height / 2.0], &label, LARGE, INK, Anchor::Middle, true);
+        }
+    }
+
+    /// A title above the frame.
+    pub fn title(&self, canvas: &mut Canvas, text: &str, colour: Colour) {
+        let text = canvas.shortened(text, LARGE, self.size[0]);
+        canvas.text([self.at[0] + self.size[0] / 2.0, self.at[1] - 8.0], &text, LARGE, colour, Anchor::Middle, false);
+    }
+
+    /// A density as an image.
+    pub fn image(&self, canvas: &mut Canvas, grid: &Grid, colours: ColourScale) {
+        for (k, &value) in grid.values.iter().enumerate() {
+            let (a, b) = self.cell(grid, k);
+            canvas.fill(a, b, scale(colours.share(value)), 1.0);
+        }
+    }
+
+    /// Points, fainter where there are many.
+    pub fn points(&self, canvas: &mut Canvas, x: &[f64], y: &[f64], colour: Colour) {
+        let alpha = (800.0 / x.len().max(1) as f64).clamp(0.15, 0.7);
+        let inside = |v: f64, axis: &Axis| axis.find(v).is_some();
+        for (&x, &y) in x.iter().zip(y).filter(|(x, y)| inside(**x, self.axes[0]) && inside(**y, self.axes[1])) {
+            canvas.disc(self.place([x, y]), 1.6, colour, alpha);
+        }
+    }
+
+    /// The regions of most density that hold 95, 75, 50 and 25 % of the mass, each darker than the one around it.
+    pub fn regions(&self, canvas: &mut Canvas, grid: &Grid) {
+        let levels = grid.levels([0.95, 0.75, 0.5, 0.25]);
+        for (k, &value) in grid.values.iter().enumerate() {
+            let inside = levels.iter().filter(|&&level| value >= level && value > 0.0).count();
+            if inside > 0 {
+                let (a, b) = self.cell(grid, k);
+                canvas.fill(a, b, scale(0.03 + 0.11 * inside as f64), 1.0);
+            }
+        }
+    }
+
+    /// The edges of the same regions, as lines.
+    pub fn contours(&self, canvas: &mut Canvas, grid: &Grid) {
+        for level in grid.levels([0.95, 0.75, 0.5, 0.25]) {
+            for [a, b] in grid.contour(level) {
+                canvas.line(self.place(a), self.place(b), 1.2, MODEL);
+            }
+        }
+    }
+
+    /// The bars of a histogram, filled or as an outline, one height a cell of the axis across.
+    pub fn bars(&self, canvas: &mut Canvas, heights: &[f64], filled: bool) {
+        let axis = self.axes[0];
+        let mut before = 0.0;
+        for (i, &height) in heights.iter().enumerate() {
+            let (left, right) = (axis.centre(i) - axis.cell() / 2.0, axis.centre(i) + axis.cell() / 2.0);
+            let (a, b) = (self.place([left, height]), self.place([right, height]));
+            if filled {
+                canvas.fill([a[0], self.at[1] + self.size[1]], b, DATA, 0.38);
+            } else {
+                canvas.line(self.place([left, before]), a, 1.4, MODEL);
+                canvas.line(a, b, 1.4, MODEL);
+            }
+            before = height;
+        }
+    }
+
+    /// A curve through the middles of the cells.
+    pub fn curve(&self, canvas: &mut Canvas, axis: &Axis, heights: &[f64]) {
+        let points: Vec<[f64; 2]> = heights.iter().enumerate().map(|(i, &h)| self.place([axis.centre(i), h])).collect();
+        points.windows(2).for_each(|w| canvas.line(w[0], w[1], 1.8, MODEL));
+    }
+}
