@@ -237,16 +237,22 @@ impl Drawing<'_> {
         }
     }
 
-    /// The density at points, averaged over the contexts. Masses of integers and lattices count over their step.
+    /// The density at points, averaged over the contexts. Masses of integers and lattices, taken at the nearest of them, count over their step.
     fn density(&self, points: &[Vec<f64>]) -> Result<Vec<f64>, Failure> {
         let schema = &self.model.schema;
+        let nearest = |(&x, column): (&f64, &SchemaColumn)| match (column.kind, column.kind.lattice()) {
+            (Kind::Binary, _) => x.round(),
+            (_, Some(lattice)) => lattice.offset + lattice.step * ((x - lattice.offset) / lattice.step).round(),
+            _ => x,
+        };
+        let x: Vec<f64> = points.iter().flat_map(|point| point.iter().zip(schema.modelled()).map(nearest)).collect();
         let steps: f64 = schema.modelled().filter_map(|c| c.kind.lattice()).map(|l| l.step.ln()).sum();
         let contexts = contexts(self.context, schema.context_dim());
         let mut total = vec![0.0; points.len()];
         for (context, share) in &contexts {
             let rows = Rows {
                 n: points.len(),
-                x: points.concat(),
+                x: x.clone(),
                 context: points.iter().flat_map(|_| context.iter().copied()).collect(),
                 index: (0..points.len() as u64).collect(),
                 ..Rows::default()

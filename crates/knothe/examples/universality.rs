@@ -4,7 +4,7 @@
 //! picture of every learned density beside the true one in `docs/images`. What was trained before is read from
 //! `target/universality`; delete that folder to train again.
 //!
-//! `cargo run --release --package knothe --features plot --example universality -- [TOY …]`
+//! `cargo run --release --package knothe --features plot --example universality -- [TOY …] [MAP …]`
 
 #[path = "toy/mod.rs"]
 mod toy;
@@ -32,19 +32,18 @@ use toy::{learn, place};
 /// Cells of a picture along each axis.
 const CELLS: usize = 170;
 const SEED: u64 = 0;
-const STEPS: u64 = 6_000;
 
-/// The maps by name. Splines and sums of squares, which are straight beyond their bounds, come after a conditional location and scale.
-fn maps() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
+/// The maps by name, and how many steps each takes to learn. Splines and sums of squares, which are straight beyond their bounds, come after a conditional location and scale.
+fn maps() -> Vec<(&'static str, u64, Arc<dyn MonotoneMap>)> {
     let location_and_scale = || Inverted(Affine::default());
     let sos = SumOfSquares { polynomials: 2, degree: 8, bound: Some(4.0) };
     vec![
-        ("affine", Arc::new(location_and_scale())),
-        ("spline", Arc::new(Composed(location_and_scale(), Spline { bins: 32, bound: 4.0 }))),
-        ("dsf", Arc::new(Sigmoidal(16))),
-        ("ddsf", Arc::new(DeepSigmoidal { units: 8, layers: 2 })),
-        ("sos", Arc::new(Composed(location_and_scale(), sos))),
-        ("mixture cdf", Arc::new(MixtureCdf { law: Standard::Normal, components: 12 })),
+        ("affine", 500, Arc::new(location_and_scale())),
+        ("spline", 1_000, Arc::new(Composed(location_and_scale(), Spline { bins: 32, bound: 4.0 }))),
+        ("dsf", 2_000, Arc::new(Sigmoidal(16))),
+        ("ddsf", 2_000, Arc::new(DeepSigmoidal { units: 6, layers: 2 })),
+        ("sos", 1_000, Arc::new(Composed(location_and_scale(), sos))),
+        ("mixture cdf", 1_000, Arc::new(MixtureCdf { law: Standard::Normal, components: 12 })),
     ]
 }
 
@@ -82,11 +81,11 @@ fn axes(toy: Toy) -> [Axis; 2] {
 }
 
 /// Trains one map on one toy: what the table and the picture need.
-fn train(toy: Toy, map: &Arc<dyn MonotoneMap>) -> Result<Value> {
+fn train(toy: Toy, map: &Arc<dyn MonotoneMap>, steps: u64) -> Result<Value> {
     let (layers, first) = plan(toy);
     // Batches out of a million draws: no point is seen often enough to be learned by heart.
     let config =
-        FitConfig { steps: Some(STEPS), learning_rate: 5e-3, patience: 0, average: Some(0.998), seed: SEED, ..FitConfig::default() };
+        FitConfig { steps: Some(steps), learning_rate: 1e-2, patience: 0, average: Some(0.99), seed: SEED, ..FitConfig::default() };
     let learned = learn(toy, [first, 1 - first], flow(map, layers)?, &config)?;
     let log_prob = learned.log_prob(&Grid::centres(&axes(toy)))?;
     let report = learned.report;
@@ -96,7 +95,7 @@ fn train(toy: Toy, map: &Arc<dyn MonotoneMap>) -> Result<Value> {
 }
 
 /// What was trained before, or else is trained now.
-fn result(toy: Toy, name: &str, map: &Arc<dyn MonotoneMap>) -> Result<Value> {
+fn result(toy: Toy, (name, steps, map): &(&str, u64, Arc<dyn MonotoneMap>)) -> Result<Value> {
     let folder = Path::new("target/universality");
     let path = folder.join(format!("{}-{}.json", toy.name(), name.replace(' ', "-")));
     let failed = |source| Error::Io { action: "write", path: path.clone(), source };
@@ -104,19 +103,22 @@ fn result(toy: Toy, name: &str, map: &Arc<dyn MonotoneMap>) -> Result<Value> {
         return Ok(known);
     }
     std::fs::create_dir_all(folder).map_err(failed)?;
-    let result = train(toy, map)?;
+    let result = train(toy, map, *steps)?;
     write_atomically(&path, |file| serde_json::to_writer(file, &result).map_err(Into::into))?;
     Ok(result)
 }
 
 fn main() -> Result<()> {
     let asked: Vec<String> = std::env::args().skip(1).collect();
-    for toy in Toy::ALL.into_iter().filter(|t| asked.is_empty() || asked.iter().any(|a| a == t.name())) {
+    let is_asked = |name: &str| asked.iter().any(|a| a == name);
+    let all_toys = !Toy::ALL.iter().any(|toy| is_asked(toy.name()));
+    let all_maps = !maps().iter().any(|(name, ..)| is_asked(name));
+    for toy in Toy::ALL.into_iter().filter(|toy| all_toys || is_asked(toy.name())) {
         let axes = axes(toy);
         let values = Grid::centres(&axes).into_iter().map(|x| toy.log_prob(x).exp()).collect();
         let mut pictures = vec![("the truth".to_owned(), Grid { axes: axes.clone(), values })];
-        for (name, map) in maps() {
-            let result = result(toy, name, &map)?;
+        for map in maps().into_iter().filter(|(name, ..)| all_maps || is_asked(name)) {
+            let (result, name) = (result(toy, &map)?, map.0);
             let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
             println!(
                 "{:16} {name:12} gap {:7.4} ± {:.4}  skipped {}  {:4.0} s",
@@ -128,6 +130,9 @@ fn main() -> Result<()> {
             );
             let values = result["density"].as_array().into_iter().flatten().map(|v| v.as_f64().unwrap_or(0.0)).collect();
             pictures.push((format!("{name} {:.3}", number("gap")), Grid { axes: axes.clone(), values }));
+        }
+        if !all_maps {
+            continue;
         }
         let shown: Vec<(String, &Grid)> = pictures.iter().map(|(title, grid)| (title.clone(), grid)).collect();
         let folder = Path::new("docs/images");

@@ -13,13 +13,13 @@ pub(super) const MODEL: Colour = [204, 85, 34];
 
 /// The colour of a share from 0, white, to 1, a dark blue.
 ///
-/// A path through Oklab (Ottosson 2020) on which lightness falls linearly, so that equal steps look equal; the hue turns from cyan to
+/// A path through Oklab (Ottosson 2020) on which lightness falls linearly, so that equal steps look equal; the hue turns from sky to
 /// violet blue, and the chroma is greatest in the middle, where screens have room for it.
 pub(super) fn scale(share: f64) -> Colour {
     let t = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
     let lightness = 1.0 - 0.76 * t;
-    let chroma = 0.13 * (std::f64::consts::PI * t.powf(0.8)).sin().max(0.0) + 0.05 * t;
-    let hue = (205.0 + 70.0 * t).to_radians();
+    let chroma = 0.10 * (std::f64::consts::PI * t.powf(0.9)).sin().max(0.0) + 0.04 * t;
+    let hue = (235.0 + 40.0 * t).to_radians();
     oklab(lightness, chroma * hue.cos(), chroma * hue.sin())
 }
 

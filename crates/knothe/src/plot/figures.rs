@@ -174,3 +174,35 @@ pub fn montage(densities: &[(String, &Grid)], columns: usize, colours: ColourSca
     }
     Ok(canvas.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn axis(label: &str, cells: usize) -> Axis {
+        Axis { label: label.into(), low: 0.0, high: 1.0, cells }
+    }
+
+    #[test]
+    fn what_is_dense_is_dark() {
+        let axes = [axis("a", 2), axis("b", 2)];
+        let grid = Grid { axes, values: vec![0.0, 1.0, 2.0, 4.0] };
+        let picture = beside(&grid, None, "").unwrap();
+        // The middles of the four cells of the image, 420 pixels wide from (72, 34): the first axis goes right, the second up.
+        let light = |x: usize, y: usize| picture.pixels[y * picture.width + x].map(u32::from).iter().sum::<u32>();
+        let cells = [light(177, 349), light(387, 349), light(177, 139), light(387, 139)];
+        assert!(cells[0] == 3 * 255 && cells.windows(2).all(|w| w[1] < w[0]), "{cells:?}");
+    }
+
+    #[test]
+    fn columns_and_axes_have_to_agree() {
+        let one = [vec![0.5; 10]];
+        assert!(corner(&[axis("a", 4), axis("b", 4)], None, ("samples", &one), &[]).is_err());
+        assert!(curve(&axis("a", 4), &[1.0; 3], &axis("a", 4), ("rows", &one[0]), "").is_err());
+        // A column without any spread, a name too long for its panel and a letter that the font lacks are drawn all the same.
+        let constant = Axis { low: 0.5, high: 0.5, ..axis("a very long name of a column that nobody can read 漢", 4) };
+        assert!(corner(&[constant], Some(("rows", &one)), ("samples", &one), &["caption".into()]).is_ok());
+    }
+}
