@@ -56,7 +56,7 @@ fn integers_and_odd_orders_can_be_drawn() {
     }
     let [straight, turned] = ["y,k.png", "k,y.png"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
     assert_ne!(straight, turned);
-    assert_eq!(size(&folder.path().join("k.png")), [348, 338]);
+    assert_eq!(size(&folder.path().join("k.png")), [356, 338]);
 }
 
 #[test]
