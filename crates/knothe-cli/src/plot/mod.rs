@@ -1,9 +1,11 @@
 //! `knothe plot`: a model's density, beside or over the rows of a table.
 
+mod table;
+
 use std::path::Path;
 
 use knothe::{
-    data::{Column, Kind, Need, Rows, Schema, SchemaColumn, Table, quoted},
+    data::{Kind, Rows, Schema, SchemaColumn, quoted},
     file::temporary,
     plot::{Axis, Grid, Picture, beside, corner, curve},
     tabular::{Scoring, TableModel},
@@ -12,9 +14,10 @@ use knothe::{
 use crate::{
     cli::PlotArguments,
     failure::{Failure, say},
-    given::{self, Value},
+    given,
     sample::Context,
 };
+use table::{columns, contexts, read, weighted};
 
 /// Columns of a corner plot; more would be too small to see.
 const LARGEST: usize = 12;
@@ -24,8 +27,6 @@ const POINTS: usize = 600;
 /// Bins of a histogram of one column, and along each axis of a pair in a corner plot.
 const BINS: usize = 60;
 const PAIR_BINS: usize = 48;
-/// Contexts over which a density is averaged when they come from a table.
-const CONTEXTS: usize = 32;
 /// Noise samples for the mass of an integer.
 const NOISE: usize = 16;
 
@@ -89,57 +90,6 @@ fn chosen(arguments: &PlotArguments, schema: &Schema) -> Result<Vec<usize>, Fail
         return Err(Failure::usage(format!("--columns: expected at most {LARGEST}, found {}", chosen.len()), ""));
     }
     Ok(chosen)
-}
-
-/// The rows of a table that have the context which is given, and the contexts to draw the model for.
-struct Data {
-    path: std::path::PathBuf,
-    rows: Rows,
-    context: Vec<f64>,
-}
-
-fn read(path: &Path, given: &[Value], schema: &Schema) -> Result<Data, Failure> {
-    let mut table = Table::read_skipping(path, &schema.dropped)?;
-    let agrees = |i: usize, value: &Value| table.column(&value.column).is_none_or(|c| c.values[i] == value.value);
-    let kept: Vec<usize> = (0..table.rows()).filter(|&i| given.iter().all(|v| agrees(i, v))).collect();
-    given::set(&mut table, given);
-    let rows = schema.rows(&table, Need::Evaluate)?;
-    let kept: std::collections::HashSet<u64> = kept.into_iter().map(|i| i as u64).collect();
-    let positions: Vec<usize> = (0..rows.n).filter(|&i| kept.contains(&rows.index[i])).collect();
-    if positions.is_empty() && rows.n > 0 {
-        say(format_args!("note: no row of {} has the context that is given, so none is drawn", path.display()));
-    }
-    let context = rows.context.clone();
-    Ok(Data { path: path.to_owned(), rows: rows.pick(&positions, schema), context })
-}
-
-/// The modelled columns of a sample.
-fn columns(sample: &[Column], schema: &Schema) -> Vec<Vec<f64>> {
-    schema.modelled().filter_map(|c| sample.iter().find(|s| s.name == c.name)).map(|c| c.values.clone()).collect()
-}
-
-/// The columns of rows; weighted ones are drawn again, each in proportion to its weight, at equal steps of the sum of weights.
-fn weighted(rows: &Rows, schema: &Schema, seed: u64) -> Vec<Vec<f64>> {
-    let dim = schema.dim();
-    let picked: Vec<usize> = match &rows.weights {
-        None => (0..rows.n).collect(),
-        Some(weights) => {
-            let step = weights.iter().sum::<f64>() / rows.n as f64;
-            // A start between 0 and 1 that every machine has for a seed.
-            let start = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / (1u64 << 53) as f64;
-            let (mut sum, mut next) = (0.0, start * step);
-            let mut picked = Vec::with_capacity(rows.n);
-            for (i, weight) in weights.iter().enumerate() {
-                sum += weight;
-                while next < sum {
-                    picked.push(i);
-                    next += step;
-                }
-            }
-            picked
-        }
-    };
-    (0..dim).map(|j| picked.iter().map(|&i| rows.x[i * dim + j]).collect()).collect()
 }
 
 fn caption(arguments: &PlotArguments, schema: &Schema) -> Vec<String> {
@@ -262,23 +212,4 @@ impl Drawing<'_> {
         }
         Ok(total)
     }
-}
-
-/// The contexts of rows with their shares: all that differ, or some of the rows at equal distances where that is too many.
-fn contexts(rows: &[f64], width: usize) -> Vec<(Vec<f64>, f64)> {
-    if width == 0 {
-        return vec![(vec![], 1.0)];
-    }
-    let n = rows.len() / width;
-    let mut different: Vec<(Vec<f64>, f64)> = Vec::new();
-    for row in rows.chunks(width) {
-        if let Some((_, count)) = different.iter_mut().find(|(known, _)| known == row) {
-            *count += 1.0;
-        } else if different.len() < CONTEXTS {
-            different.push((row.to_vec(), 1.0));
-        } else {
-            return (0..CONTEXTS).map(|k| (rows[k * n / CONTEXTS * width..][..width].to_vec(), 1.0 / CONTEXTS as f64)).collect();
-        }
-    }
-    different.into_iter().map(|(row, count)| (row, count / n as f64)).collect()
 }
