@@ -70,7 +70,7 @@ impl ScalarMap for Sigmoidal {
             into[i] = (g - h) * pi - (g + h) * rho + h * kappa + h * (theta[i] - log_total).exp();
             into[units + i] = (x * slope * gp + h * kappa) * bounded;
             into[2 * units + i] = gp;
-            gx = gx + slope * gp;
+            gx += slope * gp;
         }
         gx
     }

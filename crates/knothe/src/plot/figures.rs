@@ -110,7 +110,7 @@ fn legend(canvas: &mut Canvas, [mut x, y]: [f64; 2], entries: &[(&str, Colour)])
 /// `data` and `samples` have one column an axis; without data the samples stand alone.
 pub fn corner(axes: &[Axis], data: Option<(&str, &[Vec<f64>])>, samples: (&str, &[Vec<f64>]), caption: &[String]) -> Result<Picture> {
     let dim = axes.len();
-    for columns in [Some(samples.1), data.map(|d| d.1)].into_iter().flatten().filter(|c| c.len() != dim) {
+    if let Some(columns) = [Some(samples.1), data.map(|d| d.1)].into_iter().flatten().find(|c| c.len() != dim) {
         return Err(Error::shape("columns of a corner plot", dim, columns.len()));
     }
     let side = (1_100.0 / dim.max(1) as f64).clamp(110.0, 260.0).floor();
