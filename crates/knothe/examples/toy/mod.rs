@@ -27,6 +27,8 @@ pub struct Learned<M> {
     pub gap: f64,
     /// Two standard errors of the gap.
     pub two_se: f64,
+    /// The largest log q_true − log q_model of one point.
+    pub worst: f64,
 }
 
 /// Fits a model to a million draws. It sees the columns in an order: `[1, 0]` is x₂, then x₁.
@@ -38,10 +40,11 @@ pub fn learn<M: Density + Module>(toy: Toy, columns: [usize; 2], start: M, confi
     let deviation = [0, 1].map(|j| (train.iter().map(|x| (x[j] - mean[j]).powi(2)).sum::<f64>() / n).sqrt());
     let set = |points: &[[f64; 2]]| dataset(points, columns, mean, deviation);
     let (model, report) = fit(start, &set(&train)?, &set(&validation)?, config, None, None, &mut ())?;
-    let mut learned = Learned { model, columns, mean, deviation, report, gap: 0.0, two_se: 0.0 };
+    let mut learned = Learned { model, columns, mean, deviation, report, gap: 0.0, two_se: 0.0, worst: 0.0 };
     let gaps: Vec<f64> = test.iter().zip(learned.log_prob(&test)?).map(|(&x, q)| toy.log_prob(x) - q).collect();
     learned.gap = gaps.iter().sum::<f64>() / gaps.len() as f64;
     learned.two_se = 2.0 * gaps.iter().map(|g| (g - learned.gap).powi(2)).sum::<f64>().sqrt() / gaps.len() as f64;
+    learned.worst = gaps.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Ok(learned)
 }
 

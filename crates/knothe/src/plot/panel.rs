@@ -12,6 +12,9 @@ pub(super) const SMALL: f64 = 11.0;
 /// The size of labels and titles.
 pub(super) const LARGE: f64 = 13.0;
 
+/// The shades of an image.
+const SHADES: f64 = 80.0;
+
 /// A rectangle of the canvas with an axis across and one up.
 pub(super) struct Panel<'a> {
     /// The upper left corner.
@@ -121,11 +124,11 @@ impl Panel<'_> {
         canvas.text([self.at[0] + self.size[0] / 2.0, self.at[1] - 8.0], &text, LARGE, colour, Anchor::Middle, false);
     }
 
-    /// A density as an image.
+    /// A density as an image, in so many shades that the eye hardly tells them apart and few enough for a small file.
     pub fn image(&self, canvas: &mut Canvas, grid: &Grid, colours: ColourScale) {
         for (k, &value) in grid.values.iter().enumerate() {
             let (a, b) = self.cell(grid, k);
-            canvas.fill(a, b, scale(colours.share(value)), 1.0);
+            canvas.fill(a, b, scale((colours.share(value) * SHADES).round() / SHADES), 1.0);
         }
     }
 
