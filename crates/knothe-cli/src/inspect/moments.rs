@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use knothe::{
-    data::{Need, Table},
+    data::{Need, Table, csv_field},
     moments::Method,
     tabular::{TableModel, TableMoments},
 };
@@ -57,13 +57,8 @@ fn csv(numbers: &[u64], found: &TableMoments) -> String {
             let m = c.moments;
             let moments = format!("{},{},{},{}", m.mean, m.variance, m.skewness, m.excess_kurtosis);
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{number},{},{moments},{},{method}", field(&c.column), c.of);
+            let _ = writeln!(text, "{number},{},{moments},{},{method}", csv_field(&c.column), c.of);
         }
     }
     text
-}
-
-/// A field of a CSV, quoted where it has to be.
-fn field(name: &str) -> String {
-    if name.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.into() }
 }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use rand::Rng;
 
-use super::{Activation, Linear, OUTPUT_GAIN, check_context};
+use super::{Activation, Linear, OUTPUT_GAIN, check_context, read};
 use crate::{bijection::check_input, error::Result, placement::Placement};
 
 /// What a [`Dense`] network is made of.
@@ -54,7 +54,7 @@ impl Dense {
     pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
         let dtype = self.dtype();
         let rows = check_input("conditioner input", &x, self.config.inputs, dtype)?;
-        let x = if self.config.hidden.is_empty() { x } else { super::tamed(x) };
+        let x = read(x, &self.config.hidden);
         let mut h = match check_context(context, rows, self.config.context_dim, dtype)? {
             Some(c) => Tensor::cat(vec![x, c.clone()], 1),
             None => x,

@@ -15,7 +15,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context};
+use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context, read};
 use crate::{
     bijection::check_input,
     error::{Error, Result},
@@ -125,7 +125,7 @@ impl Made {
         let rows = check_input("conditioner input", &x, self.dim(), dtype)?;
         let context = check_context(context, rows, self.config.context_dim, dtype)?;
         let mut carry: Option<Tensor<2>> = None;
-        let mut h = self.read(x);
+        let mut h = read(x, &self.config.hidden);
         for (l, layer) in self.layers.iter().enumerate() {
             let mut y = layer.forward(h);
             if let (0, Some(w), Some(c)) = (l, &self.context, context) {
@@ -137,11 +137,6 @@ impl Made {
             h = self.config.activation.apply(self.residual(l, y, &mut carry));
         }
         Err(Error::invalid("layers", "an output layer", 0))
-    }
-
-    /// What the first layer gets of a coordinate.
-    pub(super) fn read(&self, x: Tensor<2>) -> Tensor<2> {
-        if self.config.hidden.is_empty() { x } else { super::tamed(x) }
     }
 
     /// Adds the residual connection that ends at layer `l`, and remembers its sum as the start of the next one.

@@ -62,7 +62,11 @@ impl Made {
             let mut recent: Vec<Tensor<2>> = stages.iter().map(|s| place.zeros([count(&s.inputs, first, end).max(1), rows])).collect();
             for (rank, &column) in columns.iter().enumerate().take(end).skip(first) {
                 if let Some(value) = values.last() {
-                    put(&mut recent[0], count(&stages[0].inputs, first, rank), self.read(value.clone().reshape([1, rows])));
+                    put(
+                        &mut recent[0],
+                        count(&stages[0].inputs, first, rank),
+                        super::read(value.clone().reshape([1, rows]), &self.config.hidden),
+                    );
                 }
                 let mut carry = None;
                 for (l, stage) in stages.iter().enumerate() {

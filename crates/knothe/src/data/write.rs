@@ -1,5 +1,6 @@
 //! Writing tables.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -51,16 +52,21 @@ fn write_delimited(out: &mut impl Write, columns: &[Column], delimiter: char) ->
     write_rows(out, columns, delimiter)
 }
 
+/// A field of CSV, quoted where it has to be.
+pub fn csv_field(text: &str) -> Cow<'_, str> {
+    delimited_field(text, ',')
+}
+
+fn delimited_field(text: &str, delimiter: char) -> Cow<'_, str> {
+    if text.contains(['"', '\n', '\r', delimiter]) { format!("\"{}\"", text.replace('"', "\"\"")).into() } else { text.into() }
+}
+
 fn write_names(out: &mut impl Write, names: &[&str], delimiter: char) -> io::Result<()> {
     for (j, name) in names.iter().enumerate() {
         if j > 0 {
             write!(out, "{delimiter}")?;
         }
-        if name.contains(['"', '\n', '\r', delimiter]) {
-            write!(out, "\"{}\"", name.replace('"', "\"\""))?;
-        } else {
-            write!(out, "{name}")?;
-        }
+        write!(out, "{}", delimited_field(name, delimiter))?;
     }
     writeln!(out)
 }
