@@ -80,19 +80,17 @@ fn mark() -> Plain {
 pub(super) fn apply<O: FusedOp>(op: O, [a, b]: [Tracked; 2]) -> [Tracked; 2] {
     let ((a, node_a), (b, node_b)) = (a.into_parts(), b.into_parts());
     let inputs = [a, b];
-    let outputs = op.forward(&inputs);
+    let [first, second] = op.forward(&inputs);
     match Hub::<O>(PhantomData).prepare::<NoCheckpointing>([node_a, node_b]).compute_bound().stateful() {
-        OpsKind::UnTracked(_) => outputs.map(<Autodiff<Flex> as AutodiffBackend>::from_inner),
+        OpsKind::UnTracked(_) => [first, second].map(<Autodiff<Flex> as AutodiffBackend>::from_inner),
         OpsKind::Tracked(prepared) => {
             let slot = Slot::default();
             let hub = prepared.finish((op, inputs, slot.clone()), mark());
-            let mut port = 0..;
-            outputs.map(|output| {
-                match Port(port.next().unwrap_or_default()).prepare::<NoCheckpointing>([hub.node()]).compute_bound().stateful() {
-                    OpsKind::Tracked(prepared) => prepared.finish(slot.clone(), output),
-                    OpsKind::UnTracked(prepared) => prepared.finish(output),
-                }
-            })
+            let port = |index, output| match Port(index).prepare::<NoCheckpointing>([hub.node()]).compute_bound().stateful() {
+                OpsKind::Tracked(prepared) => prepared.finish(slot.clone(), output),
+                OpsKind::UnTracked(prepared) => prepared.finish(output),
+            };
+            [port(0, first), port(1, second)]
         }
     }
 }

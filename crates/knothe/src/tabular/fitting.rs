@@ -78,14 +78,20 @@ pub fn fit_table(
         members.push(member);
         flows.push(flow);
     }
-    let weights = weights(job, &flows)?;
-    let mixture = Mixture::weighted(flows, weights)?;
+    let mixture = match job.weighting {
+        Weighting::Validation if flows.len() > 1 => {
+            let weights = likeliest(job, &flows)?;
+            Mixture::weighted(flows, weights)?
+        }
+        _ => Mixture::new(flows)?,
+    };
     let record = FitRecord {
         version: env!("CARGO_PKG_VERSION").into(),
         table: job.table.into(),
         rows: (job.split.train.n, job.split.validation.n, if let HeldOut::Rows(rows) = &job.split.held_out { rows.n } else { 0 }),
         weighting: job.weighting,
-        held_out: judged(job, &mixture)?,
+        // A mixture of one is its member.
+        held_out: if let [only] = members.as_slice() { only.held_out } else { judged(job, &mixture)? },
         gaussian: gaussian.ok(),
     };
     Ok(Some(TableModel::new(members, job.schema.clone(), record, mixture, job.place.clone())))
@@ -114,11 +120,8 @@ fn fit_member(
     Ok(Some((member, flow)))
 }
 
-/// The weights of the members.
-fn weights(job: &FitTable, flows: &[TabularFlow]) -> Result<Vec<f64>> {
-    if job.weighting == Weighting::Uniform || flows.len() < 2 {
-        return Ok(vec![1.0 / flows.len() as f64; flows.len()]);
-    }
+/// The likeliest weights of the validation rows.
+fn likeliest(job: &FitTable, flows: &[TabularFlow]) -> Result<Vec<f64>> {
     let rows = &job.split.validation;
     let of = |flow| log_prob(job.schema, flow, job.place, rows, Scoring::default());
     let log_prob = flows.iter().map(of).collect::<Result<Vec<_>>>()?;
