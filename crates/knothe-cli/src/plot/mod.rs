@@ -5,7 +5,7 @@ mod table;
 use std::path::Path;
 
 use knothe::{
-    data::{Kind, Rows, Schema, SchemaColumn, quoted},
+    data::{Kind, Lattice, Rows, Schema, SchemaColumn, quoted},
     file::temporary,
     plot::{Axis, Grid, Picture, beside, corner, curve},
     tabular::{Scoring, TableModel},
@@ -120,6 +120,11 @@ fn grouped(n: usize) -> String {
     each.join(",")
 }
 
+/// The lattice of the values of a column, 0 and 1 included.
+fn lattice(kind: Kind) -> Option<Lattice> {
+    if kind == Kind::Binary { Kind::Integer.lattice() } else { kind.lattice() }
+}
+
 /// What there is to draw.
 struct Drawing<'a> {
     model: &'a TableModel,
@@ -132,16 +137,13 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     fn draw(&self, chosen: &[usize]) -> Result<Picture, Failure> {
         let drawn = format!("samples, {}", grouped(self.samples.first().map_or(0, Vec::len)));
+        let (title, shown) = self.rows.as_ref().map_or((drawn.as_str(), &self.samples), |(title, rows)| (title, rows));
         let whole = chosen.len() == self.model.schema.dim();
         match chosen {
             [only] if whole => {
                 let (axis, bins) = (self.axis(*only, POINTS), self.axis(*only, BINS));
                 let density = self.density(&(0..axis.cells).map(|i| vec![axis.centre(i)]).collect::<Vec<_>>())?;
-                let rows = match &self.rows {
-                    Some((title, columns)) => (title.as_str(), columns[*only].as_slice()),
-                    None => (drawn.as_str(), self.samples[*only].as_slice()),
-                };
-                Ok(curve(&axis, &density, &bins, rows, &self.caption.join("; "))?)
+                Ok(curve(&axis, &density, &bins, (title, &shown[*only]), &self.caption.join("; "))?)
             }
             [first, second] if whole => {
                 let axes = [*first, *second].map(|j| self.axis(j, CELLS));
@@ -149,12 +151,7 @@ impl Drawing<'_> {
                 let points: Vec<Vec<f64>> =
                     Grid::centres(&axes).into_iter().map(|p| if first < second { p.to_vec() } else { vec![p[1], p[0]] }).collect();
                 let grid = Grid { values: self.density(&points)?, axes };
-                let pair = |columns: &'_ [Vec<f64>]| -> [Vec<f64>; 2] { [columns[*first].clone(), columns[*second].clone()] };
-                let (title, columns) = match &self.rows {
-                    Some((title, columns)) => (title.as_str(), pair(columns)),
-                    None => (drawn.as_str(), pair(&self.samples)),
-                };
-                Ok(beside(&grid, Some((title, [&columns[0], &columns[1]])), &self.caption.join("; "))?)
+                Ok(beside(&grid, Some((title, [&shown[*first], &shown[*second]])), &self.caption.join("; "))?)
             }
             _ => {
                 let axes: Vec<Axis> = chosen.iter().map(|&j| self.axis(j, PAIR_BINS)).collect();
@@ -180,20 +177,18 @@ impl Drawing<'_> {
             _ => [f64::NEG_INFINITY, f64::INFINITY],
         };
         let axis = Axis::new(label, &[values], support, cells);
-        match (kind, kind.lattice()) {
-            (Kind::Binary, _) => axis.on_lattice(0.0, 1.0),
-            (_, Some(lattice)) => axis.on_lattice(lattice.offset, lattice.step),
-            _ => axis,
+        match lattice(kind) {
+            Some(lattice) => axis.on_lattice(lattice.offset, lattice.step),
+            None => axis,
         }
     }
 
     /// The density at points, averaged over the contexts. Masses of integers and lattices, taken at the nearest of them, count over their step.
     fn density(&self, points: &[Vec<f64>]) -> Result<Vec<f64>, Failure> {
         let schema = &self.model.schema;
-        let nearest = |(&x, column): (&f64, &SchemaColumn)| match (column.kind, column.kind.lattice()) {
-            (Kind::Binary, _) => x.round(),
-            (_, Some(lattice)) => lattice.offset + lattice.step * ((x - lattice.offset) / lattice.step).round(),
-            _ => x,
+        let nearest = |(&x, column): (&f64, &SchemaColumn)| match lattice(column.kind) {
+            Some(lattice) => lattice.value(((x - lattice.offset) / lattice.step).round()),
+            None => x,
         };
         let x: Vec<f64> = points.iter().flat_map(|point| point.iter().zip(schema.modelled()).map(nearest)).collect();
         let steps: f64 = schema.modelled().filter_map(|c| c.kind.lattice()).map(|l| l.step.ln()).sum();

@@ -75,6 +75,12 @@ impl Canvas {
         }
     }
 
+    /// The edges of a rectangle, by its upper left corner and its size.
+    pub fn outline(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2], colour: Colour) {
+        let corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]];
+        (0..4).for_each(|k| self.line(corners[k], corners[(k + 1) % 4], 1.0, colour));
+    }
+
     /// A filled disc.
     pub fn disc(&mut self, [x, y]: [f64; 2], radius: f64, colour: Colour, alpha: f64) {
         let (x, y, radius) = (x * SCALE, y * SCALE, radius * SCALE);

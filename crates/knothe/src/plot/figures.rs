@@ -56,17 +56,12 @@ fn bar(canvas: &mut Canvas, [x, y]: [f64; 2], height: f64, colours: ColourScale)
         let share = |k: usize| y + height * (1.0 - k as f64 / steps as f64);
         canvas.fill([x, share(k)], [x + 12.0, share(k + 1)], scale((k as f64 + 0.5) / steps as f64), 1.0);
     }
-    outline(canvas, [x, y], [12.0, height]);
+    canvas.outline([x, y], [12.0, height], FAINT);
     for (share, text) in colours.ticks() {
         let at = y + height * (1.0 - share);
         canvas.line([x + 12.0, at], [x + 16.0, at], 1.0, FAINT);
         canvas.text([x + 19.0, at + 4.0], &text, SMALL, INK, Anchor::Start, false);
     }
-}
-
-fn outline(canvas: &mut Canvas, [x, y]: [f64; 2], [width, height]: [f64; 2]) {
-    let corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]];
-    (0..4).for_each(|k| canvas.line(corners[k], corners[(k + 1) % 4], 1.0, FAINT));
 }
 
 /// The density of each cell of an axis that holds a share of the values.
@@ -169,7 +164,7 @@ pub fn montage(densities: &[(String, &Grid)], columns: usize, colours: ColourSca
         let at = [gap + (k % columns) as f64 * (side + gap), top + (k / columns) as f64 * (side + top + gap)];
         let panel = Panel { at, size: [side; 2], axes: [&grid.axes[0], &grid.axes[1]] };
         panel.image(&mut canvas, grid, colours);
-        outline(&mut canvas, at, [side; 2]);
+        canvas.outline(at, [side; 2], FAINT);
         panel.title(&mut canvas, title, INK);
     }
     Ok(canvas.finish())

@@ -90,10 +90,8 @@ impl Panel<'_> {
     /// The frame, with ticks, and their numbers and the labels of the axes where asked for.
     pub fn frame(&self, canvas: &mut Canvas, numbers: [bool; 2]) {
         let ([x0, y0], [width, height]) = (self.at, self.size);
-        let (x1, y1) = (x0 + width, y0 + height);
-        for (a, b) in [([x0, y0], [x1, y0]), ([x1, y0], [x1, y1]), ([x0, y1], [x1, y1]), ([x0, y0], [x0, y1])] {
-            canvas.line(a, b, 1.0, FAINT);
-        }
+        let y1 = y0 + height;
+        canvas.outline(self.at, self.size, FAINT);
         let mut room = 0.0f64;
         for (value, text) in self.axes[0].ticks((width / 55.0) as usize) {
             let x = self.place([value, self.axes[1].low])[0];
