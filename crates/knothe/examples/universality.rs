@@ -1,8 +1,7 @@
 //! One triangular layer of a universal map learns a density whose conditionals its network can follow; two layers learn more.
 //!
 //! For each toy density and each univariate map: the gap mean(log q_true − log q_model) over 100,000 new points, in nats, and a
-//! picture of every learned density beside the true one in `docs/images`. What was trained before is read from
-//! `target/universality`; delete that folder to train again.
+//! picture of every learned density beside the true one in `docs/images`.
 //!
 //! `cargo run --release --package knothe --features plot --example universality -- [TOY …] [MAP …]`
 
@@ -15,7 +14,6 @@ use std::sync::Arc;
 use knothe::{
     Compose, Error, Flow, Inverse, Layer, Result,
     conditioner::{Activation, Degrees, MadeConfig, Order},
-    file::write_atomically,
     fit::FitConfig,
     plot::{Axis, ColourScale, Grid, montage},
     source::{Normal, Source},
@@ -25,9 +23,8 @@ use knothe::{
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
-use serde_json::{Value, json};
 
-use toy::{learn, place};
+use toy::{Learned, learn, place};
 
 /// Cells of a picture along each axis.
 const CELLS: usize = 170;
@@ -80,32 +77,13 @@ fn axes(toy: Toy) -> [Axis; 2] {
     toy.window().map(|[low, high]| Axis { label: String::new(), low, high, cells: CELLS })
 }
 
-/// Trains one map on one toy: what the table and the picture need.
-fn train(toy: Toy, map: &Arc<dyn MonotoneMap>, steps: u64) -> Result<Value> {
+/// Trains one map on one toy.
+fn train(toy: Toy, map: &Arc<dyn MonotoneMap>, steps: u64) -> Result<Learned<Flow<Source, Compose>>> {
     let (layers, first) = plan(toy);
     // Batches out of a million draws: no point is seen often enough to be learned by heart.
     let config =
         FitConfig { steps: Some(steps), learning_rate: 5e-3, patience: 0, average: Some(0.99), seed: SEED, ..FitConfig::default() };
-    let learned = learn(toy, [first, 1 - first], flow(map, layers)?, &config)?;
-    let log_prob = learned.log_prob(&Grid::centres(&axes(toy)))?;
-    let report = learned.report;
-    // Four digits are enough for a picture.
-    let density: Vec<f64> = log_prob.iter().map(|l| (l.exp() * 1e4).round() / 1e4).collect();
-    Ok(json!({ "gap": learned.gap, "two_se": learned.two_se, "skipped": report.skipped, "seconds": report.seconds, "density": density }))
-}
-
-/// What was trained before, or else is trained now.
-fn result(toy: Toy, (name, steps, map): &(&str, u64, Arc<dyn MonotoneMap>)) -> Result<Value> {
-    let folder = Path::new("target/universality");
-    let path = folder.join(format!("{}-{}.json", toy.name(), name.replace(' ', "-")));
-    let failed = |source| Error::Io { action: "write", path: path.clone(), source };
-    if let Some(known) = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()) {
-        return Ok(known);
-    }
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let result = train(toy, map, *steps)?;
-    write_atomically(&path, |file| serde_json::to_writer(file, &result).map_err(Into::into))?;
-    Ok(result)
+    learn(toy, [first, 1 - first], flow(map, layers)?, &config)
 }
 
 fn main() -> Result<()> {
@@ -117,19 +95,12 @@ fn main() -> Result<()> {
         let axes = axes(toy);
         let values = Grid::centres(&axes).into_iter().map(|x| toy.log_prob(x).exp()).collect();
         let mut pictures = vec![("the truth".to_owned(), Grid { axes: axes.clone(), values })];
-        for map in maps().into_iter().filter(|(name, ..)| all_maps || is_asked(name)) {
-            let (result, name) = (result(toy, &map)?, map.0);
-            let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
-            println!(
-                "{:16} {name:12} gap {:7.4} ± {:.4}  skipped {}  {:4.0} s",
-                toy.name(),
-                number("gap"),
-                number("two_se"),
-                result["skipped"],
-                number("seconds")
-            );
-            let values = result["density"].as_array().into_iter().flatten().map(|v| v.as_f64().unwrap_or(0.0)).collect();
-            pictures.push((format!("{name} {:.3}", number("gap")), Grid { axes: axes.clone(), values }));
+        for (name, steps, map) in maps().into_iter().filter(|(name, ..)| all_maps || is_asked(name)) {
+            let learned = train(toy, &map, steps)?;
+            let (gap, two_se, report) = (learned.gap, learned.two_se, &learned.report);
+            println!("{:16} {name:12} gap {gap:7.4} ± {two_se:.4}  skipped {}  {:4.0} s", toy.name(), report.skipped, report.seconds);
+            let values = learned.log_prob(&Grid::centres(&axes))?.into_iter().map(f64::exp).collect();
+            pictures.push((format!("{name} {gap:.3}"), Grid { axes: axes.clone(), values }));
         }
         if !all_maps {
             continue;
