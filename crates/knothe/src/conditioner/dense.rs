@@ -1,11 +1,18 @@
 //! A fully connected conditioner: what a coupling layer's moving half reads of its standing half.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use rand::Rng;
 
 use super::{Activation, Linear, OUTPUT_GAIN, check_context, read};
-use crate::{bijection::check_input, error::Result, placement::Placement};
+use crate::{
+    bijection::check_input,
+    error::Result,
+    kernels::{Conditioned, Kernel, Network, Stairs},
+    placement::Placement,
+};
 
 /// What a [`Dense`] network is made of.
 #[derive(Clone, Debug)]
@@ -66,5 +73,38 @@ impl Dense {
             h = layer.forward(h);
         }
         Ok(h.reshape([rows, self.config.parameters, self.config.outputs]))
+    }
+
+    /// y = T(x; θ) of a map on the columns `mapped`, given the columns `reads`, and Σ log T′, in one operation; none where there
+    /// is no kernel for it.
+    pub(crate) fn fused(
+        &self,
+        shape: &Arc<Conditioned>,
+        kernel: &Kernel,
+        x: &Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
+        let context = check_context(context, x.dims()[0], self.config.context_dim, self.dtype())?;
+        let mut parameters: Vec<_> = self.layers.iter().map(|l| (l.weight(), l.bias())).collect();
+        let added = context.map(|c| {
+            let whole = parameters[0].0.clone();
+            parameters[0].0 = whole.clone().narrow(0, 0, self.config.inputs);
+            c.clone().matmul(whole.narrow(0, self.config.inputs, self.config.context_dim))
+        });
+        Ok(shape.apply(kernel, x, added, parameters))
+    }
+
+    /// What [`Dense::fused`] needs to know; none without hidden layers.
+    pub(crate) fn shape(&self, reads: &[usize], mapped: &[usize]) -> Option<Arc<Conditioned>> {
+        let (count, outputs) = (self.config.parameters, self.config.outputs);
+        let places = (0..outputs).flat_map(|k| (0..count).map(move |p| p * outputs + k)).collect();
+        let mut widths = vec![self.config.inputs];
+        widths.extend(&self.config.hidden);
+        let mut layers: Vec<_> =
+            widths.windows(2).map(|w| Stairs::new(vec![w[0]; w[1]], (0..w[0]).collect(), (0..w[1]).collect())).collect();
+        let last = *self.config.hidden.last()?;
+        layers.push(Stairs::new(vec![last; count * outputs], (0..last).collect(), places));
+        let network = Network { layers, activation: self.config.activation, residual: false };
+        Some(Arc::new(Conditioned { network, reads: reads.to_vec(), mapped: mapped.to_vec() }))
     }
 }

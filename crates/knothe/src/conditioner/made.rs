@@ -11,6 +11,8 @@
 //! [`Made::solve`] uses that to go through the coordinates one after another, computing each unit once, when its inputs
 //! are known: D conditionals for the arithmetic of one pass.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rand::Rng;
@@ -19,6 +21,7 @@ use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context, read
 use crate::{
     bijection::check_input,
     error::{Error, Result},
+    kernels::{Conditioned, Kernel, Network, Stairs},
     placement::Placement,
 };
 
@@ -53,6 +56,9 @@ pub struct Made {
     pub(super) config: MadeConfig,
     #[module(skip)]
     pub(super) degrees: Vec<Vec<usize>>,
+    /// The whole as one operation; none without hidden layers.
+    #[module(skip)]
+    shape: Option<Arc<Conditioned>>,
 }
 
 impl Made {
@@ -96,7 +102,8 @@ impl Made {
             let gain = if degrees.is_empty() { OUTPUT_GAIN } else { 1.0 };
             Param::from_tensor(Linear::new(config.context_dim, width, None, gain, place, rng).weight())
         });
-        Ok(Made { layers, context, config, degrees })
+        let shape = (!degrees.is_empty()).then(|| Arc::new(shape(&config, &degrees)));
+        Ok(Made { layers, context, config, degrees, shape })
     }
 
     /// The number of coordinates.
@@ -139,6 +146,16 @@ impl Made {
         Err(Error::invalid("layers", "an output layer", 0))
     }
 
+    /// y_j = T(x_j; θ_j) of a map and Σ log T′, in one operation; none where there is no kernel for it.
+    pub(crate) fn fused(&self, kernel: &Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
+        let Some(shape) = &self.shape else { return Ok(None) };
+        let dtype = self.placement().dtype();
+        let rows = check_input("conditioner input", x, self.dim(), dtype)?;
+        let context = check_context(context, rows, self.config.context_dim, dtype)?;
+        let added = self.context.as_ref().zip(context).map(|(w, c)| c.clone().matmul(w.val()));
+        Ok(shape.apply(kernel, x, added, self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect()))
+    }
+
     /// Adds the residual connection that ends at layer `l`, and remembers its sum as the start of the next one.
     pub(super) fn residual(&self, l: usize, y: Tensor<2>, carry: &mut Option<Tensor<2>>) -> Tensor<2> {
         if !self.config.residual || l % 2 == 1 {
@@ -151,4 +168,24 @@ impl Made {
         *carry = Some(sum.clone());
         sum
     }
+}
+
+/// The network with its masks as staircases.
+fn shape(config: &MadeConfig, degrees: &[Vec<usize>]) -> Conditioned {
+    let (columns, dim, parameters) = (config.order.columns(), config.order.dim(), config.parameters);
+    let mut inputs: (Vec<usize>, Vec<usize>) = ((1..=dim).collect(), columns.to_vec());
+    let mut layers = Vec::with_capacity(degrees.len() + 1);
+    let outputs = (0..dim).flat_map(|rank| std::iter::repeat_n(rank, parameters)).collect();
+    for (l, d) in degrees.iter().chain([&outputs]).enumerate() {
+        let reads = d.iter().map(|&d| inputs.0.partition_point(|&before| before <= d)).collect();
+        let places: Vec<usize> = if l < degrees.len() {
+            (0..d.len()).collect()
+        } else {
+            columns.iter().flat_map(|&c| (0..parameters).map(move |p| p * dim + c)).collect()
+        };
+        layers.push(Stairs::new(reads, std::mem::replace(&mut inputs.1, places.clone()), places));
+        inputs.0.clone_from(d);
+    }
+    let network = Network { layers, activation: config.activation, residual: config.residual };
+    Conditioned { network, reads: columns.to_vec(), mapped: columns.to_vec() }
 }

@@ -40,7 +40,7 @@ pub(crate) fn check_context(context: Option<&Tensor<2>>, rows: usize, context_di
 }
 
 /// Where [`read`] turns from linear to logarithmic, in standard deviations of a standardised column.
-const FAR: f64 = 5.0;
+pub(crate) const FAR: f64 = 5.0;
 
 /// How a network with these hidden layers reads a coordinate: as it is without any, and else c asinh(x/c) with c = 5, which is x at
 /// the bulk and grows as log |x| far out. A row far from the others then moves shifts and log-scales by little; read as it is, a layer of a deep flow

@@ -1,62 +1,45 @@
 //! A univariate map over a whole table in one pass: value and log-derivative, and the gradients of both.
 
-use std::fmt::Debug;
-
-use burn::{
-    backend::{Autodiff, DispatchDevice, Flex},
-    tensor::{DType, Tensor, TensorData},
-};
+use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
 use super::{
-    Real,
-    fused::{FusedOp, Plain, apply},
+    Kernel, Real,
+    fused::{FusedOp, Input, Plain, apply, has_kernels, numbers, plain},
+    lanes::LANES,
 };
 
 /// Rows a task. The parts of a batch depend on nothing but its size.
 const ROWS: usize = 64;
 
-/// A univariate map of one number.
-pub(crate) trait ScalarMap: Clone + Debug + Send + Sync + 'static {
-    /// y = T(x; θ) and log T′(x; θ). `work` is as long as θ.
-    fn value<T: Real>(&self, x: T, theta: &[T], work: &mut [T]) -> (T, T);
-
-    /// For L with ∂L/∂y = `g` and ∂L/∂ log T′ = `h`: writes ∂L/∂θ and returns ∂L/∂x. `work` is as long as θ.
-    fn gradient<T: Real>(&self, x: T, theta: &[T], g: T, h: T, into: &mut [T], work: &mut [T]) -> T;
-}
-
 /// T and log T′ of every x of `[rows, dim]` under its θ of `[rows, parameters, dim]`; none on a device that has no kernels.
-pub(crate) fn value<M: ScalarMap>(map: &M, x: &Tensor<2>, theta: &Tensor<3>) -> Option<(Tensor<2>, Tensor<2>)> {
-    let device = theta.device();
-    if !matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_)) {
+pub(crate) fn value(kernel: &Kernel, x: &Tensor<2>, theta: &Tensor<3>) -> Option<(Tensor<2>, Tensor<2>)> {
+    if !has_kernels(theta) {
         return None;
     }
-    let (x, theta, op) = (x.clone(), theta.clone(), Elementwise(map.clone()));
-    if x.is_autodiff() || theta.is_autodiff() {
-        let x = if x.is_autodiff() { x } else { Tensor::from_inner(x) };
-        let theta = if theta.is_autodiff() { theta } else { Tensor::from_inner(theta) };
-        let inputs = [x.try_into_primitive::<Autodiff<Flex>>().ok()?, theta.try_into_primitive::<Autodiff<Flex>>().ok()?];
-        let [y, ladj] = apply(op, inputs);
-        return Some((Tensor::from_primitive::<Autodiff<Flex>>(y), Tensor::from_primitive::<Autodiff<Flex>>(ladj)));
-    }
-    let [y, ladj] = op.forward(&[x.try_into_primitive::<Flex>().ok()?, theta.try_into_primitive::<Flex>().ok()?]);
-    Some((Tensor::from_primitive::<Flex>(y), Tensor::from_primitive::<Flex>(ladj)))
+    let [y, ladj] = apply(&Elementwise(kernel.clone()), vec![Input::Table(x.clone()), Input::Cube(theta.clone())])?;
+    Some((y.tensor(), ladj.tensor()))
 }
 
 #[derive(Clone, Debug)]
-struct Elementwise<M>(M);
+struct Elementwise(Kernel);
 
-impl<M: ScalarMap> FusedOp for Elementwise<M> {
-    fn forward(&self, [x, theta]: &[Plain; 2]) -> [Plain; 2] {
-        if x.dtype() == DType::F64 { forward::<f64, M>(&self.0, x, theta) } else { forward::<f32, M>(&self.0, x, theta) }
+impl FusedOp<2, 2> for Elementwise {
+    type Saved = [Plain; 2];
+
+    fn forward(&self, inputs: [Plain; 2], keep: bool) -> ([Plain; 2], Option<[Plain; 2]>) {
+        let inputs = inputs.map(|i| i.to_contiguous());
+        let outputs = if inputs[0].dtype() == DType::F64 { forward::<f64>(&self.0, &inputs) } else { forward::<f32>(&self.0, &inputs) };
+        (outputs, keep.then_some(inputs))
     }
 
-    fn backward(&self, [x, theta]: &[Plain; 2], gradients: [Option<Plain>; 2]) -> [Plain; 2] {
-        if x.dtype() == DType::F64 {
-            backward::<f64, M>(&self.0, x, theta, gradients)
+    fn backward(&self, inputs: [Plain; 2], gradients: [Option<Plain>; 2], _: [bool; 2]) -> [Option<Plain>; 2] {
+        let found = if inputs[0].dtype() == DType::F64 {
+            backward::<f64>(&self.0, &inputs, gradients)
         } else {
-            backward::<f32, M>(&self.0, x, theta, gradients)
-        }
+            backward::<f32>(&self.0, &inputs, gradients)
+        };
+        found.map(Some)
     }
 }
 
@@ -66,57 +49,56 @@ fn shape(theta: &Plain) -> [usize; 3] {
     [shape[0], shape[1], shape[2]]
 }
 
-fn tensor<T: Real>(values: Vec<T>, shape: &[usize]) -> Plain {
-    Plain::from_data(TensorData::new(values, shape.to_vec()))
+/// The n columns of a part's table of `[rows, width]`, `[width, n]`, filled up to whole vectors by repeating the last row.
+fn turned<T: Real>(table: &[T], width: usize) -> Vec<T> {
+    let rows = table.len() / width;
+    let n = rows.next_multiple_of(LANES);
+    (0..width * n).map(|k| table[(k % n).min(rows - 1) * width + k / n]).collect()
 }
 
-fn forward<T: Real, M: ScalarMap>(map: &M, x: &Plain, theta: &Plain) -> [Plain; 2] {
+fn forward<T: Real>(kernel: &Kernel, [x, theta]: &[Plain; 2]) -> [Plain; 2] {
     let [rows, parameters, dim] = shape(theta);
-    let (x, theta) = (data(x), data(theta));
     let (mut y, mut ladj) = (vec![T::of(0.0); rows * dim], vec![T::of(0.0); rows * dim]);
-    let (xs, thetas) = (x.as_slice::<T>().unwrap_or(&[]), theta.as_slice::<T>().unwrap_or(&[]));
     let parts = y.par_chunks_mut(ROWS * dim).zip(ladj.par_chunks_mut(ROWS * dim));
-    parts.zip(xs.par_chunks(ROWS * dim)).zip(thetas.par_chunks(ROWS * dim * parameters)).for_each(|(((y, ladj), x), theta)| {
-        let mut own = vec![T::of(0.0); parameters];
-        let mut work = own.clone();
-        for (k, &x) in x.iter().enumerate() {
-            gather(theta, k, dim, &mut own);
-            (y[k], ladj[k]) = map.value(x, &own, &mut work);
+    let inputs = numbers::<T>(x).par_chunks(ROWS * dim).zip(numbers::<T>(theta).par_chunks(ROWS * dim * parameters));
+    parts.zip(inputs).for_each(|((y, ladj), (x, theta))| {
+        let (x, theta) = (turned(x, dim), turned(theta, parameters * dim));
+        let n = x.len() / dim;
+        let (mut value, mut slope) = (vec![T::of(0.0); n], vec![T::of(0.0); n]);
+        for j in 0..dim {
+            kernel.value(&x[j * n..][..n], &column(&theta, j, dim, n), &mut value, &mut slope);
+            y.chunks_mut(dim).zip(&value).for_each(|(row, &v)| row[j] = v);
+            ladj.chunks_mut(dim).zip(&slope).for_each(|(row, &v)| row[j] = v);
         }
     });
-    [tensor(y, &[rows, dim]), tensor(ladj, &[rows, dim])]
+    [plain(y, &[rows, dim]), plain(ladj, &[rows, dim])]
 }
 
-fn backward<T: Real, M: ScalarMap>(map: &M, x: &Plain, theta: &Plain, gradients: [Option<Plain>; 2]) -> [Plain; 2] {
+fn backward<T: Real>(kernel: &Kernel, [x, theta]: &[Plain; 2], gradients: [Option<Plain>; 2]) -> [Plain; 2] {
     let [rows, parameters, dim] = shape(theta);
-    let (x, theta) = (data(x), data(theta));
     let (mut gx, mut gtheta) = (vec![T::of(0.0); rows * dim], vec![T::of(0.0); rows * parameters * dim]);
-    let (xs, thetas) = (x.as_slice::<T>().unwrap_or(&[]), theta.as_slice::<T>().unwrap_or(&[]));
-    let gradients = gradients.map(|g| g.map(|g| data(&g)));
-    let [g, h] = gradients.each_ref().map(|g| g.as_ref().and_then(|g| g.as_slice::<T>().ok()));
+    let gradients = gradients.map(|g| g.map_or_else(|| plain(vec![T::of(0.0); rows * dim], &[rows, dim]), |g| g.to_contiguous()));
+    let [g, h] = gradients.each_ref().map(|g| numbers::<T>(g).par_chunks(ROWS * dim));
     let parts = gx.par_chunks_mut(ROWS * dim).zip(gtheta.par_chunks_mut(ROWS * parameters * dim));
-    let parts = parts.zip(xs.par_chunks(ROWS * dim)).zip(thetas.par_chunks(ROWS * dim * parameters)).enumerate();
-    parts.for_each(|(part, (((gx, gtheta), x), theta))| {
-        let mut own = vec![T::of(0.0); parameters];
-        let (mut into, mut work) = (own.clone(), own.clone());
-        for (k, &x) in x.iter().enumerate() {
-            let at = |of: Option<&[T]>| of.map_or(T::of(0.0), |of| of[part * ROWS * dim + k]);
-            gather(theta, k, dim, &mut own);
-            gx[k] = map.gradient(x, &own, at(g), at(h), &mut into, &mut work);
-            let first = k / dim * parameters * dim + k % dim;
-            into.iter().enumerate().for_each(|(p, &v)| gtheta[first + p * dim] = v);
+    let inputs = numbers::<T>(x).par_chunks(ROWS * dim).zip(numbers::<T>(theta).par_chunks(ROWS * dim * parameters));
+    parts.zip(inputs).zip(g.zip(h)).for_each(|(((gx, gtheta), (x, theta)), (g, h))| {
+        let (x, theta) = (turned(x, dim), turned(theta, parameters * dim));
+        let (g, h) = (turned(g, dim), turned(h, dim));
+        let n = x.len() / dim;
+        let (mut of_theta, mut of_x) = (vec![T::of(0.0); n * parameters], vec![T::of(0.0); n]);
+        for j in 0..dim {
+            let own = |table: &[T]| table[j * n..][..n].to_vec();
+            kernel.gradient(&own(&x), &column(&theta, j, dim, n), [&own(&g), &own(&h)], &mut of_theta, &mut of_x);
+            gx.chunks_mut(dim).zip(&of_x).for_each(|(row, &v)| row[j] = v);
+            for (r, row) in gtheta.chunks_mut(parameters * dim).enumerate() {
+                (0..parameters).for_each(|p| row[p * dim + j] = of_theta[p * n + r]);
+            }
         }
     });
-    [tensor(gx, &[rows, dim]), tensor(gtheta, &[rows, parameters, dim])]
+    [plain(gx, &[rows, dim]), plain(gtheta, &[rows, parameters, dim])]
 }
 
-/// The numbers of a tensor in row-major order.
-fn data(tensor: &Plain) -> TensorData {
-    tensor.clone().into_data()
-}
-
-/// The parameters of the k-th number of a part.
-fn gather<T: Real>(theta: &[T], k: usize, dim: usize, own: &mut [T]) {
-    let first = k / dim * own.len() * dim + k % dim;
-    own.iter_mut().enumerate().for_each(|(p, v)| *v = theta[first + p * dim]);
+/// The parameters of coordinate j, `[parameters, n]`.
+fn column<T: Real>(theta: &[T], j: usize, dim: usize, n: usize) -> Vec<T> {
+    theta.chunks(n).skip(j).step_by(dim).flatten().copied().collect()
 }

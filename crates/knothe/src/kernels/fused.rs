@@ -1,7 +1,7 @@
-//! An operation of two inputs and two outputs with its own gradient, in Burn's automatic differentiation.
+//! An operation of several inputs and outputs with its own gradient, in Burn's automatic differentiation.
 //!
 //! A step of Burn's graph has one output. So the operation is a hub, whose parents are the inputs, and a port an output, whose
-//! parent is the hub: a port puts the gradient of its output aside, and the hub, which comes after all of them, takes both.
+//! parent is the hub: a port puts the gradient of its output aside, and the hub, which comes after all of them, takes all.
 
 use std::{
     fmt::Debug,
@@ -11,7 +11,7 @@ use std::{
 
 use burn::{
     backend::{
-        Autodiff, AutodiffBackend, Flex,
+        Autodiff, AutodiffBackend, DispatchDevice, Flex,
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
             grads::Gradients,
@@ -19,37 +19,45 @@ use burn::{
         },
         tensor::FloatTensor,
     },
-    tensor::TensorData,
+    tensor::{Tensor, TensorData},
 };
+
+use super::Real;
 
 /// A tensor of the CPU backend.
 pub(super) type Plain = FloatTensor<Flex>;
 /// A tensor of the CPU backend with its place in the graph.
 pub(super) type Tracked = FloatTensor<Autodiff<Flex>>;
 
-/// A differentiable operation of two inputs and two outputs.
-pub(super) trait FusedOp: Clone + Debug + Send + 'static {
-    /// The outputs.
-    fn forward(&self, inputs: &[Plain; 2]) -> [Plain; 2];
-    /// The gradients of the inputs, from those of the outputs; an output that nothing read has none.
-    fn backward(&self, inputs: &[Plain; 2], gradients: [Option<Plain>; 2]) -> [Plain; 2];
+/// A differentiable operation of N inputs and M outputs.
+pub(super) trait FusedOp<const N: usize, const M: usize>: Clone + Debug + Send + 'static {
+    /// What the gradient needs of the forward pass.
+    type Saved: Clone + Debug + Send + 'static;
+
+    /// The outputs, and what to save if the gradient will be asked for.
+    fn forward(&self, inputs: [Plain; N], keep: bool) -> ([Plain; M], Option<Self::Saved>);
+
+    /// The gradients of the inputs that `want` them, from those of the outputs; an output that nothing read has none.
+    fn backward(&self, saved: Self::Saved, gradients: [Option<Plain>; M], want: [bool; N]) -> [Option<Plain>; N];
 }
 
 /// Gradients on their way from ports to hub.
-type Slot = Arc<Mutex<[Option<Plain>; 2]>>;
+type Slot<const M: usize> = Arc<Mutex<[Option<Plain>; M]>>;
 
 #[derive(Debug)]
-struct Hub<O>(PhantomData<O>);
+struct Hub<O, const M: usize>(PhantomData<O>);
 
-impl<O: FusedOp> Backward<Flex, 2> for Hub<O> {
-    type State = (O, [Plain; 2], Slot);
+impl<O: FusedOp<N, M>, const N: usize, const M: usize> Backward<Flex, N> for Hub<O, M> {
+    type State = (O, Option<O::Saved>, Slot<M>);
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let _ = grads.consume::<Flex>(&ops.node);
-        let (op, inputs, slot) = ops.state;
-        let gradients = std::mem::take(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner));
-        for (parent, gradient) in ops.parents.into_iter().zip(op.backward(&inputs, gradients)) {
-            if let Some(parent) = parent {
+        let (op, saved, slot) = ops.state;
+        let gradients = std::mem::replace(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner), [const { None }; M]);
+        let want = ops.parents.each_ref().map(Option::is_some);
+        let Some(saved) = saved else { return };
+        for (parent, gradient) in ops.parents.into_iter().zip(op.backward(saved, gradients, want)) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 grads.register::<Flex>(parent.id, gradient);
             }
         }
@@ -57,10 +65,10 @@ impl<O: FusedOp> Backward<Flex, 2> for Hub<O> {
 }
 
 #[derive(Debug)]
-struct Port(usize);
+struct Port<const M: usize>(usize);
 
-impl Backward<Flex, 1> for Port {
-    type State = Slot;
+impl<const M: usize> Backward<Flex, 1> for Port<M> {
+    type State = Slot<M>;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);
@@ -76,21 +84,102 @@ fn mark() -> Plain {
     Plain::from_data(TensorData::new(vec![0f32], [1]))
 }
 
-/// The outputs of an operation, in the graph of its inputs.
-pub(super) fn apply<O: FusedOp>(op: O, [a, b]: [Tracked; 2]) -> [Tracked; 2] {
-    let ((a, node_a), (b, node_b)) = (a.into_parts(), b.into_parts());
-    let inputs = [a, b];
-    let [first, second] = op.forward(&inputs);
-    match Hub::<O>(PhantomData).prepare::<NoCheckpointing>([node_a, node_b]).compute_bound().stateful() {
-        OpsKind::UnTracked(_) => [first, second].map(<Autodiff<Flex> as AutodiffBackend>::from_inner),
-        OpsKind::Tracked(prepared) => {
-            let slot = Slot::default();
-            let hub = prepared.finish((op, inputs, slot.clone()), mark());
-            let port = |index, output| match Port(index).prepare::<NoCheckpointing>([hub.node()]).compute_bound().stateful() {
-                OpsKind::Tracked(prepared) => prepared.finish(slot.clone(), output),
-                OpsKind::UnTracked(prepared) => prepared.finish(output),
-            };
-            [port(0, first), port(1, second)]
+/// An input of an operation.
+pub(super) enum Input {
+    Table(Tensor<2>),
+    Cube(Tensor<3>),
+    Row(Tensor<1>),
+}
+
+impl Input {
+    fn is_tracked(&self) -> bool {
+        match self {
+            Input::Table(t) => t.is_autodiff(),
+            Input::Cube(t) => t.is_autodiff(),
+            Input::Row(t) => t.is_autodiff(),
         }
     }
+
+    fn plain(self) -> Option<Plain> {
+        match self {
+            Input::Table(t) => t.try_into_primitive::<Flex>().ok(),
+            Input::Cube(t) => t.try_into_primitive::<Flex>().ok(),
+            Input::Row(t) => t.try_into_primitive::<Flex>().ok(),
+        }
+    }
+
+    fn tracked(self) -> Option<Tracked> {
+        fn lift<const D: usize>(t: Tensor<D>) -> Option<Tracked> {
+            let t = if t.is_autodiff() { t } else { Tensor::from_inner(t) };
+            t.try_into_primitive::<Autodiff<Flex>>().ok()
+        }
+        match self {
+            Input::Table(t) => lift(t),
+            Input::Cube(t) => lift(t),
+            Input::Row(t) => lift(t),
+        }
+    }
+}
+
+/// An output of an operation, of the rank that it has.
+pub(super) enum Output {
+    Plain(Plain),
+    Tracked(Tracked),
+}
+
+impl Output {
+    pub fn tensor<const D: usize>(self) -> Tensor<D> {
+        match self {
+            Output::Plain(t) => Tensor::from_primitive::<Flex>(t),
+            Output::Tracked(t) => Tensor::from_primitive::<Autodiff<Flex>>(t),
+        }
+    }
+}
+
+/// Whether tensors on the device of this one have kernels.
+pub(super) fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
+    matches!(tensor.device().inner().as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// The outputs of an operation, in the graph of its inputs if they are in one; none where the backend is not the one of kernels.
+pub(super) fn apply<O: FusedOp<N, M>, const N: usize, const M: usize>(op: &O, inputs: Vec<Input>) -> Option<[Output; M]> {
+    if inputs.iter().any(Input::is_tracked) {
+        let inputs: Vec<Tracked> = inputs.into_iter().map(Input::tracked).collect::<Option<_>>()?;
+        return Some(tracked(op, inputs.try_into().ok()?).map(Output::Tracked));
+    }
+    let inputs: Vec<Plain> = inputs.into_iter().map(Input::plain).collect::<Option<_>>()?;
+    Some(op.forward(inputs.try_into().ok()?, false).0.map(Output::Plain))
+}
+
+fn tracked<O: FusedOp<N, M>, const N: usize, const M: usize>(op: &O, inputs: [Tracked; N]) -> [Tracked; M] {
+    // Two arrays of one: a node has no name to collect it by, and no empty value.
+    let parts = inputs.map(|input| input.into_parts());
+    let (inputs, nodes) = (parts.each_ref().map(|(plain, _)| plain.clone()), parts.map(|(_, node)| node));
+    match Hub::<O, M>(PhantomData).prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::UnTracked(_) => op.forward(inputs, false).0.map(<Autodiff<Flex> as AutodiffBackend>::from_inner),
+        OpsKind::Tracked(prepared) => {
+            let (outputs, saved) = op.forward(inputs, true);
+            let slot: Slot<M> = Arc::new(Mutex::new([const { None }; M]));
+            let hub = prepared.finish((op.clone(), saved, slot.clone()), mark());
+            let mut index = 0;
+            outputs.map(|output| {
+                let port = Port::<M>(index);
+                index += 1;
+                match port.prepare::<NoCheckpointing>([hub.node()]).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish(slot.clone(), output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            })
+        }
+    }
+}
+
+/// The numbers of a contiguous tensor.
+pub(super) fn numbers<T: Real>(tensor: &Plain) -> &[T] {
+    tensor.as_slice::<T>().unwrap_or(&[])
+}
+
+/// A tensor of the CPU backend.
+pub(super) fn plain<T: Real>(values: Vec<T>, shape: &[usize]) -> Plain {
+    Plain::from_data(TensorData::new(values, shape.to_vec()))
 }

@@ -3,23 +3,25 @@
 //! Each has a composed form in the place that calls it, made of tensor operations: other devices use it, and tests compare
 //! the two. A kernel only ever replaces it.
 
+mod affine;
+mod conditioned;
 mod elementwise;
 mod fused;
+mod gemm;
+mod lanes;
+mod network;
+mod real;
 mod sigmoidal;
+mod stairs;
 #[cfg(test)]
 mod tests;
+mod tile;
 
+pub(crate) use conditioned::Conditioned;
 pub(crate) use elementwise::value;
+pub(crate) use network::Network;
+pub(crate) use real::Real;
+pub(crate) use stairs::Stairs;
 #[cfg(test)]
 pub(crate) use tests::agree;
-
-/// What kernels compute with: `f32` or `f64`.
-pub(crate) trait Real: nalgebra::RealField + burn::tensor::Element + Copy {
-    /// A constant, rounded.
-    fn of(value: f64) -> Self {
-        nalgebra::convert(value)
-    }
-}
-
-impl Real for f32 {}
-impl Real for f64 {}
+pub use tile::Kernel;

@@ -55,6 +55,11 @@ impl Bijection for Autoregressive {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        if let Some(kernel) = self.map.kernel()
+            && let Some(found) = self.conditioner.fused(&kernel, &z, given.context)?
+        {
+            return Ok(found);
+        }
         let theta = self.conditioner.parameters(z.clone(), given.context)?;
         let (x, ladj) = self.map.value(z, theta)?;
         Ok((x, sum_coordinates(ladj)))

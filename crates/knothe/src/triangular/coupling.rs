@@ -12,6 +12,7 @@ use crate::{
     bijection::{Bijection, Given, check_input},
     conditioner::{Activation, Dense, DenseConfig, index},
     error::{Error, Result},
+    kernels::{Conditioned, Kernel},
     placement::Placement,
     univariate::MonotoneMap,
 };
@@ -26,6 +27,9 @@ pub struct Coupling {
     dim: usize,
     #[module(skip)]
     map: Arc<dyn MonotoneMap>,
+    /// The whole as one operation.
+    #[module(skip)]
+    shape: Option<Arc<Conditioned>>,
 }
 
 impl Coupling {
@@ -55,8 +59,10 @@ impl Coupling {
             outputs: moving.len(),
             activation,
         };
+        let conditioner = Dense::new(config, place, rng);
         Ok(Coupling {
-            conditioner: Dense::new(config, place, rng),
+            shape: conditioner.shape(&standing, &moving),
+            conditioner,
             standing: index(&standing, &place.device),
             moving: index(&moving, &place.device),
             restore: index(&restore, &place.device),
@@ -70,9 +76,15 @@ impl Coupling {
         &self,
         (what, x): (&str, Tensor<2>),
         given: &Given,
+        kernel: Option<Kernel>,
         step: impl FnOnce(Tensor<2>, Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>,
     ) -> Result<(Tensor<2>, Tensor<1>)> {
         check_input(what, &x, self.dim, self.conditioner.dtype())?;
+        if let (Some(shape), Some(kernel)) = (&self.shape, kernel)
+            && let Some(found) = self.conditioner.fused(shape, &kernel, &x, given.context)?
+        {
+            return Ok(found);
+        }
         let standing = x.clone().select(1, self.standing.clone());
         let moving = x.select(1, self.moving.clone());
         let theta = self.conditioner.parameters(standing.clone(), given.context)?;
@@ -87,10 +99,10 @@ impl Bijection for Coupling {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.apply(("z", z), given, |moving, theta| self.map.value(moving, theta))
+        self.apply(("z", z), given, self.map.kernel(), |moving, theta| self.map.value(moving, theta))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.apply(("x", x), given, |moving, theta| self.map.inverse(moving, theta))
+        self.apply(("x", x), given, self.map.inverse_kernel(), |moving, theta| self.map.inverse(moving, theta))
     }
 }

@@ -3,13 +3,15 @@
 use burn::tensor::{Tensor, activation::softplus};
 use serde::{Deserialize, Serialize};
 
-use super::{MonotoneMap, Polynomial, check_theta, part};
-use crate::{error::Result, kernels::Real};
+use super::{Inverted, MonotoneMap, Polynomial, check_theta, part};
+use crate::{error::Result, kernels::Kernel};
 
 /// How far a log-scale can go: |log σ| < 7, so one layer stretches by less than 1,100.
-const BOUND: f64 = 7.0;
+pub(crate) const BOUND: f64 = 7.0;
 /// (7/s)²/2 is below half an ulp of 64 bits, and s² far from the largest number of 32.
-const SATURATED: f64 = 1e9;
+pub(crate) const SATURATED: f64 = 1e9;
+/// log(e − 1), where softplus is 1.
+pub(crate) const SOFTPLUS_START: f64 = 0.541_324_854_612_918_1;
 
 /// b(s) = s / √(1 + (s/7)²): a log-scale that stays within (−7, 7), with b(0) = 0 and b′(0) = 1.
 pub(crate) fn bounded<const D: usize>(s: Tensor<D>) -> Tensor<D> {
@@ -18,22 +20,6 @@ pub(crate) fn bounded<const D: usize>(s: Tensor<D>) -> Tensor<D> {
     // A product: the gradient of a quotient by a number has 32 bits in Burn, whatever the tensor has.
     let share = s.clone() * BOUND.recip();
     s / (share.clone() * share + 1.0).sqrt()
-}
-
-/// b(s) of one number, and b′(s) = (1 + (s/7)²)^(−3/2).
-pub(crate) fn bounded_with_slope<T: Real>(s: T) -> (T, T) {
-    let far = T::of(SATURATED);
-    // Comparisons, because the least and the greatest of a number and NaN would be the number.
-    let s = if s > far {
-        far
-    } else if s < -far {
-        -far
-    } else {
-        s
-    };
-    let square = s * s / T::of(BOUND * BOUND) + T::of(1.0);
-    let root = square.sqrt();
-    (s / root, T::of(1.0) / (square * root))
 }
 
 /// The s with b(s) = `log_scale`, for |`log_scale`| < 7.
@@ -76,7 +62,7 @@ impl Affine {
         let shift = part(&theta, 0);
         let log_scale = match self.scale {
             Scale::Exp => bounded(part(&theta, 1)),
-            Scale::Softplus => softplus(bounded(part(&theta, 1)) + (std::f64::consts::E - 1.0).ln(), 1.0).log(),
+            Scale::Softplus => softplus(bounded(part(&theta, 1)) + SOFTPLUS_START, 1.0).log(),
             Scale::One => shift.zeros_like(),
         };
         (shift, log_scale)
@@ -100,6 +86,14 @@ impl MonotoneMap for Affine {
         Ok(((y - shift) * log_scale.clone().neg().exp(), log_scale.neg()))
     }
 
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::new(*self))
+    }
+
+    fn inverse_kernel(&self) -> Option<Kernel> {
+        Some(Kernel::new(Inverted(*self)))
+    }
+
     fn polynomial(&self) -> Option<Polynomial> {
         Some(Polynomial { degree: 1, bound: None })
     }
@@ -115,19 +109,6 @@ mod tests {
 
     use super::*;
     use crate::{Placement, Precision, values};
-
-    #[test]
-    fn the_slope_of_a_bounded_number_is_its_derivative() {
-        let mut place = Placement::cpu(Precision::F64);
-        place.device = place.device.autodiff();
-        for at in [0.0, -0.3, 1.0, 8.0, -40.0] {
-            let s = place.tensor(vec![at], [1]).require_grad();
-            let expected = values(s.grad(&bounded(s.clone()).backward()).unwrap())[0];
-            let (value, slope) = bounded_with_slope(at);
-            assert!((value - values(bounded(s).inner())[0]).abs() < 1e-14, "{at}: {value}");
-            assert!((slope - expected).abs() < 1e-14, "{at}: {slope} against {expected}");
-        }
-    }
 
     #[test]
     fn log_scales_stay_bounded_however_large_their_parameters() {

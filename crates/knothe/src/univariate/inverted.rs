@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{MonotoneMap, Polynomial};
+use super::{Kernel, MonotoneMap, Polynomial};
 use crate::error::Result;
 
 /// T⁻¹ in the place of T. `Inverted<Affine>` is z = (x − μ)/σ: Gaussian conditionals, whose shift and scale are the mean
@@ -21,6 +21,14 @@ impl<U: MonotoneMap> MonotoneMap for Inverted<U> {
 
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
         self.0.value(y, theta)
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        self.0.inverse_kernel()
+    }
+
+    fn inverse_kernel(&self) -> Option<Kernel> {
+        self.0.kernel()
     }
 
     fn polynomial(&self) -> Option<Polynomial> {

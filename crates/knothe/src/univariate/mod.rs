@@ -33,7 +33,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 pub use affine::{Affine, Scale};
-pub(crate) use affine::{bounded, bounded_with_slope, unbounded};
+pub(crate) use affine::{BOUND, SATURATED, SOFTPLUS_START, bounded, unbounded};
 pub use composed::Composed;
 pub use deep_sigmoidal::DeepSigmoidal;
 pub use discrete::{Bernoulli, Categorical};
@@ -47,6 +47,7 @@ pub use spline::Spline;
 pub use standard::Standard;
 
 use crate::error::{Error, Result};
+pub use crate::kernels::Kernel;
 
 /// An increasing map of the real line, T(·; θ). All-zero parameters are (nearly) the identity.
 pub trait MonotoneMap: Debug + Send + Sync {
@@ -58,6 +59,16 @@ pub trait MonotoneMap: Debug + Send + Sync {
 
     /// x = T⁻¹(y; θ) and log ∂x/∂y. Rows without a root are [`crate::Error::NotInvertible`].
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>;
+
+    /// T in one operation of the CPU, if there is one; it is what [`MonotoneMap::value`] computes.
+    fn kernel(&self) -> Option<Kernel> {
+        None
+    }
+
+    /// T⁻¹ in one operation of the CPU, if there is one; it is what [`MonotoneMap::inverse`] computes.
+    fn inverse_kernel(&self) -> Option<Kernel> {
+        None
+    }
 
     /// Which polynomial of x T(x; θ) is, for every θ, if it is one: its moments are then exact ([`crate::moments`]).
     fn polynomial(&self) -> Option<Polynomial> {
@@ -90,6 +101,14 @@ impl MonotoneMap for Arc<dyn MonotoneMap> {
 
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
         self.as_ref().inverse(y, theta)
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        self.as_ref().kernel()
+    }
+
+    fn inverse_kernel(&self) -> Option<Kernel> {
+        self.as_ref().inverse_kernel()
     }
 
     fn polynomial(&self) -> Option<Polynomial> {

@@ -18,7 +18,7 @@ use burn::tensor::{
 use super::{MonotoneMap, bounded, check_theta, root, special::log_sum_exp};
 use crate::{
     error::{Error, Result},
-    kernels,
+    kernels::{self, Kernel},
     placement::Placement,
 };
 
@@ -71,7 +71,11 @@ impl MonotoneMap for Sigmoidal {
     fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
         check_units("units of a sigmoidal map", self.0)?;
         check_theta(&x, &theta, self.parameters())?;
-        Ok(kernels::value(self, &x, &theta).unwrap_or_else(|| self.composed(x, theta)))
+        Ok(kernels::value(&Kernel::new(*self), &x, &theta).unwrap_or_else(|| self.composed(x, theta)))
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::new(*self))
     }
 
     fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {

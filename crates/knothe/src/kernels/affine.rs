@@ -1,0 +1,98 @@
+//! The affine map in one pass; see [`crate::univariate::Affine`] for the formula.
+//!
+//! With y = σ x + t and ℓ = log σ, for a loss with ∂L/∂y = g and ∂L/∂ log T′ = h: ∂L/∂t = g, ∂L/∂ℓ = g σ x + h and ∂L/∂x = g σ.
+
+use super::{
+    Real,
+    lanes::Lanes,
+    tile::{LaneMap, Theta, ThetaGradient},
+};
+use crate::univariate::{Affine, BOUND, Inverted, SATURATED, SOFTPLUS_START, Scale};
+
+/// b(s) = s / √(1 + (s/7)²) and b′(s).
+#[inline(always)]
+pub(super) fn bounded<T: Real>(s: Lanes<T>) -> (Lanes<T>, Lanes<T>) {
+    let far = Lanes::of(SATURATED);
+    let s = s.smaller(far).larger(-far);
+    let share = s * T::of(BOUND.recip());
+    let square = share.fused(share, Lanes::of(1.0));
+    let root = square.root();
+    (s / root, Lanes::of(1.0) / (square * root))
+}
+
+/// log σ of a raw scale, and its derivative.
+#[inline(always)]
+fn log_scale<T: Real>(scale: Scale, s: Lanes<T>) -> (Lanes<T>, Lanes<T>) {
+    let (b, slope) = bounded(s);
+    if scale == Scale::Softplus {
+        let b = b + T::of(SOFTPLUS_START);
+        let softplus = b.softplus();
+        return (softplus.log(), slope * b.sigmoids().0 / softplus);
+    }
+    (b, slope)
+}
+
+impl LaneMap for Affine {
+    #[inline(always)]
+    fn value<T: Real>(&self, x: Lanes<T>, theta: Theta<'_, T>, _: &mut [Lanes<T>]) -> (Lanes<T>, Lanes<T>) {
+        if self.scale == Scale::One {
+            return (x + theta.get(0), Lanes::of(0.0));
+        }
+        let (log_scale, _) = log_scale(self.scale, theta.get(1));
+        (x.fused(log_scale.exp(), theta.get(0)), log_scale)
+    }
+
+    #[inline(always)]
+    fn gradient<T: Real>(
+        &self,
+        x: Lanes<T>,
+        theta: Theta<'_, T>,
+        g: Lanes<T>,
+        h: Lanes<T>,
+        mut into: ThetaGradient<'_, T>,
+        _: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        into.set(0, g);
+        if self.scale == Scale::One {
+            return g;
+        }
+        let (log_scale, slope) = log_scale(self.scale, theta.get(1));
+        let gx = g * log_scale.exp();
+        into.set(1, gx.fused(x, h) * slope);
+        gx
+    }
+}
+
+/// With y = (x − t)/σ: ∂L/∂t = −g/σ, ∂L/∂ℓ = −g y − h and ∂L/∂x = g/σ.
+impl LaneMap for Inverted<Affine> {
+    #[inline(always)]
+    fn value<T: Real>(&self, x: Lanes<T>, theta: Theta<'_, T>, _: &mut [Lanes<T>]) -> (Lanes<T>, Lanes<T>) {
+        let moved = x - theta.get(0);
+        if self.0.scale == Scale::One {
+            return (moved, Lanes::of(0.0));
+        }
+        let (log_scale, _) = log_scale(self.0.scale, theta.get(1));
+        (moved * (-log_scale).exp(), -log_scale)
+    }
+
+    #[inline(always)]
+    fn gradient<T: Real>(
+        &self,
+        x: Lanes<T>,
+        theta: Theta<'_, T>,
+        g: Lanes<T>,
+        h: Lanes<T>,
+        mut into: ThetaGradient<'_, T>,
+        _: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        if self.0.scale == Scale::One {
+            into.set(0, -g);
+            return g;
+        }
+        let (log_scale, slope) = log_scale(self.0.scale, theta.get(1));
+        let gx = g * (-log_scale).exp();
+        into.set(0, -gx);
+        into.set(1, -(gx.fused(x - theta.get(0), h) * slope));
+        gx
+    }
+}

@@ -1,0 +1,269 @@
+//! A masked network on a tile of rows, forward and backward.
+//!
+//! Tables of a tile are stored by columns: the n rows of one unit stand in a piece, so that products, activations and maps
+//! go over rows with full vectors.
+
+use super::{
+    Real,
+    lanes::{LANES, Lanes, vectorised},
+    stairs::{Packed, Stairs},
+};
+use crate::conditioner::{Activation, FAR};
+
+/// The layers of a conditioner as kernels see them.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    /// The hidden layers, then the output layer.
+    pub layers: Vec<Stairs>,
+    pub activation: Activation,
+    /// Whether layers 0, 2, 4, … end residual connections.
+    pub residual: bool,
+}
+
+/// The parameters of a network in the order of its layers' staircases.
+#[derive(Clone, Debug)]
+pub(super) struct Weights<T> {
+    pub weights: Vec<Packed<T>>,
+    pub biases: Vec<Vec<T>>,
+}
+
+/// What the gradient of a tile needs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace<T> {
+    /// The slopes of what is read.
+    read: Vec<T>,
+    /// The inputs of each layer, `[inputs, n]`.
+    inputs: Vec<Vec<T>>,
+    /// The slopes of the activations of each hidden layer.
+    slopes: Vec<Vec<T>>,
+}
+
+/// The gradients of the parameters, packed.
+#[derive(Clone, Debug)]
+pub(super) struct Sums<T> {
+    pub weights: Vec<Vec<T>>,
+    pub biases: Vec<Vec<T>>,
+}
+
+impl<T: Real> Sums<T> {
+    pub fn zeros(network: &Network) -> Self {
+        let zeros = |length: fn(&Stairs) -> usize| network.layers.iter().map(|l| vec![T::of(0.0); length(l)]).collect();
+        Sums { weights: zeros(Stairs::packed_length), biases: zeros(Stairs::outputs) }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        let pairs = self.weights.iter_mut().zip(&other.weights).chain(self.biases.iter_mut().zip(&other.biases));
+        pairs.for_each(|(sum, other)| sum.iter_mut().zip(other).for_each(|(s, &o)| *s += o));
+    }
+}
+
+impl Network {
+    /// The widest table of a pass.
+    pub fn width(&self) -> usize {
+        self.layers.iter().map(Stairs::outputs).max().unwrap_or(0)
+    }
+
+    /// The outputs `[outputs, n]` for inputs `[inputs, n]`; `added` is the context's part of the first layer.
+    pub(super) fn forward<T: Real>(
+        &self,
+        parameters: &Weights<T>,
+        mut h: Vec<T>,
+        added: Option<&[T]>,
+        n: usize,
+        mut trace: Option<&mut Trace<T>>,
+    ) -> Vec<T> {
+        let read = read(&mut h, trace.is_some());
+        if let Some(trace) = &mut trace {
+            trace.read = read;
+        }
+        let mut carry: Option<Vec<T>> = None;
+        for (l, layer) in self.layers.iter().enumerate() {
+            let mut y = match (l, added) {
+                (0, Some(added)) => added.to_vec(),
+                _ => vec![T::of(0.0); layer.outputs() * n],
+            };
+            add_bias(&mut y, &parameters.biases[l], n);
+            layer.apply(&parameters.weights[l], &h, &mut y, n);
+            let before = std::mem::take(&mut h);
+            if let Some(trace) = &mut trace {
+                trace.inputs.push(before);
+            }
+            if l + 1 < self.layers.len() {
+                if self.residual && l % 2 == 0 {
+                    if let Some(before) = carry.take() {
+                        add(&mut y, &before);
+                    }
+                    carry = Some(y.clone());
+                }
+                let slopes = activate(self.activation, &mut y, trace.is_some());
+                if let Some(trace) = &mut trace {
+                    trace.slopes.push(slopes);
+                }
+            }
+            h = y;
+        }
+        h
+    }
+
+    /// Adds the gradients of the parameters to `sums`; returns those of the inputs, if wanted, and of what was added to the first layer.
+    pub(super) fn backward<T: Real>(
+        &self,
+        parameters: &Weights<T>,
+        trace: &Trace<T>,
+        mut g: Vec<T>,
+        n: usize,
+        sums: &mut Sums<T>,
+        inputs_wanted: bool,
+    ) -> (Option<Vec<T>>, Vec<T>) {
+        let mut carry: Option<Vec<T>> = None;
+        for l in (0..self.layers.len()).rev() {
+            let layer = &self.layers[l];
+            if l + 1 < self.layers.len() {
+                multiply(&mut g, &trace.slopes[l]);
+                if self.residual && l % 2 == 0 {
+                    if let Some(later) = carry.take() {
+                        add(&mut g, &later);
+                    }
+                    carry = Some(g.clone());
+                }
+            }
+            layer.weight_gradient(&trace.inputs[l], &g, n, &mut sums.weights[l]);
+            sum_rows(&g, n, &mut sums.biases[l]);
+            if l == 0 && !inputs_wanted {
+                return (None, g);
+            }
+            let mut gh = vec![T::of(0.0); layer.inputs() * n];
+            layer.pull(&parameters.weights[l], &g, &mut gh, n);
+            if l == 0 {
+                multiply(&mut gh, &trace.read);
+                return (Some(gh), g);
+            }
+            g = gh;
+        }
+        (None, g)
+    }
+}
+
+/// 5 asinh(x/5) in the place of x; its slopes, if wanted.
+fn read<T: Real>(x: &mut [T], slopes: bool) -> Vec<T> {
+    over(
+        x,
+        slopes,
+        #[inline(always)]
+        |x| {
+            let (far, one) = (T::of(FAR), Lanes::of(1.0));
+            let u = x.magnitude() / far;
+            // Beyond 1e9 √(1 + u²) is u to rounding, and u² may be no number.
+            let root = u.below(Lanes::of(1e9), u.fused(u, one).root(), u);
+            // asinh u = log(1 + v), which keeps the digits of a small u.
+            let v = u + u * (u / (root + T::of(1.0)));
+            let value = v.below(one, v.log_1p(), (v + T::of(1.0)).log()) * far;
+            (x.below(Lanes::of(0.0), -value, value), one / root)
+        },
+    )
+}
+
+/// act(z) in the place of z; its slopes, if wanted.
+fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: bool) -> Vec<T> {
+    let (zero, one) = (Lanes::of(0.0), Lanes::of(1.0));
+    match activation {
+        Activation::Relu => over(
+            z,
+            slopes,
+            #[inline(always)]
+            |z| (z.below(zero, zero, z), zero.below(z, one, zero)),
+        ),
+        Activation::Silu => over(
+            z,
+            slopes,
+            #[inline(always)]
+            |z| {
+                let (above, below) = z.sigmoids();
+                (z * above, above * (z * below + T::of(1.0)))
+            },
+        ),
+        Activation::Tanh => over(
+            z,
+            slopes,
+            #[inline(always)]
+            |z| {
+                let (above, below) = (z + z).sigmoids();
+                (above - below, above * below * T::of(4.0))
+            },
+        ),
+        Activation::Elu => over(
+            z,
+            slopes,
+            #[inline(always)]
+            |z| {
+                let exp = z.exp();
+                (z.below(zero, exp - T::of(1.0), z), z.below(zero, exp, one))
+            },
+        ),
+    }
+}
+
+/// Replaces numbers by a function of them, and returns its slopes, if wanted.
+#[inline(always)]
+fn over<T: Real>(x: &mut [T], slopes: bool, f: impl Fn(Lanes<T>) -> (Lanes<T>, Lanes<T>)) -> Vec<T> {
+    let mut into = vec![T::of(0.0); if slopes { x.len() } else { 0 }];
+    vectorised(
+        #[inline(always)]
+        || {
+            if slopes {
+                for (x, slope) in x.chunks_exact_mut(LANES).zip(into.chunks_exact_mut(LANES)) {
+                    let (value, by_x) = f(Lanes::load(x));
+                    value.store(x);
+                    by_x.store(slope);
+                }
+            } else {
+                x.chunks_exact_mut(LANES).for_each(
+                    #[inline(always)]
+                    |x| f(Lanes::load(x)).0.store(x),
+                );
+            }
+        },
+    );
+    into
+}
+
+fn add_bias<T: Real>(y: &mut [T], bias: &[T], n: usize) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (unit, &bias) in y.chunks_exact_mut(n).zip(bias) {
+                unit.iter_mut().for_each(|y| *y += bias);
+            }
+        },
+    );
+}
+
+fn add<T: Real>(into: &mut [T], other: &[T]) {
+    vectorised(
+        #[inline(always)]
+        || into.iter_mut().zip(other).for_each(|(a, &b)| *a += b),
+    );
+}
+
+fn multiply<T: Real>(into: &mut [T], by: &[T]) {
+    vectorised(
+        #[inline(always)]
+        || into.iter_mut().zip(by).for_each(|(a, &b)| *a *= b),
+    );
+}
+
+/// Adds the sum of each unit's n rows.
+fn sum_rows<T: Real>(g: &[T], n: usize, into: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (unit, sum) in g.chunks_exact(n).zip(into) {
+                let mut lanes = Lanes::of(0.0);
+                for rows in unit.chunks_exact(LANES) {
+                    lanes = lanes + Lanes::load(rows);
+                }
+                *sum = lanes.0.into_iter().fold(*sum, |a, b| a + b);
+            }
+        },
+    );
+}
