@@ -32,6 +32,11 @@ fn median(times: usize, mut call: impl FnMut()) -> f64 {
 }
 
 fn main() {
+    // On a thread of the pool, as `fit` does it.
+    rayon::scope(|_| measure());
+}
+
+fn measure() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let wide = [(8, 64), (21, 256), (43, 512), (63, 512)];
     let cases = [
@@ -47,10 +52,13 @@ fn main() {
     );
     println!("model          D    H     step  gradient     adam    score   sample");
     for (model, layers, components, sizes) in cases {
-        if !wanted.is_empty() && !wanted.iter().any(|w| w == model.name()) {
+        if !wanted.is_empty() && !wanted.iter().any(|w| w.as_str() == model.name()) {
             continue;
         }
         for &(dim, width) in sizes {
+            if std::env::var("ONLY").is_ok_and(|o| o != dim.to_string()) {
+                continue;
+            }
             let mut architecture = Architecture::new(model, dim, 0, 0);
             architecture.layers = layers;
             architecture.hidden = vec![width, width];
@@ -60,27 +68,34 @@ fn main() {
             }
             let place = Placement::cpu(Precision::F32);
             let mut rng = ChaCha12Rng::seed_from_u64(0);
-            let mut module = architecture.build(&place.autodiff()).unwrap();
+            let mut module = Some(architecture.build(&place.autodiff()).unwrap());
             let batch = Batch::new(place.normal([BATCH, dim], &mut rng));
             let mut adam = Adam::default();
-            let times = if width > 64 { 31 } else { 101 };
+            let times = if std::env::var("ONLY").is_ok() {
+                301
+            } else if width > 64 {
+                31
+            } else {
+                101
+            };
             let mut gradient = 0.0;
             let mut spent = Vec::new();
             let step = median(times, || {
                 let start = Instant::now();
-                let gradients = max_likelihood(&module, &batch).unwrap().backward();
+                let own = module.take().unwrap();
+                let gradients = max_likelihood(&own, &batch).unwrap().backward();
                 spent.push(start.elapsed().as_secs_f64() * 1e3);
-                module = adam.step(module.clone(), &gradients, 1e-3, 0.0, f64::INFINITY).0;
+                module = Some(adam.step(own, &gradients, 1e-3, 0.0, f64::INFINITY).0);
             });
             spent.sort_by(f64::total_cmp);
             gradient += spent[spent.len() / 2];
-            let plain = module.valid();
+            let plain = module.unwrap().valid();
             let x = place.normal([ROWS, dim], &mut rng);
-            let score = median(11, || {
+            let score = median(if std::env::var("ONLY").is_ok() { 1 } else { 11 }, || {
                 black_box(plain.log_prob(x.clone(), &Given::default()).unwrap());
             });
-            let sample = median(11, || {
-                black_box(plain.sample(1000, &Given::default(), &mut rng).unwrap());
+            let sample = median(if std::env::var("ONLY").is_ok() { 1 } else { 11 }, || {
+                black_box(plain.sample(10, &Given::default(), &mut rng).unwrap());
             });
             println!("{:12} {dim:3} {width:4} {step:8.2} {gradient:9.2} {:8.2} {score:8.2} {sample:8.2}", model.name(), step - gradient);
         }

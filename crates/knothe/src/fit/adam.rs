@@ -8,7 +8,10 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    kernels::{AdamStep, adam_step, sum_of_squares},
+};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -38,10 +41,14 @@ impl Adam {
             gradients,
             moments: &mut self.moments,
             index: 0,
-            scale: if norm > clip { clip / norm } else { 1.0 },
-            rate: rate / (1.0 - BETA1.powi(t)),
-            root: 1.0 / (1.0 - BETA2.powi(t)).sqrt(),
-            decay: rate * weight_decay,
+            step: AdamStep {
+                scale: if norm > clip { clip / norm } else { 1.0 },
+                betas: [BETA1, BETA2],
+                rate: rate / (1.0 - BETA1.powi(t)),
+                root: 1.0 / (1.0 - BETA2.powi(t)).sqrt(),
+                epsilon: EPSILON,
+                decay: rate * weight_decay,
+            },
         };
         (module.map(&mut update), true)
     }
@@ -73,8 +80,9 @@ impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(g) = param.val().grad(self.gradients) {
             let length = g.dims().iter().product::<usize>();
-            let g = g.reshape([1, length]);
-            self.total += g.powi_scalar(2).sum_dim(1).into_scalar::<f64>();
+            let g: Tensor<1> = g.reshape([length]);
+            self.total +=
+                sum_of_squares(g.clone()).unwrap_or_else(|| g.reshape([1, length]).powi_scalar(2).sum_dim(1).into_scalar::<f64>());
         }
     }
 }
@@ -83,10 +91,7 @@ struct Update<'a> {
     gradients: &'a Gradients,
     moments: &'a mut Vec<(Tensor<1>, Tensor<1>)>,
     index: usize,
-    scale: f64,
-    rate: f64,
-    root: f64,
-    decay: f64,
+    step: AdamStep,
 }
 
 impl ModuleMapper for Update<'_> {
@@ -99,18 +104,28 @@ impl ModuleMapper for Update<'_> {
         }
         let Some(g) = param.val().grad(self.gradients) else { return param };
         let length = g.dims().iter().product::<usize>();
-        let g = g.reshape([length]) * self.scale;
-        let (m, v) = &mut self.moments[index];
-        m.inplace(|m| m * BETA1 + g.clone() * (1.0 - BETA1));
-        v.inplace(|v| v * BETA2 + g.powi_scalar(2) * (1.0 - BETA2));
-        let step = m.clone() * self.rate / (v.clone().sqrt() * self.root + EPSILON);
-        let decay = if D >= 2 { self.decay } else { 0.0 };
+        let g: Tensor<1> = g.reshape([length]);
+        let step = AdamStep { decay: if D >= 2 { self.step.decay } else { 0.0 }, ..self.step };
+        let moments = &mut self.moments[index];
         param.map(|old| {
             let shape = old.dims();
-            let p = old.inner();
-            Tensor::from_inner(p * (1.0 - decay) - step.reshape(shape)).require_grad()
+            let empty = || Tensor::empty([0], &g.device());
+            let (m, v) = std::mem::replace(moments, (empty(), empty()));
+            let p;
+            let state = [old.inner().reshape([length]), m, v];
+            [p, moments.0, moments.1] = adam_step(step, &g, state, |state| composed(step, &g, state));
+            Tensor::from_inner(p.reshape(shape)).require_grad()
         })
     }
+}
+
+/// A step from tensor operations.
+fn composed(step: AdamStep, g: &Tensor<1>, [p, m, v]: [Tensor<1>; 3]) -> [Tensor<1>; 3] {
+    let g = g.clone() * step.scale;
+    let m = m * step.betas[0] + g.clone() * (1.0 - step.betas[0]);
+    let v = v * step.betas[1] + g.powi_scalar(2) * (1.0 - step.betas[1]);
+    let change = m.clone() * step.rate / (v.clone().sqrt() * step.root + step.epsilon);
+    [p * (1.0 - step.decay) - change, m, v]
 }
 
 struct RestoreMoments<I> {

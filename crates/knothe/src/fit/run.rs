@@ -79,7 +79,8 @@ pub fn fit<M: Density + Module>(
         let start = at as usize * size;
         let end = if at + 1 == epoch_steps { rows.len() } else { start + size };
         let rows = &rows[start..end];
-        state = step(state, train, rows, steps, config)?;
+        // On a thread of the pool: from any other, each parallel operation of a step would wake one and wait for it.
+        state = rayon::scope(|_| step(state, train, rows, steps, config))?;
 
         let end_of_epoch = (at + 1 == epoch_steps) || state.counters.step == steps;
         if end_of_epoch {

@@ -15,6 +15,8 @@ use super::{
     network::{Sums, Trace, Weights},
 };
 
+/// Rows a tile: enough for fast products, few enough for the caches.
+const TILE: usize = 128;
 /// Sums of gradients that may be formed at once.
 const RUNS: usize = 8;
 
@@ -57,11 +59,6 @@ impl Conditioned {
             _ => None,
         }?;
         Some((y.tensor(), ladj.tensor()))
-    }
-
-    /// Rows a tile: enough for fast products, few enough for the caches.
-    fn tile(&self) -> usize {
-        if self.network.width() >= 384 { 256 } else { 128 }
     }
 }
 
@@ -148,14 +145,14 @@ impl Op {
         let parameters = &inputs[1 + usize::from(self.context)..];
         let layers = &shape.network.layers;
         let weights = Weights {
-            weights: layers.par_iter().enumerate().map(|(l, layer)| layer.pack(numbers::<T>(&parameters[2 * l]))).collect(),
+            weights: layers.par_iter().enumerate().map(|(l, layer)| layer.pack(numbers::<T>(&parameters[2 * l]), keep)).collect(),
             biases: layers.iter().enumerate().map(|(l, layer)| layer.pack_bias(numbers::<T>(&parameters[2 * l + 1]))).collect(),
         };
         let x = numbers::<T>(&inputs[0]);
         let first = layers[0].outputs();
         let added = self.context.then(|| numbers::<T>(&inputs[1]));
         let units: Vec<usize> = (0..first).collect();
-        let tile = shape.tile();
+        let tile = TILE;
         let (mut y, mut ladj) = (x.to_vec(), vec![T::of(0.0); rows]);
         let parts = y.par_chunks_mut(tile * dim).zip(ladj.par_chunks_mut(tile)).enumerate();
         let tiles = parts.map(|(t, (y, ladj))| {
@@ -188,7 +185,7 @@ impl Op {
         let network = &shape.network;
         let gradients = gradients.map(|g| g.map(|g| g.to_contiguous()));
         let [gy, gladj] = gradients.each_ref().map(|g| g.as_ref().map(numbers::<T>));
-        let tile = shape.tile();
+        let tile = TILE;
         let first = network.layers[0].outputs();
         let units: Vec<usize> = (0..first).collect();
         let mut gx = gy.map_or_else(|| vec![T::of(0.0); rows * dim], <[T]>::to_vec);
@@ -233,19 +230,18 @@ impl Op {
                 sums
             })
             .collect();
-        let mut sums = sums.into_iter();
-        let mut total = sums.next().unwrap_or_else(|| Sums::zeros(network));
-        sums.for_each(|other| total.add(&other));
         let mut found = vec![x_wanted.then(|| plain(gx, &[rows, dim]))];
         if self.context {
             found.push(Some(plain(gadded, &[rows, first])));
         }
-        let of_layers: Vec<_> = network
-            .layers
-            .par_iter()
-            .zip(total.weights.par_iter().zip(&total.biases))
-            .map(|(layer, (weight, bias))| {
-                let (weight, bias) = (layer.unpack(weight), layer.unpack_bias(bias));
+        let of_layers: Vec<_> = (0..network.layers.len())
+            .into_par_iter()
+            .map(|l| {
+                let layer = &network.layers[l];
+                let weight = layer.unpack(&sums.iter().map(|s| &s.weights[l]).collect::<Vec<_>>());
+                let mut bias = vec![T::of(0.0); layer.outputs()];
+                sums.iter().for_each(|s| bias.iter_mut().zip(&s.biases[l]).for_each(|(sum, &b)| *sum += b));
+                let bias = layer.unpack_bias(&bias);
                 [plain(weight, &[layer.inputs(), layer.outputs()]), plain(bias, &[layer.outputs()])]
             })
             .collect();

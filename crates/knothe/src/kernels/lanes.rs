@@ -17,6 +17,8 @@ pub(crate) const LANES: usize = 16;
 pub(crate) struct Lanes<T>(pub [T; LANES]);
 
 /// Runs `work` with the best vector instructions of the machine.
+///
+/// Only what is inlined into `work` gets them: so loops are `for` loops in it, and functions and closures `#[inline(always)]`.
 #[inline(always)]
 pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)

@@ -3,6 +3,7 @@
 //! Each has a composed form in the place that calls it, made of tensor operations: other devices use it, and tests compare
 //! the two. A kernel only ever replaces it.
 
+mod adam;
 mod affine;
 mod conditioned;
 mod elementwise;
@@ -17,6 +18,7 @@ mod stairs;
 mod tests;
 mod tile;
 
+pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
 pub(crate) use conditioned::Conditioned;
 pub(crate) use elementwise::value;
 pub(crate) use network::Network;

@@ -6,7 +6,7 @@
 use super::{
     Real,
     lanes::{LANES, Lanes, vectorised},
-    stairs::{Packed, Stairs},
+    stairs::{Blocks, Packed, Stairs},
 };
 use crate::conditioner::{Activation, FAR};
 
@@ -38,31 +38,23 @@ pub(super) struct Trace<T> {
     slopes: Vec<Vec<T>>,
 }
 
-/// The gradients of the parameters, packed.
+/// The gradients of the parameters, in the order of the staircases.
 #[derive(Clone, Debug)]
 pub(super) struct Sums<T> {
-    pub weights: Vec<Vec<T>>,
+    pub weights: Vec<Blocks<T>>,
     pub biases: Vec<Vec<T>>,
 }
 
 impl<T: Real> Sums<T> {
     pub fn zeros(network: &Network) -> Self {
-        let zeros = |length: fn(&Stairs) -> usize| network.layers.iter().map(|l| vec![T::of(0.0); length(l)]).collect();
-        Sums { weights: zeros(Stairs::packed_length), biases: zeros(Stairs::outputs) }
-    }
-
-    pub fn add(&mut self, other: &Self) {
-        let pairs = self.weights.iter_mut().zip(&other.weights).chain(self.biases.iter_mut().zip(&other.biases));
-        pairs.for_each(|(sum, other)| sum.iter_mut().zip(other).for_each(|(s, &o)| *s += o));
+        Sums {
+            weights: network.layers.iter().map(Stairs::zeros).collect(),
+            biases: network.layers.iter().map(|l| vec![T::of(0.0); l.outputs()]).collect(),
+        }
     }
 }
 
 impl Network {
-    /// The widest table of a pass.
-    pub fn width(&self) -> usize {
-        self.layers.iter().map(Stairs::outputs).max().unwrap_or(0)
-    }
-
     /// The outputs `[outputs, n]` for inputs `[inputs, n]`; `added` is the context's part of the first layer.
     pub(super) fn forward<T: Real>(
         &self,
@@ -78,11 +70,11 @@ impl Network {
         }
         let mut carry: Option<Vec<T>> = None;
         for (l, layer) in self.layers.iter().enumerate() {
-            let mut y = match (l, added) {
-                (0, Some(added)) => added.to_vec(),
-                _ => vec![T::of(0.0); layer.outputs() * n],
-            };
-            add_bias(&mut y, &parameters.biases[l], n);
+            let mut y = Vec::with_capacity(layer.outputs() * n);
+            parameters.biases[l].iter().for_each(|&bias| y.resize(y.len() + n, bias));
+            if let (0, Some(added)) = (l, added) {
+                add(&mut y, added);
+            }
             layer.apply(&parameters.weights[l], &h, &mut y, n);
             let before = std::mem::take(&mut h);
             if let Some(trace) = &mut trace {
@@ -217,38 +209,34 @@ fn over<T: Real>(x: &mut [T], slopes: bool, f: impl Fn(Lanes<T>) -> (Lanes<T>, L
                     by_x.store(slope);
                 }
             } else {
-                x.chunks_exact_mut(LANES).for_each(
-                    #[inline(always)]
-                    |x| f(Lanes::load(x)).0.store(x),
-                );
+                for x in x.chunks_exact_mut(LANES) {
+                    f(Lanes::load(x)).0.store(x);
+                }
             }
         },
     );
     into
 }
 
-fn add_bias<T: Real>(y: &mut [T], bias: &[T], n: usize) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (unit, &bias) in y.chunks_exact_mut(n).zip(bias) {
-                unit.iter_mut().for_each(|y| *y += bias);
-            }
-        },
-    );
-}
-
 fn add<T: Real>(into: &mut [T], other: &[T]) {
     vectorised(
         #[inline(always)]
-        || into.iter_mut().zip(other).for_each(|(a, &b)| *a += b),
+        || {
+            for (a, &b) in into.iter_mut().zip(other) {
+                *a += b;
+            }
+        },
     );
 }
 
 fn multiply<T: Real>(into: &mut [T], by: &[T]) {
     vectorised(
         #[inline(always)]
-        || into.iter_mut().zip(by).for_each(|(a, &b)| *a *= b),
+        || {
+            for (a, &b) in into.iter_mut().zip(by) {
+                *a *= b;
+            }
+        },
     );
 }
 

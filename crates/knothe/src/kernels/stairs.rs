@@ -4,23 +4,27 @@
 //! prefixes of the inputs, and blocks of inputs are read by suffixes of the outputs. A matrix that has no mask is the
 //! staircase of one step. Tables are stored by columns: the n rows of one unit stand in a piece.
 
+use rayon::prelude::*;
+
 use super::{
     Real,
     gemm::{Shape, multiply},
 };
 
-/// Columns a block: small enough to skip nearly the whole masked half, large enough for a fast product.
-const BLOCK: usize = 32;
+/// Columns a block: one vector, so that nearly the whole masked half is skipped; products of such blocks run at the speed of large ones.
+const BLOCK: usize = 16;
 
-/// Columns `first..first + width` of a packed matrix, over the rows `from..to`, from `at` on in the packed numbers.
+/// Columns `first..first + width` of a matrix, over the rows `from..to`.
 #[derive(Clone, Copy, Debug)]
 struct Block {
     first: usize,
     width: usize,
     from: usize,
     to: usize,
-    at: usize,
 }
+
+/// Blocks a task.
+const TASK: usize = 8;
 
 /// The mask of a layer, with the order in which its weights stand in the parameters.
 #[derive(Clone, Debug)]
@@ -35,13 +39,18 @@ pub(crate) struct Stairs {
     forward: Vec<Block>,
     /// Blocks of inputs, of Wᵀ.
     backward: Vec<Block>,
+    /// The place of each row of the weights among the inputs of the staircase.
+    places: Vec<usize>,
 }
 
-/// The weights of a layer, masked, in blocks of W and of Wᵀ.
+/// The numbers of blocks, each by rows.
+pub(super) type Blocks<T> = Vec<Vec<T>>;
+
+/// The weights of a layer, masked, in blocks of W and, if it is asked for, of Wᵀ.
 #[derive(Clone, Debug)]
 pub(super) struct Packed<T> {
-    forward: Vec<T>,
-    backward: Vec<T>,
+    forward: Blocks<T>,
+    backward: Blocks<T>,
 }
 
 impl Stairs {
@@ -50,21 +59,16 @@ impl Stairs {
         debug_assert!(reads.is_sorted() && reads.len() == columns.len());
         let (inputs, outputs) = (rows.len(), columns.len());
         let blocks = |count: usize, range: &dyn Fn(usize, usize) -> (usize, usize)| {
-            let mut at = 0;
-            (0..count)
-                .step_by(BLOCK)
-                .map(|first| {
-                    let width = BLOCK.min(count - first);
-                    let (from, to) = range(first, width);
-                    let block = Block { first, width, from, to, at };
-                    at += width * (to - from);
-                    block
-                })
-                .collect()
+            let firsts = (0..count).step_by(BLOCK);
+            let widths = firsts.map(|first| (first, BLOCK.min(count - first)));
+            let ranged = widths.map(|(first, width)| (first, width, range(first, width)));
+            ranged.map(|(first, width, (from, to))| Block { first, width, from, to }).collect()
         };
         let forward = blocks(outputs, &|first, width| (0, reads[first + width - 1]));
         let backward = blocks(inputs, &|first, _| (reads.partition_point(|&r| r <= first), outputs));
-        Stairs { reads, rows, columns, forward, backward }
+        let mut places = vec![0; inputs];
+        rows.iter().enumerate().for_each(|(place, &row)| places[row] = place);
+        Stairs { reads, rows, columns, forward, backward, places }
     }
 
     pub fn inputs(&self) -> usize {
@@ -73,11 +77,6 @@ impl Stairs {
 
     pub fn outputs(&self) -> usize {
         self.columns.len()
-    }
-
-    /// Entry (row, column) of the staircase in the row-major weights, if it is not masked.
-    fn entry(&self, input: usize, output: usize) -> Option<usize> {
-        (input < self.reads[output]).then(|| self.rows[input] * self.outputs() + self.columns[output])
     }
 
     /// The biases in the order of the staircase.
@@ -92,63 +91,96 @@ impl Stairs {
         bias
     }
 
-    pub(super) fn pack<T: Real>(&self, weight: &[T]) -> Packed<T> {
-        let entry = |i, o| self.entry(i, o).map_or(T::of(0.0), |at| weight[at]);
-        Packed { forward: gather(&self.forward, entry), backward: gather(&self.backward, |o, i| entry(i, o)) }
-    }
-
-    /// How many numbers the packed gradient of the weights has.
-    pub(super) fn packed_length(&self) -> usize {
-        self.forward.last().map_or(0, |b| b.at + b.width * (b.to - b.from))
-    }
-
-    /// The row-major gradient of the weights from its packed form; masked entries are 0.
-    pub(super) fn unpack<T: Real>(&self, packed: &[T]) -> Vec<T> {
-        let mut weight = vec![T::of(0.0); self.inputs() * self.outputs()];
-        for block in &self.forward {
-            for (row, values) in (block.from..block.to).zip(packed[block.at..].chunks(block.width)) {
-                for (column, &value) in (block.first..block.first + block.width).zip(values) {
-                    if let Some(at) = self.entry(row, column) {
-                        weight[at] = value;
-                    }
+    pub(super) fn pack<T: Real>(&self, weight: &[T], backward: bool) -> Packed<T> {
+        let outputs = self.outputs();
+        let of_w = |block: &Block| {
+            let mut into = vec![T::of(0.0); block.length()];
+            let columns = &self.columns[block.first..][..block.width];
+            for (row, into) in (block.from..block.to).zip(into.chunks_exact_mut(block.width)) {
+                let (masked, start) = (self.masked(block, row), self.rows[row] * outputs);
+                for (into, &column) in into[masked..].iter_mut().zip(&columns[masked..]) {
+                    *into = weight[start + column];
                 }
             }
-        }
+            into
+        };
+        let of_transposed = |block: &Block| {
+            let mut into = vec![T::of(0.0); block.length()];
+            let rows = &self.rows[block.first..][..block.width];
+            for (output, into) in (block.from..block.to).zip(into.chunks_exact_mut(block.width)) {
+                let column = self.columns[output];
+                let unmasked = (self.reads[output] - block.first).min(block.width);
+                for (into, &row) in into[..unmasked].iter_mut().zip(rows) {
+                    *into = weight[row * outputs + column];
+                }
+            }
+            into
+        };
+        let wanted = if backward { &self.backward[..] } else { &[] };
+        let (of_w, of_transposed) = rayon::join(
+            || self.forward.par_iter().with_min_len(TASK).map(of_w).collect(),
+            || wanted.par_iter().with_min_len(TASK).map(of_transposed).collect(),
+        );
+        Packed { forward: of_w, backward: of_transposed }
+    }
+
+    /// Blocks of zeros for the gradient of the weights.
+    pub(super) fn zeros<T: Real>(&self) -> Blocks<T> {
+        self.forward.iter().map(|block| vec![T::of(0.0); block.length()]).collect()
+    }
+
+    /// The row-major gradient of the weights, the sum of several of blocks; masked entries are 0.
+    pub(super) fn unpack<T: Real>(&self, parts: &[&Blocks<T>]) -> Vec<T> {
+        let mut weight = vec![T::of(0.0); self.inputs() * self.outputs()];
+        let rows = weight.par_chunks_exact_mut(self.outputs().max(1)).zip(&self.places).with_min_len(TASK * BLOCK);
+        rows.for_each(|(into, &row)| {
+            for (index, block) in self.forward.iter().enumerate().filter(|(_, b)| row < b.to) {
+                let (masked, at) = (self.masked(block, row), row * block.width);
+                for (k, &column) in self.columns[block.first..][..block.width].iter().enumerate().skip(masked) {
+                    into[column] = parts.iter().fold(T::of(0.0), |sum, part| sum + part[index][at + k]);
+                }
+            }
+        });
         weight
+    }
+
+    /// How many of a block's columns do not read this row of W: the first ones.
+    fn masked(&self, block: &Block, row: usize) -> usize {
+        self.reads[block.first..][..block.width].partition_point(|&reads| reads <= row)
     }
 
     /// y += h W, for h of `[inputs, n]` and y of `[outputs, n]`.
     pub(super) fn apply<T: Real>(&self, packed: &Packed<T>, h: &[T], y: &mut [T], n: usize) {
-        for block in &self.forward {
-            product(block, &packed.forward, h, y, n);
+        for (block, packed) in self.forward.iter().zip(&packed.forward) {
+            product(block, packed, h, y, n);
         }
     }
 
-    /// gh += g Wᵀ, for g of `[outputs, n]` and gh of `[inputs, n]`.
+    /// gh = g Wᵀ, for g of `[outputs, n]` and a gh of zeros, `[inputs, n]`.
     pub(super) fn pull<T: Real>(&self, packed: &Packed<T>, g: &[T], gh: &mut [T], n: usize) {
-        for block in &self.backward {
-            product(block, &packed.backward, g, gh, n);
+        for (block, packed) in self.backward.iter().zip(&packed.backward) {
+            product(block, packed, g, gh, n);
         }
     }
 
-    /// into += hᵀ g, packed.
-    pub(super) fn weight_gradient<T: Real>(&self, h: &[T], g: &[T], n: usize, into: &mut [T]) {
-        for block in &self.forward {
+    /// into += hᵀ g, in blocks.
+    pub(super) fn weight_gradient<T: Real>(&self, h: &[T], g: &[T], n: usize, into: &mut Blocks<T>) {
+        for (block, into) in self.forward.iter().zip(into) {
             let (depth, width) = (block.to - block.from, block.width);
             if depth > 0 {
                 let shape = Shape { rows: depth, columns: width, strides: [width, 1] };
                 let transposed = Shape { rows: depth, columns: n, strides: [n, 1] };
                 let of_g = Shape { rows: n, columns: width, strides: [1, n] };
-                multiply((&mut into[block.at..], shape), (&h[block.from * n..], transposed), (&g[block.first * n..], of_g), true);
+                multiply((into, shape), (&h[block.from * n..], transposed), (&g[block.first * n..], of_g), true);
             }
         }
     }
 }
 
-/// The entries (row, column) of all blocks, one block after another, each by rows.
-fn gather<T>(blocks: &[Block], entry: impl Fn(usize, usize) -> T) -> Vec<T> {
-    let entries = blocks.iter().flat_map(|b| (b.from..b.to).flat_map(move |row| (b.first..b.first + b.width).map(move |c| (row, c))));
-    entries.map(|(row, column)| entry(row, column)).collect()
+impl Block {
+    fn length(&self) -> usize {
+        self.width * (self.to - self.from)
+    }
 }
 
 /// Adds the product of the columns `from..to` of a table with a block to the block's columns of another.
@@ -158,6 +190,6 @@ fn product<T: Real>(block: &Block, packed: &[T], table: &[T], into: &mut [T], n:
         let shape = Shape { rows: n, columns: width, strides: [1, n] };
         let of_table = Shape { rows: n, columns: depth, strides: [1, n] };
         let of_block = Shape { rows: depth, columns: width, strides: [width, 1] };
-        multiply((&mut into[block.first * n..], shape), (&table[block.from * n..], of_table), (&packed[block.at..], of_block), true);
+        multiply((&mut into[block.first * n..], shape), (&table[block.from * n..], of_table), (packed, of_block), true);
     }
 }
