@@ -6,6 +6,8 @@
 mod adam;
 mod affine;
 mod conditioned;
+#[cfg(test)]
+mod conditioned_tests;
 mod elementwise;
 mod fused;
 mod gemm;

@@ -1,0 +1,151 @@
+//! Triangular maps as one operation against their composed form.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Gradients, Tensor},
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+
+use crate::{
+    bijection::{Bijection, Given},
+    conditioner::{Activation, Degrees, MadeConfig, Order},
+    error::Result,
+    placement::{Placement, Precision, values},
+    triangular::{Autoregressive, Coupling},
+    univariate::{Affine, Inverted, MonotoneMap, Scale},
+};
+
+/// More than two tiles, the last of them not full.
+const ROWS: usize = 300;
+const CONTEXT: usize = 2;
+
+/// A map without its kernel.
+#[derive(Debug)]
+struct Plain(Arc<dyn MonotoneMap>);
+
+impl MonotoneMap for Plain {
+    fn parameters(&self) -> usize {
+        self.0.parameters()
+    }
+
+    fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        self.0.value(x, theta)
+    }
+
+    fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        self.0.inverse(y, theta)
+    }
+}
+
+struct Found<'a> {
+    gradients: &'a Gradients,
+    all: Vec<Vec<f64>>,
+}
+
+impl ModuleVisitor for Found<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.all.push(values(param.val().grad(self.gradients).unwrap()));
+    }
+}
+
+/// Value, Σ log T′ and the gradients of a loss of both by x, the context and every parameter.
+fn run<B: Bijection + Module>(map: &B, dim: usize, context: bool, precision: Precision) -> Vec<Vec<f64>> {
+    let place = Placement::cpu(precision).autodiff();
+    let mut rng = ChaCha12Rng::seed_from_u64(5);
+    // Far rows as well: what is read is not linear there.
+    let x = (place.normal([ROWS, dim], &mut rng) * 3.0).require_grad();
+    let c = place.normal([ROWS, CONTEXT], &mut rng).require_grad();
+    let (of_y, of_ladj) = (place.normal([ROWS, dim], &mut rng), place.normal([ROWS, 1], &mut rng));
+    let given = Given { context: context.then_some(&c), seed: 0 };
+    let (y, ladj) = map.forward_and_ladj(x.clone(), &given).unwrap();
+    let loss = (y.clone() * of_y).sum() + (ladj.clone() * of_ladj.squeeze_dim(1)).sum();
+    let gradients = loss.backward();
+    let mut found = Found { gradients: &gradients, all: vec![values(y.inner()), values(ladj.inner())] };
+    found.all.push(values(x.grad(&gradients).unwrap()));
+    found.all.extend(context.then(|| values(c.grad(&gradients).unwrap())));
+    map.visit(&mut found);
+    found.all
+}
+
+fn agree(fused: &[Vec<f64>], composed: &[Vec<f64>], precision: Precision, what: &str) {
+    // Sums of some hundred terms and of 300 rows, in another order.
+    let tolerance = if precision == Precision::F64 { 1e-12 } else { 3e-5 };
+    assert_eq!(fused.len(), composed.len());
+    for (part, (fused, composed)) in fused.iter().zip(composed).enumerate() {
+        let scale = composed.iter().fold(1.0, |most: f64, c| most.max(c.abs()));
+        for (k, (f, c)) in fused.iter().zip(composed).enumerate() {
+            assert!((f - c).abs() <= tolerance * scale, "{what}, {precision:?}, part {part}, {k}: {f} against {c}");
+        }
+    }
+}
+
+#[test]
+fn autoregressive_maps_are_their_composed_form() {
+    for precision in [Precision::F64, Precision::F32] {
+        for (k, activation) in [Activation::Relu, Activation::Tanh, Activation::Elu, Activation::Silu].into_iter().enumerate() {
+            // Contexts and residual networks, each with and without the other.
+            let (context, residual, dim) = (k % 2 == 1, k >= 2, 5 + k);
+            let place = Placement::cpu(precision).autodiff();
+            let build = |map: Arc<dyn MonotoneMap>| {
+                let mut rng = ChaCha12Rng::seed_from_u64(k as u64);
+                let config = MadeConfig {
+                    order: Order::random(dim, &mut rng),
+                    context_dim: if context { CONTEXT } else { 0 },
+                    hidden: if residual { vec![40; 3] } else { vec![40, 33] },
+                    parameters: 0,
+                    activation,
+                    degrees: if context { Degrees::Random } else { Degrees::Sequential },
+                    residual,
+                };
+                Autoregressive::new(config, map, &place, &mut rng).unwrap()
+            };
+            for map in [Arc::new(Affine::default()) as Arc<dyn MonotoneMap>, Arc::new(Inverted(Affine { scale: Scale::Softplus }))] {
+                let [fused, composed] = [map.clone(), Arc::new(Plain(map))].map(|map| run(&build(map), dim, context, precision));
+                agree(&fused, &composed, precision, &format!("{activation:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn couplings_are_their_composed_form() {
+    for precision in [Precision::F64, Precision::F32] {
+        for context in [false, true] {
+            let moves = [true, false, true, true, false];
+            let place = Placement::cpu(precision).autodiff();
+            let build = |map: Arc<dyn MonotoneMap>| {
+                let mut rng = ChaCha12Rng::seed_from_u64(3);
+                Coupling::new(&moves, if context { CONTEXT } else { 0 }, &[24, 20], Activation::Silu, map, &place, &mut rng).unwrap()
+            };
+            for map in [Arc::new(Affine { scale: Scale::One }) as Arc<dyn MonotoneMap>, Arc::new(Affine::default())] {
+                let [fused, composed] = [map.clone(), Arc::new(Plain(map))].map(|map| run(&build(map), moves.len(), context, precision));
+                agree(&fused, &composed, precision, "coupling");
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let place = Placement::cpu(Precision::F32).autodiff();
+    let mut rng = ChaCha12Rng::seed_from_u64(3);
+    let config = MadeConfig {
+        order: Order::natural(6),
+        context_dim: 0,
+        hidden: vec![64, 64],
+        parameters: 0,
+        activation: Activation::Silu,
+        degrees: Degrees::Sequential,
+        residual: false,
+    };
+    let map = Autoregressive::new(config, Arc::new(Affine::default()), &place, &mut rng).unwrap();
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run(&map, 6, false, Precision::F32))
+    };
+    assert!(with(1) == with(2) && with(2) == with(3));
+}
