@@ -56,9 +56,6 @@ fn measure() {
             continue;
         }
         for &(dim, width) in sizes {
-            if std::env::var("ONLY").is_ok_and(|o| o != dim.to_string()) {
-                continue;
-            }
             let mut architecture = Architecture::new(model, dim, 0, 0);
             architecture.layers = layers;
             architecture.hidden = vec![width, width];
@@ -91,11 +88,11 @@ fn measure() {
             gradient += spent[spent.len() / 2];
             let plain = module.unwrap().valid();
             let x = place.normal([ROWS, dim], &mut rng);
-            let score = median(if std::env::var("ONLY").is_ok() { 1 } else { 11 }, || {
+            let score = median(11, || {
                 black_box(plain.log_prob(x.clone(), &Given::default()).unwrap());
             });
-            let sample = median(if std::env::var("ONLY").is_ok() { 1 } else { 11 }, || {
-                black_box(plain.sample(10, &Given::default(), &mut rng).unwrap());
+            let sample = median(11, || {
+                black_box(plain.sample(1000, &Given::default(), &mut rng).unwrap());
             });
             println!("{:12} {dim:3} {width:4} {step:8.2} {gradient:9.2} {:8.2} {score:8.2} {sample:8.2}", model.name(), step - gradient);
         }

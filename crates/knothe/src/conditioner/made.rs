@@ -148,12 +148,29 @@ impl Made {
 
     /// y_j = T(x_j; θ_j) of a map and Σ log T′, in one operation; none where there is no kernel for it.
     pub(crate) fn fused(&self, kernel: &Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
-        let Some(shape) = &self.shape else { return Ok(None) };
+        let Some((shape, added)) = self.operation(x, context)? else { return Ok(None) };
+        Ok(shape.apply(kernel, x, added, self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect()))
+    }
+
+    /// z with z_j = T(x_j; θ_j(z_<j)) and Σ log T′, in one operation; none where there is no kernel for it.
+    pub(crate) fn fused_solve(
+        &self,
+        kernel: &Kernel,
+        x: &Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
+        let Some((shape, added)) = self.operation(x, context)? else { return Ok(None) };
+        let parameters = self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect();
+        Ok(shape.solve(kernel, &self.degrees, x, added, parameters))
+    }
+
+    /// The operation and the context's part of its first layer, for checked inputs.
+    fn operation(&self, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<(&Arc<Conditioned>, Option<Tensor<2>>)>> {
         let dtype = self.placement().dtype();
         let rows = check_input("conditioner input", x, self.dim(), dtype)?;
         let context = check_context(context, rows, self.config.context_dim, dtype)?;
-        let added = self.context.as_ref().zip(context).map(|(w, c)| c.clone().matmul(w.val()));
-        Ok(shape.apply(kernel, x, added, self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect()))
+        let added = || self.context.as_ref().zip(context).map(|(w, c)| c.clone().matmul(w.val()));
+        Ok(self.shape.as_ref().map(|shape| (shape, added())))
     }
 
     /// Adds the residual connection that ends at layer `l`, and remembers its sum as the start of the next one.

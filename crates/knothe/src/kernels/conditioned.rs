@@ -115,12 +115,12 @@ impl<const N: usize> FusedOp<N, 2> for Op {
 }
 
 /// n, the rows of a tile filled up to whole vectors.
-fn filled(rows: usize) -> usize {
+pub(super) fn filled(rows: usize) -> usize {
     rows.next_multiple_of(LANES)
 }
 
 /// Columns of a row-major table, `[columns, n]`; the rows that fill up are 0.
-fn by_columns<T: Real>(table: &[T], width: usize, columns: &[usize]) -> Vec<T> {
+pub(super) fn by_columns<T: Real>(table: &[T], width: usize, columns: &[usize]) -> Vec<T> {
     let n = filled(table.len() / width);
     let mut into = vec![T::of(0.0); columns.len() * n];
     for (r, row) in table.chunks_exact(width).enumerate() {

@@ -15,6 +15,7 @@ mod lanes;
 mod network;
 mod real;
 mod sigmoidal;
+mod solve;
 mod stairs;
 #[cfg(test)]
 mod tests;

@@ -137,7 +137,7 @@ impl Network {
 }
 
 /// 5 asinh(x/5) in the place of x; its slopes, if wanted.
-fn read<T: Real>(x: &mut [T], slopes: bool) -> Vec<T> {
+pub(super) fn read<T: Real>(x: &mut [T], slopes: bool) -> Vec<T> {
     over(
         x,
         slopes,
@@ -156,7 +156,7 @@ fn read<T: Real>(x: &mut [T], slopes: bool) -> Vec<T> {
 }
 
 /// act(z) in the place of z; its slopes, if wanted.
-fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: bool) -> Vec<T> {
+pub(super) fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: bool) -> Vec<T> {
     let (zero, one) = (Lanes::of(0.0), Lanes::of(1.0));
     match activation {
         Activation::Relu => over(
@@ -218,7 +218,7 @@ fn over<T: Real>(x: &mut [T], slopes: bool, f: impl Fn(Lanes<T>) -> (Lanes<T>, L
     into
 }
 
-fn add<T: Real>(into: &mut [T], other: &[T]) {
+pub(super) fn add<T: Real>(into: &mut [T], other: &[T]) {
     vectorised(
         #[inline(always)]
         || {

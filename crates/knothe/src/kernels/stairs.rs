@@ -79,6 +79,12 @@ impl Stairs {
         self.columns.len()
     }
 
+    /// The weights in the order of the staircase, row-major, as they are under the mask.
+    pub(super) fn sorted<T: Real>(&self, weight: &[T]) -> Vec<T> {
+        let rows = self.rows.iter().map(|&row| &weight[row * self.outputs()..][..self.outputs()]);
+        rows.flat_map(|row| self.columns.iter().map(|&column| row[column])).collect()
+    }
+
     /// The biases in the order of the staircase.
     pub(super) fn pack_bias<T: Real>(&self, bias: &[T]) -> Vec<T> {
         self.columns.iter().map(|&c| bias[c]).collect()

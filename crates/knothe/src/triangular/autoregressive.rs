@@ -73,6 +73,11 @@ impl Bijection for Autoregressive {
             let ladj = Placement::of(&x).zeros([0]);
             return Ok((x, ladj));
         }
+        if let Some(kernel) = self.map.inverse_kernel()
+            && let Some(found) = self.conditioner.fused_solve(&kernel, &x, given.context)?
+        {
+            return Ok(found);
+        }
         let tracked = x.is_autodiff() || self.conditioner.placement().device.is_autodiff();
         let tiles = in_tiles(rows, tracked, |tile| self.inverse_tile(rows_of(&x, &tile), context_of(given, &tile).as_ref()))?;
         let (z, ladj) = tiles.into_iter().unzip();
