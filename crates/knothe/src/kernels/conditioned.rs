@@ -15,8 +15,6 @@ use super::{
     network::{Sums, Trace, Weights},
 };
 
-/// Rows a tile: enough for fast products, few enough for the caches.
-const TILE: usize = 128;
 /// Sums of gradients that may be formed at once.
 const RUNS: usize = 8;
 
@@ -59,6 +57,13 @@ impl Conditioned {
             _ => None,
         }?;
         Some((y.tensor(), ladj.tensor()))
+    }
+}
+
+impl Conditioned {
+    /// Rows a tile: enough to make up for the calls of small products, few enough for the caches.
+    fn tile(&self) -> usize {
+        if self.network.layers.iter().all(|l| l.outputs() <= 128) { 256 } else { 128 }
     }
 }
 
@@ -152,7 +157,7 @@ impl Op {
         let first = layers[0].outputs();
         let added = self.context.then(|| numbers::<T>(&inputs[1]));
         let units: Vec<usize> = (0..first).collect();
-        let tile = TILE;
+        let tile = shape.tile();
         let (mut y, mut ladj) = (x.to_vec(), vec![T::of(0.0); rows]);
         let parts = y.par_chunks_mut(tile * dim).zip(ladj.par_chunks_mut(tile)).enumerate();
         let tiles = parts.map(|(t, (y, ladj))| {
@@ -185,7 +190,7 @@ impl Op {
         let network = &shape.network;
         let gradients = gradients.map(|g| g.map(|g| g.to_contiguous()));
         let [gy, gladj] = gradients.each_ref().map(|g| g.as_ref().map(numbers::<T>));
-        let tile = TILE;
+        let tile = shape.tile();
         let first = network.layers[0].outputs();
         let units: Vec<usize> = (0..first).collect();
         let mut gx = gy.map_or_else(|| vec![T::of(0.0); rows * dim], <[T]>::to_vec);
