@@ -1,4 +1,4 @@
-//! The time of a training step and of scoring, by model and size. `cargo bench --workspace --bench training [-- MODEL …]`.
+//! The time of a training step and of scoring, by model and size. `cargo bench --workspace --bench training [-- MODEL D …]`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{hint::black_box, time::Instant};
@@ -37,7 +37,8 @@ fn main() {
 }
 
 fn measure() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let (dims, models): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).filter(|a| !a.starts_with('-')).partition(|a| a.parse::<usize>().is_ok());
     let wide = [(8, 64), (21, 256), (43, 512), (63, 512)];
     let cases = [
         (Model::Maf, 5, 0, &wide[..]),
@@ -52,10 +53,10 @@ fn measure() {
     );
     println!("model          D    H     step  gradient     adam    score   sample");
     for (model, layers, components, sizes) in cases {
-        if !wanted.is_empty() && !wanted.iter().any(|w| w.as_str() == model.name()) {
+        if !models.is_empty() && !models.iter().any(|m| m.as_str() == model.name()) {
             continue;
         }
-        for &(dim, width) in sizes {
+        for &(dim, width) in sizes.iter().filter(|(dim, _)| dims.is_empty() || dims.contains(&dim.to_string())) {
             let mut architecture = Architecture::new(model, dim, 0, 0);
             architecture.layers = layers;
             architecture.hidden = vec![width, width];
