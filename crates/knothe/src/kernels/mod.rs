@@ -16,10 +16,12 @@ mod network;
 mod real;
 mod sigmoidal;
 mod solve;
+mod spline;
 mod stairs;
 #[cfg(test)]
 mod tests;
 mod tile;
+#[cfg(test)]
 
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
 pub(crate) use conditioned::Conditioned;

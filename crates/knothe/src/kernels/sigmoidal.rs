@@ -15,25 +15,18 @@ use super::{
 };
 use crate::univariate::Sigmoidal;
 
-/// The largest of some terms, and log Σ exp(x − largest).
+/// The largest of some terms, and log Σ exp(x − largest). Loops, for a closure that `fold` calls may not be inlined.
 #[inline(always)]
-fn largest_and_rest<T: Real>(terms: &[Lanes<T>]) -> (Lanes<T>, Lanes<T>) {
-    let most = terms[1..].iter().fold(
-        terms[0],
-        #[inline(always)]
-        |most, &t| most.larger(t),
-    );
-    (
-        most,
-        terms
-            .iter()
-            .fold(
-                Lanes::of(0.0),
-                #[inline(always)]
-                |sum, &t| sum + (t - most).exp(),
-            )
-            .log(),
-    )
+pub(super) fn largest_and_rest<T: Real>(terms: &[Lanes<T>]) -> (Lanes<T>, Lanes<T>) {
+    let mut most = terms[0];
+    for &t in &terms[1..] {
+        most = most.larger(t);
+    }
+    let mut sum = Lanes::of(0.0);
+    for &t in terms {
+        sum = sum + (t - most).exp();
+    }
+    (most, sum.log())
 }
 
 /// x − log Σ exp in the place of each x, and log Σ exp. As a difference from the largest, it keeps the digits of small differences.

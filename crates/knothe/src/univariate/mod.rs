@@ -24,7 +24,7 @@ pub mod root;
 mod sigmoidal;
 mod sos;
 pub(crate) mod special;
-mod spline;
+pub(crate) mod spline;
 mod standard;
 
 use std::fmt::Debug;

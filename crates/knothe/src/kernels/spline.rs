@@ -1,0 +1,332 @@
+//! The rational-quadratic spline in one pass, both ways; see [`crate::univariate::Spline`] for the formula.
+//!
+//! In the bin from (l, b) to (r, t) with slopes d and e at its ends, w = r − l, s = (t − b)/w, ξ = (x − l)/w, κ = 1 − ξ and
+//! N = s ξ² + d ξκ, D = s (ξ² + κ²) + (d + e) ξκ, M = e ξ² + 2 s ξκ + d κ²: y = b + s w N/D and T′ = s² M/D². For a loss L with
+//! ∂L/∂y = g and ∂L/∂ log T′ = h, with q = N/D and 1 − q = (s κ² + e ξκ)/D,
+//!
+//! - ∂L/∂s = g s w (ξ² − q (ξ² + κ²))/D + 2 h (1/s + ξκ/M − (ξ² + κ²)/D), at a height that stands still,
+//! - ∂L/∂d = g s w (1 − q) ξκ/D + h (κ²/M − 2 ξκ/D), ∂L/∂e = −g s w q ξκ/D + h (ξ²/M − 2 ξκ/D),
+//! - ∂L/∂ξ = g w T′ + h ℓ, ℓ = 2 (e ξ − d κ + s (κ − ξ))/M − 2 (κ − ξ)(d + e − 2 s)/D,
+//!
+//! from which ∂L/∂t = g q + ∂L/∂s / w, ∂L/∂b = g − ∂L/∂t, ∂L/∂l = (s ∂L/∂s − κ ∂L/∂ξ)/w, ∂L/∂r = −(s ∂L/∂s + ξ ∂L/∂ξ)/w and
+//! ∂L/∂x = ∂L/∂ξ / w. A knot is 2B times the sum of the shares before it: that of bin i < k gets ∂L/∂l + ∂L/∂r, that of the bin k itself
+//! ∂L/∂r, and the softmax p turns gradients S into p_i (S_i − Σ p S). The outer knots stand still.
+//!
+//! The inverse x = T⁻¹(y) with gradients g and h of x and log ∂x/∂y has, with u = (g − h ℓ/w)/T′, ∂L/∂y = u, and for θ what T has with
+//! −u and −h in the place of g and h.
+
+use super::{
+    Real,
+    lanes::Lanes,
+    tile::{LaneMap, Theta, ThetaGradient},
+};
+use crate::univariate::{
+    Inverted, Spline,
+    spline::{LEAST_SHARE, LEAST_SLOPE, slope_shift},
+};
+
+/// The bin of each lane: its corner and size, its slopes, and what their gradients need.
+struct Bin<T> {
+    /// Its number.
+    index: Lanes<T>,
+    left: Lanes<T>,
+    width: Lanes<T>,
+    bottom: Lanes<T>,
+    height: Lanes<T>,
+    /// s.
+    mean: Lanes<T>,
+    slopes: [Lanes<T>; 2],
+    /// The derivatives of the slopes by their raw parameters.
+    by_raw: [Lanes<T>; 2],
+    /// The sums of the softmax shares of width and of height before it.
+    before: [Lanes<T>; 2],
+    /// Its own shares.
+    share: [Lanes<T>; 2],
+}
+
+/// ξ, κ and the three forms of them.
+struct Place<T> {
+    xi: Lanes<T>,
+    kappa: Lanes<T>,
+    product: Lanes<T>,
+    numerator: Lanes<T>,
+    denominator: Lanes<T>,
+    slope: Lanes<T>,
+}
+
+/// Gradients by the sides of a bin and by the slopes at its ends.
+struct Pull<T> {
+    left: Lanes<T>,
+    right: Lanes<T>,
+    bottom: Lanes<T>,
+    top: Lanes<T>,
+    slopes: [Lanes<T>; 2],
+    /// By x.
+    at: Lanes<T>,
+}
+
+/// The softmax of the parameters from `first` on.
+#[inline(always)]
+fn softmax<T: Real>(theta: Theta<'_, T>, first: usize, into: &mut [Lanes<T>]) {
+    let mut most = theta.get(first);
+    for k in 1..into.len() {
+        most = most.larger(theta.get(first + k));
+    }
+    let mut sum = Lanes::of(0.0);
+    for (k, e) in into.iter_mut().enumerate() {
+        *e = (theta.get(first + k) - most).exp();
+        sum = sum + *e;
+    }
+    let scale = Lanes::of(1.0) / sum;
+    for e in into {
+        *e = *e * scale;
+    }
+}
+
+impl Spline {
+    /// 2B times what the floors leave to the softmax.
+    #[inline(always)]
+    fn extent(&self) -> f64 {
+        2.0 * self.bound * (1.0 - LEAST_SHARE * self.bins as f64)
+    }
+
+    /// The bin whose side along the axis `side`, 0 of x or 1 of y, holds `at`. `work` then has the shares of widths, and those of heights.
+    #[inline(always)]
+    fn find<T: Real>(&self, at: Lanes<T>, side: usize, theta: Theta<'_, T>, work: &mut [Lanes<T>]) -> Bin<T> {
+        let bins = self.bins;
+        let (widths, heights) = work.split_at_mut(bins);
+        softmax(theta, 0, widths);
+        softmax(theta, bins, heights);
+        let (zero, one, high) = (Lanes::of(0.0), Lanes::of(1.0), Lanes::of(self.bound));
+        let extent = Lanes::of(self.extent());
+        let (mut from, mut sums) = ([-high; 2], [zero; 2]);
+        let (mut index, mut corner, mut end) = (zero, from, from);
+        let (mut raw, mut before, mut share) = ([zero; 2], sums, sums);
+        for k in 0..bins {
+            let own = [widths[k], heights[k]];
+            let next = [sums[0] + own[0], sums[1] + own[1]];
+            let mut to = [high; 2];
+            if k + 1 < bins {
+                let floor = Lanes::of(2.0 * self.bound * LEAST_SHARE * (k + 1) as f64 - self.bound);
+                to = [next[0].fused(extent, floor), next[1].fused(extent, floor)];
+            }
+            // What lies at or above the lower end is in this bin until a later one has it.
+            let bound = from[side];
+            index = at.below(bound, index, Lanes::of(k as f64));
+            let raw_at = [theta.get(2 * bins + k.max(1) - 1), theta.get(2 * bins + k.min(bins - 2))];
+            for i in 0..2 {
+                corner[i] = at.below(bound, corner[i], from[i]);
+                end[i] = at.below(bound, end[i], to[i]);
+                before[i] = at.below(bound, before[i], sums[i]);
+                share[i] = at.below(bound, share[i], own[i]);
+                raw[i] = at.below(bound, raw[i], raw_at[i]);
+            }
+            (from, sums) = (to, next);
+        }
+        let (width, height) = (end[0] - corner[0], end[1] - corner[1]);
+        let shifted = [raw[0] + T::of(slope_shift()), raw[1] + T::of(slope_shift())];
+        let slopes = [shifted[0].softplus() + T::of(LEAST_SLOPE), shifted[1].softplus() + T::of(LEAST_SLOPE)];
+        let by_raw = [shifted[0].sigmoids().0, shifted[1].sigmoids().0];
+        // The slopes at ±B are 1.
+        let (first, last) = (Lanes::of(0.5), Lanes::of(bins as f64 - 1.5));
+        Bin {
+            index,
+            left: corner[0],
+            width,
+            bottom: corner[1],
+            height,
+            mean: height / width,
+            slopes: [index.below(first, one, slopes[0]), index.below(last, slopes[1], one)],
+            by_raw: [index.below(first, zero, by_raw[0]), index.below(last, by_raw[1], zero)],
+            before,
+            share,
+        }
+    }
+
+    /// Writes the gradients of θ from those of the bin.
+    #[inline(always)]
+    fn spread<T: Real>(&self, bin: &Bin<T>, pull: &Pull<T>, shares: &[Lanes<T>], into: &mut ThetaGradient<'_, T>) {
+        let (bins, zero) = (self.bins, Lanes::of(0.0));
+        let extent = T::of(self.extent());
+        let last = Lanes::of(bins as f64 - 1.5);
+        // By the shares of earlier bins and of the bin itself, which moves its end alone; the end of the last bin stands still.
+        let mut sides = [[pull.left, pull.right], [pull.bottom, pull.top]];
+        let mut mean = [zero; 2];
+        for i in 0..2 {
+            let own = bin.index.below(last, sides[i][1], zero) * extent;
+            sides[i] = [sides[i][0].fused(Lanes::of(self.extent()), own), own];
+            mean[i] = sides[i][0] * bin.before[i] + own * bin.share[i];
+        }
+        let [start, end] = [pull.slopes[0] * bin.by_raw[0], pull.slopes[1] * bin.by_raw[1]];
+        for k in 0..bins {
+            let (low, high) = (Lanes::of(k as f64 - 0.5), Lanes::of(k as f64 + 0.5));
+            for i in 0..2 {
+                let [earlier, own] = sides[i];
+                let by_share = bin.index.below(low, zero, bin.index.below(high, own, earlier));
+                into.set(i * bins + k, shares[i * bins + k] * (by_share - mean[i]));
+            }
+            if k + 1 < bins {
+                // The knot after bin k, which is before bin k + 1.
+                let beyond = Lanes::of(k as f64 + 1.5);
+                let by_raw = bin.index.below(high, bin.index.below(low, zero, end), bin.index.below(beyond, start, zero));
+                into.set(2 * bins + k, by_raw);
+            }
+        }
+    }
+
+    /// `inside` where x is within (−B, B), else `outside`.
+    #[inline(always)]
+    fn choose<T: Real>(&self, x: Lanes<T>, inside: Lanes<T>, outside: Lanes<T>) -> Lanes<T> {
+        x.magnitude().below(Lanes::of(self.bound), inside, outside)
+    }
+}
+
+impl<T: Real> Bin<T> {
+    #[inline(always)]
+    fn place(&self, xi: Lanes<T>, kappa: Lanes<T>) -> Place<T> {
+        let [start, end] = self.slopes;
+        let (square, product, rest) = (xi * xi, xi * kappa, kappa * kappa);
+        Place {
+            xi,
+            kappa,
+            product,
+            numerator: self.mean * square + start * product,
+            denominator: self.mean * (square + rest) + (start + end) * product,
+            slope: end * square + self.mean * product * T::of(2.0) + start * rest,
+        }
+    }
+
+    /// Where `x` is.
+    #[inline(always)]
+    fn forward(&self, x: Lanes<T>) -> Place<T> {
+        let xi = (x - self.left) / self.width;
+        self.place(xi, Lanes::of(1.0) - xi)
+    }
+
+    /// Where T is `y`: the closed form of [`Spline`]'s inverse.
+    #[inline(always)]
+    fn backward(&self, y: Lanes<T>) -> Place<T> {
+        let [start, end] = self.slopes;
+        let eta = (y - self.bottom) / self.height;
+        let rest = Lanes::of(1.0) - eta;
+        let g = start * rest - end * eta;
+        let twice = self.mean * T::of(2.0);
+        let p = (g * g + twice * twice * eta * rest).root() + g.magnitude();
+        let zero = Lanes::of(0.0);
+        let (up, down) = (g.below(zero, p, twice * eta), g.below(zero, twice * rest, p));
+        let scale = Lanes::of(1.0) / (up + down);
+        self.place(up * scale, down * scale)
+    }
+
+    /// T′.
+    #[inline(always)]
+    fn slope(&self, at: &Place<T>) -> Lanes<T> {
+        // In an order that neither a large nor a small slope at a knot makes overflow.
+        let ratio = self.mean / at.denominator;
+        ratio * at.slope * ratio
+    }
+
+    /// ∂ log T′/∂ξ.
+    #[inline(always)]
+    fn bend(&self, at: &Place<T>) -> Lanes<T> {
+        let [start, end] = self.slopes;
+        let difference = at.kappa - at.xi;
+        let up = (end * at.xi - start * at.kappa + self.mean * difference) / at.slope;
+        (up - difference * (start + end - self.mean * T::of(2.0)) / at.denominator) * T::of(2.0)
+    }
+
+    #[inline(always)]
+    fn pull(&self, at: &Place<T>, g: Lanes<T>, h: Lanes<T>) -> Pull<T> {
+        let two = T::of(2.0);
+        let (one, mean) = (Lanes::of(1.0), self.mean);
+        let [inverse, by_slope] = [one / at.denominator, one / at.slope];
+        let (square, rest) = (at.xi * at.xi, at.kappa * at.kappa);
+        let share = at.numerator * inverse;
+        let other = (mean * rest + self.slopes[1] * at.product) * inverse;
+        let scaled = g * self.height * inverse;
+        let product = at.product * inverse;
+        let by_mean = scaled * (square * other - rest * share) + h * (one / mean + at.product * by_slope - (square + rest) * inverse) * two;
+        let by_start = scaled * other * at.product + h * (rest * by_slope - product * two);
+        let by_end = h * (square * by_slope - product * two) - scaled * share * at.product;
+        let by_xi = g * self.width * self.slope(at) + h * self.bend(at);
+        let top = g * share + by_mean / self.width;
+        let narrow = one / self.width;
+        Pull {
+            left: (mean * by_mean - at.kappa * by_xi) * narrow,
+            right: -(mean * by_mean + at.xi * by_xi) * narrow,
+            bottom: g - top,
+            top,
+            slopes: [by_start, by_end],
+            at: by_xi * narrow,
+        }
+    }
+}
+
+impl LaneMap for Spline {
+    fn scratch(&self) -> usize {
+        2 * self.bins
+    }
+
+    #[inline(always)]
+    fn value<T: Real>(&self, x: Lanes<T>, theta: Theta<'_, T>, scratch: &mut [Lanes<T>]) -> (Lanes<T>, Lanes<T>) {
+        let inner = self.choose(x, x, Lanes::of(0.0));
+        let bin = self.find(inner, 0, theta, scratch);
+        let at = bin.forward(inner);
+        let y = bin.bottom + bin.height * (at.numerator / at.denominator);
+        (self.choose(x, y, x), self.choose(x, bin.slope(&at).log(), Lanes::of(0.0)))
+    }
+
+    #[inline(always)]
+    fn gradient<T: Real>(
+        &self,
+        x: Lanes<T>,
+        theta: Theta<'_, T>,
+        g: Lanes<T>,
+        h: Lanes<T>,
+        mut into: ThetaGradient<'_, T>,
+        scratch: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        let inner = self.choose(x, x, Lanes::of(0.0));
+        let bin = self.find(inner, 0, theta, scratch);
+        let zero = Lanes::of(0.0);
+        let pull = bin.pull(&bin.forward(inner), self.choose(x, g, zero), self.choose(x, h, zero));
+        self.spread(&bin, &pull, scratch, &mut into);
+        self.choose(x, pull.at, g)
+    }
+}
+
+impl LaneMap for Inverted<Spline> {
+    fn scratch(&self) -> usize {
+        2 * self.0.bins
+    }
+
+    #[inline(always)]
+    fn value<T: Real>(&self, y: Lanes<T>, theta: Theta<'_, T>, scratch: &mut [Lanes<T>]) -> (Lanes<T>, Lanes<T>) {
+        let inner = self.0.choose(y, y, Lanes::of(0.0));
+        let bin = self.0.find(inner, 1, theta, scratch);
+        let at = bin.backward(inner);
+        let x = at.xi.fused(bin.width, bin.left);
+        (self.0.choose(y, x, y), self.0.choose(y, -bin.slope(&at).log(), Lanes::of(0.0)))
+    }
+
+    #[inline(always)]
+    fn gradient<T: Real>(
+        &self,
+        y: Lanes<T>,
+        theta: Theta<'_, T>,
+        g: Lanes<T>,
+        h: Lanes<T>,
+        mut into: ThetaGradient<'_, T>,
+        scratch: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        let inner = self.0.choose(y, y, Lanes::of(0.0));
+        let bin = self.0.find(inner, 1, theta, scratch);
+        let at = bin.backward(inner);
+        let zero = Lanes::of(0.0);
+        let (inside, h) = (self.0.choose(y, g, zero), self.0.choose(y, h, zero));
+        let by_y = (inside - h * bin.bend(&at) / bin.width) / bin.slope(&at);
+        let pull = bin.pull(&at, -by_y, -h);
+        self.0.spread(&bin, &pull, scratch, &mut into);
+        self.0.choose(y, by_y, g)
+    }
+}
