@@ -21,7 +21,6 @@ mod stairs;
 #[cfg(test)]
 mod tests;
 mod tile;
-#[cfg(test)]
 
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
 pub(crate) use conditioned::Conditioned;

@@ -38,10 +38,8 @@ struct Bin<T> {
     slopes: [Lanes<T>; 2],
     /// The derivatives of the slopes by their raw parameters.
     by_raw: [Lanes<T>; 2],
-    /// The sums of the softmax shares of width and of height before it.
-    before: [Lanes<T>; 2],
-    /// Its own shares.
-    share: [Lanes<T>; 2],
+    x: Axis<T>,
+    y: Axis<T>,
 }
 
 /// ξ, κ and the three forms of them.
@@ -65,21 +63,72 @@ struct Pull<T> {
     at: Lanes<T>,
 }
 
-/// The softmax of the parameters from `first` on.
-#[inline(always)]
-fn softmax<T: Real>(theta: Theta<'_, T>, first: usize, into: &mut [Lanes<T>]) {
-    let mut most = theta.get(first);
-    for k in 1..into.len() {
-        most = most.larger(theta.get(first + k));
+/// One axis on the way through the bins.
+#[derive(Clone, Copy)]
+struct Axis<T> {
+    /// 1/Σ exp of its raw shares.
+    scale: Lanes<T>,
+    /// The knot that has been reached, and the shares before it.
+    knot: Lanes<T>,
+    sum: Lanes<T>,
+    /// Of the bin so far: its ends, the shares before it and its own.
+    start: Lanes<T>,
+    end: Lanes<T>,
+    before: Lanes<T>,
+    share: Lanes<T>,
+}
+
+impl<T: Real> Axis<T> {
+    /// Puts the exponentials of the parameters from `first` on into `exponentials`.
+    #[inline(always)]
+    fn new(low: Lanes<T>, theta: Theta<'_, T>, first: usize, exponentials: &mut [Lanes<T>]) -> Self {
+        let mut most = theta.get(first);
+        for k in 1..exponentials.len() {
+            most = most.larger(theta.get(first + k));
+        }
+        let zero = Lanes::of(0.0);
+        let mut sum = zero;
+        for (k, e) in exponentials.iter_mut().enumerate() {
+            *e = (theta.get(first + k) - most).exp();
+            sum = sum + *e;
+        }
+        Axis { scale: Lanes::of(1.0) / sum, knot: low, sum: zero, start: low, end: low, before: zero, share: zero }
     }
-    let mut sum = Lanes::of(0.0);
-    for (k, e) in into.iter_mut().enumerate() {
-        *e = (theta.get(first + k) - most).exp();
-        sum = sum + *e;
+
+    /// To the bin with this exponential, which ends at `floor` + `extent` times the shares up to there;
+    /// `at` is in it or in a later one where it is not below `bound`.
+    #[inline(always)]
+    fn step(&mut self, at: Lanes<T>, bound: Lanes<T>, exponential: Lanes<T>, extent: Lanes<T>, floor: Lanes<T>) {
+        let share = exponential * self.scale;
+        let sum = self.sum + share;
+        let end = sum.fused(extent, floor);
+        self.start = at.below(bound, self.start, self.knot);
+        self.end = at.below(bound, self.end, end);
+        self.before = at.below(bound, self.before, self.sum);
+        self.share = at.below(bound, self.share, share);
+        (self.knot, self.sum) = (end, sum);
     }
-    let scale = Lanes::of(1.0) / sum;
-    for e in into {
-        *e = *e * scale;
+
+    /// The gradients of the raw shares, from those of both ends of the bin; `exponentials` are those that [`Axis::new`] left.
+    #[inline(always)]
+    fn spread(
+        &self,
+        index: Lanes<T>,
+        start: Lanes<T>,
+        end: Lanes<T>,
+        exponentials: &[Lanes<T>],
+        first: usize,
+        into: &mut ThetaGradient<'_, T>,
+    ) {
+        let zero = Lanes::of(0.0);
+        // By the shares of earlier bins, which move both ends, and by the bin's own.
+        let earlier = start + end;
+        let mean = earlier * self.before + end * self.share;
+        for (k, &exponential) in exponentials.iter().enumerate() {
+            let (low, high) = (Lanes::of(k as f64 - 0.5), Lanes::of(k as f64 + 0.5));
+            let by_share = index.below(low, zero, index.below(high, end, earlier));
+            into.set(first + k, exponential * self.scale * (by_share - mean));
+        }
     }
 }
 
@@ -90,87 +139,61 @@ impl Spline {
         2.0 * self.bound * (1.0 - LEAST_SHARE * self.bins as f64)
     }
 
-    /// The bin whose side along the axis `side`, 0 of x or 1 of y, holds `at`. `work` then has the shares of widths, and those of heights.
+    /// The bin whose side along the axis `side`, 0 of x or 1 of y, holds `at`. `work` then has what [`Axis::new`] leaves.
     #[inline(always)]
     fn find<T: Real>(&self, at: Lanes<T>, side: usize, theta: Theta<'_, T>, work: &mut [Lanes<T>]) -> Bin<T> {
         let bins = self.bins;
+        let (zero, one, low) = (Lanes::of(0.0), Lanes::of(1.0), Lanes::of(-self.bound));
         let (widths, heights) = work.split_at_mut(bins);
-        softmax(theta, 0, widths);
-        softmax(theta, bins, heights);
-        let (zero, one, high) = (Lanes::of(0.0), Lanes::of(1.0), Lanes::of(self.bound));
-        let extent = Lanes::of(self.extent());
-        let (mut from, mut sums) = ([-high; 2], [zero; 2]);
-        let (mut index, mut corner, mut end) = (zero, from, from);
-        let (mut raw, mut before, mut share) = ([zero; 2], sums, sums);
+        let (mut x, mut y) = (Axis::new(low, theta, 0, widths), Axis::new(low, theta, bins, heights));
+        let (mut index, mut raw_start, mut raw_end) = (zero, zero, zero);
         for k in 0..bins {
-            let own = [widths[k], heights[k]];
-            let next = [sums[0] + own[0], sums[1] + own[1]];
-            let mut to = [high; 2];
-            if k + 1 < bins {
-                let floor = Lanes::of(2.0 * self.bound * LEAST_SHARE * (k + 1) as f64 - self.bound);
-                to = [next[0].fused(extent, floor), next[1].fused(extent, floor)];
-            }
-            // What lies at or above the lower end is in this bin until a later one has it.
-            let bound = from[side];
+            let bound = if side == 0 { x.knot } else { y.knot };
+            let inner = k + 1 < bins;
+            let extent = Lanes::of(if inner { self.extent() } else { 0.0 });
+            let floor = Lanes::of(if inner { 2.0 * self.bound * LEAST_SHARE * (k + 1) as f64 - self.bound } else { self.bound });
+            x.step(at, bound, widths[k], extent, floor);
+            y.step(at, bound, heights[k], extent, floor);
             index = at.below(bound, index, Lanes::of(k as f64));
-            let raw_at = [theta.get(2 * bins + k.max(1) - 1), theta.get(2 * bins + k.min(bins - 2))];
-            for i in 0..2 {
-                corner[i] = at.below(bound, corner[i], from[i]);
-                end[i] = at.below(bound, end[i], to[i]);
-                before[i] = at.below(bound, before[i], sums[i]);
-                share[i] = at.below(bound, share[i], own[i]);
-                raw[i] = at.below(bound, raw[i], raw_at[i]);
-            }
-            (from, sums) = (to, next);
+            raw_start = at.below(bound, raw_start, theta.get(2 * bins + k.max(1) - 1));
+            raw_end = at.below(bound, raw_end, theta.get(2 * bins + k.min(bins - 2)));
         }
-        let (width, height) = (end[0] - corner[0], end[1] - corner[1]);
-        let shifted = [raw[0] + T::of(slope_shift()), raw[1] + T::of(slope_shift())];
+        let (width, height) = (x.end - x.start, y.end - y.start);
+        let shifted = [raw_start + T::of(slope_shift()), raw_end + T::of(slope_shift())];
         let slopes = [shifted[0].softplus() + T::of(LEAST_SLOPE), shifted[1].softplus() + T::of(LEAST_SLOPE)];
         let by_raw = [shifted[0].sigmoids().0, shifted[1].sigmoids().0];
         // The slopes at ±B are 1.
         let (first, last) = (Lanes::of(0.5), Lanes::of(bins as f64 - 1.5));
         Bin {
             index,
-            left: corner[0],
+            left: x.start,
             width,
-            bottom: corner[1],
+            bottom: y.start,
             height,
             mean: height / width,
             slopes: [index.below(first, one, slopes[0]), index.below(last, slopes[1], one)],
             by_raw: [index.below(first, zero, by_raw[0]), index.below(last, by_raw[1], zero)],
-            before,
-            share,
+            x,
+            y,
         }
     }
 
     /// Writes the gradients of θ from those of the bin.
     #[inline(always)]
-    fn spread<T: Real>(&self, bin: &Bin<T>, pull: &Pull<T>, shares: &[Lanes<T>], into: &mut ThetaGradient<'_, T>) {
+    fn spread<T: Real>(&self, bin: &Bin<T>, pull: &Pull<T>, exponentials: &[Lanes<T>], into: &mut ThetaGradient<'_, T>) {
         let (bins, zero) = (self.bins, Lanes::of(0.0));
-        let extent = T::of(self.extent());
-        let last = Lanes::of(bins as f64 - 1.5);
-        // By the shares of earlier bins and of the bin itself, which moves its end alone; the end of the last bin stands still.
-        let mut sides = [[pull.left, pull.right], [pull.bottom, pull.top]];
-        let mut mean = [zero; 2];
-        for i in 0..2 {
-            let own = bin.index.below(last, sides[i][1], zero) * extent;
-            sides[i] = [sides[i][0].fused(Lanes::of(self.extent()), own), own];
-            mean[i] = sides[i][0] * bin.before[i] + own * bin.share[i];
-        }
+        let (extent, last) = (T::of(self.extent()), Lanes::of(bins as f64 - 1.5));
+        let (widths, heights) = exponentials.split_at(bins);
+        // The end of the last bin stands still.
+        let (right, top) = (bin.index.below(last, pull.right, zero), bin.index.below(last, pull.top, zero));
+        bin.x.spread(bin.index, pull.left * extent, right * extent, widths, 0, into);
+        bin.y.spread(bin.index, pull.bottom * extent, top * extent, heights, bins, into);
         let [start, end] = [pull.slopes[0] * bin.by_raw[0], pull.slopes[1] * bin.by_raw[1]];
-        for k in 0..bins {
-            let (low, high) = (Lanes::of(k as f64 - 0.5), Lanes::of(k as f64 + 0.5));
-            for i in 0..2 {
-                let [earlier, own] = sides[i];
-                let by_share = bin.index.below(low, zero, bin.index.below(high, own, earlier));
-                into.set(i * bins + k, shares[i * bins + k] * (by_share - mean[i]));
-            }
-            if k + 1 < bins {
-                // The knot after bin k, which is before bin k + 1.
-                let beyond = Lanes::of(k as f64 + 1.5);
-                let by_raw = bin.index.below(high, bin.index.below(low, zero, end), bin.index.below(beyond, start, zero));
-                into.set(2 * bins + k, by_raw);
-            }
+        for k in 0..bins - 1 {
+            // The knot after bin k, which is before bin k + 1.
+            let [low, high, beyond] = [Lanes::of(k as f64 - 0.5), Lanes::of(k as f64 + 0.5), Lanes::of(k as f64 + 1.5)];
+            let by_raw = bin.index.below(high, bin.index.below(low, zero, end), bin.index.below(beyond, start, zero));
+            into.set(2 * bins + k, by_raw);
         }
     }
 
