@@ -16,8 +16,8 @@ pub(super) fn bounded<T: Real>(s: Lanes<T>) -> (Lanes<T>, Lanes<T>) {
     let s = s.smaller(far).larger(-far);
     let share = s * T::of(BOUND.recip());
     let square = share.fused(share, Lanes::of(1.0));
-    let root = square.root();
-    (s / root, Lanes::of(1.0) / (square * root))
+    let inverse = Lanes::of(1.0) / square.root();
+    (s * inverse, inverse * inverse * inverse)
 }
 
 /// log σ of a raw scale, and its derivative.

@@ -5,6 +5,7 @@
 
 mod adam;
 mod affine;
+mod chain;
 mod conditioned;
 #[cfg(test)]
 mod conditioned_tests;
@@ -12,10 +13,12 @@ mod elementwise;
 mod fused;
 mod gemm;
 mod lanes;
+mod mixture;
 mod network;
 mod real;
 mod sigmoidal;
 mod solve;
+mod sos;
 mod spline;
 mod stairs;
 #[cfg(test)]
@@ -25,8 +28,10 @@ mod tile;
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
 pub(crate) use conditioned::Conditioned;
 pub(crate) use elementwise::value;
+pub(crate) use mixture::MixtureDensity;
 pub(crate) use network::Network;
 pub(crate) use real::Real;
+pub(crate) use sos::SquaredPolynomials;
 pub(crate) use stairs::Stairs;
 #[cfg(test)]
 pub(crate) use tests::agree;

@@ -67,6 +67,10 @@ impl Kernel {
         Kernel(Arc::new(map))
     }
 
+    pub(super) fn of(tile: impl Tile + 'static) -> Self {
+        Kernel(Arc::new(tile))
+    }
+
     /// T and log T′ of n numbers, n a multiple of sixteen, with θ of `[parameters, n]`.
     pub(super) fn value<T: Real>(&self, x: &[T], theta: &[T], y: &mut [T], ladj: &mut [T]) {
         T::tile_value(&*self.0, x, theta, [y, ladj]);

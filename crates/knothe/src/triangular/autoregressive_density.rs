@@ -52,6 +52,11 @@ impl Density for AutoregressiveDensity {
 
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         given.check(x.dims()[0], self.context_dim)?;
+        if let Some(kernel) = self.conditional.kernel()
+            && let Some((_, log_prob)) = self.conditioner.fused(&kernel, &x, given.context)?
+        {
+            return Ok(log_prob);
+        }
         let theta = self.conditioner.parameters(x.clone(), given.context)?;
         Ok(sum_coordinates(self.conditional.log_prob(x, theta)?))
     }

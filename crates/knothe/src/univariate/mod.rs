@@ -138,6 +138,12 @@ pub trait Conditional: Debug + Send + Sync {
 
     /// The smallest x with F(x | θ) ≥ u, for u in (0, 1).
     fn quantile(&self, u: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>>;
+
+    /// x ↦ x in one operation of the CPU, with log q(x | θ) in the place of its log-derivative, if there is one; it is what
+    /// [`Conditional::log_prob`] computes.
+    fn kernel(&self) -> Option<Kernel> {
+        None
+    }
 }
 
 /// Checks that x is `[rows, dim]` and θ `[rows, parameters, dim]`, both of one precision.
