@@ -9,6 +9,7 @@ mod chain;
 mod conditioned;
 #[cfg(test)]
 mod conditioned_tests;
+mod deep_sigmoidal;
 mod elementwise;
 mod fused;
 mod gemm;

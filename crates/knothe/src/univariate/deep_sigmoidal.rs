@@ -12,11 +12,12 @@ use burn::tensor::{Tensor, activation::log_softmax};
 
 use super::{
     MonotoneMap, bounded, check_theta, root,
-    sigmoidal::{check_units, logit_of_mixture, spread_offsets},
+    sigmoidal::{check_units, logit_of_mixture, spread_offset, spread_offsets},
     special::log_sum_exp,
 };
 use crate::{
     error::{Error, Result},
+    kernels::{self, Kernel},
     placement::Placement,
 };
 
@@ -46,21 +47,36 @@ impl Default for DeepSigmoidal {
 
 impl DeepSigmoidal {
     /// Inputs and outputs of a layer.
-    fn widths(&self, layer: usize) -> (usize, usize) {
+    pub(crate) fn widths(&self, layer: usize) -> (usize, usize) {
         (if layer == 0 { 1 } else { self.units }, if layer + 1 == self.layers { 1 } else { self.units })
     }
 
     /// Parameters of a layer: of a and b, of u, and of w.
-    fn counts(&self, layer: usize) -> [usize; 3] {
+    pub(crate) fn counts(&self, layer: usize) -> [usize; 3] {
         let (inputs, outputs) = self.widths(layer);
         [2 * self.units, if inputs == 1 { 0 } else { inputs * self.units }, outputs * self.units]
     }
 
-    /// Logits by which `from` of `rows` numbers prefer those of `columns` at their own position, `[1, rows, columns, 1]`.
-    fn preference(&self, rows: usize, columns: usize, place: &Placement) -> Tensor<4> {
+    /// The logit by which the k-th of `rows` numbers prefers the i-th of `columns` at the start.
+    pub(crate) fn preference_at(&self, k: usize, rows: usize, i: usize, columns: usize) -> f64 {
         let at = |i: usize, n: usize| (i as f64 + 0.5) / n as f64;
-        let logit = |k: usize| -PREFERENCE * (at(k / columns, rows) - at(k % columns, columns)).powi(2);
-        place.tensor((0..rows * columns).map(logit).collect(), [1, rows, columns, 1])
+        -PREFERENCE * (at(k, rows) - at(i, columns)).powi(2)
+    }
+
+    /// Logits by which each of `rows` numbers prefers those of `columns` at its own position, `[1, rows, columns, 1]`.
+    fn preference(&self, rows: usize, columns: usize, place: &Placement) -> Tensor<4> {
+        let logits = (0..rows * columns).map(|k| self.preference_at(k / columns, rows, k % columns, columns)).collect();
+        place.tensor(logits, [1, rows, columns, 1])
+    }
+
+    /// The offset at which the i-th unit of a layer starts.
+    pub(crate) fn start(&self, i: usize) -> f64 {
+        spread_offset(i, self.units, SPREAD)
+    }
+
+    fn check(&self) -> Result<()> {
+        check_units("units of a deep sigmoidal map", self.units)?;
+        if self.layers == 0 { Err(Error::invalid("layers of a deep sigmoidal map", "at least 1", 0)) } else { Ok(()) }
     }
 }
 
@@ -70,12 +86,24 @@ impl MonotoneMap for DeepSigmoidal {
     }
 
     fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
-        let units = self.units;
-        check_units("units of a deep sigmoidal map", units)?;
-        if self.layers == 0 {
-            return Err(Error::invalid("layers of a deep sigmoidal map", "at least 1", 0));
-        }
+        self.check()?;
         check_theta(&x, &theta, self.parameters())?;
+        Ok(kernels::value(&Kernel::new(*self), &x, &theta).unwrap_or_else(|| self.composed(x, theta)))
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        self.check().is_ok().then(|| Kernel::new(*self))
+    }
+
+    fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+        root::inverse(self, y, theta)
+    }
+}
+
+impl DeepSigmoidal {
+    /// T and log T′ from tensor operations.
+    fn composed(&self, x: Tensor<2>, theta: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
+        let units = self.units;
         let [rows, dim] = x.dims();
         let place = Placement::of(&theta);
         let start = place.tensor(spread_offsets(units, SPREAD), [1, units, 1]);
@@ -105,11 +133,7 @@ impl MonotoneMap for DeepSigmoidal {
             let (y, slope) = logit_of_mixture(log_w, p.unsqueeze_dim::<4>(1), (log_slope + tangent).unsqueeze_dim::<4>(1), 2);
             (h, tangent) = (y.squeeze_dim(2), slope.squeeze_dim(2));
         }
-        Ok((h.squeeze_dim(1), tangent.squeeze_dim(1)))
-    }
-
-    fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
-        root::inverse(self, y, theta)
+        (h.squeeze_dim(1), tangent.squeeze_dim(1))
     }
 }
 
@@ -148,6 +172,16 @@ mod tests {
             let slope = (f(x + 1e-5) - f(x - 1e-5)) / 2e-5;
             // h² times the third derivative, and ε/h.
             assert!((values(ladj)[0] - slope.ln()).abs() < 1e-9, "at {x}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_is_the_composed_form() {
+        for map in [DeepSigmoidal { units: 4, layers: 2 }, DeepSigmoidal { units: 3, layers: 3 }, DeepSigmoidal { units: 5, layers: 1 }] {
+            // As for one layer: each magnifies the error of its inputs by its slopes, of up to e⁷ together.
+            for (precision, extent, tolerance) in [(Precision::F64, 1.0, 1e-12), (Precision::F64, 8.0, 1e-8), (Precision::F32, 1.0, 1e-4)] {
+                kernels::agree(|x, theta| Ok(map.composed(x, theta)), &map, precision, extent, tolerance);
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn spread_offsets(units: usize, spread: f64) -> Vec<f64> {
     (0..units).map(|i| spread_offset(i, units, spread)).collect()
 }
 
-fn spread_offset(i: usize, units: usize, spread: f64) -> f64 {
+pub(super) fn spread_offset(i: usize, units: usize, spread: f64) -> f64 {
     spread * ((i as f64 + 0.5) / units as f64 - 0.5)
 }
 
