@@ -2,24 +2,36 @@
 
 use super::{Kernel, Real, tile::Tile};
 
-/// The second map after the first, which has the first `parameters` of θ.
+/// The second map after the first.
 #[derive(Clone, Debug)]
 struct Chain {
     first: Kernel,
     second: Kernel,
-    parameters: usize,
+    /// Parameters of the one whose parameters come first in θ, and whether that is the second.
+    leading: usize,
+    swapped: bool,
 }
 
 impl Kernel {
-    /// `second` after this map of so many parameters; its own come first.
+    /// `second` after this map of so many parameters, which come first in θ.
     pub(crate) fn then(self, parameters: usize, second: Kernel) -> Kernel {
-        Kernel::of(Chain { first: self, second, parameters })
+        Kernel::of(Chain { first: self, second, leading: parameters, swapped: false })
+    }
+
+    /// This map, of so many parameters, which come first in θ, after `first`.
+    pub(crate) fn after(self, parameters: usize, first: Kernel) -> Kernel {
+        Kernel::of(Chain { first, second: self, leading: parameters, swapped: true })
     }
 }
 
 impl Chain {
+    /// The parts of the first map and of the second.
+    fn split<P>(&self, (leading, rest): (P, P)) -> (P, P) {
+        if self.swapped { (rest, leading) } else { (leading, rest) }
+    }
+
     fn value<T: Real>(&self, x: &[T], theta: &[T], [y, ladj]: [&mut [T]; 2]) {
-        let (own, rest) = theta.split_at(self.parameters * x.len());
+        let (own, rest) = self.split(theta.split_at(self.leading * x.len()));
         let (mut between, mut inner) = (vec![T::of(0.0); x.len()], vec![T::of(0.0); x.len()]);
         self.first.value(x, own, &mut between, &mut inner);
         self.second.value(&between, rest, y, ladj);
@@ -27,8 +39,9 @@ impl Chain {
     }
 
     fn gradient<T: Real>(&self, x: &[T], theta: &[T], [g, h]: [&[T]; 2], [gtheta, gx]: [&mut [T]; 2]) {
-        let (own, rest) = theta.split_at(self.parameters * x.len());
-        let (gown, grest) = gtheta.split_at_mut(own.len());
+        let leading = self.leading * x.len();
+        let (own, rest) = self.split(theta.split_at(leading));
+        let (gown, grest) = self.split(gtheta.split_at_mut(leading));
         let (mut between, mut gbetween) = (vec![T::of(0.0); x.len()], vec![T::of(0.0); x.len()]);
         // The log-derivatives go where the gradients do afterwards.
         self.first.value(x, own, &mut between, &mut gbetween);

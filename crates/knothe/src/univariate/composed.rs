@@ -42,10 +42,16 @@ impl<A: MonotoneMap, B: MonotoneMap> MonotoneMap for Composed<A, B> {
     fn kernel(&self) -> Option<Kernel> {
         Some(self.0.kernel()?.then(self.0.parameters(), self.1.kernel()?))
     }
+
+    fn inverse_kernel(&self) -> Option<Kernel> {
+        Some(self.0.inverse_kernel()?.after(self.0.parameters(), self.1.inverse_kernel()?))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::{
         kernels::{agree, value},
@@ -53,29 +59,32 @@ mod tests {
         univariate::{Affine, Inverted, Spline},
     };
 
-    #[test]
-    fn the_kernel_is_one_map_after_the_other() {
-        #[derive(Debug)]
-        struct Fused(Composed<Inverted<Affine>, Spline>);
+    /// A kernel, and its number of parameters.
+    #[derive(Debug)]
+    struct Fused(Kernel, usize);
 
-        impl MonotoneMap for Fused {
-            fn parameters(&self) -> usize {
-                self.0.parameters()
-            }
-
-            fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
-                Ok(self.0.kernel().and_then(|kernel| value(&kernel, &x, &theta)).unwrap_or((x.clone(), x)))
-            }
-
-            fn inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
-                self.0.inverse(y, theta)
-            }
+    impl MonotoneMap for Fused {
+        fn parameters(&self) -> usize {
+            self.1
         }
 
+        fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+            Ok(value(&self.0, &x, &theta).unwrap())
+        }
+
+        fn inverse(&self, y: Tensor<2>, _: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
+            Ok((y.clone(), y))
+        }
+    }
+
+    #[test]
+    fn the_kernels_are_one_map_after_the_other() {
         let map = Composed(Inverted(Affine::default()), Spline { bins: 4, bound: 2.0 });
-        // The first map is made of tensor operations in one of them, and narrow bins magnify its rounding.
+        let [kernel, inverse] = [map.kernel(), map.inverse_kernel()].map(|kernel| Fused(kernel.unwrap(), map.parameters()));
+        // One of the maps is made of tensor operations in the composed form, and narrow bins magnify its rounding.
         for (precision, tolerance) in [(Precision::F64, 1e-11), (Precision::F32, 1e-3)] {
-            agree(|x, theta| map.value(x, theta), &Fused(map), precision, 2.0, tolerance);
+            agree(|x, theta| map.value(x, theta), &kernel, precision, 2.0, tolerance);
+            agree(|y, theta| map.inverse(y, theta), &inverse, precision, 2.0, tolerance);
         }
     }
 }
