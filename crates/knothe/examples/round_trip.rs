@@ -48,7 +48,7 @@ fn worst(
             Error::NotInvertible { what, rows } => Error::NotInvertible { what, rows: rows.into_iter().map(|row| first + row).collect() },
             other => other,
         };
-        let (z, _) = flow.bijection().inverse_and_ladj(place.tensor(part.to_vec(), [n, dim]), &given).map_err(renumbered)?;
+        let z = flow.to_source(place.tensor(part.to_vec(), [n, dim]), &given).map_err(renumbered)?;
         let (back, _) = flow.bijection().forward_and_ladj(z.clone(), &given).map_err(renumbered)?;
         worst.3 = values(z).into_iter().fold(worst.3, |most, z| most.max(z.abs()));
         for (at, (found, expected)) in values(back).into_iter().zip(part).enumerate() {
