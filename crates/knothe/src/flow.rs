@@ -52,10 +52,11 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
         let (back, _) = self.bijection.valid().forward_and_ladj(z.clone().inner(), &plain)?;
         let epsilon = Placement::of(&x).precision.epsilon();
         let [_, dim] = x.dims();
-        let pairs = values(x.inner()).into_iter().zip(values(back)).enumerate();
-        // Stated so that NaN is lost.
-        let mut rows: Vec<usize> =
-            pairs.filter(|&(_, (x, y))| !((x - y).abs() <= epsilon.sqrt().max(64.0 * epsilon * x.abs()))).map(|(at, _)| at / dim).collect();
+        let back = values(back);
+        // What is not a number compares as false: it does not come back.
+        let comes_back = |(x, back): (f64, f64)| (x - back).abs() <= epsilon.sqrt().max(64.0 * epsilon * x.abs());
+        let pairs = values(x.inner()).into_iter().zip(back).enumerate();
+        let mut rows: Vec<usize> = pairs.filter(|&(_, pair)| !comes_back(pair)).map(|(at, _)| at / dim).collect();
         rows.dedup();
         if rows.is_empty() { Ok(z) } else { Err(Error::NotInvertible { what: "the map in this precision".into(), rows }) }
     }
