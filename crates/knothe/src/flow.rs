@@ -8,6 +8,7 @@ use crate::{
     bijection::{Batch, Batches, Bijection, Given},
     density::{Density, Exactness},
     error::{Error, Result},
+    placement::{Placement, values},
 };
 
 /// The density of x = T(z), z ~ source.
@@ -37,10 +38,27 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
         &self.bijection
     }
 
-    /// z = T⁻¹(x).
+    /// z = T⁻¹(x), from which T gives x back.
+    ///
+    /// # Errors
+    /// [`Error::NotInvertible`] with the rows that have an |x_j − T(z)_j| above √ε, or above 64 ε |x_j| where that is more, of the precision's
+    /// ε: where T⁻¹ is too flat for z to hold the digits of x, far outside what a model was fitted to.
     pub fn to_source(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         given.check(x.dims()[0], self.context_dim)?;
-        Ok(self.bijection.inverse_and_ladj(x, given)?.0)
+        let (z, _) = self.bijection.inverse_and_ladj(x.clone(), given)?;
+        // Without gradients, of which a pass that is thrown away would keep the graph.
+        let context = given.context.map(|c| c.clone().inner());
+        let plain = Given { context: context.as_ref(), ..*given };
+        let (back, _) = self.bijection.valid().forward_and_ladj(z.clone().inner(), &plain)?;
+        let epsilon = Placement::of(&x).precision.epsilon();
+        let [_, dim] = x.dims();
+        let back = values(back);
+        // What is not a number compares as false: it does not come back.
+        let comes_back = |(x, back): (f64, f64)| (x - back).abs() <= epsilon.sqrt().max(64.0 * epsilon * x.abs());
+        let pairs = values(x.inner()).into_iter().zip(back).enumerate();
+        let mut rows: Vec<usize> = pairs.filter(|&(_, pair)| !comes_back(pair)).map(|(at, _)| at / dim).collect();
+        rows.dedup();
+        if rows.is_empty() { Ok(z) } else { Err(Error::NotInvertible { what: "the map in this precision".into(), rows }) }
     }
 
     /// `n` draws and their log densities, for the price of the draws.
@@ -109,7 +127,8 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
     }
 
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
-        let z = self.to_source(x, given)?;
+        given.check(x.dims()[0], self.context_dim)?;
+        let (z, _) = self.bijection.inverse_and_ladj(x, given)?;
         self.source.to_uniform(z, &self.source_given(given))
     }
 }

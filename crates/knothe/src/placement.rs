@@ -18,6 +18,16 @@ pub enum Precision {
     F64,
 }
 
+impl Precision {
+    /// ε, the distance from 1 to the next number.
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Precision::F32 => f64::from(f32::EPSILON),
+            Precision::F64 => f64::EPSILON,
+        }
+    }
+}
+
 /// A device and a precision: what a new tensor needs to know.
 #[derive(Clone, Debug)]
 pub struct Placement {
@@ -104,10 +114,7 @@ impl Placement {
 
     /// Independent uniform numbers on (0, 1), both ends excluded at either precision.
     pub fn open_uniform<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
-        let lowest = match self.precision {
-            Precision::F32 => f64::from(f32::EPSILON) / 4.0,
-            Precision::F64 => f64::EPSILON / 4.0,
-        };
+        let lowest = self.precision.epsilon() / 4.0;
         let u = (0..shape.iter().product()).map(|_| lowest + (1.0 - 2.0 * lowest) * rng.random::<f64>()).collect();
         self.tensor(u, shape)
     }

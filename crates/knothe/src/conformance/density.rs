@@ -211,7 +211,7 @@ pub fn is_invariant<P: Density, Q: Density>(q: &P, permuted: &Q, columns: &[usiz
 /// log q at each row, and how much it moves for a relative step of each coordinate.
 fn with_condition<Q: Density>(q: &Q, x: Tensor<2>, given: &Given) -> Result<(Vec<f64>, Vec<f64>)> {
     let place = Placement::of(&x);
-    let step = super::measure::epsilon(&place).sqrt();
+    let step = place.precision.epsilon().sqrt();
     let log_q = values(q.log_prob(x.clone(), given)?);
     let dims = x.dims();
     let start = values(x);

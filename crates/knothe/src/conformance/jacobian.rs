@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 
 use super::{
     Law, Violation, check, failed,
-    measure::{Way, condition, epsilon, rounding},
+    measure::{Way, condition, rounding},
 };
 use crate::{
     bijection::{Bijection, Given},
@@ -47,7 +47,7 @@ fn central<B: Bijection + ?Sized>(map: &B, points: &Tensor<2>, given: &Given) ->
     let start = values(points.clone());
     let mut all = vec![DMatrix::zeros(dim, dim); rows];
     for j in 0..dim {
-        let step = |row: usize| epsilon(&place).cbrt() * (1.0 + start[row * dim + j].abs());
+        let step = |row: usize| place.precision.epsilon().cbrt() * (1.0 + start[row * dim + j].abs());
         let at = |sign: f64| {
             let moved = start.iter().enumerate().map(|(k, v)| if k % dim == j { v + sign * step(k / dim) } else { *v }).collect();
             let input = place.tensor(moved, [rows, dim]);
@@ -101,7 +101,7 @@ pub fn ladj_is_finite_difference<B: Bijection + ?Sized>(map: &B, points: Tensor<
     let jacobians = central(map, &points, given).map_err(failed(law))?;
     for (row, (found, j)) in values(ladj).into_iter().zip(&jacobians).enumerate() {
         let (expected, magnified) = log_det(j);
-        let tolerance = 100.0 * (1.0 + magnified) * epsilon(&place).powf(2.0 / 3.0);
+        let tolerance = 100.0 * (1.0 + magnified) * place.precision.epsilon().powf(2.0 / 3.0);
         check(law, row, || format!("row {row}"), expected, found, tolerance)?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::{
     bijection::{Bijection, Given},
     error::Result,
-    placement::{Placement, Precision, values},
+    placement::{Placement, values},
 };
 
 /// Roundings allowed for: a result is the end of sums over hidden layers, whose errors grow like the root of their
@@ -28,17 +28,9 @@ impl Way {
     }
 }
 
-/// The machine epsilon of a tensor's precision.
-pub(super) fn epsilon(place: &Placement) -> f64 {
-    match place.precision {
-        Precision::F32 => f64::from(f32::EPSILON),
-        Precision::F64 => f64::EPSILON,
-    }
-}
-
 /// What rounding may do to a number of size `scale` whose road has condition `condition`.
 pub(super) fn rounding(place: &Placement, scale: f64, condition: f64) -> f64 {
-    ROUNDING * epsilon(place) * (1.0 + scale.abs() + condition)
+    ROUNDING * place.precision.epsilon() * (1.0 + scale.abs() + condition)
 }
 
 /// The condition of x ↦ (T(x), ladj(x)) at each row: the largest change of either over a relative step, for steps of
@@ -46,7 +38,7 @@ pub(super) fn rounding(place: &Placement, scale: f64, condition: f64) -> f64 {
 pub(super) fn condition<B: Bijection + ?Sized>(map: &B, way: Way, x: &Tensor<2>, given: &Given) -> Result<Vec<f64>> {
     let [rows, dim] = x.dims();
     let place = Placement::of(x);
-    let step = epsilon(&place).sqrt();
+    let step = place.precision.epsilon().sqrt();
     let (y, ladj) = way.apply(map, x.clone(), given)?;
     let (y, ladj) = (values(y), values(ladj));
     let start = values(x.clone());

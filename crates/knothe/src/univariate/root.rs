@@ -7,7 +7,7 @@
 //! The search sees no gradients. Where y or θ is tracked, one more Newton step with the derivative held constant,
 //! x = x₀ − (T(x₀; θ) − y)/T′(x₀), has the derivatives of the implicit function theorem: ∂x/∂y = 1/T′ and ∂x/∂θ = −T_θ/T′.
 
-use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use super::{MonotoneMap, check_theta};
 use crate::{
@@ -102,7 +102,7 @@ struct Search {
 impl Search {
     /// One step of every element, and which of them have converged. Those keep their x.
     fn step<M: MonotoneMap + ?Sized>(&mut self, map: &M) -> Result<Vec<bool>> {
-        let ulp = if self.y.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
+        let ulp = Placement::of(&self.y).precision.epsilon();
         let (x, y) = (self.x.clone(), self.y.clone());
         let (value, log_slope) = map.value(x.clone(), self.theta.clone())?;
         let residual = value - y.clone();
