@@ -44,8 +44,7 @@ pub enum Model {
     Naf,
     /// The neural autoregressive flow of dense deep sigmoidal maps of two layers (Huang et al. 2018).
     NafDdsf,
-    /// The sum-of-squares polynomial flow (Jaini et al. 2019); in the density form each polynomial is one of the column less a conditional
-    /// location over a conditional scale, so that its layers extrapolate as affine ones do.
+    /// The sum-of-squares polynomial flow (Jaini et al. 2019).
     Sos,
     /// Layers of mixture-of-logistics CDFs, each before a conditional scale and shift (the univariate map of Flow++, Ho et al. 2019).
     MixtureCdf,
