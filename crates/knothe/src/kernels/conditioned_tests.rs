@@ -16,7 +16,7 @@ use crate::{
     error::Result,
     placement::{Placement, Precision, values},
     triangular::{Autoregressive, Coupling},
-    univariate::{Affine, Inverted, MonotoneMap, Scale},
+    univariate::{Affine, Inverted, MonotoneMap, Scale, Sigmoidal, Spline, SumOfSquares},
 };
 
 /// More than two tiles, the last of them not full.
@@ -103,7 +103,14 @@ fn autoregressive_maps_are_their_composed_form() {
                 };
                 Autoregressive::new(config, map, &place, &mut rng).unwrap()
             };
-            for map in [Arc::new(Affine::default()) as Arc<dyn MonotoneMap>, Arc::new(Inverted(Affine { scale: Scale::Softplus }))] {
+            let maps: [Arc<dyn MonotoneMap>; 5] = [
+                Arc::new(Affine::default()),
+                Arc::new(Inverted(Affine { scale: Scale::Softplus })),
+                Arc::new(Spline::default()),
+                Arc::new(SumOfSquares::default()),
+                Arc::new(Sigmoidal(4)),
+            ];
+            for map in maps {
                 let [fused, composed] = [map.clone(), Arc::new(Plain(map))].map(|map| run(&build(map), dim, context, precision));
                 agree(&fused, &composed, precision, &format!("{activation:?}"));
             }

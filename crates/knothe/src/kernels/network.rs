@@ -250,7 +250,9 @@ fn sum_rows<T: Real>(g: &[T], n: usize, into: &mut [T]) {
                 for rows in unit.chunks_exact(LANES) {
                     lanes = lanes + Lanes::load(rows);
                 }
-                *sum = lanes.0.into_iter().fold(*sum, |a, b| a + b);
+                for lane in lanes.0 {
+                    *sum += lane;
+                }
             }
         },
     );
