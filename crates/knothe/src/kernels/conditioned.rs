@@ -58,9 +58,7 @@ impl Conditioned {
         }?;
         Some((y.tensor(), ladj.tensor()))
     }
-}
 
-impl Conditioned {
     /// Rows a tile: enough to make up for the calls of small products, few enough for the caches.
     fn tile(&self) -> usize {
         if self.network.layers.iter().all(|l| l.outputs() <= 128) { 256 } else { 128 }
@@ -134,12 +132,22 @@ pub(super) fn by_columns<T: Real>(table: &[T], width: usize, columns: &[usize]) 
     into
 }
 
-/// The reverse of [`by_columns`], added to what is there.
-fn add_columns<T: Real>(table: &mut [T], width: usize, columns: &[usize], from: &[T]) {
+/// The reverse of [`by_columns`]: `put` gets each entry of the table and what belongs to it.
+fn from_columns<T: Real>(table: &mut [T], width: usize, columns: &[usize], from: &[T], put: impl Fn(&mut T, T)) {
     let n = filled(table.len() / width);
     for (r, row) in table.chunks_exact_mut(width).enumerate() {
-        columns.iter().enumerate().for_each(|(k, &c)| row[c] += from[k * n + r]);
+        columns.iter().enumerate().for_each(|(k, &c)| put(&mut row[c], from[k * n + r]));
     }
+}
+
+/// [`from_columns`] in the place of what is there.
+pub(super) fn set_columns<T: Real>(table: &mut [T], width: usize, columns: &[usize], from: &[T]) {
+    from_columns(table, width, columns, from, |entry, value| *entry = value);
+}
+
+/// [`from_columns`] added to what is there.
+fn add_columns<T: Real>(table: &mut [T], width: usize, columns: &[usize], from: &[T]) {
+    from_columns(table, width, columns, from, |entry, value| *entry += value);
 }
 
 impl Op {
@@ -174,9 +182,7 @@ impl Op {
                 sum.iter_mut().zip(&slopes).for_each(|(sum, &slope)| *sum += slope);
             }
             ladj.copy_from_slice(&sum[..ladj.len()]);
-            for (r, row) in y.chunks_exact_mut(dim).enumerate() {
-                shape.mapped.iter().enumerate().for_each(|(k, &c)| row[c] = values[k * n + r]);
-            }
+            set_columns(y, dim, &shape.mapped, &values);
             trace.map(|trace| Kept { trace, x: moved, theta })
         });
         // All of them first: collecting an Option stops at the first that is none.
@@ -223,9 +229,7 @@ impl Op {
                     }
                     let (gread, gfirst) = network.backward(&state.weights, &kept.trace, gtheta, n, &mut sums, x_wanted);
                     if let Some(gread) = gread {
-                        for (r, row) in gx.chunks_exact_mut(dim).enumerate() {
-                            shape.mapped.iter().enumerate().for_each(|(k, &c)| row[c] = gmoved[k * n + r]);
-                        }
+                        set_columns(gx, dim, &shape.mapped, &gmoved);
                         add_columns(gx, dim, &shape.reads, &gread);
                     }
                     if self.context {

@@ -100,7 +100,7 @@ impl Input {
         }
     }
 
-    fn plain(self) -> Option<Plain> {
+    pub fn plain(self) -> Option<Plain> {
         match self {
             Input::Table(t) => t.try_into_primitive::<Flex>().ok(),
             Input::Cube(t) => t.try_into_primitive::<Flex>().ok(),

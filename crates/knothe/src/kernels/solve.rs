@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::{
     Kernel, Real,
-    conditioned::{Conditioned, by_columns, filled},
-    fused::{Plain, has_kernels, numbers, plain},
+    conditioned::{Conditioned, by_columns, filled, set_columns},
+    fused::{Input, Output, Plain, has_kernels, numbers, plain},
     gemm::{Shape, multiply},
     network::{activate, add, read},
 };
@@ -50,20 +50,21 @@ impl Conditioned {
         if tracked || !has_kernels(x) {
             return None;
         }
-        let primitive = |t: Tensor<2>| t.try_into_primitive::<burn::backend::Flex>().ok().map(|t| t.to_contiguous());
-        let x = primitive(x.clone())?;
+        let primitive = |input: Input| input.plain().map(|t| t.to_contiguous());
+        let x = primitive(Input::Table(x.clone()))?;
         let added = match added {
-            Some(added) => Some(primitive(added)?),
+            Some(added) => Some(primitive(Input::Table(added))?),
             None => None,
         };
-        let parameters: Option<Vec<_>> = parameters.into_iter().map(|(w, b)| Some([primitive(w)?, primitive(b.unsqueeze())?])).collect();
+        let parameters: Option<Vec<_>> =
+            parameters.into_iter().map(|(w, b)| Some([primitive(Input::Table(w))?, primitive(Input::Row(b))?])).collect();
         let parameters = parameters?;
         let [z, ladj] = if x.dtype() == DType::F64 {
             self.solve_all::<f64>(kernel, degrees, &x, added.as_ref(), &parameters)
         } else {
             self.solve_all::<f32>(kernel, degrees, &x, added.as_ref(), &parameters)
         };
-        Some((Tensor::from_primitive::<burn::backend::Flex>(z), Tensor::from_primitive::<burn::backend::Flex>(ladj)))
+        Some((Output::Plain(z).tensor(), Output::Plain(ladj).tensor()))
     }
 
     fn solve_all<T: Real>(
@@ -84,9 +85,7 @@ impl Conditioned {
             let added = added.map(|a| by_columns(&a[t * TILE * first..][..ladj.len() * first], first, &units));
             let (values, sum) = self.solve_tile(kernel, &stages, &by_columns(z, dim, &self.mapped), added.as_deref(), filled(ladj.len()));
             ladj.copy_from_slice(&sum[..ladj.len()]);
-            for (r, row) in z.chunks_exact_mut(dim).enumerate() {
-                self.mapped.iter().enumerate().for_each(|(k, &c)| row[c] = values[k * sum.len() + r]);
-            }
+            set_columns(z, dim, &self.mapped, &values);
         });
         [plain(z, &[rows, dim]), plain(ladj, &[rows])]
     }
