@@ -89,6 +89,7 @@ pub(super) enum Input {
     Table(Tensor<2>),
     Cube(Tensor<3>),
     Row(Tensor<1>),
+    Image(Tensor<4>),
 }
 
 impl Input {
@@ -97,6 +98,7 @@ impl Input {
             Input::Table(t) => t.is_autodiff(),
             Input::Cube(t) => t.is_autodiff(),
             Input::Row(t) => t.is_autodiff(),
+            Input::Image(t) => t.is_autodiff(),
         }
     }
 
@@ -105,6 +107,7 @@ impl Input {
             Input::Table(t) => t.try_into_primitive::<Flex>().ok(),
             Input::Cube(t) => t.try_into_primitive::<Flex>().ok(),
             Input::Row(t) => t.try_into_primitive::<Flex>().ok(),
+            Input::Image(t) => t.try_into_primitive::<Flex>().ok(),
         }
     }
 
@@ -117,6 +120,7 @@ impl Input {
             Input::Table(t) => lift(t),
             Input::Cube(t) => lift(t),
             Input::Row(t) => lift(t),
+            Input::Image(t) => lift(t),
         }
     }
 }

@@ -6,9 +6,11 @@
 mod adam;
 mod affine;
 mod chain;
+mod columns;
 mod conditioned;
 #[cfg(test)]
 mod conditioned_tests;
+mod convolution;
 mod deep_sigmoidal;
 mod elementwise;
 mod fused;
@@ -28,7 +30,9 @@ mod tests;
 mod tile;
 
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
+pub use columns::Window;
 pub(crate) use conditioned::Conditioned;
+pub(crate) use convolution::convolve;
 pub(crate) use elementwise::value;
 pub(crate) use mixture::MixtureDensity;
 pub(crate) use mixture_cdf::LogisticCdf;
