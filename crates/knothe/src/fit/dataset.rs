@@ -177,6 +177,7 @@ impl Dataset {
             x,
             context: self.context.as_ref().map(|c| c.gather(rows, &self.place)),
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&r| w[r as usize]).collect()),
+            seed: rng.next_u64(),
         })
     }
 

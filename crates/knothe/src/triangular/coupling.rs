@@ -10,26 +10,24 @@ use rand::Rng;
 use super::sum_coordinates;
 use crate::{
     bijection::{Bijection, Given, check_input},
-    conditioner::{Activation, Dense, DenseConfig, index},
+    conditioner::{Activation, Conditioner, Convolutional, ConvolutionalConfig, Dense, DenseConfig, index},
     error::{Error, Result},
-    kernels::{Conditioned, Kernel},
+    image::ImageShape,
+    kernels::Kernel,
     placement::Placement,
     univariate::MonotoneMap,
 };
 
-/// x_A = T(z_A; θ(z_P, context)) and x_P = z_P.
+/// x_A = T(z_A; θ(z_P, context)) and x_P = z_P, θ from a [`Dense`] network or, of images, from a [`Convolutional`] one.
 #[derive(Module, Debug)]
-pub struct Coupling {
-    conditioner: Dense,
+pub struct Coupling<C: Module = Dense> {
+    conditioner: C,
     standing: Tensor<1, Int>,
     moving: Tensor<1, Int>,
     restore: Tensor<1, Int>,
     dim: usize,
     #[module(skip)]
     map: Arc<dyn MonotoneMap>,
-    /// The whole as one operation.
-    #[module(skip)]
-    shape: Option<Arc<Conditioned>>,
 }
 
 impl Coupling {
@@ -43,6 +41,39 @@ impl Coupling {
         place: &Placement,
         rng: &mut impl Rng,
     ) -> Result<Self> {
+        let parameters = map.parameters();
+        Self::over(moves, map, place, |standing, moving| {
+            let (inputs, outputs) = (standing.len(), moving.len());
+            let config = DenseConfig { inputs, context_dim, hidden: hidden.to_vec(), parameters, outputs, activation };
+            Ok(Dense::new(config, place, rng).between(standing, moving))
+        })
+    }
+}
+
+impl Coupling<Convolutional> {
+    /// A coupling of the numbers of an image; `moves[j]` says whether number j moves, as [`ImageShape::checkerboard`] and
+    /// [`ImageShape::half_of_channels`] say it.
+    pub fn of_image(
+        image: ImageShape,
+        moves: &[bool],
+        config: ConvolutionalConfig,
+        map: Arc<dyn MonotoneMap>,
+        place: &Placement,
+        rng: &mut impl Rng,
+    ) -> Result<Self> {
+        let parameters = map.parameters();
+        Self::over(moves, map, place, |_, _| Convolutional::new(image, moves, parameters, config, place, rng))
+    }
+}
+
+impl<C: Conditioner + Module> Coupling<C> {
+    /// A coupling whose conditioner is made for the columns that stand and those that move.
+    fn over(
+        moves: &[bool],
+        map: Arc<dyn MonotoneMap>,
+        place: &Placement,
+        conditioner: impl FnOnce(&[usize], &[usize]) -> Result<C>,
+    ) -> Result<Self> {
         let (moving, standing): (Vec<usize>, Vec<usize>) = (0..moves.len()).partition(|&j| moves[j]);
         if moving.is_empty() || standing.is_empty() {
             return Err(Error::invalid("coupling", "two columns or more, of which one moves and one stands still", format!("{moves:?}")));
@@ -51,18 +82,8 @@ impl Coupling {
         for (position, &column) in standing.iter().chain(&moving).enumerate() {
             restore[column] = position;
         }
-        let config = DenseConfig {
-            inputs: standing.len(),
-            context_dim,
-            hidden: hidden.to_vec(),
-            parameters: map.parameters(),
-            outputs: moving.len(),
-            activation,
-        };
-        let conditioner = Dense::new(config, place, rng);
         Ok(Coupling {
-            shape: conditioner.shape(&standing, &moving),
-            conditioner,
+            conditioner: conditioner(&standing, &moving)?,
             standing: index(&standing, &place.device),
             moving: index(&moving, &place.device),
             restore: index(&restore, &place.device),
@@ -80,8 +101,8 @@ impl Coupling {
         step: impl FnOnce(Tensor<2>, Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>,
     ) -> Result<(Tensor<2>, Tensor<1>)> {
         check_input(what, &x, self.dim, self.conditioner.dtype())?;
-        if let (Some(shape), Some(kernel)) = (&self.shape, kernel)
-            && let Some(found) = self.conditioner.fused(shape, &kernel, &x, given.context)?
+        if let Some(kernel) = kernel
+            && let Some(found) = self.conditioner.fused(&kernel, &x, given.context)?
         {
             return Ok(found);
         }
@@ -93,7 +114,7 @@ impl Coupling {
     }
 }
 
-impl Bijection for Coupling {
+impl<C: Conditioner + Module> Bijection for Coupling<C> {
     fn dim(&self) -> usize {
         self.dim
     }
