@@ -5,7 +5,7 @@ use burn::tensor::{DType, Int, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Conditioner, Convolution, Linear, Window, check_context, index, read};
+use super::{Activation, Conditioner, Convolution, Linear, Window, check_context, index};
 use crate::{
     bijection::check_input,
     error::{Error, Result},
@@ -114,7 +114,6 @@ impl Conditioner for Convolutional {
         let dtype = self.dtype();
         let rows = check_input("conditioner input", &x, self.standing, dtype)?;
         let context = check_context(context, rows, self.config.context_dim, dtype)?;
-        let x = read(x, &self.config.windows[1..]);
         let x = match &self.reads {
             Some(reads) => Tensor::cat(vec![x.clone(), x.zeros_like().narrow(1, 0, 1)], 1).select(1, reads.clone()),
             None => x,

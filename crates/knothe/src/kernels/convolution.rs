@@ -18,11 +18,12 @@ use super::{
     columns::{Part, Window},
     fused::{FusedOp, Input, Plain, apply, has_kernels, numbers, plain},
     gemm::{Shape, multiply},
+    lanes::{LANES, vectorised},
 };
 use crate::placement::Placement;
 
 /// Pixels a part, at least: enough columns for a product to pay for packing its weights.
-const PIXELS: usize = 256;
+const PIXELS: usize = 128;
 /// Sums of gradients that may be formed at once.
 const RUNS: usize = 8;
 
@@ -249,12 +250,16 @@ impl Convolution {
 
     /// Adds the bias, and cuts off what is negative. What is not a number stays.
     fn finish<T: Real>(self, channel: &mut [T], bias: T) {
-        let zero = T::of(0.0);
-        if self.rectified {
-            channel.iter_mut().for_each(|y| *y = if *y + bias < zero { zero } else { *y + bias });
-        } else {
-            channel.iter_mut().for_each(|y| *y += bias);
-        }
+        let least = T::of(if self.rectified { 0.0 } else { f64::NEG_INFINITY });
+        vectorised(
+            #[inline(always)]
+            || {
+                for y in channel {
+                    let value = *y + bias;
+                    *y = if value < least { least } else { value };
+                }
+            },
+        );
     }
 
     fn gradient<T: Real>(self, (x, weight, y, bias_rows): Saved, g: &Plain, x_wanted: bool) -> [Option<Plain>; 3] {
@@ -280,12 +285,12 @@ impl Convolution {
                     let part = Part { images: x.len() / (inputs * pixels), ..part };
                     let y = y.as_ref().map(|y| &numbers::<T>(y)[(index * run + k * images) * outputs * pixels..][..g.len()]);
                     let g = y.map_or(g, |y| {
-                        passed.clear();
-                        passed.extend(g.iter().zip(y).map(|(&g, &y)| if y > T::of(0.0) { g } else { T::of(0.0) }));
+                        passed.resize(g.len(), T::of(0.0));
+                        pass(&mut passed, g, y);
                         &passed
                     });
                     for (sum, channel) in gbias[k * images * outputs..].iter_mut().zip(g.chunks_exact(pixels)) {
-                        *sum = channel.iter().fold(T::of(0.0), |sum, &g| sum + g);
+                        *sum = sum_of(channel);
                     }
                     let gx = gx.chunks_mut(images * inputs * pixels).nth(k);
                     if sizes.widens() {
@@ -314,6 +319,39 @@ impl Convolution {
             Some(plain(gbias, &[bias_rows, outputs])),
         ]
     }
+}
+
+/// The gradient that a ReLU lets through.
+fn pass<T: Real>(into: &mut [T], g: &[T], y: &[T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((into, &g), &y) in into.iter_mut().zip(g).zip(y) {
+                *into = if y > T::of(0.0) { g } else { T::of(0.0) };
+            }
+        },
+    );
+}
+
+/// Σ g, in as many sums as a vector has lanes, and the rest.
+fn sum_of<T: Real>(g: &[T]) -> T {
+    vectorised(
+        #[inline(always)]
+        || {
+            let (whole, rest) = g.as_chunks::<LANES>();
+            let mut sums = [T::of(0.0); LANES];
+            for chunk in whole {
+                for (sum, &g) in sums.iter_mut().zip(chunk) {
+                    *sum += g;
+                }
+            }
+            let mut total = T::of(0.0);
+            for &g in sums.iter().chain(rest) {
+                total += g;
+            }
+            total
+        },
+    )
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
     conditioner::{Activation, Conditioner, Convolutional, ConvolutionalConfig, Dense, DenseConfig, index},
     error::{Error, Result},
     image::ImageShape,
-    kernels::Kernel,
+    kernels::{self, Kernel},
     placement::Placement,
     univariate::MonotoneMap,
 };
@@ -101,15 +101,18 @@ impl<C: Conditioner + Module> Coupling<C> {
         step: impl FnOnce(Tensor<2>, Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>,
     ) -> Result<(Tensor<2>, Tensor<1>)> {
         check_input(what, &x, self.dim, self.conditioner.dtype())?;
-        if let Some(kernel) = kernel
-            && let Some(found) = self.conditioner.fused(&kernel, &x, given.context)?
+        if let Some(kernel) = &kernel
+            && let Some(found) = self.conditioner.fused(kernel, &x, given.context)?
         {
             return Ok(found);
         }
         let standing = x.clone().select(1, self.standing.clone());
         let moving = x.select(1, self.moving.clone());
         let theta = self.conditioner.parameters(standing.clone(), given.context)?;
-        let (moved, ladj) = step(moving, theta)?;
+        let (moved, ladj) = match kernel.and_then(|kernel| kernels::value(&kernel, &moving, &theta)) {
+            Some(found) => found,
+            None => step(moving, theta)?,
+        };
         Ok((Tensor::cat(vec![standing, moved], 1).select(1, self.restore.clone()), sum_coordinates(ladj)))
     }
 }
