@@ -181,6 +181,11 @@ impl Dataset {
         })
     }
 
+    /// As many rows as are evaluated at once: activations are many times as wide.
+    pub(super) fn evaluation_rows(&self) -> usize {
+        ((1 << 18) / self.dim()).clamp(16, EVALUATION_ROWS)
+    }
+
     /// All rows in order, in batches of `size`, with the dequantisation noise of `seed`.
     pub fn in_order(&self, size: usize, seed: u64) -> impl Iterator<Item = Result<Batch>> + '_ {
         let last = self.rows as u32;
@@ -194,11 +199,11 @@ impl Dataset {
 /// The largest magnitude of a standardised value: a value far outside its column, whose square is still a 32-bit float.
 const LARGEST: f64 = 1e15;
 
-/// How many rows are evaluated at once when there is no batch size to keep to.
+/// How many rows are evaluated at once when there is no batch size to keep to; of rows as wide as images, fewer.
 pub(crate) const EVALUATION_ROWS: usize = 2048;
 
 impl Batches for &Dataset {
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
-        self.in_order(EVALUATION_ROWS, 0).try_for_each(|batch| visit(&batch?))
+        self.in_order(self.evaluation_rows(), 0).try_for_each(|batch| visit(&batch?))
     }
 }

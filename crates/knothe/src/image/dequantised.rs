@@ -161,6 +161,26 @@ impl<S: Density + Module + ModuleDisplay, B: Bijection + Module + ModuleDisplay>
     pub fn sample_at(&self, n: usize, given: &Given, temperature: f64, rng: &mut impl Rng) -> Result<Tensor<2>> {
         Ok(self.dequantisation.quantised(self.inner.sample_at(n, given, temperature, rng)?))
     }
+
+    /// z = T⁻¹ of the dequantised x, with the noise of `given.seed`.
+    pub fn to_source(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        let (l, _, outside) = self.dequantisation.dequantised(&x, given)?;
+        let rows: Vec<usize> = (0..outside.len()).filter(|&row| outside[row]).collect();
+        if !rows.is_empty() {
+            let range = format!("integers from 0 to {}", self.dequantisation.levels() - 1.0);
+            return Err(Error::invalid(
+                "numbers of an image",
+                range,
+                format!("others in {} rows, the first of them row {}", rows.len(), rows[0]),
+            ));
+        }
+        Ok(self.inner.bijection().inverse_and_ladj(l, given)?.0)
+    }
+
+    /// The integers of T(z): [`Dequantised::to_source`] undone, whatever its noise was.
+    pub fn from_source(&self, z: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        Ok(self.dequantisation.quantised(self.inner.bijection().forward_and_ladj(z, given)?.0))
+    }
 }
 
 impl<D: Density + Module> Density for Dequantised<D> {
@@ -188,9 +208,10 @@ impl<D: Density + Module> Density for Dequantised<D> {
         let own = self.dequantisation.valid();
         let (mut seen, mut left) = (Vec::new(), START_ROWS);
         data.each(&mut |batch| {
-            let first = batch.first(left);
-            left -= first.x.dims()[0];
-            if first.x.dims()[0] > 0 {
+            // Burn takes no part of no row.
+            if left > 0 {
+                let first = batch.first(left);
+                left -= first.x.dims()[0];
                 seen.push(own.batch(&first)?);
             }
             Ok(())

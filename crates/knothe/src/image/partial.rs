@@ -20,10 +20,10 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// `inner` on the first of `dim` columns.
+    /// `inner` on the first of `dim` columns; at least one is left.
     pub fn new(dim: usize, inner: Compose) -> Result<Self> {
-        if inner.dim() > dim {
-            return Err(Error::shape("inner map", format!("at most {dim} columns"), inner.dim()));
+        if inner.dim() == 0 || inner.dim() >= dim {
+            return Err(Error::shape("inner map", format!("some of {dim} columns, and not all"), inner.dim()));
         }
         Ok(Partial { inner, dim })
     }
