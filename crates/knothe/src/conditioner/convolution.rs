@@ -15,8 +15,9 @@ use crate::{
 ///
 /// ```
 /// use knothe::{Placement, Precision, conditioner::{Convolution, Window}};
-/// let (cpu, mut rng) = (Placement::cpu(Precision::F32), rand::SeedableRng::seed_from_u64(0));
-/// let layer = Convolution::new([3, 8], Window::same(3), 1.0, &cpu, &mut rng as &mut rand_chacha::ChaCha12Rng);
+/// use rand::SeedableRng;
+/// let (cpu, mut rng) = (Placement::cpu(Precision::F32), rand_chacha::ChaCha12Rng::seed_from_u64(0));
+/// let layer = Convolution::new([3, 8], Window::same(3), 1.0, &cpu, &mut rng);
 /// assert_eq!(layer.forward(cpu.zeros([2, 3, 5, 7]))?.dims(), [2, 8, 5, 7]);
 /// # Ok::<(), knothe::Error>(())
 /// ```

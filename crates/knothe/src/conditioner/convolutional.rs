@@ -24,12 +24,14 @@ pub struct ConvolutionalConfig {
     pub windows: Vec<usize>,
     /// The nonlinearity between layers.
     pub activation: Activation,
+    /// Whether each hidden layer but the first adds what it finds to what it reads.
+    pub residual: bool,
 }
 
 impl ConvolutionalConfig {
     /// The network of Glow: 3 × 3, 1 × 1 and 3 × 3 with ReLU between them.
     pub fn glow(width: usize, context_dim: usize) -> Self {
-        ConvolutionalConfig { context_dim, width, windows: vec![3, 1, 3], activation: Activation::Relu }
+        ConvolutionalConfig { context_dim, width, windows: vec![3, 1, 3], activation: Activation::Relu, residual: false }
     }
 }
 
@@ -124,10 +126,10 @@ impl Conditioner for Convolutional {
         for (l, layer) in self.layers.iter().enumerate() {
             let added = self.context.as_ref().zip(context).filter(|_| l == 0).map(|(weight, c)| c.clone().matmul(weight.val()));
             let activation = self.config.activation;
-            h = layer.apply(h, added, l < last && activation == Activation::Relu);
-            if l < last && activation != Activation::Relu {
-                h = activation.apply(h);
-            }
+            let hidden = l < last;
+            let found = layer.apply(h.clone(), added, hidden && activation == Activation::Relu);
+            let found = if hidden && activation != Activation::Relu { activation.apply(found) } else { found };
+            h = if self.config.residual && hidden && l > 0 { h + found } else { found };
         }
         let count = h.dims()[1] / self.parameters.max(1) * self.image.pixels();
         let theta = h.reshape([rows, self.parameters, count]);

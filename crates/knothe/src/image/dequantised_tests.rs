@@ -1,13 +1,19 @@
 //! Densities over integers whose answer is known.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::*;
 use crate::{
-    Placement, Precision,
+    Layer, Placement, Precision,
+    conditioner::ConvolutionalConfig,
+    image::ImageShape,
     source::{Logistic, Normal, Uniform},
+    triangular::Coupling,
+    univariate::Affine,
 };
 
 fn cpu() -> Placement {
@@ -42,6 +48,33 @@ fn masses_add_to_that_of_the_density_inside() {
     let mean = masses.sum::<f64>() / draws as f64;
     // The logistic law is uniform after its own distribution function, so that each mass is the same for every u.
     assert!((mean - 0.9).abs() < 1e-12, "{mean}");
+}
+
+/// Under a density that is uniform over the noise, the bound falls short of the mass by the entropy of the noise: that of 1/(1 + e^−v), v standard
+/// normal, is ½ log 2πe + E log σ(v) σ(−v), since a fresh coupling leaves v as it is drawn.
+#[test]
+fn learned_noise_is_counted_by_its_own_density() {
+    let (place, draws) = (cpu(), 20_000u32);
+    let mut rng = ChaCha12Rng::seed_from_u64(3);
+    let both = ImageShape { channels: 2, height: 1, width: 1 };
+    let config = ConvolutionalConfig { windows: vec![1, 1], ..ConvolutionalConfig::glow(3, 0) };
+    let noise = Coupling::of_image(both, &both.half_of_channels(true), config, Arc::new(Affine::default()), &place, &mut rng).unwrap();
+    let q = Dequantised::new(Logistic::new(1, &place), 2, Preprocessing::Logit { alpha: 0.05 }).unwrap();
+    let q = q.with_noise(Compose::new(2, vec![Layer::ImageCoupling(noise)])).unwrap();
+    let x = place.tensor(vec![2.0], [1, 1]);
+    let found: Vec<f64> =
+        (0..draws).map(|seed| values(q.log_prob(x.clone(), &Given { context: None, seed: seed.into() }).unwrap())[0]).collect();
+    let mean = found.iter().sum::<f64>() / f64::from(draws);
+    let deviation = (found.iter().map(|f| (f - mean).powi(2)).sum::<f64>() / f64::from(draws)).sqrt();
+    // The trapezium rule is exact to rounding for what falls like a normal density.
+    let step = 0.01;
+    let log_slope = |v: f64| -v.abs() - 2.0 * (-v.abs()).exp().ln_1p();
+    let mean_slope: f64 = (-1000..=1000).map(|k| f64::from(k) * step).map(|v| step * (-v * v / 2.0).exp() * log_slope(v)).sum();
+    let tau = 2.0 * std::f64::consts::PI;
+    let entropy = 0.5 * (tau * std::f64::consts::E).ln() + mean_slope / tau.sqrt();
+    let expected = 0.225f64.ln() + entropy;
+    // Five standard errors.
+    assert!((mean - expected).abs() < 5.0 * deviation / f64::from(draws).sqrt(), "{mean} against {expected}");
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub(crate) fn convolve(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<2>, window:
 fn composed(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<2>, window: Window, rectified: bool) -> Tensor<4> {
     let [rows, _, height, width] = x.dims();
     let [outputs, ..] = weight.dims();
-    if rows == 0 {
-        return Placement::of(&x).zeros([0, outputs, height, width]);
+    if rows * height * width == 0 {
+        return Placement::of(&x).zeros([rows, outputs, height, width]);
     }
     // As much on either side; a causal window then keeps the outputs that see nothing of the padding after it.
     let options = ConvOptions::new([1, 1], window.before, [window.dilation; 2], 1);

@@ -64,6 +64,9 @@ pub struct ImageArchitecture {
     pub windows: Vec<usize>,
     /// The nonlinearity of the conditioners.
     pub activation: Activation,
+    /// Whether the hidden layers of the conditioners but the first are residual.
+    #[serde(default)]
+    pub residual: bool,
     /// The scale of the couplings; [`Scale::One`] makes them additive.
     pub scale: Scale,
     /// What mixes the channels.
@@ -85,7 +88,7 @@ impl ImageArchitecture {
         let halvings = (image.height | image.width).trailing_zeros() as usize;
         let (squeezes, steps, width, windows) = match model {
             ImageModel::Glow => (halvings, 8, 128, vec![3, 1, 3]),
-            ImageModel::RealNvp => (halvings + 1, 3, 64, vec![3, 3, 3]),
+            ImageModel::RealNvp => (halvings + 1, 3, 64, vec![3, 3, 3, 3]),
         };
         ImageArchitecture {
             model,
@@ -96,6 +99,7 @@ impl ImageArchitecture {
             width,
             windows,
             activation: Activation::Relu,
+            residual: model == ImageModel::RealNvp,
             scale: Scale::Exp,
             mixing: ChannelMixing::default(),
             bits: 8,
@@ -153,7 +157,13 @@ impl ImageArchitecture {
     }
 
     fn network(&self, width: usize) -> ConvolutionalConfig {
-        ConvolutionalConfig { context_dim: self.context_dim, width, windows: self.windows.clone(), activation: self.activation }
+        ConvolutionalConfig {
+            context_dim: self.context_dim,
+            width,
+            windows: self.windows.clone(),
+            activation: self.activation,
+            residual: self.residual,
+        }
     }
 
     /// z_A = σ(x_P) x_A + μ(x_P), from networks of `width` channels.

@@ -1,6 +1,6 @@
 //! Multi-scale Real-NVP (Dinh et al. 2017, §3.6): at each level couplings of checkerboards, a squeeze and couplings of channels, then half of the
 //! channels are split off; at the last, one coupling of checkerboards more and nothing else. Activation normalisation stands in the place of batch
-//! normalisation, and plain convolutions in that of residual blocks.
+//! normalisation, and a residual layer in that of a residual block of two.
 
 use rand::Rng;
 

@@ -225,7 +225,7 @@ pub const IMAGE: ImageShape = ImageShape { channels: 3, height: 4, width: 4 };
 
 /// A network of convolutions, smooth, since central differences cross the kinks of others.
 pub fn convolutions(context_dim: usize, windows: &[usize]) -> ConvolutionalConfig {
-    ConvolutionalConfig { context_dim, width: 4, windows: windows.to_vec(), activation: Activation::Silu }
+    ConvolutionalConfig { context_dim, width: 4, windows: windows.to_vec(), activation: Activation::Silu, residual: windows.len() > 2 }
 }
 
 /// An image model of two levels and few channels.
