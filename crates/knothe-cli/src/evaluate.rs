@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use knothe::{
-    Exactness,
+    Exactness, SavedModel,
     data::{Need, Table},
     evaluate::{Checks, Verdict, check},
     tabular::{LogLikelihood, Member, TableModel},
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     cli::EvaluateArguments,
     failure::{Failure, say},
-    given,
+    given, images,
     inspect::{exactness, nats},
     output::{print, print_json},
 };
@@ -21,7 +21,13 @@ use crate::{
 /// Evaluates a model on a table.
 pub fn run(arguments: &EvaluateArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
-    let model = TableModel::load(&arguments.model, &arguments.runtime.device)?;
+    let model = match SavedModel::load(&arguments.model, &arguments.runtime.device)? {
+        SavedModel::Table(model) => model,
+        SavedModel::Images(model) => return images::evaluate(&model, arguments),
+    };
+    if let Some(option) = arguments.set.given() {
+        return Err(Failure::usage(format!("{option}: expected a model of images, found one of a table"), ""));
+    }
     given::check(&arguments.given, &model.schema)?;
     let mut table = Table::read_skipping(&arguments.table, &given::skipped(&arguments.given, &model.schema))?;
     given::set(&mut table, &arguments.given);

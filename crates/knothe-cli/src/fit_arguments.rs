@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
+use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 use knothe::{
     Precision,
     conditioner::Activation,
-    data::{MissingPolicy, Schema},
+    data::{MissingPolicy, Schema, ending, images::is_image_set},
     fit::{FitConfig, Schedule},
-    models::{Architecture, Form, Mixing, Model, SourceKind, Triangular},
+    models::{Architecture, Form, ImageModel, Mixing, Model, SourceKind, Triangular},
     tabular::Weighting,
 };
 
-use crate::{cli::Runtime, failure::Failure};
+use crate::{cli::Runtime, failure::Failure, images::ImageFitArguments};
 
 /// Fit a density to a table by maximum likelihood
 #[derive(Args, Debug)]
@@ -21,28 +21,29 @@ A tenth of the rows chooses the epoch and a tenth is held out to judge the resul
 --validation names a table that does both. The full Gaussian's log-likelihood stands beside the
 model's. Ctrl-C leaves a checkpoint that --resume goes on from. An ensemble is the mixture of fits
 that differ in seed and, from the second on, in the order of the columns; its weights are equal, or
-(validation) the likeliest of the rows that choose the epoch.
+(validation) the likeliest of the rows that choose the epoch. Images are fitted by glow or real_nvp.
 
 Example:
   knothe fit data/magic.parquet --context class --out magic.safetensors
-  knothe fit data/flights.parquet --missing drop --model maf_mog,nsf --out flights.safetensors")]
+  knothe fit data/flights.parquet --missing drop --model maf_mog,nsf --out flights.safetensors
+  knothe fit data/digits.npz --model glow --labels labels --out digits.safetensors")]
 pub struct FitArguments {
-    /// The table: a CSV, TSV, Parquet, Arrow or NPY file
+    /// The table: a CSV, TSV, Parquet, Arrow or NPY file; or images: a folder of PNG and JPEG, .npz or .npy
     pub table: PathBuf,
     /// The model file to write; checkpoints go to FILE.checkpoint
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// A model of `knothe models`; A,B make an ensemble
-    #[arg(long = "model", value_name = "NAME", default_value = "maf_mog", hide_possible_values = true, value_delimiter = ',',
-          value_parser = PossibleValuesParser::new(Model::ALL.map(Model::name)).try_map(|name| name.parse::<Model>()))]
-    pub models: Vec<Model>,
+    /// A model of `knothe models`; A,B make an ensemble [default: maf_mog; glow for images]
+    #[arg(long = "model", value_name = "NAME", hide_possible_values = true, value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(names()))]
+    pub models: Vec<String>,
     /// Members of the ensemble, in turn [default: one for each --model]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub ensemble: Option<u64>,
     /// Weights of the members: uniform or validation
     #[arg(long, value_name = "W", default_value = "uniform", hide_possible_values = true)]
     pub ensemble_weights: WeightingName,
-    /// Table to choose the epoch and to judge [default: a fifth of the rows]
+    /// Table (images) to choose the epoch and to judge [default: a fifth of the rows]
     #[arg(long, value_name = "TABLE")]
     pub validation: Option<PathBuf>,
     /// Columns that are given, not modelled
@@ -99,9 +100,9 @@ pub struct FitArguments {
     /// Steps in all, in the place of --epochs
     #[arg(long, value_name = "N", conflicts_with = "epochs")]
     pub steps: Option<u64>,
-    /// Rows a step
-    #[arg(long, value_name = "N", default_value_t = FitConfig::default().batch as u64, value_parser = clap::value_parser!(u64).range(1..))]
-    pub batch: u64,
+    /// Rows a step [default: 512; 64 images]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch: Option<u64>,
     /// Learning rate of Adam
     #[arg(long = "lr", value_name = "X", default_value_t = FitConfig::default().learning_rate, value_parser = above_zero, allow_negative_numbers = true)]
     pub learning_rate: f64,
@@ -136,13 +137,47 @@ pub struct FitArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub images: ImageFitArguments,
+    #[command(flatten)]
     pub runtime: Runtime,
 }
 
+/// The names that --model takes.
+fn names() -> Vec<&'static str> {
+    let tables = Model::ALL.map(Model::name);
+    // Real-NVP is a model of both.
+    let images = ImageModel::ALL.map(ImageModel::name).into_iter().filter(|name| !tables.contains(name)).collect::<Vec<_>>();
+    [&tables[..], &images].concat()
+}
+
 impl FitArguments {
+    /// Whether it is images that are fitted: a folder or a .npz file, or a .npy file of three or four dimensions with a model of images.
+    pub fn is_images(&self) -> bool {
+        let of_images = |name: &String| ImageModel::ALL.iter().any(|m| m.name() == name);
+        is_image_set(&self.table) && (ending(&self.table).is_err() || self.models.iter().all(of_images))
+    }
+
+    /// The models named, of tables.
+    fn table_models(&self) -> Result<Vec<Model>, Failure> {
+        if self.models.is_empty() {
+            return Ok(vec![Model::MafMog]);
+        }
+        let parse = |name: &String| {
+            name.parse::<Model>().map_err(|_| {
+                let message = format!("--model {name}: expected images, found {}", self.table.display());
+                Failure::usage(message, "images are a folder of PNG and JPEG, a .npz file, or a .npy file of three or four dimensions")
+            })
+        };
+        self.models.iter().map(parse).collect()
+    }
+
     /// The model of each member; options that contradict each other are an error.
     pub fn members(&self) -> Result<Vec<Model>, Failure> {
-        let families = self.models.len();
+        if let Some(option) = self.images.given() {
+            return Err(Failure::usage(format!("{option}: expected images, found the table {}", self.table.display()), ""));
+        }
+        let models = self.table_models()?;
+        let families = models.len();
         let members = self.ensemble.map_or(families, |n| usize::try_from(n).unwrap_or(usize::MAX));
         if members < families {
             let message = format!("--ensemble {members}: expected a member for each of the {families} models, or more");
@@ -152,11 +187,11 @@ impl FitArguments {
             return Err(Failure::usage("--ensemble-weights means nothing to a single model", "add --ensemble N"));
         }
         let binary = |m: &Model| *m == Model::MadeBinary;
-        if self.models.iter().any(binary) && !self.models.iter().all(binary) {
+        if models.iter().any(binary) && !models.iter().all(binary) {
             let message = "--model: expected models of the same columns, found made_binary, of 0 and 1 alone, among others";
             return Err(Failure::usage(message, "fit made_binary by itself"));
         }
-        Ok(self.models.iter().copied().cycle().take(members).collect())
+        Ok(models.into_iter().cycle().take(members).collect())
     }
 
     /// The architecture of each member. Members differ in their seed and, from the second on, in the order of the columns.
@@ -212,12 +247,12 @@ impl FitArguments {
         Ok(a)
     }
 
-    /// The settings of the fit.
-    pub fn config(&self) -> FitConfig {
+    /// The settings of the fit, of `batch` rows a step unless the user has another number.
+    pub fn config(&self, batch: usize) -> FitConfig {
         FitConfig {
             epochs: self.epochs,
             steps: self.steps,
-            batch: usize::try_from(self.batch).unwrap_or(usize::MAX),
+            batch: self.batch.map_or(batch, |n| usize::try_from(n).unwrap_or(usize::MAX)),
             learning_rate: self.learning_rate,
             weight_decay: self.weight_decay,
             schedule: self.schedule.into(),
@@ -264,7 +299,8 @@ fn above_zero(text: &str) -> Result<f64, String> {
     number(text, "a number above 0", |v| v > 0.0)
 }
 
-fn at_least_zero(text: &str) -> Result<f64, String> {
+/// A number of at least 0.
+pub fn at_least_zero(text: &str) -> Result<f64, String> {
     number(text, "a number of at least 0", |v| v >= 0.0)
 }
 

@@ -5,10 +5,10 @@ mod moments;
 use std::fmt::Write;
 
 use knothe::{
-    Exactness,
+    Exactness, SavedModel,
     data::{Kind, SchemaColumn},
     file::FORMAT,
-    fit::Stopped,
+    fit::{FitReport, Stopped},
     models::{Architecture, Model},
     tabular::{LogLikelihood, Member, TableModel, Weighting},
 };
@@ -17,12 +17,16 @@ use serde_json::{Value, json};
 use crate::{
     cli::InspectArguments,
     failure::Failure,
+    images,
     output::{print, print_json},
 };
 
 /// Prints what a model file holds.
 pub fn run(arguments: &InspectArguments) -> Result<(), Failure> {
-    let model = TableModel::load(&arguments.model, "cpu")?;
+    let model = match SavedModel::load(&arguments.model, "cpu")? {
+        SavedModel::Table(model) => model,
+        SavedModel::Images(model) => return images::inspect(&model, arguments),
+    };
     if arguments.moments {
         return moments::run(&model, arguments.at.as_deref(), arguments.json);
     }
@@ -94,19 +98,24 @@ pub fn nats(l: &LogLikelihood) -> String {
     format!("{:.4} ± {:.4} nats a row", l.mean, l.two_se)
 }
 
-/// What a member is and how its fit went, line by line.
-fn part(member: &Member, parameters: usize) -> Vec<(&'static str, String)> {
-    let (a, report) = (&member.architecture, &member.report);
-    let hidden: Vec<String> = a.hidden.iter().map(usize::to_string).collect();
-    let degree = if a.model == Model::Sos { format!(", degree {}", a.degree) } else { String::new() };
-    let size = format!("layers {}, hidden {}, components {}{degree}; {parameters} parameters", a.layers, hidden.join(","), a.components);
+/// How a fit went, in a line.
+pub fn course(report: &FitReport) -> String {
     let stopped = match report.stopped {
         Stopped::Finished => "all steps taken",
         Stopped::Patience => "no better validation for a while",
         Stopped::Interrupted => "interrupted",
     };
     let (epochs, skipped) = (report.history.len(), report.skipped);
-    let fit = format!("{} steps in {:.0} s, {epochs} epochs, {skipped} skipped; {stopped}", report.steps, report.seconds);
+    format!("{} steps in {:.0} s, {epochs} epochs, {skipped} skipped; {stopped}", report.steps, report.seconds)
+}
+
+/// What a member is and how its fit went, line by line.
+fn part(member: &Member, parameters: usize) -> Vec<(&'static str, String)> {
+    let (a, report) = (&member.architecture, &member.report);
+    let hidden: Vec<String> = a.hidden.iter().map(usize::to_string).collect();
+    let degree = if a.model == Model::Sos { format!(", degree {}", a.degree) } else { String::new() };
+    let size = format!("layers {}, hidden {}, components {}{degree}; {parameters} parameters", a.layers, hidden.join(","), a.components);
+    let fit = course(report);
     let mut lines = vec![("model", format!("{} ({})", a.model.name(), a.model.summary()))];
     let (triangular, form) = a.product();
     lines.extend(a.model.leaves_product_open().then(|| ("product", format!("{}, {} form", triangular.name(), form.name()))));

@@ -7,6 +7,7 @@ mod failure;
 mod fit;
 mod fit_arguments;
 mod given;
+mod images;
 mod inspect;
 mod models;
 mod output;

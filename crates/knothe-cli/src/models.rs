@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use knothe::models::Model;
+use knothe::models::{ImageModel, Model};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,8 +26,10 @@ pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
         defaults.extend(model.leaves_product_open().then(|| format!("triangular {}, form {}", triangular.name(), form.name())));
         format!("{:<12} {}\n{:<12} {}\n", model.name(), model.summary(), "", defaults.join(", "))
     };
+    let image = |model: ImageModel| format!("{:<12} {}\n", model.name(), model.summary());
+    let images = ImageModel::ALL.map(image).concat();
     let note = "\nWhere triangular and form are named, --triangular autoregressive or coupling and --form density or generative are free choices.\n";
-    print(&format!("{}{note}", Model::ALL.map(line).concat()))
+    print(&format!("{}{note}\nOf images:\n{images}", Model::ALL.map(line).concat()))
 }
 
 fn document(model: Model) -> Value {

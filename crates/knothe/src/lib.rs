@@ -42,6 +42,8 @@ pub mod file;
 pub mod fit;
 mod flow;
 pub mod image;
+#[cfg(feature = "images")]
+pub mod imaging;
 mod inverse;
 mod kernels;
 pub mod linear;
@@ -55,6 +57,8 @@ mod placement;
 #[cfg(feature = "plot")]
 pub mod plot;
 mod random;
+#[cfg(feature = "images")]
+mod saved;
 mod simplex;
 pub mod source;
 #[cfg(feature = "tables")]
@@ -71,6 +75,8 @@ pub use flow::Flow;
 pub use inverse::Inverse;
 pub use mixture::Mixture;
 pub use placement::{Placement, Precision, values};
+#[cfg(feature = "images")]
+pub use saved::SavedModel;
 pub use simplex::{WEIGHTS_GAP, Weights, likeliest_weights};
 
 /// The examples of the README.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use knothe::data::{Rows, Schema};
+use knothe::data::{Rows, Schema, images::ImageSet};
 use knothe::fit::FitConfig;
+use knothe::imaging::FitImages;
 use knothe::models::Architecture;
 use knothe::tabular::{Split, Weighting};
 use knothe::{Error, Precision, Result};
@@ -59,11 +60,33 @@ pub fn check_same(path: &Path, found: &Value, expected: &Value) -> Result<()> {
     Err(Error::model_file(path, reason, "repeat the command that was interrupted, with --resume; or leave out --resume to start anew"))
 }
 
+/// As [`describe`], of a fit to images.
+pub fn describe_images(job: &FitImages, precision: Precision) -> Value {
+    json!({
+        "model": job.architecture,
+        "settings": job.config,
+        "precision": precision,
+        "coding": job.coding,
+        "training rows": checksum_images(&job.split.train),
+        "validation rows": checksum_images(&job.split.validation),
+    })
+}
+
 fn checksum(rows: &Rows) -> Value {
+    let numbers = rows.x.iter().chain(&rows.context).chain(rows.weights.iter().flatten());
+    checksum_of(rows.n, numbers.map(|v| v.to_le_bytes()))
+}
+
+fn checksum_images(images: &ImageSet) -> Value {
+    let labels = images.labels.iter().flatten().map(|l| l.to_le_bytes());
+    let (eights, rest) = images.pixels.as_chunks();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    checksum_of(images.len(), eights.iter().copied().chain([last]).chain(labels))
+}
+
+fn checksum_of(rows: usize, numbers: impl Iterator<Item = [u8; 8]>) -> Value {
     let mut hasher = crc32fast::Hasher::new();
-    let weights = rows.weights.iter().flatten();
-    for value in rows.x.iter().chain(&rows.context).chain(weights) {
-        hasher.update(&value.to_le_bytes());
-    }
-    json!({ "rows": rows.n, "crc32": hasher.finalize() })
+    numbers.for_each(|bytes| hasher.update(&bytes));
+    json!({ "rows": rows, "crc32": hasher.finalize() })
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use knothe::fit::{Observer, Progress};
+use knothe::image::bits_per_dim;
 
 use crate::failure::{Failure, say};
 
@@ -20,6 +21,8 @@ pub struct Bar {
     /// "member 2 of 4 · " in an ensemble.
     member: String,
     batch: usize,
+    /// The numbers of an image, whose likelihood is told in bits for each of them.
+    dim: Option<usize>,
     interrupted: Arc<AtomicBool>,
     terminal: bool,
     started: Option<(Instant, u64)>,
@@ -43,7 +46,12 @@ impl Bar {
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         let terminal = std::io::stderr().is_terminal();
-        Ok(Bar { bar, names, member: String::new(), batch, interrupted, terminal, started: None, drawn: Instant::now() })
+        Ok(Bar { bar, names, member: String::new(), batch, dim: None, interrupted, terminal, started: None, drawn: Instant::now() })
+    }
+
+    /// Tells bits per dimension of images of `dim` numbers, in the place of log-likelihoods.
+    pub fn of_images(self, dim: usize) -> Self {
+        Bar { dim: Some(dim), ..self }
     }
 
     /// Takes the bar away.
@@ -66,14 +74,18 @@ impl Observer for Bar {
         if now - self.drawn >= due {
             self.drawn = now;
             let rate = (p.step - first) as f64 / (now - start).as_secs_f64().max(1e-9);
-            let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |v| format!("{v:.3}"));
+            let (unit, rows) = if self.dim.is_some() { ("bits/dim", "images") } else { ("log-likelihood", "rows") };
+            let number = |value: Option<f64>| {
+                let own = |v: f64| self.dim.map_or(v, |dim| bits_per_dim(v, dim));
+                value.map_or_else(|| "–".into(), |v| format!("{:.3}", own(v)))
+            };
             let skipped = if p.skipped > 0 { format!(" · {} steps skipped (not finite)", p.skipped) } else { String::new() };
             let message = format!(
-                "{}epoch {} · {:.0} rows/s · log-likelihood {:.3} · validation {} (best {}){skipped}",
+                "{}epoch {} · {:.0} {rows}/s · {unit} {} · validation {} (best {}){skipped}",
                 self.member,
                 p.epoch,
                 rate * self.batch as f64,
-                p.train,
+                number(Some(p.train)),
                 number(p.validation),
                 number(p.best),
             );

@@ -64,7 +64,7 @@ pub fn finish(model: &TableModel, checks: &Checks, split: &Split, arguments: &Fi
 }
 
 /// How a fit went.
-fn course(report: &FitReport) -> String {
+pub fn course(report: &FitReport) -> String {
     let ended = if report.stopped == Stopped::Patience { ", stopped early" } else { "" };
     let best = report.best.map_or_else(String::new, |(_, epoch)| format!(", best epoch {epoch} of {}", report.history.len()));
     format!("{} steps in {:.1} s{best}{ended}", report.steps, report.seconds)

@@ -7,6 +7,7 @@ mod commands;
 mod ensembles;
 mod fits;
 mod help;
+mod images;
 mod plots;
 mod streams;
 mod support;

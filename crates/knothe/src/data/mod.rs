@@ -21,6 +21,8 @@ mod columnar;
 mod delimited;
 mod dependence;
 mod diagnose;
+#[cfg(feature = "images")]
+pub mod images;
 mod infer;
 mod kind;
 mod lattice;

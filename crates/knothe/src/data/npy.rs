@@ -1,7 +1,7 @@
-//! NumPy's NPY files: one- and two-dimensional arrays of plain numbers.
+//! NumPy's NPY files: arrays of plain numbers, a row at a time or whole.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::table::{Column, Source};
@@ -9,13 +9,103 @@ use crate::error::{Error, Result};
 
 /// How one number is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Item {
+pub(super) struct Item {
     kind: u8,
     size: usize,
     big_endian: bool,
 }
 
-/// A reader of the rows of an array. (Its own, since a header may claim any shape: everything is checked against the file's length.)
+impl Item {
+    /// Whether the numbers are integers or Booleans.
+    pub(super) fn is_integral(self) -> bool {
+        self.kind != b'f'
+    }
+}
+
+/// What the header of an array says. (A reader of our own, since a header may claim any shape: everything is checked against the file's length.)
+pub(super) struct Header {
+    pub(super) item: Item,
+    pub(super) fortran: bool,
+    pub(super) shape: Vec<u64>,
+    /// Where the numbers start.
+    data: u64,
+}
+
+impl Header {
+    /// Reads magic, version, length, and a Python dictionary with `descr`, `fortran_order` and `shape`, from the start of `length` bytes. `path` names them.
+    pub(super) fn read(path: &Path, bytes: &mut impl Read, length: u64) -> Result<Self> {
+        let io = |e| Error::io("read", path, e);
+        let mut start = Vec::new();
+        bytes.by_ref().take(10).read_to_end(&mut start).map_err(io)?;
+        if let [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, ..] = start[..] {
+            bytes.by_ref().take(2).read_to_end(&mut start).map_err(io)?;
+        }
+        let header_length = match start[..] {
+            [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b] => u64::from(u16::from_le_bytes([a, b])),
+            [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+            _ => return Err(Error::table(path, "expected an NPY file, found other bytes", "")),
+        };
+        let data = start.len() as u64 + header_length;
+        // A header of plain numbers takes 128 bytes; one far beyond that describes something else.
+        if data > length || header_length > 1 << 16 {
+            return Err(Error::table(path, "expected an NPY file, found one with a damaged header", ""));
+        }
+        let mut header = vec![0; header_length as usize];
+        bytes.read_exact(&mut header).map_err(io)?;
+        let header = String::from_utf8_lossy(&header).into_owned();
+        let damaged = |part: &str| Error::table(path, format!("expected an NPY file, found one whose {part} cannot be read"), "");
+
+        let descr = entry(&header, "descr").ok_or_else(|| damaged("type"))?;
+        let item = item(descr).ok_or_else(|| {
+            let found: String = descr.chars().take(24).collect();
+            Error::table(path, format!("expected 32- or 64-bit floats, integers or Booleans, found {}", found.trim()), "")
+        })?;
+        let fortran = entry(&header, "fortran_order").is_some_and(|v| v.starts_with("True"));
+        let shape = entry(&header, "shape").and_then(shape).ok_or_else(|| damaged("shape"))?;
+        let needed = shape.iter().try_fold(item.size as u64, |product, &n| product.checked_mul(n));
+        if needed.is_none_or(|needed| needed > length - data) {
+            let shape = shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ");
+            let problem = format!("expected {shape} values of {} bytes, found {} bytes", item.size, length - data);
+            return Err(Error::table(path, problem, "the file is cut short or damaged"));
+        }
+        Ok(Header { item, fortran, shape, data })
+    }
+}
+
+/// A whole array in memory, in the order of its shape.
+pub(super) struct Array {
+    pub(super) shape: Vec<usize>,
+    pub(super) item: Item,
+    bytes: Vec<u8>,
+}
+
+impl Array {
+    /// Reads an array of `length` bytes, header included.
+    pub(super) fn read(path: &Path, mut bytes: impl Read, length: u64) -> Result<Self> {
+        let Header { item, fortran, shape, .. } = Header::read(path, &mut bytes, length)?;
+        if fortran && shape.len() > 1 {
+            let problem = "expected an array whose last index runs fastest, found one in Fortran order";
+            return Err(Error::table(path, problem, "save numpy.ascontiguousarray of it"));
+        }
+        // The header was checked against a length that, of a compressed array, is itself a claim.
+        let needed = shape.iter().product::<u64>() * item.size as u64;
+        let mut all = Vec::new();
+        // One byte more than there should be: the end of an entry of an archive is where its checksum is looked at.
+        bytes.take(needed.saturating_add(1)).read_to_end(&mut all).map_err(|e| Error::io("read", path, e))?;
+        if (all.len() as u64) < needed {
+            let problem = format!("expected {needed} bytes of numbers, found {}", all.len());
+            return Err(Error::table(path, problem, "the file is cut short or damaged"));
+        }
+        all.truncate(needed as usize);
+        Ok(Array { shape: shape.into_iter().map(|n| n as usize).collect(), item, bytes: all })
+    }
+
+    pub(super) fn numbers(&self) -> impl Iterator<Item = f64> + '_ {
+        self.bytes.chunks_exact(self.item.size).map(|bytes| decode(self.item, bytes))
+    }
+}
+
+/// A reader of the rows of an array.
 pub(super) struct Npy {
     path: PathBuf,
     file: File,
@@ -29,35 +119,10 @@ pub(super) struct Npy {
 }
 
 impl Npy {
-    /// Reads the header: magic, version, length, and a Python dictionary with `descr`, `fortran_order` and `shape`.
+    /// Reads the header.
     pub(super) fn open(path: &Path, mut file: File, batch_rows: usize) -> Result<Self> {
-        let io = |e| Error::io("read", path, e);
-        let length = file.metadata().map_err(io)?.len();
-        let mut start = Vec::new();
-        file.by_ref().take(12).read_to_end(&mut start).map_err(io)?;
-        let (header_start, header_length) = match start[..] {
-            [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => (10, u64::from(u16::from_le_bytes([a, b]))),
-            [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, a, b, c, d] => (12, u64::from(u32::from_le_bytes([a, b, c, d]))),
-            _ => return Err(Error::table(path, "expected an NPY file, found other bytes", "")),
-        };
-        let data = header_start + header_length;
-        // A header of plain numbers takes 128 bytes; one far beyond that describes something else.
-        if data > length || header_length > 1 << 16 {
-            return Err(Error::table(path, "expected an NPY file, found one with a damaged header", ""));
-        }
-        let mut header = vec![0; header_length as usize];
-        file.seek(SeekFrom::Start(header_start)).map_err(io)?;
-        file.read_exact(&mut header).map_err(io)?;
-        let header = String::from_utf8_lossy(&header).into_owned();
-        let damaged = |part: &str| Error::table(path, format!("expected an NPY file, found one whose {part} cannot be read"), "");
-
-        let descr = entry(&header, "descr").ok_or_else(|| damaged("type"))?;
-        let item = item(descr).ok_or_else(|| {
-            let found: String = descr.chars().take(24).collect();
-            Error::table(path, format!("expected 32- or 64-bit floats, integers or Booleans, found {}", found.trim()), "")
-        })?;
-        let fortran = entry(&header, "fortran_order").is_some_and(|v| v.starts_with("True"));
-        let shape = entry(&header, "shape").and_then(shape).ok_or_else(|| damaged("shape"))?;
+        let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+        let Header { item, fortran, shape, data } = Header::read(path, &mut file, length)?;
         let (rows, dim) = match shape[..] {
             [rows] => (rows, 1),
             [rows, dim] => (rows, dim),
@@ -65,17 +130,12 @@ impl Npy {
                 return Err(Error::table(
                     path,
                     format!("expected one or two dimensions, found {}", shape.len()),
-                    "reshape to rows and columns",
+                    "reshape to rows and columns; images, of three or four, are for --model glow and real_nvp",
                 ));
             }
         };
         if dim == 0 {
             return Err(Error::table(path, "expected at least one column, found none", ""));
-        }
-        let needed = rows.checked_mul(dim).and_then(|n| n.checked_mul(item.size as u64));
-        if needed.is_none_or(|needed| needed > length - data) {
-            let problem = format!("expected {rows} × {dim} values of {} bytes, found {} bytes", item.size, length - data);
-            return Err(Error::table(path, problem, "the file is cut short or damaged"));
         }
         Ok(Npy { path: path.to_owned(), file, item, fortran, data, rows, dim, row: 0, batch_rows: batch_rows as u64 })
     }
@@ -97,7 +157,7 @@ impl Source for Npy {
             return Ok(None);
         }
         let dim = self.dim as usize;
-        let integral_dtype = self.item.kind != b'f';
+        let integral_dtype = self.item.is_integral();
         let values: Vec<Vec<f64>> = if self.fortran {
             (0..self.dim).map(|j| self.numbers(j * self.rows + self.row, taken)).collect::<Result<_>>()?
         } else {
@@ -150,4 +210,16 @@ fn decode(item: Item, bytes: &[u8]) -> f64 {
         (b'b', _) => f64::from(u8::from(bits != 0)),
         _ => bits as f64,
     }
+}
+
+/// Writes the header of an array in version 1.0 of the format.
+pub(super) fn write_header(out: &mut impl Write, descr: &str, shape: &[usize]) -> std::io::Result<()> {
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}{comma}), }}");
+    // Ten bytes, the header and a line feed fill a multiple of 64 bytes, as the format asks.
+    let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    out.write_all(b"\x93NUMPY\x01\x00")?;
+    out.write_all(&(length as u16).to_le_bytes())?;
+    writeln!(out, "{header:<width$}", width = length - 1)
 }

@@ -11,6 +11,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use super::npy::write_header;
 use super::table::{Column, check_names, ending};
 use crate::error::{Error, Result};
 use crate::file::write_atomically;
@@ -124,16 +125,11 @@ fn write_arrow(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
     writer.finish().map_err(io::Error::other)
 }
 
-/// Version 1.0 of the format: int64 where every column is whole and complete, float64 otherwise.
+/// int64 where every column is whole and complete, float64 otherwise.
 fn write_npy(out: &mut impl Write, columns: &[Column], rows: usize) -> io::Result<()> {
     let whole = columns.iter().all(|c| is_whole(c) && c.values.iter().all(|v| !v.is_nan()));
     let descr = if whole { "<i8" } else { "<f8" };
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {}), }}", columns.len());
-    // Ten bytes, the header and a line feed fill a multiple of 64 bytes, as the format asks.
-    let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
-    out.write_all(b"\x93NUMPY\x01\x00")?;
-    out.write_all(&(length as u16).to_le_bytes())?;
-    writeln!(out, "{header:<width$}", width = length - 1)?;
+    write_header(out, descr, &[rows, columns.len()])?;
     for i in 0..rows {
         for value in columns.iter().filter_map(|c| c.values.get(i)) {
             out.write_all(&if whole { (*value as i64).to_le_bytes() } else { value.to_le_bytes() })?;

@@ -32,6 +32,27 @@ pub enum ImageModel {
     RealNvp,
 }
 
+impl ImageModel {
+    /// Every model.
+    pub const ALL: [ImageModel; 2] = [ImageModel::Glow, ImageModel::RealNvp];
+
+    /// The name, as the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ImageModel::Glow => "glow",
+            ImageModel::RealNvp => "real_nvp",
+        }
+    }
+
+    /// What it is, in a line.
+    pub fn summary(self) -> &'static str {
+        match self {
+            ImageModel::Glow => "actnorm, invertible 1 × 1 convolutions and couplings of channels, multi-scale (Kingma & Dhariwal 2018)",
+            ImageModel::RealNvp => "couplings of checkerboards and of channels, multi-scale (Dinh et al. 2017)",
+        }
+    }
+}
+
 /// What mixes the channels of [`ImageModel::Glow`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -154,6 +175,18 @@ impl ImageArchitecture {
         let convolutions = self.windows.iter().map(|size| size * size).sum::<usize>();
         let size = [self.levels, self.steps, self.width, self.width].iter().fold(convolutions, |a, &b| a.saturating_mul(b));
         range("weights", size, 1, 1 << 32)
+    }
+
+    /// At least about how many parameters the model has, without building it: the networks of its couplings.
+    pub fn size(&self) -> usize {
+        let last = self.windows.len().saturating_sub(1);
+        let layer = |(k, window): (usize, &usize)| {
+            // The outer layers read and give one channel or more.
+            let sides = usize::from(k > 0) + usize::from(k < last);
+            (0..sides).fold(window.saturating_mul(*window), |size, _| size.saturating_mul(self.width))
+        };
+        let network = self.windows.iter().enumerate().map(layer).fold(0usize, usize::saturating_add);
+        network.saturating_mul(self.levels).saturating_mul(self.steps)
     }
 
     fn network(&self, width: usize) -> ConvolutionalConfig {

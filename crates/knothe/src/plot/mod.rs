@@ -20,11 +20,15 @@ mod canvas;
 mod colours;
 mod figures;
 mod grid;
+#[cfg(feature = "images")]
+mod mosaic;
 mod panel;
 mod picture;
 
 pub use axis::Axis;
 pub use figures::{beside, corner, curve, montage};
 pub use grid::Grid;
+#[cfg(feature = "images")]
+pub use mosaic::mosaic;
 pub use panel::ColourScale;
 pub use picture::Picture;

@@ -27,11 +27,11 @@ pub enum Weighting {
     Validation,
 }
 
-/// What a member of a [`TableModel`](super::TableModel) is, and how it was fitted.
+/// What a member of a [`TableModel`](super::TableModel), or a model of another architecture `A`, is, and how it was fitted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Member {
+pub struct Member<A = Architecture> {
     /// What its flow is made of.
-    pub architecture: Architecture,
+    pub architecture: A,
     /// The settings of its fit.
     pub config: FitConfig,
     /// What its fit did.

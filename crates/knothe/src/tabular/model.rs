@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Member, Weighting};
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     fit::EVALUATION_ROWS,
     mixture::Mixture,
     models::TabularFlow,
-    parameters,
+    parameters::{self, Parameters},
     placement::{Placement, Precision, values},
     random::{Purpose, stream},
 };
@@ -52,7 +53,7 @@ impl LogLikelihood {
 pub struct FitRecord {
     /// The version of Knothe.
     pub version: String,
-    /// The table's path, as it was given.
+    /// The path of the table or the images, as it was given.
     pub table: String,
     /// Rows fitted to, rows that chose the epoch, and rows held out of both.
     pub rows: (usize, usize, usize),
@@ -179,11 +180,20 @@ impl TableModel {
     }
 
     /// Reads a model file onto a device by name (`cpu`, `cuda`, `vulkan`).
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] where the file is damaged, or holds something else, such as a model of images.
     pub fn load(path: &Path, device: &str) -> Result<Self> {
-        let (mut content, tensors) = file::read(path)?;
+        let (content, tensors) = file::read(path)?;
+        Self::parse(path, content, tensors, device)
+    }
+
+    /// What a file holds is a model of a table, or an error that names the file.
+    pub(crate) fn parse(path: &Path, mut content: Value, tensors: Parameters, device: &str) -> Result<Self> {
         let wrong = |reason: String| Error::model_file(path, reason, "");
         if content["kind"] != "table" {
-            return Err(wrong(format!("expected a model of a table, found kind {}", content["kind"])));
+            let hint = if content["kind"] == "images" { "sample, evaluate and inspect take models of images" } else { "" };
+            return Err(Error::model_file(path, format!("expected a model of a table, found kind {}", content["kind"]), hint));
         }
         let mut take = |key: &str| content[key].take();
         let part = |key: &str, e: serde_json::Error| wrong(format!("its {key} cannot be read: {e}"));
@@ -214,14 +224,21 @@ impl TableModel {
 /// log q(x | context) of each row in the units of the file, for a density q of the standardised columns of a schema.
 pub(super) fn log_prob(schema: &Schema, q: &impl Density, place: &Placement, rows: &Rows, scoring: Scoring) -> Result<Vec<f64>> {
     let bound = Preprocess::new(schema).exactness() == Exactness::LowerBound;
-    let samples = if bound { scoring.samples.max(1) } else { 1 };
-    let mut total: Vec<f64> = Vec::new();
-    for k in 0..samples as u64 {
-        let seed = scoring.seed.wrapping_add(k);
+    scoring_over(Scoring { samples: if bound { scoring.samples } else { 1 }, ..scoring }, |seed| {
         let (x, ladj, context) = schema.to_model(rows, seed);
         let parts = [(x.as_slice(), schema.dim()), (context.as_slice(), schema.context_dim())];
         let mut one = in_batches(parts, rows.n, place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed })?)))?;
         one.iter_mut().zip(&ladj).for_each(|(l, ladj)| *l += ladj);
+        Ok(one)
+    })
+}
+
+/// log (1/K) Σ_k q(x + u_k) of each row, from `log_prob` with the noise of a seed.
+pub(crate) fn scoring_over(scoring: Scoring, log_prob: impl Fn(u64) -> Result<Vec<f64>>) -> Result<Vec<f64>> {
+    let samples = scoring.samples.max(1);
+    let mut total: Vec<f64> = Vec::new();
+    for k in 0..samples as u64 {
+        let one = log_prob(scoring.seed.wrapping_add(k))?;
         match k {
             0 => total = one,
             _ => total.iter_mut().zip(&one).for_each(|(t, l)| *t = log_add(*t, *l)),

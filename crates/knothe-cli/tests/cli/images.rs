@@ -1,0 +1,170 @@
+//! Images, from files to a model to pictures.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use knothe::{data::images::ImageSet, image::ImageShape};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{command, fitted, knothe, succeeds};
+
+const FIT: &str = "--levels 1 --steps-per-level 1 --width 4 --epochs 2 --batch 32 --threads 1";
+
+/// Images of 4 × 4 pixels of 16 levels: of class 0 a bright upper half, of class 1 a bright lower one.
+fn set(n: usize) -> ImageSet {
+    let shape = ImageShape { channels: 1, height: 4, width: 4 };
+    let level = |k: usize| {
+        let (class, upper) = (k / 16 % 2, k % 16 < 8);
+        let noise = ((k * 2_654_435_761) >> 7) % 5;
+        if (class == 0) == upper { 11 + noise as u8 } else { noise as u8 }
+    };
+    let labels = Some((0..n).map(|i| i as i64 % 2).collect());
+    ImageSet { path: PathBuf::new(), shape, depth: 4, white: 15, pixels: (0..16 * n).map(level).collect(), labels }
+}
+
+/// A folder with `set.npz` and `images.safetensors`, fitted to its classes; made once.
+fn images() -> &'static Path {
+    static FOLDER: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        set(100).write(&folder.path().join("set.npz")).unwrap();
+        succeeds(folder.path(), &format!("fit set.npz --labels labels {FIT} --out images.safetensors"));
+        let path = folder.path().to_owned();
+        (folder, path)
+    });
+    &FOLDER.1
+}
+
+#[test]
+fn a_fit_tells_bits_and_the_same_seed_gives_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    set(100).write(&folder.path().join("set.npz")).unwrap();
+    let json = succeeds(folder.path(), &format!("fit set.npz --model real_nvp --bits 3 {FIT} --out a.safetensors --json"));
+    let found: Value = serde_json::from_str(&json).unwrap();
+    let bits = found["bits_per_dim"]["mean"].as_f64().unwrap();
+    assert!(bits > 0.0 && bits < 10.0 && found["exactness"] == "lower_bound" && found["bits"] == 3 && found["depth"] == 4, "{json}");
+    assert!(!folder.path().join("a.safetensors.checkpoint").exists());
+    let again = knothe(folder.path(), &format!("fit set.npz --model real_nvp --bits 3 {FIT} --out b.safetensors"));
+    assert!(again.stderr.contains("bits/dim") && again.stderr.contains("3 of 4 bits"), "{}", again.stderr);
+    let [a, b] = ["a", "b"].map(|name| succeeds(folder.path(), &format!("evaluate {name}.safetensors set.npz")));
+    assert_eq!(a, b);
+}
+
+#[test]
+fn samples_are_pictures_or_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = images().join("images.safetensors").display().to_string();
+    for name in ["grid.png", "all.npz", "ones.npy"] {
+        let given = if name == "ones.npy" { "--given class=1" } else { "" };
+        assert_eq!(succeeds(folder.path(), &format!("sample {model} -n 6 --temperature 0.7 {given} --out {name}")), "");
+    }
+    let png = std::fs::read(folder.path().join("grid.png")).unwrap();
+    // Two classes in turn are two columns of 32 pixels, with 2 between and around.
+    assert_eq!(png[16..24], [[0, 0, 0, 70], [0, 0, 0, 104]].concat());
+    let all = ImageSet::read(&folder.path().join("all.npz"), None).unwrap().with_labels("labels").unwrap();
+    assert_eq!((all.len(), all.labels.unwrap()), (6, vec![0, 1, 0, 1, 0, 1]));
+    assert_eq!(ImageSet::read(&folder.path().join("ones.npy"), None).unwrap().len(), 6);
+    assert!(all.pixels.iter().all(|&v| v < 16));
+}
+
+#[test]
+fn evaluations_are_bounds_and_inspect_says_what_the_file_is() {
+    let text = succeeds(images(), "evaluate images.safetensors set.npz --labels labels");
+    assert!(text.contains("bits/dim") && text.contains("±") && text.contains("lower bound"), "{text}");
+    let json = |arguments: &str| serde_json::from_str::<Value>(&succeeds(images(), arguments)).unwrap();
+    let one = json("evaluate images.safetensors set.npz --labels labels --json");
+    let many = json("evaluate images.safetensors set.npz --labels labels --samples 20 --json");
+    assert!(many["bits_per_dim"]["mean"].as_f64() < one["bits_per_dim"]["mean"].as_f64());
+    assert_eq!(json("inspect images.safetensors --json")["kind"], "images");
+    let text = succeeds(images(), "inspect images.safetensors");
+    assert!(text.contains("glow, of images") && text.contains("1 × 4 × 4") && text.contains("classes      0, 1"), "{text}");
+}
+
+#[test]
+fn a_folder_of_pictures_can_be_fitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    let image = set(1);
+    for k in 0..12u8 {
+        let grey = |v: &u8| [v * 16 + k; 3];
+        let picture = knothe::plot::Picture { width: 4, height: 4, pixels: image.pixels.iter().map(grey).collect() };
+        picture.write(&pictures.join(format!("{k:02}.png"))).unwrap();
+    }
+    let run = knothe(folder.path(), &format!("fit pictures {FIT} --out model.safetensors"));
+    assert!(
+        run.code == 0 && run.stderr.contains("8 images of 3 × 4 × 4") | run.stderr.contains("10 images of 3 × 4 × 4"),
+        "{}",
+        run.stderr
+    );
+    assert!(succeeds(folder.path(), "evaluate model.safetensors pictures").contains("12 images of 48 numbers"));
+    std::fs::write(pictures.join("13.png"), "no picture").unwrap();
+    let run = knothe(folder.path(), "evaluate model.safetensors pictures");
+    assert!(run.code == 1 && run.error().contains("13.png: expected a whole PNG or JPEG picture"), "{}", run.stderr);
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let run = knothe(folder.path(), "fit empty --out other.safetensors");
+    assert!(run.code == 1 && run.error().contains("empty: expected pictures"), "{}", run.stderr);
+    assert!(!folder.path().join("other.safetensors").exists());
+}
+
+#[test]
+fn what_does_not_go_together_is_an_error() {
+    let table = fitted().join("model.safetensors").display().to_string();
+    let cases: [(&str, i32, &str); 18] = [
+        ("fit set.npz --model maf --out x", 2, "expected glow or real_nvp for images, found maf"),
+        ("fit set.npz --model glow,real_nvp --out x", 2, "expected one model for images"),
+        ("fit set.npz --hidden 8 --out x", 2, "--hidden: expected a table, found images"),
+        ("fit set.npz --key other --out x", 1, "expected an array 'other', found 'images' and 'labels'"),
+        ("fit set.npz --labels images --out x", 1, "expected labels that are integers"),
+        ("fit set.npz --bits 9 --out x", 2, "9"),
+        ("fit set.npz --levels 9 --out x", 2, "an even height and width"),
+        ("fit set.npz --resume --out x", 1, "no checkpoint to resume from"),
+        ("fit none.npz --out x", 1, "none.npz"),
+        ("evaluate images.safetensors set.npz", 1, "expected a label for each image, found none"),
+        ("evaluate images.safetensors set.npz --given class=1", 2, "--given: expected a model of a table"),
+        ("evaluate TABLE set.npz --key images", 2, "--key: expected a model of images, found one of a table"),
+        ("score images.safetensors set.npz", 1, "expected a model of a table, found kind \"images\""),
+        ("sample images.safetensors -n 4", 2, "expected a name that ends in .png, .npy or .npz"),
+        ("sample images.safetensors -n 4 --out x.csv", 2, "expected a name that ends in .png, .npy or .npz"),
+        ("sample images.safetensors -n 4 --out x.png --given class=5", 2, "class: expected one of 0, 1, found 5"),
+        ("sample images.safetensors -n 4 --out x.png --temperature -1", 2, "expected a number of at least 0"),
+        ("sample TABLE -n 4 --temperature 1", 2, "--temperature: expected a model of images"),
+    ];
+    for (arguments, code, expected) in cases {
+        let run = knothe(images(), &arguments.replace("TABLE", &table));
+        assert!(run.code == code && run.stderr.contains(expected), "{arguments}: {} {}", run.code, run.stderr);
+        assert!(run.stdout.is_empty(), "{arguments}: {}", run.stdout);
+    }
+    let left = std::fs::read_dir(images()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut left: Vec<String> = left.collect();
+    left.sort();
+    assert_eq!(left, ["images.safetensors", "set.npz"]);
+    let table = knothe(fitted(), "fit table.csv --model glow --out x");
+    assert!(table.code == 2 && table.error().contains("--model glow: expected images, found table.csv"), "{}", table.stderr);
+    let table = knothe(fitted(), "fit table.csv --bits 3 --out x");
+    assert!(table.code == 2 && table.error().contains("--bits: expected images"), "{}", table.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_fit_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    set(100).write(&folder.path().join("set.npz")).unwrap();
+    let fit = |out: &str| format!("fit set.npz --levels 1 --steps-per-level 1 --width 4 --epochs 60 --threads 1 --out {out}");
+    succeeds(folder.path(), &fit("whole.safetensors"));
+    let arguments = fit("part.safetensors");
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    // Killed in the middle: what is left is the checkpoint after the first epoch, or a later one.
+    let program = command(folder.path()).get_program().to_owned();
+    let mut child = std::process::Command::new(program).current_dir(folder.path()).args(&arguments).spawn().unwrap();
+    while !folder.path().join("part.safetensors.checkpoint").exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    if folder.path().join("part.safetensors.checkpoint").exists() {
+        succeeds(folder.path(), &format!("{} --resume", fit("part.safetensors")));
+    }
+    let [whole, part] = ["whole", "part"].map(|name| succeeds(folder.path(), &format!("evaluate {name}.safetensors set.npz --json")));
+    assert_eq!(whole, part);
+}

@@ -1,0 +1,155 @@
+//! Images as arrays: NPY, and NPZ, a ZIP archive of NPY files.
+
+use std::fs::File;
+use std::io::{BufReader, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+use super::{IMAGES_KEY, ImageSet, LABELS_KEY};
+use crate::{
+    data::{
+        npy::{Array, Header, write_header},
+        quoted,
+    },
+    error::{Error, Result},
+    file::write_atomically,
+    image::ImageShape,
+};
+
+/// The shape of a .npy file, from its header alone.
+pub fn array_shape(path: &Path) -> Result<Vec<u64>> {
+    let (mut file, length) = open(path)?;
+    Ok(Header::read(path, &mut file, length)?.shape)
+}
+
+pub(super) fn images(path: &Path, key: &str) -> Result<ImageSet> {
+    let array = array(path, key)?;
+    let wrong = |problem: String, hint: &str| Error::table(path, problem, hint);
+    let (n, shape, last) = match array.shape[..] {
+        [n, height, width] => (n, ImageShape { channels: 1, height, width }, false),
+        [n, height, width, channels @ (1 | 3 | 4)] if !matches!(height, 1 | 3 | 4) => (n, ImageShape { channels, height, width }, true),
+        [n, channels, height, width] => (n, ImageShape { channels, height, width }, false),
+        _ => {
+            let problem = format!("expected images of three or four dimensions, found an array of {}", array.shape.len());
+            return Err(wrong(problem, "the shapes are [n, height, width], [n, channels, height, width] and [n, height, width, channels]"));
+        }
+    };
+    if !array.item.is_integral() {
+        return Err(wrong(
+            "expected integers from 0 to 255, found floats".into(),
+            "multiply by what makes them whole, and save them as uint8",
+        ));
+    }
+    if n == 0 || shape.dim() == 0 {
+        let found = array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+        return Err(wrong(format!("expected one image or more, and none of them empty, found {found}"), ""));
+    }
+    if let Some(found) = array.numbers().find(|v| !(0.0..=255.0).contains(v)) {
+        return Err(wrong(
+            format!("expected integers from 0 to 255, found {found}"),
+            "divide by what takes them there, and save them as uint8",
+        ));
+    }
+    let mut pixels: Vec<u8> = array.numbers().map(|v| v as u8).collect();
+    if last {
+        pixels = pixels.chunks_exact(shape.dim()).flat_map(|image| channels_first(image, shape.channels)).collect();
+    }
+    let white = pixels.iter().copied().max().unwrap_or(0).max(1);
+    Ok(ImageSet { path: path.to_owned(), shape, depth: white.ilog2() as usize + 1, white, pixels, labels: None })
+}
+
+/// An image of `[height, width, channels]` as one of `[channels, height, width]`.
+pub(super) fn channels_first(image: &[u8], channels: usize) -> Vec<u8> {
+    (0..channels).flat_map(|c| image.iter().skip(c).step_by(channels)).copied().collect()
+}
+
+/// Labels, and the file that they are from.
+pub(super) fn labels(images: &Path, name: &str) -> Result<(PathBuf, Vec<i64>)> {
+    let own = Path::new(name);
+    let path = if ending(own) == "npy" { own } else { images };
+    if path == images && ending(images) != "npz" {
+        let problem = format!("expected labels in a .npy file, or as an array of a .npz file, found '{name}'");
+        return Err(Error::table(images, problem, ""));
+    }
+    let array = array(path, name)?;
+    let wrong = |found: String| Error::table(path, format!("expected labels that are integers, in one dimension, found {found}"), "");
+    if array.shape.len() != 1 {
+        return Err(wrong(format!("an array of {} dimensions", array.shape.len())));
+    }
+    if !array.item.is_integral() {
+        return Err(wrong("floats".into()));
+    }
+    Ok((path.to_owned(), array.numbers().map(|v| v as i64).collect()))
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
+    let io = |e| Error::io("read", path, e);
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    Ok((BufReader::new(file), length))
+}
+
+/// The array of a .npy file, or the one of that name in a .npz file.
+fn array(path: &Path, key: &str) -> Result<Array> {
+    let (file, length) = open(path)?;
+    match ending(path).as_str() {
+        "npy" => Array::read(path, file, length),
+        "npz" => {
+            let damaged = |e| Error::table(path, format!("expected an NPZ file, found one that cannot be read: {e}"), "");
+            let mut archive = ZipArchive::new(file).map_err(damaged)?;
+            let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned())).collect();
+            if !names.iter().any(|name| name == key) {
+                let found = if names.is_empty() { "none".into() } else { quoted(&names) };
+                let problem = format!("expected an array '{key}', found {found}");
+                return Err(Error::table(path, problem, "--key names the array of the images, --labels that of the labels"));
+            }
+            let entry = archive.by_name(&format!("{key}.npy")).map_err(damaged)?;
+            let length = entry.size();
+            let inside = path.join(key);
+            Array::read(&inside, entry, length)
+        }
+        other => {
+            let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
+            let problem = format!("expected a folder of pictures, or a name that ends in .npy or .npz, found {found}");
+            Err(Error::table(path, problem, ""))
+        }
+    }
+}
+
+pub(super) fn write(path: &Path, set: &ImageSet) -> Result<()> {
+    let ImageShape { channels, height, width } = set.shape;
+    let shape = if channels == 1 { vec![set.len(), height, width] } else { vec![set.len(), channels, height, width] };
+    let array = |out: &mut dyn Write| {
+        let mut out = out;
+        write_header(&mut out, "|u1", &shape)?;
+        out.write_all(&set.pixels)
+    };
+    match ending(path).as_str() {
+        "npy" => write_atomically(path, |out| array(out)),
+        "npz" => write_atomically(path, |out| archive(out, set, array)),
+        other => {
+            let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
+            Err(Error::invalid("a file of images", "a name that ends in .npy or .npz", found))
+        }
+    }
+}
+
+fn archive(out: &mut (impl Write + Seek), set: &ImageSet, images: impl Fn(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut archive = ZipWriter::new(out);
+    // The time of a file is left at its default, so that the same images are the same bytes.
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    archive.start_file(format!("{IMAGES_KEY}.npy"), options)?;
+    images(&mut archive)?;
+    if let Some(labels) = &set.labels {
+        archive.start_file(format!("{LABELS_KEY}.npy"), options)?;
+        write_header(&mut archive, "<i8", &[labels.len()])?;
+        labels.iter().try_for_each(|label| archive.write_all(&label.to_le_bytes()))?;
+    }
+    archive.finish()?;
+    Ok(())
+}

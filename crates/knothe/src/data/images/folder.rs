@@ -1,0 +1,69 @@
+//! A folder of pictures.
+
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageReader};
+use rayon::prelude::*;
+
+use super::{ImageSet, arrays::channels_first};
+use crate::{
+    error::{Error, Result},
+    image::ImageShape,
+};
+
+const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
+
+/// A picture in 8 bits.
+struct Picture {
+    height: usize,
+    width: usize,
+    channels: usize,
+    /// Pixel after pixel.
+    bytes: Vec<u8>,
+}
+
+pub(super) fn read(folder: &Path) -> Result<ImageSet> {
+    let io = |e| Error::io("read", folder, e);
+    let entries = std::fs::read_dir(folder).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
+    let is_picture = |path: &PathBuf| path.extension().is_some_and(|e| ENDINGS.contains(&e.to_string_lossy().to_lowercase().as_str()));
+    let mut paths: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).filter(is_picture).collect();
+    paths.sort();
+    if paths.is_empty() {
+        let problem = format!("expected pictures, files that end in .png, .jpg or .jpeg, found none among {} entries", entries.len());
+        return Err(Error::table(folder, problem, "folders in the folder are not looked into"));
+    }
+    let pictures = paths.par_iter().map(|path| picture(path)).collect::<Result<Vec<_>>>()?;
+    let channels = pictures.iter().map(|p| p.channels).max().unwrap_or(1);
+    let shape = ImageShape { channels, height: pictures[0].height, width: pictures[0].width };
+    let mut pixels = Vec::with_capacity(pictures.len() * shape.dim());
+    for (path, picture) in paths.iter().zip(&pictures) {
+        let Picture { height, width, .. } = *picture;
+        if (height, width) != (shape.height, shape.width) {
+            let first = format!("{} × {} pixels (height × width), as in {}", shape.height, shape.width, paths[0].display());
+            return Err(Error::table(path, format!("expected {first}, found {height} × {width}"), "bring all pictures to one size"));
+        }
+        match picture.channels == channels {
+            true => pixels.extend(channels_first(&picture.bytes, channels)),
+            // Grey among colours.
+            false => (0..channels).for_each(|_| pixels.extend(&picture.bytes)),
+        }
+    }
+    Ok(ImageSet { path: folder.to_owned(), shape, depth: 8, white: u8::MAX, pixels, labels: None })
+}
+
+/// The kind of a picture is told by its first bytes, whatever its name ends in.
+fn picture(path: &Path) -> Result<Picture> {
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|e| Error::io("read", path, e))?;
+    let picture = reader.decode().map_err(|e| {
+        let problem = format!("expected a whole PNG or JPEG picture, found one that cannot be read: {e}");
+        Error::table(path, problem, "remove it from the folder, or save it again")
+    })?;
+    Ok(in_eight_bits(&picture))
+}
+
+fn in_eight_bits(picture: &DynamicImage) -> Picture {
+    let (height, width) = (picture.height() as usize, picture.width() as usize);
+    let (channels, bytes) =
+        if picture.color().has_color() { (3, picture.to_rgb8().into_raw()) } else { (1, picture.to_luma8().into_raw()) };
+    Picture { height, width, channels, bytes }
+}

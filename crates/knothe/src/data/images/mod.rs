@@ -1,0 +1,113 @@
+//! Sets of images: NPY and NPZ arrays of integers, and folders of PNG and JPEG pictures.
+
+mod arrays;
+mod folder;
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    error::{Error, Result},
+    image::ImageShape,
+};
+
+pub use arrays::array_shape;
+
+/// The array of a .npz file that holds the images, unless another is named.
+pub const IMAGES_KEY: &str = "images";
+/// The array of a .npz file that holds their labels, as [`ImageSet::write`] names it.
+pub const LABELS_KEY: &str = "labels";
+
+/// Images of one shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageSet {
+    /// The file or folder; empty for images that come from elsewhere.
+    pub path: PathBuf,
+    /// The shape of each.
+    pub shape: ImageShape,
+    /// Bits that hold the largest number: 8 for pictures, what the numbers themselves need for an array.
+    pub depth: usize,
+    /// The number of white: 255 for pictures, the largest number of an array.
+    pub white: u8,
+    /// The numbers, image after image, each in the order of [`crate::image`].
+    pub pixels: Vec<u8>,
+    /// The class of each image, where it has one.
+    pub labels: Option<Vec<i64>>,
+}
+
+impl ImageSet {
+    /// Reads
+    ///
+    /// - a folder: every file in it, not below it, that ends in .png, .jpg or .jpeg, in the order of their names. 16 bits become 8, palettes
+    ///   become colours, transparency is left out, and grey becomes colour where another picture of the folder has colours;
+    /// - a .npy file, or the array `key` ([`IMAGES_KEY`] by default) of a .npz file: integers from 0 to 255 of `[n, height, width]`,
+    ///   `[n, channels, height, width]`, or `[n, height, width, channels]` where the last is 1, 3 or 4 and the second is not.
+    ///
+    /// # Errors
+    /// [`Error::Table`], which names the file, what was expected and what was found.
+    pub fn read(path: &Path, key: Option<&str>) -> Result<Self> {
+        if path.is_dir() {
+            return folder::read(path);
+        }
+        arrays::images(path, key.unwrap_or(IMAGES_KEY))
+    }
+
+    /// Sets the labels: the .npy file of that name, or else the array of that name in the .npz file of the images.
+    ///
+    /// # Errors
+    /// [`Error::Table`] where there is none, or it does not hold an integer for each image.
+    pub fn with_labels(mut self, name: &str) -> Result<Self> {
+        let (from, labels) = arrays::labels(&self.path, name)?;
+        if labels.len() != self.len() {
+            return Err(Error::table(&from, format!("expected {} labels, one an image, found {}", self.len(), labels.len()), ""));
+        }
+        self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// Writes the images as an array of unsigned bytes `[n, channels, height, width]` (`[n, height, width]` of one channel): alone in a .npy file,
+    /// or with the labels, of 64-bit integers, in a .npz file, which [`ImageSet::read`] and [`ImageSet::with_labels`] read.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        arrays::write(path, self)
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.pixels.len() / self.shape.dim().max(1)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The images at these positions.
+    pub fn pick(&self, positions: &[usize]) -> Self {
+        let dim = self.shape.dim();
+        let pixels = positions.iter().flat_map(|&i| &self.pixels[i * dim..(i + 1) * dim]).copied().collect();
+        let labels = self.labels.as_ref().map(|labels| positions.iter().map(|&i| labels[i]).collect());
+        ImageSet { path: self.path.clone(), pixels, labels, ..*self }
+    }
+
+    /// The labels that occur, in order.
+    pub fn classes(&self) -> Vec<i64> {
+        let mut classes = self.labels.clone().unwrap_or_default();
+        classes.sort_unstable();
+        classes.dedup();
+        classes
+    }
+}
+
+/// Whether a path is one of images and not of a table: a folder, a .npz file, or a .npy file of three or four dimensions.
+pub fn is_image_set(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        _ if path.is_dir() => true,
+        "npz" => true,
+        "npy" => array_shape(path).is_ok_and(|shape| matches!(shape.len(), 3 | 4)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
