@@ -10,7 +10,7 @@ use super::{Activation, Linear, OUTPUT_GAIN, check_context, read};
 use crate::{
     bijection::check_input,
     error::Result,
-    kernels::{Conditioned, Kernel, Network, Stairs},
+    kernels::{Conditioned, Kernel, Network, Stairs, Step},
     placement::Placement,
 };
 
@@ -75,15 +75,8 @@ impl Dense {
         Ok(h.reshape([rows, self.config.parameters, self.config.outputs]))
     }
 
-    /// y = T(x; θ) of a map on the columns `mapped`, given the columns `reads`, and Σ log T′, in one operation; none where there
-    /// is no kernel for it.
-    pub(crate) fn fused(
-        &self,
-        shape: &Arc<Conditioned>,
-        kernel: &Kernel,
-        x: &Tensor<2>,
-        context: Option<&Tensor<2>>,
-    ) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
+    /// A map of this conditioner for fused operations.
+    pub(crate) fn step(&self, shape: &Arc<Conditioned>, kernel: Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Step> {
         let context = check_context(context, x.dims()[0], self.config.context_dim, self.dtype())?;
         let mut parameters: Vec<_> = self.layers.iter().map(|l| (l.weight(), l.bias())).collect();
         let added = context.map(|c| {
@@ -91,10 +84,10 @@ impl Dense {
             parameters[0].0 = whole.clone().narrow(0, 0, self.config.inputs);
             c.clone().matmul(whole.narrow(0, self.config.inputs, self.config.context_dim))
         });
-        Ok(shape.apply(kernel, x, added, parameters))
+        Ok(Step { shape: shape.clone(), kernel, solve: false, added, parameters })
     }
 
-    /// What [`Dense::fused`] needs to know; none without hidden layers.
+    /// What [`Dense::step`] needs to know; none without hidden layers.
     pub(crate) fn shape(&self, reads: &[usize], mapped: &[usize]) -> Option<Arc<Conditioned>> {
         let (count, outputs) = (self.config.parameters, self.config.outputs);
         let places = (0..outputs).flat_map(|k| (0..count).map(move |p| p * outputs + k)).collect();
@@ -105,6 +98,6 @@ impl Dense {
         let last = *self.config.hidden.last()?;
         layers.push(Stairs::new(vec![last; count * outputs], (0..last).collect(), places));
         let network = Network { layers, activation: self.config.activation, residual: false };
-        Some(Arc::new(Conditioned { network, reads: reads.to_vec(), mapped: mapped.to_vec() }))
+        Some(Arc::new(Conditioned { network, reads: reads.to_vec(), mapped: mapped.to_vec(), degrees: Vec::new() }))
     }
 }

@@ -23,6 +23,8 @@ mod solve;
 mod sos;
 mod spline;
 mod stairs;
+mod steps;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -36,6 +38,7 @@ pub(crate) use network::Network;
 pub(crate) use real::Real;
 pub(crate) use sos::SquaredPolynomials;
 pub(crate) use stairs::Stairs;
+pub(crate) use steps::{Step, run, run_of};
 #[cfg(test)]
 pub(crate) use tests::agree;
 pub use tile::Kernel;

@@ -4,24 +4,20 @@
 //! [`crate::conditioner::Made::solve`], which is the composed form). Degrees are taken in blocks: what a block reads of the degrees
 //! before it is one product a layer.
 
-use burn::tensor::{DType, Tensor};
-use rayon::prelude::*;
-
 use super::{
     Kernel, Real,
-    conditioned::{Conditioned, by_columns, filled, set_columns},
-    fused::{Input, Output, Plain, has_kernels, numbers, plain},
+    conditioned::Conditioned,
     gemm::{Shape, multiply},
     network::{activate, add, read},
+    table::gather,
 };
 
 /// Degrees a block: at the usual 8 to 16 units a degree, a block is about 100 wide.
 const BLOCK: usize = 8;
-/// Rows a tile.
-const TILE: usize = 128;
 
 /// A layer with inputs and nodes sorted by degree.
-struct Stage<T> {
+#[derive(Clone, Debug)]
+pub(super) struct Stage<T> {
     /// `[inputs, nodes]`.
     weight: Vec<T>,
     bias: Vec<T>,
@@ -35,82 +31,37 @@ fn below(degrees: &[usize], degree: usize) -> usize {
     degrees.partition_point(|&d| d < degree)
 }
 
+/// The layers of a masked network, from the weight and the bias of each.
+pub(super) fn stages<T: Real>(shape: &Conditioned, parameters: &[&[T]]) -> Vec<Stage<T>> {
+    let dim = shape.mapped.len();
+    let count = shape.network.layers.last().map_or(0, |l| l.outputs() / dim);
+    let outputs = (0..dim).flat_map(|rank| std::iter::repeat_n(rank, count)).collect();
+    let mut inputs: Vec<usize> = (1..=dim).collect();
+    let layers = shape.network.layers.iter().zip(parameters.chunks(2)).zip(shape.degrees.iter().chain([&outputs]));
+    layers
+        .map(|((layer, pair), degrees)| Stage {
+            weight: layer.sorted(pair[0]),
+            bias: layer.pack_bias(pair[1]),
+            degrees: degrees.clone(),
+            inputs: std::mem::replace(&mut inputs, degrees.clone()),
+        })
+        .collect()
+}
+
 impl Conditioned {
-    /// z with z_j = T(x_j; θ_j(z_<j)), `[rows, dim]`, and Σ log T′, `[rows]`, for T of a kernel; none where there is none, or where a
-    /// gradient is asked for. `degrees` are those of the hidden layers.
-    pub fn solve(
-        &self,
-        kernel: &Kernel,
-        degrees: &[Vec<usize>],
-        x: &Tensor<2>,
-        added: Option<Tensor<2>>,
-        parameters: Vec<(Tensor<2>, Tensor<1>)>,
-    ) -> Option<(Tensor<2>, Tensor<1>)> {
-        let tracked = x.is_autodiff() || parameters.iter().any(|(w, _)| w.is_autodiff()) || added.as_ref().is_some_and(|a| a.is_autodiff());
-        if tracked || !has_kernels(x) {
-            return None;
-        }
-        let primitive = |input: Input| input.plain().map(|t| t.to_contiguous());
-        let x = primitive(Input::Table(x.clone()))?;
-        let added = match added {
-            Some(added) => Some(primitive(Input::Table(added))?),
-            None => None,
-        };
-        let parameters: Option<Vec<_>> =
-            parameters.into_iter().map(|(w, b)| Some([primitive(Input::Table(w))?, primitive(Input::Row(b))?])).collect();
-        let parameters = parameters?;
-        let [z, ladj] = if x.dtype() == DType::F64 {
-            self.solve_all::<f64>(kernel, degrees, &x, added.as_ref(), &parameters)
-        } else {
-            self.solve_all::<f32>(kernel, degrees, &x, added.as_ref(), &parameters)
-        };
-        Some((Output::Plain(z).tensor(), Output::Plain(ladj).tensor()))
+    /// Puts z with z_j = T(x_j; θ_j(z_<j)) in the place of x, `[dim, n]`, and adds Σ log T′ to `ladj`.
+    pub(super) fn solve<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], table: &mut [T], ladj: &mut [T], added: Option<&[T]>) {
+        let n = ladj.len();
+        let z = self.solve_ranks(kernel, stages, &gather(table, &self.mapped, n), ladj, added);
+        self.mapped.iter().zip(z.chunks(n)).for_each(|(&column, z)| table[column * n..][..n].copy_from_slice(z));
     }
 
-    fn solve_all<T: Real>(
-        &self,
-        kernel: &Kernel,
-        degrees: &[Vec<usize>],
-        x: &Plain,
-        added: Option<&Plain>,
-        parameters: &[[Plain; 2]],
-    ) -> [Plain; 2] {
-        let (rows, dim) = (x.layout().shape()[0], x.layout().shape()[1]);
-        let stages = self.stages::<T>(degrees, parameters);
-        let first = stages[0].degrees.len();
-        let units: Vec<usize> = (0..first).collect();
-        let (mut z, mut ladj) = (numbers::<T>(x).to_vec(), vec![T::of(0.0); rows]);
-        let added = added.map(numbers::<T>);
-        z.par_chunks_mut(TILE * dim).zip(ladj.par_chunks_mut(TILE)).enumerate().for_each(|(t, (z, ladj))| {
-            let added = added.map(|a| by_columns(&a[t * TILE * first..][..ladj.len() * first], first, &units));
-            let (values, sum) = self.solve_tile(kernel, &stages, &by_columns(z, dim, &self.mapped), added.as_deref(), filled(ladj.len()));
-            ladj.copy_from_slice(&sum[..ladj.len()]);
-            set_columns(z, dim, &self.mapped, &values);
-        });
-        [plain(z, &[rows, dim]), plain(ladj, &[rows])]
-    }
-
-    fn stages<T: Real>(&self, degrees: &[Vec<usize>], parameters: &[[Plain; 2]]) -> Vec<Stage<T>> {
-        let dim = self.mapped.len();
-        let count = self.network.layers.last().map_or(0, |l| l.outputs() / dim);
-        let outputs = (0..dim).flat_map(|rank| std::iter::repeat_n(rank, count)).collect();
-        let mut inputs: Vec<usize> = (1..=dim).collect();
-        let layers = self.network.layers.iter().zip(parameters).zip(degrees.iter().chain([&outputs]));
-        layers
-            .map(|((layer, [weight, bias]), degrees)| Stage {
-                weight: layer.sorted(numbers::<T>(weight)),
-                bias: layer.pack_bias(numbers::<T>(bias)),
-                degrees: degrees.clone(),
-                inputs: std::mem::replace(&mut inputs, degrees.clone()),
-            })
-            .collect()
-    }
-
-    /// Values and Σ log T′ of a tile of n rows; `x` is by rank.
-    fn solve_tile<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], added: Option<&[T]>, n: usize) -> (Vec<T>, Vec<T>) {
+    /// z by rank, from x by rank.
+    fn solve_ranks<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], ladj: &mut [T], added: Option<&[T]>) -> Vec<T> {
+        let n = ladj.len();
         let dim = self.mapped.len();
         let table = |units: usize| vec![T::of(0.0); units * n];
-        let (mut z, mut sum, mut slope) = (table(dim), table(1), table(1));
+        let (mut z, mut slope) = (table(dim), table(1));
         // The inputs of each stage, as far as they are known, and its nodes in the block; sums that residual connections carry.
         let mut known: Vec<Vec<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
         let mut nodes: Vec<Vec<T>> = stages.iter().map(|_| Vec::new()).collect();
@@ -140,7 +91,7 @@ impl Conditioned {
                     if l + 1 == stages.len() {
                         let own = rank * n..(rank + 1) * n;
                         kernel.value(&x[own.clone()], y, &mut z[own.clone()], &mut slope);
-                        add(&mut sum, &slope);
+                        add(ladj, &slope);
                         known[0][own.clone()].copy_from_slice(&z[own.clone()]);
                         read(&mut known[0][own], false);
                         continue;
@@ -154,7 +105,7 @@ impl Conditioned {
                 }
             }
         }
-        (z, sum)
+        z
     }
 }
 
