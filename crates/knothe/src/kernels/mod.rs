@@ -27,6 +27,8 @@ mod steps;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod throughput;
 mod tile;
 
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
