@@ -23,7 +23,7 @@ CASES += [("nsf", operation, dim, hidden) for operation in ("train", "score", "s
 CASES += [(model, "train", dim, hidden) for model in ("sos", "naf", "real_nvp") for dim, hidden in WIDE[:2]]
 COMMON = ["zuko", "nflows", "normflows", "torchflows", "flowjax"]
 # Compiling takes half a minute a process, so it runs where the rest of PyTorch is not far behind.
-EXTRA = {"maf/train": ["plain PyTorch", "plain PyTorch, compiled", "zuko, compiled"], "nsf/train": ["zuko, compiled"]}
+EXTRA = {"maf/train": ["plain PyTorch", "plain PyTorch, compiled"], "nsf/train": ["zuko, compiled"]}
 HAVE = {"sos": ["zuko"], "naf": ["zuko", "torchflows"]}
 
 
