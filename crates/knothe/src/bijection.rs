@@ -41,22 +41,35 @@ pub struct Batch {
     pub context: Option<Tensor<2>>,
     /// One weight a row, where they are given, of mean 1 over the training set.
     pub weights: Option<Vec<f64>>,
+    /// Seeds what is random inside an evaluation of the rows.
+    pub seed: u64,
 }
 
 impl Batch {
     /// Rows without context and weights.
     pub fn new(x: Tensor<2>) -> Self {
-        Batch { x, context: None, weights: None }
+        Batch { x, context: None, weights: None, seed: 0 }
     }
 
     /// What a call on the rows is given.
     pub fn given(&self) -> Given<'_> {
-        Given::context(self.context.as_ref())
+        Given { context: self.context.as_ref(), seed: self.seed }
     }
 
     /// The weight of a row of the batch.
     pub fn weight(&self, row: usize) -> f64 {
         self.weights.as_ref().map_or(1.0, |w| w[row])
+    }
+
+    /// The first rows, at most `count`.
+    pub(crate) fn first(&self, count: usize) -> Self {
+        let count = count.min(self.x.dims()[0]);
+        Batch {
+            x: self.x.clone().narrow(0, 0, count),
+            context: self.context.as_ref().map(|c| c.clone().narrow(0, 0, count)),
+            weights: self.weights.as_ref().map(|w| w[..count].to_vec()),
+            seed: self.seed,
+        }
     }
 
     /// The same rows without gradients.
@@ -69,6 +82,27 @@ impl Batch {
 pub trait Batches {
     /// Calls `visit` with each batch, in order.
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()>;
+}
+
+/// The training set, or a part of it, as the layers so far leave it.
+pub(crate) struct Seen(pub Vec<Batch>);
+
+impl Batches for Seen {
+    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
+        self.0.iter().try_for_each(visit)
+    }
+}
+
+/// A training set as something before a map leaves it.
+pub(crate) struct Mapped<'a, F> {
+    pub data: &'a mut dyn Batches,
+    pub map: F,
+}
+
+impl<F: Fn(&Batch) -> Result<Batch>> Batches for Mapped<'_, F> {
+    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
+        self.data.each(&mut |batch| visit(&(self.map)(batch)?))
+    }
 }
 
 /// A diffeomorphism T from source to data space. Tensors are `[rows, dim]`.

@@ -4,11 +4,13 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::{
-    bijection::{Batch, Batches, Bijection, Given, check_dim},
+    bijection::{Batches, Bijection, Given, Seen, check_dim},
+    conditioner::Convolutional,
     error::Result,
+    image::{Partial, Pixelwise},
     inverse::Inverse,
     kernels::{Step, run, run_of},
-    linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, TriangularAffine},
+    linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, TriangularAffine},
     placement::Placement,
     triangular::{Autoregressive, Coupling, Elementwise},
 };
@@ -28,10 +30,20 @@ pub enum Layer {
     InverseCoupling(Inverse<Coupling>),
     /// x_j = T(z_j; θ_j).
     Elementwise(Elementwise),
+    /// x_A = T(z_A; θ(z_P)) of images.
+    ImageCoupling(Coupling<Convolutional>),
+    /// z_A = T(x_A; θ(x_P)) of images.
+    InverseImageCoupling(Inverse<Coupling<Convolutional>>),
+    /// A bijection of the channels at every pixel.
+    Pixelwise(Pixelwise),
+    /// A bijection of the first columns.
+    Partial(Partial),
     /// A fixed permutation.
     Permutation(Permutation),
     /// z = L U x + b.
     Lu(Lu),
+    /// z = W x + b.
+    Matrix(Matrix),
     /// x = Q z.
     Rotation(Rotation),
     /// A shift and a scale that start from the data.
@@ -53,6 +65,11 @@ macro_rules! inner {
             Layer::Elementwise(b) => b,
             Layer::Permutation(b) => b,
             Layer::Lu(b) => b,
+            Layer::Matrix(b) => b,
+            Layer::ImageCoupling(b) => b,
+            Layer::InverseImageCoupling(b) => b,
+            Layer::Pixelwise(b) => b,
+            Layer::Partial(b) => b,
             Layer::Rotation(b) => b,
             Layer::ActNorm(b) => b,
             Layer::BatchNorm(b) => b,
@@ -210,13 +227,4 @@ fn through(mut layers: &[&Layer], forward: bool, mut x: Tensor<2>, given: &Given
         layers = rest;
     }
     Ok((x, total))
-}
-
-/// The training set as the layers so far leave it.
-struct Seen(Vec<Batch>);
-
-impl Batches for Seen {
-    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
-        self.0.iter().try_for_each(visit)
-    }
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Batch, Batches, Bijection, Given},
+    bijection::{Batch, Batches, Bijection, Given, Mapped},
     density::{Density, Exactness},
     error::{Error, Result},
     placement::{Placement, values},
@@ -61,6 +61,20 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
         if rows.is_empty() { Ok(z) } else { Err(Error::NotInvertible { what: "the map in this precision".into(), rows }) }
     }
 
+    /// `n` draws from T(temperature · z): at a temperature below 1 more typical ones, with less variety.
+    ///
+    /// For a normal source and a T that is affine in z with a constant volume, as additive couplings give it, that is the density
+    /// q(x)^(1/temperature²), scaled to integrate to 1; of other maps it is no power of q (Kingma & Dhariwal 2018, §6, where the
+    /// exponent is printed as its reciprocal).
+    pub fn sample_at(&self, n: usize, given: &Given, temperature: f64, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        if !(temperature.is_finite() && temperature >= 0.0) {
+            return Err(Error::invalid("temperature", "a number from 0", temperature));
+        }
+        given.check(n, self.context_dim)?;
+        let z = self.source.sample(n, &self.source_given(given), rng)?;
+        Ok(self.bijection.forward_and_ladj(z * temperature, given)?.0)
+    }
+
     /// `n` draws and their log densities, for the price of the draws.
     pub fn sample_and_log_prob(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<(Tensor<2>, Tensor<1>)> {
         given.check(n, self.context_dim)?;
@@ -101,7 +115,7 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
     fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
         self.bijection.initialise(data)?;
         if self.source.starts_from_data() {
-            self.source.initialise(&mut ToSource { data, bijection: &self.bijection.valid() })?;
+            self.source.initialise(&mut Mapped { data, map: to_source(&self.bijection.valid()) })?;
         }
         Ok(())
     }
@@ -109,7 +123,7 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
     fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
         self.bijection.collect_statistics(data)?;
         if self.source.has_statistics() {
-            self.source.collect_statistics(&mut ToSource { data, bijection: &self.bijection.valid() })?;
+            self.source.collect_statistics(&mut Mapped { data, map: to_source(&self.bijection.valid()) })?;
         }
         Ok(())
     }
@@ -133,18 +147,11 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
     }
 }
 
-/// The training set as the source sees it.
-struct ToSource<'a, B> {
-    data: &'a mut dyn Batches,
-    bijection: &'a B,
-}
-
-impl<B: Bijection> Batches for ToSource<'_, B> {
-    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
-        self.data.each(&mut |batch| {
-            let batch = batch.clone().inner();
-            let (z, _) = self.bijection.inverse_and_ladj(batch.x.clone(), &batch.given())?;
-            visit(&Batch { x: z, ..batch })
-        })
+/// What the source sees of a batch.
+fn to_source<B: Bijection>(bijection: &B) -> impl Fn(&Batch) -> Result<Batch> {
+    |batch| {
+        let batch = batch.clone().inner();
+        let (z, _) = bijection.inverse_and_ladj(batch.x.clone(), &batch.given())?;
+        Ok(Batch { x: z, ..batch })
     }
 }

@@ -41,6 +41,7 @@ pub mod evaluate;
 pub mod file;
 pub mod fit;
 mod flow;
+pub mod image;
 mod inverse;
 mod kernels;
 pub mod linear;

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use rand::Rng;
 
-use super::{Activation, Linear, OUTPUT_GAIN, check_context, read};
+use super::{Activation, Conditioner, Linear, OUTPUT_GAIN, check_context, read};
 use crate::{
     bijection::check_input,
     error::Result,
@@ -37,6 +37,9 @@ pub struct Dense {
     layers: Vec<Linear>,
     #[module(skip)]
     config: DenseConfig,
+    /// A coupling as one operation.
+    #[module(skip)]
+    shape: Option<Arc<Conditioned>>,
 }
 
 impl Dense {
@@ -49,16 +52,35 @@ impl Dense {
         let layers = (0..=last)
             .map(|l| Linear::new(widths[l], widths[l + 1], None, if l == last { OUTPUT_GAIN } else { 1.0 }, place, rng))
             .collect();
-        Dense { layers, config }
+        Dense { layers, config, shape: None }
     }
 
-    /// The precision of the weights.
-    pub(crate) fn dtype(&self) -> DType {
+    /// The same network as what gives the columns `mapped` their parameters, given the columns `reads`.
+    pub(crate) fn between(self, reads: &[usize], mapped: &[usize]) -> Self {
+        Dense { shape: self.shape(reads, mapped), ..self }
+    }
+
+    /// What the one operation needs to know; none without hidden layers.
+    fn shape(&self, reads: &[usize], mapped: &[usize]) -> Option<Arc<Conditioned>> {
+        let (count, outputs) = (self.config.parameters, self.config.outputs);
+        let places = (0..outputs).flat_map(|k| (0..count).map(move |p| p * outputs + k)).collect();
+        let mut widths = vec![self.config.inputs];
+        widths.extend(&self.config.hidden);
+        let mut layers: Vec<_> =
+            widths.windows(2).map(|w| Stairs::new(vec![w[0]; w[1]], (0..w[0]).collect(), (0..w[1]).collect())).collect();
+        let last = *self.config.hidden.last()?;
+        layers.push(Stairs::new(vec![last; count * outputs], (0..last).collect(), places));
+        let network = Network { layers, activation: self.config.activation, residual: false };
+        Some(Arc::new(Conditioned { network, reads: reads.to_vec(), mapped: mapped.to_vec(), degrees: Vec::new() }))
+    }
+}
+
+impl Conditioner for Dense {
+    fn dtype(&self) -> DType {
         self.layers[0].bias().dtype()
     }
 
-    /// The parameters of each coordinate, `[rows, parameters, outputs]`.
-    pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
+    fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
         let dtype = self.dtype();
         let rows = check_input("conditioner input", &x, self.config.inputs, dtype)?;
         let x = read(x, &self.config.hidden);
@@ -75,8 +97,8 @@ impl Dense {
         Ok(h.reshape([rows, self.config.parameters, self.config.outputs]))
     }
 
-    /// A map of this conditioner for fused operations.
-    pub(crate) fn step(&self, shape: &Arc<Conditioned>, kernel: Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Step> {
+    fn step(&self, kernel: &Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<Step>> {
+        let Some(shape) = &self.shape else { return Ok(None) };
         let context = check_context(context, x.dims()[0], self.config.context_dim, self.dtype())?;
         let mut parameters: Vec<_> = self.layers.iter().map(|l| (l.weight(), l.bias())).collect();
         let added = context.map(|c| {
@@ -84,20 +106,6 @@ impl Dense {
             parameters[0].0 = whole.clone().narrow(0, 0, self.config.inputs);
             c.clone().matmul(whole.narrow(0, self.config.inputs, self.config.context_dim))
         });
-        Ok(Step { shape: shape.clone(), kernel, solve: false, added, parameters })
-    }
-
-    /// What [`Dense::step`] needs to know; none without hidden layers.
-    pub(crate) fn shape(&self, reads: &[usize], mapped: &[usize]) -> Option<Arc<Conditioned>> {
-        let (count, outputs) = (self.config.parameters, self.config.outputs);
-        let places = (0..outputs).flat_map(|k| (0..count).map(move |p| p * outputs + k)).collect();
-        let mut widths = vec![self.config.inputs];
-        widths.extend(&self.config.hidden);
-        let mut layers: Vec<_> =
-            widths.windows(2).map(|w| Stairs::new(vec![w[0]; w[1]], (0..w[0]).collect(), (0..w[1]).collect())).collect();
-        let last = *self.config.hidden.last()?;
-        layers.push(Stairs::new(vec![last; count * outputs], (0..last).collect(), places));
-        let network = Network { layers, activation: self.config.activation, residual: false };
-        Some(Arc::new(Conditioned { network, reads: reads.to_vec(), mapped: mapped.to_vec(), degrees: Vec::new() }))
+        Ok(Some(Step { shape: shape.clone(), kernel: kernel.clone(), solve: false, added, parameters }))
     }
 }

@@ -4,6 +4,8 @@
 //! `[rows, count, dim]`: parameter `p` of coordinate `j` stands at `[.., p, j]`, and all of them are about 0 at the start.
 
 mod activation;
+mod convolution;
+mod convolutional;
 mod degrees;
 mod dense;
 mod linear;
@@ -12,6 +14,8 @@ mod order;
 mod solve;
 
 pub use activation::Activation;
+pub use convolution::Convolution;
+pub use convolutional::{Convolutional, ConvolutionalConfig};
 pub use degrees::Degrees;
 pub use dense::{Dense, DenseConfig};
 pub use linear::Linear;
@@ -19,12 +23,29 @@ pub use made::{Made, MadeConfig};
 pub use order::Order;
 pub(crate) use order::index;
 
+pub use crate::kernels::{Step, Window};
+
 use burn::tensor::{DType, Tensor};
 
 use crate::{
     bijection::{Given, check_input},
     error::Result,
+    univariate::Kernel,
 };
+
+/// A network that gives what moves of a [`crate::triangular::Coupling`] its parameters.
+pub trait Conditioner {
+    /// The precision of the weights.
+    fn dtype(&self) -> DType;
+
+    /// The parameters of each moving column, `[rows, parameters, moving]`, from the standing ones, `[rows, standing]`.
+    fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>>;
+
+    /// A map and this conditioner, for an operation that takes several layers at once; none if it can be in none.
+    fn step(&self, _kernel: &Kernel, _x: &Tensor<2>, _context: Option<&Tensor<2>>) -> Result<Option<Step>> {
+        Ok(None)
+    }
+}
 
 /// Gain of an output layer: small enough for ten layers of affine maps on [−3, 3] to start within 0.05 of the identity.
 pub(crate) const OUTPUT_GAIN: f64 = 0.001;

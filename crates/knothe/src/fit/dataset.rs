@@ -177,7 +177,13 @@ impl Dataset {
             x,
             context: self.context.as_ref().map(|c| c.gather(rows, &self.place)),
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&r| w[r as usize]).collect()),
+            seed: rng.next_u64(),
         })
+    }
+
+    /// As many rows as are evaluated at once: activations are many times as wide.
+    pub(super) fn evaluation_rows(&self) -> usize {
+        ((1 << 18) / self.dim()).clamp(16, EVALUATION_ROWS)
     }
 
     /// All rows in order, in batches of `size`, with the dequantisation noise of `seed`.
@@ -193,11 +199,11 @@ impl Dataset {
 /// The largest magnitude of a standardised value: a value far outside its column, whose square is still a 32-bit float.
 const LARGEST: f64 = 1e15;
 
-/// How many rows are evaluated at once when there is no batch size to keep to.
+/// How many rows are evaluated at once when there is no batch size to keep to; of rows as wide as images, fewer.
 pub(crate) const EVALUATION_ROWS: usize = 2048;
 
 impl Batches for &Dataset {
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
-        self.in_order(EVALUATION_ROWS, 0).try_for_each(|batch| visit(&batch?))
+        self.in_order(self.evaluation_rows(), 0).try_for_each(|batch| visit(&batch?))
     }
 }

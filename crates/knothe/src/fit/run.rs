@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    Checkpoint, Checkpoints, Dataset, EVALUATION_ROWS, Epoch, FitConfig, FitReport, Observer, Progress, Schedule, Stopped,
+    Checkpoint, Checkpoints, Dataset, Epoch, FitConfig, FitReport, Observer, Progress, Schedule, Stopped,
     adam::Adam,
     average::Average,
     checkpoint::{Counters, State},
@@ -22,7 +22,7 @@ use burn::module::Module;
 /// The weighted log-likelihoods of a data set's rows, log q(x) in model space, evaluated in order.
 pub fn evaluate(density: &impl Density, data: &Dataset, seed: u64) -> Result<Vec<f64>> {
     let mut all = Vec::with_capacity(data.rows());
-    for batch in data.in_order(EVALUATION_ROWS, seed) {
+    for batch in data.in_order(data.evaluation_rows(), seed) {
         let batch = batch?;
         let given = Given { context: batch.context.as_ref(), seed };
         all.extend(values(density.log_prob(batch.x, &given)?));

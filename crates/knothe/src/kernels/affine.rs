@@ -7,7 +7,7 @@ use super::{
     lanes::Lanes,
     tile::{LaneMap, Theta, ThetaGradient},
 };
-use crate::univariate::{Affine, BOUND, Inverted, SATURATED, SOFTPLUS_START, Scale};
+use crate::univariate::{Affine, BOUND, Inverted, SATURATED, SIGMOID_START, SOFTPLUS_START, Scale};
 
 /// b(s) = s / √(1 + (s/7)²) and b′(s).
 #[inline(always)]
@@ -24,6 +24,10 @@ pub(super) fn bounded<T: Real>(s: Lanes<T>) -> (Lanes<T>, Lanes<T>) {
 #[inline(always)]
 fn log_scale<T: Real>(scale: Scale, s: Lanes<T>) -> (Lanes<T>, Lanes<T>) {
     let (b, slope) = bounded(s);
+    if scale == Scale::Sigmoid {
+        let b = b + T::of(SIGMOID_START);
+        return (-(-b).softplus(), slope * b.sigmoids().1);
+    }
     if scale == Scale::Softplus {
         let b = b + T::of(SOFTPLUS_START);
         let softplus = b.softplus();

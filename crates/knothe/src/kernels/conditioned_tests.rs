@@ -105,9 +105,11 @@ fn autoregressive_maps_are_their_composed_form() {
                 };
                 Autoregressive::new(config, map, &place, &mut rng).unwrap()
             };
-            let maps: [Arc<dyn MonotoneMap>; 5] = [
+            let maps: [Arc<dyn MonotoneMap>; 7] = [
                 Arc::new(Affine::default()),
                 Arc::new(Inverted(Affine { scale: Scale::Softplus })),
+                Arc::new(Affine { scale: Scale::Sigmoid }),
+                Arc::new(Inverted(Affine { scale: Scale::Sigmoid })),
                 Arc::new(Spline::default()),
                 Arc::new(SumOfSquares::default()),
                 Arc::new(Sigmoidal(4)),

@@ -90,6 +90,7 @@ pub(super) enum Input {
     Table(Tensor<2>),
     Cube(Tensor<3>),
     Row(Tensor<1>),
+    Image(Tensor<4>),
 }
 
 impl Input {
@@ -98,6 +99,7 @@ impl Input {
             Input::Table(t) => t.is_autodiff(),
             Input::Cube(t) => t.is_autodiff(),
             Input::Row(t) => t.is_autodiff(),
+            Input::Image(t) => t.is_autodiff(),
         }
     }
 
@@ -106,6 +108,7 @@ impl Input {
             Input::Table(t) => t.try_into_primitive::<Flex>().ok(),
             Input::Cube(t) => t.try_into_primitive::<Flex>().ok(),
             Input::Row(t) => t.try_into_primitive::<Flex>().ok(),
+            Input::Image(t) => t.try_into_primitive::<Flex>().ok(),
         }
     }
 
@@ -118,6 +121,7 @@ impl Input {
             Input::Table(t) => lift(t),
             Input::Cube(t) => lift(t),
             Input::Row(t) => lift(t),
+            Input::Image(t) => lift(t),
         }
     }
 }

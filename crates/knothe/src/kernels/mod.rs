@@ -6,9 +6,11 @@
 mod adam;
 mod affine;
 mod chain;
+mod columns;
 mod conditioned;
 #[cfg(test)]
 mod conditioned_tests;
+mod convolution;
 mod deep_sigmoidal;
 mod elementwise;
 mod fused;
@@ -32,7 +34,9 @@ mod throughput;
 mod tile;
 
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
+pub use columns::Window;
 pub(crate) use conditioned::Conditioned;
+pub(crate) use convolution::convolve;
 pub(crate) use elementwise::value;
 pub(crate) use mixture::MixtureDensity;
 pub(crate) use mixture_cdf::LogisticCdf;
@@ -40,7 +44,8 @@ pub(crate) use network::Network;
 pub(crate) use real::Real;
 pub(crate) use sos::SquaredPolynomials;
 pub(crate) use stairs::Stairs;
-pub(crate) use steps::{Step, run, run_of};
+pub use steps::Step;
+pub(crate) use steps::{run, run_of};
 #[cfg(test)]
 pub(crate) use tests::agree;
 pub use tile::Kernel;

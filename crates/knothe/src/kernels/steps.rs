@@ -21,16 +21,16 @@ use crate::error::Result;
 /// Rows a tile: enough to make up for the calls of small products, few enough for the caches and for a second thread.
 const TILE: usize = 128;
 
-/// A layer and the tensors of its network.
-pub(crate) struct Step {
-    pub shape: Arc<Conditioned>,
-    pub kernel: Kernel,
+/// A layer and the tensors of its network, for an operation that takes several layers at once.
+pub struct Step {
+    pub(crate) shape: Arc<Conditioned>,
+    pub(crate) kernel: Kernel,
     /// Whether x is what the conditioner reads, or what the map makes of it is, coordinate after coordinate.
-    pub solve: bool,
+    pub(crate) solve: bool,
     /// The context's part of the first hidden layer, `[rows, units]`.
-    pub added: Option<Tensor<2>>,
+    pub(crate) added: Option<Tensor<2>>,
     /// Weight and bias of each layer of the network.
-    pub parameters: Vec<(Tensor<2>, Tensor<1>)>,
+    pub(crate) parameters: Vec<(Tensor<2>, Tensor<1>)>,
 }
 
 impl Step {

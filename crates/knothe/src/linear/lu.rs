@@ -1,20 +1,25 @@
-//! A dense linear map by its LU factors (Kingma & Dhariwal 2018, §3.2; Oliva et al. 2018), without a permutation of its own.
+//! A dense linear map by its LU factors (Kingma & Dhariwal 2018, §3.2; Oliva et al. 2018).
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
+use nalgebra::DMatrix;
+use rand::Rng;
 
 use super::{
-    identity, same_for_all,
+    identity,
+    matrix::{by_rows, orthogonal},
+    same_for_all,
     substitution::{solve_lower, solve_upper},
 };
 use crate::{
     bijection::{Bijection, Given, check_input},
+    conditioner::index,
     error::Result,
     placement::Placement,
-    univariate::bounded,
+    univariate::{bounded, unbounded},
 };
 
-/// z = L U x + b: L unit lower triangular, U upper triangular with diagonal e^{b(u)} bounded as the scales of
+/// z = P L U x + b: P a fixed permutation (none at [`Lu::new`]), L unit lower triangular, U upper triangular with diagonal e^{b(u)} bounded as the scales of
 /// [`crate::univariate::Affine`]. The density takes two products; samples take two substitutions.
 #[derive(Module, Debug)]
 pub struct Lu {
@@ -23,6 +28,8 @@ pub struct Lu {
     raw_diagonal: Param<Tensor<1>>,
     bias: Param<Tensor<1>>,
     identity: Tensor<2>,
+    /// P, and its inverse.
+    permutation: Option<[Tensor<1, Int>; 2]>,
 }
 
 impl Lu {
@@ -33,6 +40,25 @@ impl Lu {
             raw_diagonal: Param::from_tensor(place.zeros([dim])),
             bias: Param::from_tensor(place.zeros([dim])),
             identity: identity(dim, place),
+            permutation: None,
+        }
+    }
+
+    /// P L U is a uniformly random orthogonal matrix, up to signs of its rows: the one that [`super::Matrix::new`] draws from the same generator.
+    pub fn rotated(dim: usize, place: &Placement, rng: &mut impl Rng) -> Self {
+        let (rows, lower, upper) = orthogonal(dim, rng).lu().unpack();
+        // Row k of L U is row `permuted[k]` of P L U.
+        let mut permuted = DMatrix::from_fn(dim, 1, |row, _| row);
+        rows.permute_rows(&mut permuted);
+        let mut ranks = vec![0; dim];
+        permuted.iter().enumerate().for_each(|(k, &row)| ranks[row] = k);
+        let factors = DMatrix::from_fn(dim, dim, |i, j| if i > j { lower[(i, j)] } else { upper[(i, j)] });
+        let diagonal = upper.diagonal().iter().map(|d| unbounded(d.ln())).collect();
+        Lu {
+            factors: Param::from_tensor(place.tensor(by_rows(&factors), [dim, dim])),
+            raw_diagonal: Param::from_tensor(place.tensor(diagonal, [dim])),
+            permutation: Some([index(&ranks, &place.device), index(permuted.as_slice(), &place.device)]),
+            ..Lu::new(dim, place)
         }
     }
 
@@ -54,14 +80,17 @@ impl Bijection for Lu {
     fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_input("z", &z, self.dim(), self.bias.val().dtype())?;
         let (lower, upper, log_diagonal) = self.factors();
-        let x = solve_upper(&upper, solve_lower(&lower, z - self.bias.val().unsqueeze()));
+        let z = z - self.bias.val().unsqueeze();
+        let z = self.permutation.iter().fold(z, |z, [_, rows]| z.select(1, rows.clone()));
+        let x = solve_upper(&upper, solve_lower(&lower, z));
         Ok((x, same_for_all(rows, log_diagonal.neg())))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_input("x", &x, self.dim(), self.bias.val().dtype())?;
         let (lower, upper, log_diagonal) = self.factors();
-        let z = x.matmul(lower.matmul(upper).transpose()) + self.bias.val().unsqueeze();
+        let matrix = self.permutation.iter().fold(lower.matmul(upper), |matrix, [ranks, _]| matrix.select(0, ranks.clone()));
+        let z = x.matmul(matrix.transpose()) + self.bias.val().unsqueeze();
         Ok((z, same_for_all(rows, log_diagonal)))
     }
 }

@@ -6,6 +6,7 @@
 mod actnorm;
 mod batch_norm;
 mod lu;
+mod matrix;
 mod moments;
 mod permutation;
 mod rotation;
@@ -15,6 +16,7 @@ mod triangular_affine;
 pub use actnorm::ActNorm;
 pub use batch_norm::BatchNorm;
 pub use lu::Lu;
+pub use matrix::Matrix;
 pub use permutation::Permutation;
 pub use rotation::{Rotation, RotationStart};
 pub use triangular_affine::TriangularAffine;

@@ -10,26 +10,24 @@ use rand::Rng;
 use super::sum_coordinates;
 use crate::{
     bijection::{Bijection, Given, check_input},
-    conditioner::{Activation, Dense, DenseConfig, index},
+    conditioner::{Activation, Conditioner, Convolutional, ConvolutionalConfig, Dense, DenseConfig, index},
     error::{Error, Result},
-    kernels::{Conditioned, Step, run},
+    image::ImageShape,
+    kernels::{self, Kernel, Step, run},
     placement::Placement,
     univariate::MonotoneMap,
 };
 
-/// x_A = T(z_A; θ(z_P, context)) and x_P = z_P.
+/// x_A = T(z_A; θ(z_P, context)) and x_P = z_P, θ from a [`Dense`] network or, of images, from a [`Convolutional`] one.
 #[derive(Module, Debug)]
-pub struct Coupling {
-    conditioner: Dense,
+pub struct Coupling<C: Module = Dense> {
+    conditioner: C,
     standing: Tensor<1, Int>,
     moving: Tensor<1, Int>,
     restore: Tensor<1, Int>,
     dim: usize,
     #[module(skip)]
     map: Arc<dyn MonotoneMap>,
-    /// The whole as one operation.
-    #[module(skip)]
-    shape: Option<Arc<Conditioned>>,
 }
 
 impl Coupling {
@@ -43,6 +41,39 @@ impl Coupling {
         place: &Placement,
         rng: &mut impl Rng,
     ) -> Result<Self> {
+        let parameters = map.parameters();
+        Self::over(moves, map, place, |standing, moving| {
+            let (inputs, outputs) = (standing.len(), moving.len());
+            let config = DenseConfig { inputs, context_dim, hidden: hidden.to_vec(), parameters, outputs, activation };
+            Ok(Dense::new(config, place, rng).between(standing, moving))
+        })
+    }
+}
+
+impl Coupling<Convolutional> {
+    /// A coupling of the numbers of an image; `moves[j]` says whether number j moves, as [`ImageShape::checkerboard`] and
+    /// [`ImageShape::half_of_channels`] say it.
+    pub fn of_image(
+        image: ImageShape,
+        moves: &[bool],
+        config: ConvolutionalConfig,
+        map: Arc<dyn MonotoneMap>,
+        place: &Placement,
+        rng: &mut impl Rng,
+    ) -> Result<Self> {
+        let parameters = map.parameters();
+        Self::over(moves, map, place, |_, _| Convolutional::new(image, moves, parameters, config, place, rng))
+    }
+}
+
+impl<C: Conditioner + Module> Coupling<C> {
+    /// A coupling whose conditioner is made for the columns that stand and those that move.
+    fn over(
+        moves: &[bool],
+        map: Arc<dyn MonotoneMap>,
+        place: &Placement,
+        conditioner: impl FnOnce(&[usize], &[usize]) -> Result<C>,
+    ) -> Result<Self> {
         let (moving, standing): (Vec<usize>, Vec<usize>) = (0..moves.len()).partition(|&j| moves[j]);
         if moving.is_empty() || standing.is_empty() {
             return Err(Error::invalid("coupling", "two columns or more, of which one moves and one stands still", format!("{moves:?}")));
@@ -51,18 +82,8 @@ impl Coupling {
         for (position, &column) in standing.iter().chain(&moving).enumerate() {
             restore[column] = position;
         }
-        let config = DenseConfig {
-            inputs: standing.len(),
-            context_dim,
-            hidden: hidden.to_vec(),
-            parameters: map.parameters(),
-            outputs: moving.len(),
-            activation,
-        };
-        let conditioner = Dense::new(config, place, rng);
         Ok(Coupling {
-            shape: conditioner.shape(&standing, &moving),
-            conditioner,
+            conditioner: conditioner(&standing, &moving)?,
             standing: index(&standing, &place.device),
             moving: index(&moving, &place.device),
             restore: index(&restore, &place.device),
@@ -74,9 +95,11 @@ impl Coupling {
     /// This map, or its inverse, for fused operations.
     pub(crate) fn step(&self, forward: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
         check_input(if forward { "z" } else { "x" }, x, self.dim, self.conditioner.dtype())?;
-        let kernel = if forward { self.map.kernel() } else { self.map.inverse_kernel() };
-        let Some((shape, kernel)) = self.shape.as_ref().zip(kernel) else { return Ok(None) };
-        Ok(Some(self.conditioner.step(shape, kernel, x, given.context)?))
+        self.kernel(forward).map_or(Ok(None), |kernel| self.conditioner.step(&kernel, x, given.context))
+    }
+
+    fn kernel(&self, forward: bool) -> Option<Kernel> {
+        if forward { self.map.kernel() } else { self.map.inverse_kernel() }
     }
 
     /// Moves one half by a `direction` of the map, with the parameters that the other half gives.
@@ -95,12 +118,15 @@ impl Coupling {
         let standing = x.clone().select(1, self.standing.clone());
         let moving = x.select(1, self.moving.clone());
         let theta = self.conditioner.parameters(standing.clone(), given.context)?;
-        let (moved, ladj) = direction(moving, theta)?;
+        let (moved, ladj) = match self.kernel(forward).and_then(|kernel| kernels::value(&kernel, &moving, &theta)) {
+            Some(found) => found,
+            None => direction(moving, theta)?,
+        };
         Ok((Tensor::cat(vec![standing, moved], 1).select(1, self.restore.clone()), sum_coordinates(ladj)))
     }
 }
 
-impl Bijection for Coupling {
+impl<C: Conditioner + Module> Bijection for Coupling<C> {
     fn dim(&self) -> usize {
         self.dim
     }

@@ -1,6 +1,9 @@
 //! The affine map T(x; t, s) = σ(s) x + t, with log σ bounded by its parameterisation.
 
-use burn::tensor::{Tensor, activation::softplus};
+use burn::tensor::{
+    Tensor,
+    activation::{log_sigmoid, softplus},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Inverted, MonotoneMap, Polynomial, check_theta, part};
@@ -12,6 +15,8 @@ pub(crate) const BOUND: f64 = 7.0;
 pub(crate) const SATURATED: f64 = 1e9;
 /// log(e − 1), where softplus is 1.
 pub(crate) const SOFTPLUS_START: f64 = 0.541_324_854_612_918_1;
+/// What Glow adds to the raw scale of a sigmoid.
+pub(crate) const SIGMOID_START: f64 = 2.0;
 
 /// b(s) = s / √(1 + (s/7)²): a log-scale that stays within (−7, 7), with b(0) = 0 and b′(0) = 1.
 pub(crate) fn bounded<const D: usize>(s: Tensor<D>) -> Tensor<D> {
@@ -27,7 +32,7 @@ pub(crate) fn unbounded(log_scale: f64) -> f64 {
     log_scale / (1.0 - (log_scale / BOUND).powi(2)).sqrt()
 }
 
-/// How the raw parameter s becomes the scale σ; s = 0 gives σ = 1. Each first bounds it: b(s) = s / √(1 + (s/7)²).
+/// How the raw parameter s becomes the scale σ; s = 0 gives σ = 1 unless it says otherwise. Each first bounds it: b(s) = s / √(1 + (s/7)²).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
@@ -36,6 +41,8 @@ pub enum Scale {
     Exp,
     /// σ = softplus(b(s) + log(e − 1)).
     Softplus,
+    /// σ = 1/(1 + exp(−b(s) − 2)), below 1, as the code of Glow has it; s = 0 gives 0.88.
+    Sigmoid,
     /// σ = 1: an additive map with one parameter, as NICE has it.
     One,
 }
@@ -63,6 +70,7 @@ impl Affine {
         let log_scale = match self.scale {
             Scale::Exp => bounded(part(&theta, 1)),
             Scale::Softplus => softplus(bounded(part(&theta, 1)) + SOFTPLUS_START, 1.0).log(),
+            Scale::Sigmoid => log_sigmoid(bounded(part(&theta, 1)) + SIGMOID_START),
             Scale::One => shift.zeros_like(),
         };
         (shift, log_scale)

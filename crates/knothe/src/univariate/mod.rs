@@ -33,7 +33,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 pub use affine::{Affine, Scale};
-pub(crate) use affine::{BOUND, SATURATED, SOFTPLUS_START, bounded, unbounded};
+pub(crate) use affine::{BOUND, SATURATED, SIGMOID_START, SOFTPLUS_START, bounded, unbounded};
 pub use composed::Composed;
 pub use deep_sigmoidal::DeepSigmoidal;
 pub use discrete::{Bernoulli, Categorical};

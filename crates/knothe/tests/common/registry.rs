@@ -5,8 +5,10 @@ use std::sync::Arc;
 use burn::module::Module;
 use knothe::{
     Bijection, Compose, Flow, Inverse, Layer, Mixture, Placement, Result,
-    conditioner::{Activation, Degrees, MadeConfig, Order},
-    linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, RotationStart, TriangularAffine},
+    conditioner::{Activation, ConvolutionalConfig, Degrees, MadeConfig, Order},
+    image::{ImageShape, Partial, Pixelwise},
+    linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, RotationStart, TriangularAffine},
+    models::{ChannelMixing, ImageArchitecture, ImageModel},
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
     univariate::{
@@ -142,7 +144,8 @@ pub fn bijections() -> Vec<Entry<Compose>> {
             all.push(flow_of(3, dim, context_dim));
         }
     }
-    for scale in [Scale::Exp, Scale::Softplus, Scale::One] {
+    for scale in [Scale::Exp, Scale::Softplus, Scale::Sigmoid, Scale::One] {
+        let first = all.len();
         let config = made(Order::natural(5).reversed(), 2, &[16, 16], false);
         all.extend(autoregressive(&format!("affine {scale:?}, reversed"), config.clone(), affine(scale)));
         let random = MadeConfig { degrees: Degrees::Random, activation: Activation::Tanh, ..config };
@@ -151,6 +154,7 @@ pub fn bijections() -> Vec<Entry<Compose>> {
         all.push(layer(format!("elementwise {scale:?}"), (5, 0), Some((0..5).collect()), move |place, _| {
             Ok(Layer::Elementwise(Elementwise::new(5, affine(scale), place)))
         }));
+        all[first..].iter_mut().for_each(|entry| entry.near_identity = scale != Scale::Sigmoid);
     }
     for (name, map) in universal() {
         all.extend(autoregressive(name, made(Order::natural(3), 2, &[16, 16], false), map.clone()));
@@ -164,6 +168,7 @@ pub fn bijections() -> Vec<Entry<Compose>> {
         }));
     }
     all.extend(linear());
+    all.extend(images());
     all.extend(coupling("coupling of two columns", 2, 0, &[], affine(Scale::Exp)));
     all.push(Entry {
         name: "no layer".into(),
@@ -196,6 +201,12 @@ fn linear() -> Vec<Entry<Compose>> {
             Ok(Layer::Rotation(Rotation::new(dim, 4, RotationStart::Identity, place, rng)?))
         }));
         all.push(layer(name("LU"), (dim, 0), None, move |place, _| Ok(Layer::Lu(Lu::new(dim, place)))));
+        for entry in [
+            layer(name("matrix"), (dim, 0), None, move |place, rng| Ok(Layer::Matrix(Matrix::new(dim, place, rng)))),
+            layer(name("LU of a rotation"), (dim, 0), None, move |place, rng| Ok(Layer::Lu(Lu::rotated(dim, place, rng)))),
+        ] {
+            all.push(Entry { near_identity: false, ..entry });
+        }
         all.push(layer(name("actnorm"), (dim, 0), natural.clone(), move |place, _| Ok(Layer::ActNorm(ActNorm::new(dim, place)))));
         // In training a batch norm reads its batch, by intention.
         all.push(layer(name("batch norm"), (dim, 0), natural, move |place, _| Ok(Layer::BatchNorm(BatchNorm::new(dim, place).valid()))));
@@ -205,6 +216,77 @@ fn linear() -> Vec<Entry<Compose>> {
                 Ok(Layer::TriangularAffine(TriangularAffine::new(&order, context_dim, place)))
             }));
         }
+    }
+    all
+}
+
+/// The smallest image that has a colour, a block and a neighbour on each side.
+pub const IMAGE: ImageShape = ImageShape { channels: 3, height: 4, width: 4 };
+
+/// A network of convolutions, smooth, since central differences cross the kinks of others.
+pub fn convolutions(context_dim: usize, windows: &[usize]) -> ConvolutionalConfig {
+    ConvolutionalConfig { context_dim, width: 4, windows: windows.to_vec(), activation: Activation::Silu, residual: windows.len() > 2 }
+}
+
+/// An image model of two levels and few channels.
+pub fn image_model(model: ImageModel, mixing: ChannelMixing, context_dim: usize) -> ImageArchitecture {
+    let (steps, width, windows) = (2, 4, vec![3, 1, 3]);
+    let fresh = ImageArchitecture::new(model, IMAGE, context_dim, 3);
+    ImageArchitecture { levels: 2, steps, width, windows, mixing, activation: Activation::Silu, ..fresh }
+}
+
+/// The maps of images.
+fn images() -> Vec<Entry<Compose>> {
+    let (dim, channels) = (IMAGE.dim(), IMAGE.channels);
+    let mut all = Vec::new();
+    let masks = [
+        ("odd checkerboard", IMAGE.checkerboard(true)),
+        ("even checkerboard", IMAGE.checkerboard(false)),
+        ("second channels", IMAGE.half_of_channels(true)),
+        ("first channels", IMAGE.half_of_channels(false)),
+    ];
+    for (k, (name, moves)) in masks.into_iter().enumerate() {
+        let order = Some((0..dim).filter(|&j| !moves[j]).chain((0..dim).filter(|&j| moves[j])).collect::<Vec<_>>());
+        let scale = [Scale::Exp, Scale::Sigmoid, Scale::One, Scale::Exp][k];
+        let (context_dim, windows) = ([2, 0, 2, 0][k], [&[3, 1, 3][..], &[3], &[3, 3], &[1, 5]][k]);
+        let build = move |place: &Placement, rng: &mut ChaCha12Rng| {
+            Coupling::of_image(IMAGE, &moves, convolutions(context_dim, windows), affine(scale), place, rng)
+        };
+        let build2 = build.clone();
+        let couplings = [
+            layer(format!("image coupling of {name}"), (dim, context_dim), order.clone(), move |p, r| {
+                Ok(Layer::ImageCoupling(build(p, r)?))
+            }),
+            layer(format!("inverse image coupling of {name}"), (dim, context_dim), order, move |p, r| {
+                Ok(Layer::InverseImageCoupling(Inverse::of(build2(p, r)?)))
+            }),
+        ];
+        all.extend(couplings.map(|entry| Entry { near_identity: scale != Scale::Sigmoid, ..entry }));
+    }
+    let pixelwise = |name: &str, inner: fn(&Placement, &mut ChaCha12Rng) -> Layer| {
+        let entry = layer(name, (dim, 0), None, move |place, rng| {
+            Ok(Layer::Pixelwise(Pixelwise::new(IMAGE, Compose::new(channels, vec![inner(place, rng)]))?))
+        });
+        Entry { near_identity: false, ..entry }
+    };
+    all.push(pixelwise("1 × 1 convolution", |place, rng| Layer::Matrix(Matrix::new(3, place, rng))));
+    all.push(pixelwise("1 × 1 convolution by its factors", |place, rng| Layer::Lu(Lu::rotated(3, place, rng))));
+    all.push(pixelwise("actnorm of channels", |place, _| Layer::ActNorm(ActNorm::new(3, place))));
+    let squeeze = layer("squeeze", (dim, 0), None, |place, _| Ok(Layer::Permutation(Permutation::new(&IMAGE.squeeze()?, place))));
+    all.push(Entry { near_identity: false, ..squeeze });
+    all.push(layer("partial", (dim, 2), None, |place, rng| {
+        let half = ImageShape { height: 2, ..IMAGE };
+        let inner = Coupling::of_image(half, &half.checkerboard(true), convolutions(2, &[3]), affine(Scale::Exp), place, rng)?;
+        Ok(Layer::Partial(Partial::new(IMAGE.dim(), Compose::new(half.dim(), vec![Layer::ImageCoupling(inner)]))?))
+    }));
+    for (name, model, mixing) in [
+        ("Glow without mixing", ImageModel::Glow, ChannelMixing::None),
+        ("Glow", ImageModel::Glow, ChannelMixing::Lu),
+        ("Glow of plain matrices", ImageModel::Glow, ChannelMixing::Matrix),
+        ("multi-scale Real-NVP", ImageModel::RealNvp, ChannelMixing::None),
+    ] {
+        let build: Build<Compose> = Box::new(move |place, _| Ok(image_model(model, mixing, 2).build(place)?.inner().bijection().clone()));
+        all.push(Entry { name: name.into(), dim, context_dim: 2, order: None, near_identity: false, build });
     }
     all
 }

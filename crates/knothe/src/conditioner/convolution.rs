@@ -1,0 +1,73 @@
+//! A convolutional layer.
+
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Tensor};
+use rand::{Rng, RngExt};
+
+use crate::{
+    error::{Error, Result},
+    kernels::{Window, convolve},
+    placement::Placement,
+};
+
+/// y[o] = b[o] + Σ_{c, tap} W[o, c, tap] x[c](· + tap), for images x of `[rows, inputs, height, width]` and y of
+/// `[rows, outputs, height, width]`; what lies outside of an image is 0.
+///
+/// ```
+/// use knothe::{Placement, Precision, conditioner::{Convolution, Window}};
+/// use rand::SeedableRng;
+/// let (cpu, mut rng) = (Placement::cpu(Precision::F32), rand_chacha::ChaCha12Rng::seed_from_u64(0));
+/// let layer = Convolution::new([3, 8], Window::same(3), 1.0, &cpu, &mut rng);
+/// assert_eq!(layer.forward(cpu.zeros([2, 3, 5, 7]))?.dims(), [2, 8, 5, 7]);
+/// # Ok::<(), knothe::Error>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct Convolution {
+    weight: Param<Tensor<4>>,
+    bias: Param<Tensor<1>>,
+    #[module(skip)]
+    window: Window,
+}
+
+impl Convolution {
+    /// Weights and biases uniform on ±gain/√fan-in, the fan-in being inputs · taps.
+    pub fn new([inputs, outputs]: [usize; 2], window: Window, gain: f64, place: &Placement, rng: &mut impl Rng) -> Self {
+        let bound = gain / ((inputs * window.taps()).max(1) as f64).sqrt();
+        let mut draw = |count: usize| (0..count).map(|_| bound * (2.0 * rng.random::<f64>() - 1.0)).collect();
+        let [height, width] = window.kernel;
+        let (weight, bias) = (draw(outputs * inputs * height * width), draw(outputs));
+        Convolution {
+            weight: Param::from_tensor(place.tensor(weight, [outputs, inputs, height, width])),
+            bias: Param::from_tensor(place.tensor(bias, [outputs])),
+            window,
+        }
+    }
+
+    /// The layer's output.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where x has another number of channels, or another precision.
+    pub fn forward(&self, x: Tensor<4>) -> Result<Tensor<4>> {
+        let ([rows, found, height, width], [_, inputs, ..]) = (x.dims(), self.weight.dims());
+        if found != inputs {
+            return Err(Error::shape("x", format!("[rows, {inputs}, height, width]"), [rows, found, height, width]));
+        }
+        if x.dtype() != self.dtype() {
+            return Err(Error::shape("x", format!("numbers of type {:?}", self.dtype()), x.dtype()));
+        }
+        Ok(self.apply(x, None, false))
+    }
+
+    /// [`Convolution::forward`] of an x that fits, with a bias of its own for each row, `[rows, outputs]`, added, and a ReLU after it where
+    /// `rectified`.
+    pub(super) fn apply(&self, x: Tensor<4>, added: Option<Tensor<2>>, rectified: bool) -> Tensor<4> {
+        let bias = self.bias.val().unsqueeze::<2>();
+        let bias = added.map_or_else(|| bias.clone(), |added| added + bias.clone());
+        convolve(x, self.weight.val(), bias, self.window, rectified)
+    }
+
+    /// The precision of the weights.
+    pub(super) fn dtype(&self) -> DType {
+        self.bias.val().dtype()
+    }
+}
