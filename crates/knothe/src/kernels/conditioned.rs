@@ -23,8 +23,8 @@ pub(crate) struct Conditioned {
 pub(super) struct Kept<T> {
     pub trace: Trace<T>,
     /// The columns that move, `[mapped, n]`, and their parameters, `[mapped, count, n]`.
-    x: Vec<T>,
-    theta: Vec<T>,
+    pub x: Vec<T>,
+    pub theta: Vec<T>,
 }
 
 impl Conditioned {

@@ -15,6 +15,7 @@ use crate::{
     compose::{Compose, Layer},
     conditioner::{Activation, Degrees, MadeConfig, Order},
     error::Result,
+    inverse::Inverse,
     linear::Permutation,
     placement::{Placement, Precision, values},
     triangular::{Autoregressive, Coupling},
@@ -115,8 +116,14 @@ fn autoregressive_maps_are_their_composed_form() {
                 Arc::new(Sigmoidal(4)),
             ];
             for map in maps {
-                let [fused, composed] = [map.clone(), Arc::new(Plain(map))].map(|map| run(&build(map), dim, context, precision));
+                let [fused, composed] = [map.clone(), Arc::new(Plain(map.clone()))].map(|map| run(&build(map), dim, context, precision));
                 agree(&fused, &composed, precision, &format!("{activation:?}"));
+                // Solved for the inputs, coordinate after coordinate.
+                if map.inverse_kernel().is_some() {
+                    let [fused, composed] =
+                        [map.clone(), Arc::new(Plain(map))].map(|map| run(&Inverse::of(build(map)), dim, context, precision));
+                    agree(&fused, &composed, precision, &format!("inverse, {activation:?}"));
+                }
             }
         }
     }

@@ -31,11 +31,11 @@ pub(super) struct Weights<T> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trace<T> {
     /// The slopes of what is read.
-    read: Vec<T>,
+    pub read: Vec<T>,
     /// The inputs of each layer, `[inputs, n]`.
     pub inputs: Vec<Vec<T>>,
     /// The slopes of the activations of each hidden layer.
-    slopes: Vec<Vec<T>>,
+    pub slopes: Vec<Vec<T>>,
 }
 
 impl Network {
@@ -210,7 +210,7 @@ pub(super) fn add<T: Real>(into: &mut [T], other: &[T]) {
     );
 }
 
-fn multiply<T: Real>(into: &mut [T], by: &[T]) {
+pub(super) fn multiply<T: Real>(into: &mut [T], by: &[T]) {
     vectorised(
         #[inline(always)]
         || {

@@ -2,13 +2,13 @@
 //!
 //! Nodes of a layer are sorted by degree, and a node of degree d reads the inputs of degrees up to d, a prefix (see
 //! [`crate::conditioner::Made::solve`], which is the composed form). Degrees are taken in blocks: what a block reads of the degrees
-//! before it is one product a layer.
+//! before it is one product a layer. The gradient goes the same way back, from the last coordinate to the first.
 
 use super::{
     Kernel, Real,
-    conditioned::Conditioned,
+    conditioned::{Conditioned, Kept},
     gemm::{Shape, multiply},
-    network::{activate, add, read},
+    network::{Trace, Weights, activate, add, multiply as scale, read},
     table::gather,
 };
 
@@ -49,11 +49,23 @@ pub(super) fn stages<T: Real>(shape: &Conditioned, parameters: &[&[T]]) -> Vec<S
 }
 
 impl Conditioned {
-    /// Puts z with z_j = T(x_j; θ_j(z_<j)) in the place of x, `[dim, n]`, and adds Σ log T′ to `ladj`.
-    pub(super) fn solve<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], table: &mut [T], ladj: &mut [T], added: Option<&[T]>) {
+    /// Puts z with z_j = T(x_j; θ_j(z_<j)) in the place of x, `[dim, n]`, and adds Σ log T′ to `ladj`; what the gradient needs, if there are
+    /// weights to find it with.
+    pub(super) fn solve<T: Real>(
+        &self,
+        kernel: &Kernel,
+        (stages, weights): (&[Stage<T>], Option<&Weights<T>>),
+        table: &mut [T],
+        ladj: &mut [T],
+        added: Option<&[T]>,
+    ) -> Option<Kept<T>> {
         let n = ladj.len();
-        let z = self.solve_ranks(kernel, stages, &gather(table, &self.mapped, n), ladj, added);
+        let x = gather(table, &self.mapped, n);
+        let z = self.solve_ranks(kernel, stages, &x, ladj, added);
         self.mapped.iter().zip(z.chunks(n)).for_each(|(&column, z)| table[column * n..][..n].copy_from_slice(z));
+        let mut trace = Trace::default();
+        let theta = self.network.forward(weights?, z, added, n, Some(&mut trace));
+        Some(Kept { trace, x, theta })
     }
 
     /// z by rank, from x by rank.
@@ -109,7 +121,77 @@ impl Conditioned {
     }
 }
 
+impl Conditioned {
+    /// Puts the gradient by x in the place of that by z, `g`, with `h` that by Σ log T′; returns those of the outputs of each layer of the network.
+    ///
+    /// With z_j = T(x_j; θ_j(z_<j)), the gradient by z_j is its own and what the θ_k after it hand down, so it is whole when those are.
+    pub(super) fn solve_backward<T: Real>(
+        &self,
+        kernel: &Kernel,
+        stages: &[Stage<T>],
+        kept: &Kept<T>,
+        (g, h): (&mut [T], &[T]),
+    ) -> Vec<Vec<T>> {
+        let (n, dim) = (h.len(), self.mapped.len());
+        let size = kept.theta.len() / dim;
+        let table = |units: usize| vec![T::of(0.0); units * n];
+        let mut of_inputs: Vec<Vec<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
+        let mut of_outputs: Vec<Vec<T>> = stages.iter().map(|s| table(s.degrees.len())).collect();
+        let mut gx = table(1);
+        let mut end = dim + 1;
+        while end > 0 {
+            let first = end.saturating_sub(BLOCK);
+            // What the block's units get of the degrees beyond it.
+            for (l, stage) in stages.iter().enumerate() {
+                let units = (below(&stage.inputs, first), below(&stage.inputs, end));
+                stage.add_pull(&of_outputs[l], units, (below(&stage.degrees, end), stage.degrees.len()), &mut of_inputs[l], n);
+            }
+            for degree in (first..end).rev() {
+                for (l, stage) in stages.iter().enumerate().rev() {
+                    let (from, to) = (below(&stage.inputs, degree), below(&stage.inputs, degree + 1));
+                    if from == to {
+                        continue;
+                    }
+                    let nodes = (below(&stage.degrees, degree), below(&stage.degrees, end));
+                    stage.add_pull(&of_outputs[l], (from, to), nodes, &mut of_inputs[l], n);
+                    let unit = from * n..to * n;
+                    let found = &mut of_inputs[l][unit.clone()];
+                    let Some(before) = l.checked_sub(1) else {
+                        scale(found, &kept.trace.read[unit.clone()]);
+                        let (rank, column) = (from, self.mapped[from]);
+                        let g = &mut g[column * n..][..n];
+                        add(g, found);
+                        let own = rank * size..(rank + 1) * size;
+                        let gtheta = &mut of_outputs[stages.len() - 1][own.clone()];
+                        kernel.gradient(&kept.x[unit], &kept.theta[own], [g, h], gtheta, &mut gx);
+                        g.copy_from_slice(&gx);
+                        continue;
+                    };
+                    scale(found, &kept.trace.slopes[before][unit.clone()]);
+                    if self.network.residual && before % 2 == 0 && before + 2 < stages.len() - 1 {
+                        add(found, &of_outputs[before + 2][unit.clone()]);
+                    }
+                    of_outputs[before][unit].copy_from_slice(found);
+                }
+            }
+            end = first;
+        }
+        of_outputs
+    }
+}
+
 impl<T: Real> Stage<T> {
+    /// Adds what the inputs `low..high` get of the gradients of the nodes `from..to`.
+    fn add_pull(&self, g: &[T], (low, high): (usize, usize), (from, to): (usize, usize), into: &mut [T], n: usize) {
+        if low < high && from < to {
+            let width = self.degrees.len();
+            let shape = Shape { rows: n, columns: high - low, strides: [1, n] };
+            let of_g = Shape { rows: n, columns: to - from, strides: [1, n] };
+            let transposed = Shape { rows: to - from, columns: high - low, strides: [1, width] };
+            multiply((&mut into[low * n..high * n], shape), (&g[from * n..], of_g), (&self.weight[low * width + from..], transposed), true);
+        }
+    }
+
     /// Adds what the nodes `from..to` get of the inputs `low..high`.
     fn add_products(&self, known: &[T], (low, high): (usize, usize), (from, to): (usize, usize), y: &mut [T], n: usize) {
         if low < high && from < to {

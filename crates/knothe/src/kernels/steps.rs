@@ -37,10 +37,6 @@ impl Step {
     fn inputs(&self) -> usize {
         usize::from(self.added.is_some()) + 2 * self.parameters.len()
     }
-
-    fn is_tracked(&self) -> bool {
-        self.added.iter().any(Tensor::is_autodiff) || self.parameters.iter().any(|(w, b)| w.is_autodiff() || b.is_autodiff())
-    }
 }
 
 /// The first steps of several, as long as there are some and one operation can take them.
@@ -57,11 +53,9 @@ pub(crate) fn run_of(steps: impl Iterator<Item = Result<Option<Step>>>) -> Resul
     Ok(taken)
 }
 
-/// y of `[rows, dim]` and Σ log T′ of `[rows]` over the steps; none where there is no kernel for it, or where the gradient of a step
-/// that is solved is asked for.
+/// y of `[rows, dim]` and Σ log T′ of `[rows]` over the steps; none where there is no kernel for it.
 pub(crate) fn run(x: &Tensor<2>, steps: Vec<Step>) -> Option<(Tensor<2>, Tensor<1>)> {
-    let tracked = x.is_autodiff() || steps.iter().any(Step::is_tracked);
-    if !has_kernels(x) || x.dims()[0] == 0 || steps.is_empty() || tracked && steps.iter().any(|s| s.solve) {
+    if !has_kernels(x) || x.dims()[0] == 0 || steps.is_empty() {
         return None;
     }
     let mut inputs = vec![Input::Table(x.clone())];
@@ -91,7 +85,8 @@ struct Op(Arc<[Layer]>);
 #[derive(Clone, Debug)]
 enum Prepared<T> {
     Pass(Weights<T>),
-    Solve(Vec<Stage<T>>),
+    /// And, for the gradient, the weights of one pass.
+    Solve(Vec<Stage<T>>, Option<Weights<T>>),
 }
 
 #[derive(Clone, Debug)]
@@ -149,12 +144,11 @@ impl Op {
             for ((layer, prepared), added) in self.0.iter().zip(&prepared).zip(&added) {
                 let first = layer.shape.first();
                 let added = added.first().map(|added| turned(rows_of(added, first, t * TILE, count), first));
-                match prepared {
-                    Prepared::Pass(weights) => {
-                        kept.extend(layer.shape.forward(&layer.kernel, weights, &mut table, &mut sum, added.as_deref(), keep));
-                    }
-                    Prepared::Solve(stages) => layer.shape.solve(&layer.kernel, stages, &mut table, &mut sum, added.as_deref()),
-                }
+                let (shape, kernel, added) = (&layer.shape, &layer.kernel, added.as_deref());
+                kept.extend(match prepared {
+                    Prepared::Pass(weights) => shape.forward(kernel, weights, &mut table, &mut sum, added, keep),
+                    Prepared::Solve(stages, weights) => shape.solve(kernel, (stages, weights.as_ref()), &mut table, &mut sum, added),
+                });
             }
             turn_back(&table, y, dim);
             ladj.copy_from_slice(&sum[..count]);
@@ -176,9 +170,10 @@ impl Op {
             let h = gladj.map_or_else(|| vec![T::of(0.0); n], |gladj| turned(rows_of(gladj, 1, from, count), 1));
             let mut of_outputs = vec![Vec::new(); self.0.len()];
             for (k, (layer, kept)) in self.0.iter().zip(kept).enumerate().rev() {
-                if let Prepared::Pass(weights) = &state.prepared[k] {
-                    of_outputs[k] = layer.shape.backward(&layer.kernel, weights, kept, (&mut g, &h), k > 0 || wanted);
-                }
+                of_outputs[k] = match &state.prepared[k] {
+                    Prepared::Pass(weights) => layer.shape.backward(&layer.kernel, weights, kept, (&mut g, &h), k > 0 || wanted),
+                    Prepared::Solve(stages, _) => layer.shape.solve_backward(&layer.kernel, stages, kept, (&mut g, &h)),
+                };
             }
             (g, of_outputs)
         });
@@ -203,12 +198,16 @@ impl Op {
 
 impl Layer {
     fn prepare<T: Real>(&self, parameters: &[&[T]], keep: bool) -> Prepared<T> {
+        let weights = |backward: bool| {
+            let layers = self.shape.network.layers.par_iter().zip(parameters.par_chunks(2));
+            let (weights, biases) = layers.map(|(layer, pair)| (layer.pack(pair[0], backward), layer.pack_bias(pair[1]))).unzip();
+            Weights { weights, biases }
+        };
         if self.solve {
-            return Prepared::Solve(stages(&self.shape, parameters));
+            Prepared::Solve(stages(&self.shape, parameters), keep.then(|| weights(false)))
+        } else {
+            Prepared::Pass(weights(keep))
         }
-        let layers = self.shape.network.layers.par_iter().zip(parameters.par_chunks(2));
-        let (weights, biases) = layers.map(|(layer, pair)| (layer.pack(pair[0], keep), layer.pack_bias(pair[1]))).unzip();
-        Prepared::Pass(Weights { weights, biases })
     }
 }
 
