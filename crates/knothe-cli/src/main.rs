@@ -1,5 +1,6 @@
 //! `knothe`: densities of tables from the command line. Data goes to stdout, everything else to stderr.
 
+mod ahead;
 mod catch;
 mod cli;
 mod evaluate;

@@ -9,6 +9,7 @@ use knothe::{
 };
 
 use crate::{
+    ahead::ahead,
     cli::SampleArguments,
     failure::{Failure, say},
     given::{self, Value},
@@ -37,14 +38,18 @@ pub fn run(arguments: &SampleArguments) -> Result<(), Failure> {
     }
     let names: Vec<&str> = schema.columns.iter().map(|c| c.name.as_str()).chain(schema.context.iter().map(|c| c.name.as_str())).collect();
     let mut output = Output::open(arguments.out.as_deref(), &names)?;
-    // An empty sample still has its columns.
-    for first in (0..arguments.n.max(1)).step_by(BATCH_ROWS) {
+    let draw = |first: usize| {
         let n = BATCH_ROWS.min(arguments.n - first);
         let given = context.part(first, n);
         let mut columns = model.sample_part(first, n, &given, arguments.seed)?;
         columns.extend(context.columns(schema, &given));
-        output.rows(columns)?;
-    }
+        Ok::<_, Failure>(columns)
+    };
+    std::thread::scope(|scope| {
+        // An empty sample still has its columns.
+        let mut parts = ahead(scope, (0..arguments.n.max(1)).step_by(BATCH_ROWS).map(draw)).into_iter();
+        parts.try_for_each(|columns| output.rows(&columns?))
+    })?;
     output.finish()
 }
 

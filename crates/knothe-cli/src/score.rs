@@ -6,6 +6,7 @@ use knothe::{
 };
 
 use crate::{
+    ahead::ahead,
     cli::ScoreArguments,
     failure::{Failure, say},
     given,
@@ -28,26 +29,37 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
         batches.next().transpose()?;
     }
     let mut output = Output::open(arguments.out.as_deref(), &["log_prob"])?;
-    let mut dropped = 0;
-    for batch in batches {
-        let mut batch = batch?;
-        given::set(&mut batch, &arguments.given);
-        let mut log_prob = vec![f64::NAN; batch.rows()];
-        if let Some(rows) = complete(&batch, &model.schema)? {
-            for (row, value) in rows.index.iter().zip(model.log_prob(&rows, arguments.noise.scoring())?) {
-                log_prob[(row - batch.first_row) as usize] = value;
-            }
-            dropped += rows.dropped;
-        } else {
-            dropped += batch.rows();
+    let dropped = std::thread::scope(|scope| {
+        let batches = ahead(scope, batches);
+        let mut dropped = 0;
+        for part in ahead(scope, batches.into_iter().map(|batch| score(arguments, &model, batch?))) {
+            let (log_prob, without) = part?;
+            output.rows(&[log_prob])?;
+            dropped += without;
         }
-        output.rows(vec![Column { name: "log_prob".into(), values: log_prob, integral_dtype: false }])?;
-    }
+        Ok::<_, Failure>(dropped)
+    })?;
     output.finish()?;
     if dropped > 0 {
         say(format_args!("warning: {dropped} rows lack a value and have no log_prob (NaN)"));
     }
     Ok(())
+}
+
+/// The log_prob of each row of a batch, and how many have none.
+fn score(arguments: &ScoreArguments, model: &TableModel, mut batch: Table) -> Result<(Column, usize), Failure> {
+    given::set(&mut batch, &arguments.given);
+    let mut values = vec![f64::NAN; batch.rows()];
+    let dropped = match complete(&batch, &model.schema)? {
+        Some(rows) => {
+            for (row, value) in rows.index.iter().zip(model.log_prob(&rows, arguments.noise.scoring())?) {
+                values[(row - batch.first_row) as usize] = value;
+            }
+            rows.dropped
+        }
+        None => batch.rows(),
+    };
+    Ok((Column { name: "log_prob".into(), values, integral_dtype: false }, dropped))
 }
 
 /// The complete rows of a batch; nothing where there are none, which in a part of a table is no error.

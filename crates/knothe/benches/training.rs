@@ -1,24 +1,38 @@
-//! The time of a training step and of scoring, by model and size. `cargo bench --workspace --bench training [-- MODEL D …]`.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+//! The time of a training step, of scoring and of sampling, by model and size.
+//!
+//! `cargo bench --workspace --bench training [-- MODEL D …]` prints a table; with `--json MODEL train|score|sample D H [LAYERS [BATCH]]`, one measurement in a
+//! process of its own, which `benches/peers/speed.py` reads. `--json peak sgemm 2048 2048` is the speed of a large product.
+#![allow(unsafe_code, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::{hint::black_box, time::Instant};
 
-use burn::module::Module;
 use knothe::{
     Density, Given, Placement, Precision,
     conditioner::Activation,
     fit::{Adam, Batch},
     models::{Architecture, Model},
     objective::max_likelihood,
+    parameters,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
+use serde_json::json;
 
 const BATCH: usize = 512;
-const ROWS: usize = 10_000;
+const SCORED: usize = 10_000;
+const SAMPLED: usize = 1_000;
 
-/// Milliseconds of the median of `times` calls.
-fn median(times: usize, mut call: impl FnMut()) -> f64 {
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    // On a thread of the pool, as `fit` does it.
+    rayon::scope(|_| match arguments.split_first() {
+        Some((json, case)) if json == "--json" => one(case),
+        _ => table(&arguments),
+    });
+}
+
+/// The shortest and the median of `times` calls, in milliseconds.
+fn time(times: usize, mut call: impl FnMut()) -> [f64; 2] {
     call();
     let mut found: Vec<f64> = (0..times)
         .map(|_| {
@@ -28,68 +42,136 @@ fn median(times: usize, mut call: impl FnMut()) -> f64 {
         })
         .collect();
     found.sort_by(f64::total_cmp);
-    found[times / 2]
+    [found[0], found[times / 2]]
 }
 
-fn main() {
-    // On a thread of the pool, as `fit` does it.
-    rayon::scope(|_| measure());
+fn architecture(model: Model, dim: usize, width: usize, layers: Option<usize>) -> Architecture {
+    let mut architecture = Architecture::new(model, dim, 0, 0);
+    architecture.layers = layers.unwrap_or(if model == Model::RealNvp { 10 } else { 5 });
+    architecture.hidden = vec![width, width];
+    architecture.activation = Activation::Relu;
+    architecture.components = match model {
+        Model::Nsf => 8,
+        Model::Sos => 3,
+        Model::Naf => 16,
+        _ => architecture.components,
+    };
+    architecture
 }
 
-fn measure() {
-    let (dims, models): (Vec<String>, Vec<String>) =
-        std::env::args().skip(1).filter(|a| !a.starts_with('-')).partition(|a| a.parse::<usize>().is_ok());
+/// Times of a step of `batch` rows, and of its part that is Adam.
+fn train(architecture: &Architecture, batch: usize) -> ([f64; 2], f64) {
+    let mut rng = ChaCha12Rng::seed_from_u64(0);
+    let mut module = Some(architecture.build(&Placement::cpu(Precision::F32).autodiff()).unwrap());
+    let batch = Batch::new(Placement::cpu(Precision::F32).normal([batch, architecture.dim], &mut rng));
+    let mut adam = Adam::default();
+    let mut of_adam = Vec::new();
+    let step = time(if architecture.hidden[0] > 64 { 41 } else { 201 }, || {
+        let own = module.take().unwrap();
+        let gradients = max_likelihood(&own, &batch).unwrap().backward();
+        let start = Instant::now();
+        module = Some(adam.step(own, &gradients, 1e-3, 0.0, f64::INFINITY).0);
+        of_adam.push(start.elapsed().as_secs_f64() * 1e3);
+    });
+    of_adam.sort_by(f64::total_cmp);
+    (step, of_adam[of_adam.len() / 2])
+}
+
+fn score(architecture: &Architecture, rows: usize) -> [f64; 2] {
+    let place = Placement::cpu(Precision::F32);
+    let model = architecture.build(&place).unwrap();
+    let x = place.normal([rows, architecture.dim], &mut ChaCha12Rng::seed_from_u64(0));
+    time(15, || {
+        black_box(model.log_prob(x.clone(), &Given::default()).unwrap());
+    })
+}
+
+fn sample(architecture: &Architecture, rows: usize) -> [f64; 2] {
+    let mut rng = ChaCha12Rng::seed_from_u64(0);
+    let model = architecture.build(&Placement::cpu(Precision::F32)).unwrap();
+    time(25, || {
+        black_box(model.sample(rows, &Given::default(), &mut rng).unwrap());
+    })
+}
+
+/// Milliseconds of an n × n product.
+fn sgemm(n: usize) -> [f64; 2] {
+    let (a, b) = (vec![1f32; n * n], vec![1f32; n * n]);
+    let mut c = vec![0f32; n * n];
+    let stride = n as isize;
+    let threads = gemm::Parallelism::Rayon(rayon::current_num_threads());
+    time(9, || {
+        // SAFETY: three matrices of n × n numbers, each of its own.
+        unsafe {
+            #[rustfmt::skip]
+            gemm::gemm(
+                n, n, n, c.as_mut_ptr(), stride, 1, false, a.as_ptr(), stride, 1, b.as_ptr(), stride, 1,
+                0.0, 1.0, false, false, false, threads,
+            );
+        }
+    })
+}
+
+/// 6 · rows · (unmasked weights of an autoregressive model), the operations of a step that a mask does not save; none for others.
+fn flops(architecture: &Architecture, rows: usize) -> Option<f64> {
+    matches!(architecture.model, Model::Maf).then(|| {
+        let (dim, width) = (architecture.dim, architecture.hidden[0]);
+        let degree = |unit: usize| 1 + unit * (dim - 1) / width;
+        let first: usize = (0..width).map(degree).sum();
+        let middle = (0..width).map(|u| (0..width).filter(|&v| degree(v) <= degree(u)).count()).sum::<usize>();
+        let last = (0..dim).map(|rank| 2 * (0..width).filter(|&u| degree(u) <= rank).count()).sum::<usize>();
+        6.0 * rows as f64 * (architecture.layers * (first + middle + last)) as f64
+    })
+}
+
+/// The peak of this process's memory, in MB.
+fn memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0)
+}
+
+fn one(case: &[String]) {
+    let [model, operation, dim, width, rest @ ..] = case else { panic!("MODEL OPERATION D H [LAYERS [BATCH]]") };
+    let (dim, width) = (dim.parse().unwrap(), width.parse().unwrap());
+    if model == "peak" {
+        let [least, median] = sgemm(dim);
+        let gigaflops = 2.0 * (dim as f64).powi(3) / least / 1e6;
+        println!("{}", json!({ "least": least, "median": median, "gigaflops": gigaflops }));
+        return;
+    }
+    let numbers: Vec<usize> = rest.iter().map(|n| n.parse().unwrap()).collect();
+    let architecture = architecture(model.parse().unwrap(), dim, width, numbers.first().copied());
+    let rows = |usual| numbers.get(1).copied().unwrap_or(usual);
+    let mut work = None;
+    let [least, median] = match operation.as_str() {
+        "train" => {
+            work = flops(&architecture, rows(BATCH));
+            train(&architecture, rows(BATCH)).0
+        }
+        "score" => score(&architecture, rows(SCORED)),
+        _ => sample(&architecture, rows(SAMPLED)),
+    };
+    let memory = memory();
+    let parameters = parameters::count(&architecture.build(&Placement::cpu(Precision::F32)).unwrap());
+    println!("{}", json!({ "least": least, "median": median, "memory": memory, "parameters": parameters, "flops": work }));
+}
+
+fn table(arguments: &[String]) {
+    let (dims, models): (Vec<_>, Vec<_>) = arguments.iter().partition(|a| a.parse::<usize>().is_ok());
     let wide = [(8, 64), (21, 256), (43, 512), (63, 512)];
-    let cases = [
-        (Model::Maf, 5, 0, &wide[..]),
-        (Model::Nsf, 5, 8, &wide[..2]),
-        (Model::Sos, 5, 3, &wide[..2]),
-        (Model::Naf, 5, 16, &wide[..2]),
-        (Model::RealNvp, 10, 0, &wide[..2]),
-    ];
+    let models_of = [(Model::Maf, 4), (Model::Nsf, 2), (Model::Sos, 2), (Model::Naf, 2), (Model::RealNvp, 2)];
     println!(
-        "{} threads, f32; milliseconds, medians: step of {BATCH} rows (forward and backward, Adam), {ROWS} rows scored, sampling 1,000\n",
+        "{} threads, f32; milliseconds, medians: step of {BATCH} rows, of it Adam, {SCORED} rows scored, {SAMPLED} sampled\n",
         rayon::current_num_threads()
     );
-    println!("model          D    H     step  gradient     adam    score   sample");
-    for (model, layers, components, sizes) in cases {
-        if !models.is_empty() && !models.iter().any(|m| m.as_str() == model.name()) {
-            continue;
-        }
-        for &(dim, width) in sizes.iter().filter(|(dim, _)| dims.is_empty() || dims.contains(&dim.to_string())) {
-            let mut architecture = Architecture::new(model, dim, 0, 0);
-            architecture.layers = layers;
-            architecture.hidden = vec![width, width];
-            architecture.activation = Activation::Relu;
-            if components > 0 {
-                architecture.components = components;
-            }
-            let place = Placement::cpu(Precision::F32);
-            let mut rng = ChaCha12Rng::seed_from_u64(0);
-            let mut module = Some(architecture.build(&place.autodiff()).unwrap());
-            let batch = Batch::new(place.normal([BATCH, dim], &mut rng));
-            let mut adam = Adam::default();
-            let times = if width > 64 { 31 } else { 101 };
-            let mut gradient = 0.0;
-            let mut spent = Vec::new();
-            let step = median(times, || {
-                let start = Instant::now();
-                let own = module.take().unwrap();
-                let gradients = max_likelihood(&own, &batch).unwrap().backward();
-                spent.push(start.elapsed().as_secs_f64() * 1e3);
-                module = Some(adam.step(own, &gradients, 1e-3, 0.0, f64::INFINITY).0);
-            });
-            spent.sort_by(f64::total_cmp);
-            gradient += spent[spent.len() / 2];
-            let plain = module.unwrap().valid();
-            let x = place.normal([ROWS, dim], &mut rng);
-            let score = median(11, || {
-                black_box(plain.log_prob(x.clone(), &Given::default()).unwrap());
-            });
-            let sample = median(11, || {
-                black_box(plain.sample(1000, &Given::default(), &mut rng).unwrap());
-            });
-            println!("{:12} {dim:3} {width:4} {step:8.2} {gradient:9.2} {:8.2} {score:8.2} {sample:8.2}", model.name(), step - gradient);
+    println!("model          D    H     step     adam    score   sample");
+    for (model, sizes) in models_of.into_iter().filter(|(model, _)| models.is_empty() || models.iter().any(|m| *m == model.name())) {
+        for &(dim, width) in wide[..sizes].iter().filter(|(dim, _)| dims.is_empty() || dims.contains(&&dim.to_string())) {
+            let architecture = architecture(model, dim, width, None);
+            let ([_, step], adam) = train(&architecture, BATCH);
+            let ([_, score], [_, sample]) = (score(&architecture, SCORED), sample(&architecture, SAMPLED));
+            println!("{:12} {dim:3} {width:4} {step:8.2} {adam:8.2} {score:8.2} {sample:8.2}", model.name());
         }
     }
 }

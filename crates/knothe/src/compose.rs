@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     image::{Partial, Pixelwise},
     inverse::Inverse,
+    kernels::{Step, run, run_of},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, TriangularAffine},
     placement::Placement,
     triangular::{Autoregressive, Coupling, Elementwise},
@@ -87,6 +88,19 @@ impl Layer {
     }
 }
 
+impl Layer {
+    /// This layer, or its inverse, for fused operations; none if it has no kernel.
+    fn step(&self, forward: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
+        match self {
+            Layer::Autoregressive(b) => b.step(forward, x, given),
+            Layer::InverseAutoregressive(b) => b.inner().step(!forward, x, given),
+            Layer::Coupling(b) => b.step(forward, x, given),
+            Layer::InverseCoupling(b) => b.inner().step(!forward, x, given),
+            _ => Ok(None),
+        }
+    }
+}
+
 impl Bijection for Layer {
     fn dim(&self) -> usize {
         self.inner().dim()
@@ -142,24 +156,14 @@ impl Bijection for Compose {
         self.dim
     }
 
-    fn forward_and_ladj(&self, mut z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("z", &z, self.dim)?;
-        let mut total = Placement::of(&z).zeros([rows]);
-        for layer in &self.layers {
-            let (x, ladj) = layer.forward_and_ladj(z, given)?;
-            (z, total) = (x, total + ladj);
-        }
-        Ok((z, total))
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        check_dim("z", &z, self.dim)?;
+        through(&self.layers.iter().collect::<Vec<_>>(), true, z, given)
     }
 
-    fn inverse_and_ladj(&self, mut x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_dim("x", &x, self.dim)?;
-        let mut total = Placement::of(&x).zeros([rows]);
-        for layer in self.layers.iter().rev() {
-            let (z, ladj) = layer.inverse_and_ladj(x, given)?;
-            (x, total) = (z, total + ladj);
-        }
-        Ok((x, total))
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        check_dim("x", &x, self.dim)?;
+        through(&self.layers.iter().rev().collect::<Vec<_>>(), false, x, given)
     }
 
     fn starts_from_data(&self) -> bool {
@@ -204,4 +208,23 @@ impl Compose {
         }
         Ok(())
     }
+}
+
+/// One layer after another; those that follow one another and have kernels, as one operation.
+fn through(mut layers: &[&Layer], forward: bool, mut x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    let mut total = Placement::of(&x).zeros([x.dims()[0]]);
+    while !layers.is_empty() {
+        let steps = run_of(layers.iter().map(|layer| layer.step(forward, &x, given)))?;
+        let (these, rest) = layers.split_at(steps.len().max(1));
+        if let Some((y, ladj)) = run(&x, steps) {
+            (x, total) = (y, total + ladj);
+        } else {
+            for layer in these {
+                let (y, ladj) = if forward { layer.forward_and_ladj(x, given)? } else { layer.inverse_and_ladj(x, given)? };
+                (x, total) = (y, total + ladj);
+            }
+        }
+        layers = rest;
+    }
+    Ok((x, total))
 }

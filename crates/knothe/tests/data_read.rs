@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use knothe::data::{Column, Table, TableReader, write_csv_header, write_csv_rows, write_table};
+use knothe::data::{Column, Table, TableReader, TableWriter, write_csv_header, write_csv_rows, write_table};
 
 fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.join(name);
@@ -45,6 +45,44 @@ fn every_format_gives_back_what_was_written() {
     }
     // Nothing temporary is left.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 7);
+}
+
+#[test]
+fn parts_are_the_table_written_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let values: Vec<f64> = (0..1000).map(f64::from).collect();
+    let part = |from: usize, to: usize| {
+        [column("n", &values[from..to], true), column("a", &values[from..to].iter().map(|v| v / 7.0).collect::<Vec<_>>(), false)]
+    };
+    for ending in ["csv", "tsv", "parquet", "arrow", "npy"] {
+        let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name).with_extension(ending));
+        write_table(&whole, &part(0, 1000)).unwrap();
+        let mut writer = TableWriter::create(&parts).unwrap();
+        for cut in [0, 3, 3, 700, 1000].windows(2) {
+            writer.write(&part(cut[0], cut[1])).unwrap();
+        }
+        assert!(!parts.exists());
+        writer.finish().unwrap();
+        let [whole, parts] = [whole, parts].map(|path| Table::read(&path).unwrap());
+        assert_eq!(format!("{:?}", whole.columns), format!("{:?}", parts.columns), "{ending}");
+    }
+}
+
+#[test]
+fn a_part_that_does_not_fit_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.parquet");
+    let first = [column("n", &[1.0, 2.0], true)];
+    for (second, expected) in
+        [([column("n", &[1.5], true)], "expected integers in column 'n'"), ([column("m", &[1.0], true)], "the 1 columns of the first")]
+    {
+        let mut writer = TableWriter::create(&path).unwrap();
+        writer.write(&first).unwrap();
+        let message = writer.write(&second).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    assert!(TableWriter::create(&path).unwrap().finish().is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

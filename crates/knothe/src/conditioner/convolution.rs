@@ -10,7 +10,7 @@ use crate::{
     placement::Placement,
 };
 
-/// y[o] = b[o] + Σ_{c, tap} W[o, c, tap] x[c](· + tap), for images x of `[rows, inputs, height, width]` and y of
+/// y_o = b_o + Σ_{c, t} W_{o, c, t} x_c(· + t) over channels c and taps t, for images x of `[rows, inputs, height, width]` and y of
 /// `[rows, outputs, height, width]`; what lies outside of an image is 0.
 ///
 /// ```

@@ -10,7 +10,7 @@ use super::{Activation, Conditioner, Linear, OUTPUT_GAIN, check_context, read};
 use crate::{
     bijection::check_input,
     error::Result,
-    kernels::{Conditioned, Kernel, Network, Stairs},
+    kernels::{Conditioned, Kernel, Network, Stairs, Step},
     placement::Placement,
 };
 
@@ -71,7 +71,7 @@ impl Dense {
         let last = *self.config.hidden.last()?;
         layers.push(Stairs::new(vec![last; count * outputs], (0..last).collect(), places));
         let network = Network { layers, activation: self.config.activation, residual: false };
-        Some(Arc::new(Conditioned { network, reads: reads.to_vec(), mapped: mapped.to_vec() }))
+        Some(Arc::new(Conditioned { network, reads: reads.to_vec(), mapped: mapped.to_vec(), degrees: Vec::new() }))
     }
 }
 
@@ -97,7 +97,7 @@ impl Conditioner for Dense {
         Ok(h.reshape([rows, self.config.parameters, self.config.outputs]))
     }
 
-    fn fused(&self, kernel: &Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
+    fn step(&self, kernel: &Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<Step>> {
         let Some(shape) = &self.shape else { return Ok(None) };
         let context = check_context(context, x.dims()[0], self.config.context_dim, self.dtype())?;
         let mut parameters: Vec<_> = self.layers.iter().map(|l| (l.weight(), l.bias())).collect();
@@ -106,6 +106,6 @@ impl Conditioner for Dense {
             parameters[0].0 = whole.clone().narrow(0, 0, self.config.inputs);
             c.clone().matmul(whole.narrow(0, self.config.inputs, self.config.context_dim))
         });
-        Ok(shape.apply(kernel, x, added, parameters))
+        Ok(Some(Step { shape: shape.clone(), kernel: kernel.clone(), solve: false, added, parameters }))
     }
 }

@@ -21,7 +21,7 @@ use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context, read
 use crate::{
     bijection::check_input,
     error::{Error, Result},
-    kernels::{Conditioned, Kernel, Network, Stairs},
+    kernels::{Conditioned, Kernel, Network, Stairs, Step},
     placement::Placement,
 };
 
@@ -146,31 +146,15 @@ impl Made {
         Err(Error::invalid("layers", "an output layer", 0))
     }
 
-    /// y_j = T(x_j; θ_j) of a map and Σ log T′, in one operation; none where there is no kernel for it.
-    pub(crate) fn fused(&self, kernel: &Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
-        let Some((shape, added)) = self.operation(x, context)? else { return Ok(None) };
-        Ok(shape.apply(kernel, x, added, self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect()))
-    }
-
-    /// z with z_j = T(x_j; θ_j(z_<j)) and Σ log T′, in one operation; none where there is no kernel for it.
-    pub(crate) fn fused_solve(
-        &self,
-        kernel: &Kernel,
-        x: &Tensor<2>,
-        context: Option<&Tensor<2>>,
-    ) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
-        let Some((shape, added)) = self.operation(x, context)? else { return Ok(None) };
-        let parameters = self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect();
-        Ok(shape.solve(kernel, &self.degrees, x, added, parameters))
-    }
-
-    /// The operation and the context's part of its first layer, for checked inputs.
-    fn operation(&self, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<(&Arc<Conditioned>, Option<Tensor<2>>)>> {
+    /// A map of this conditioner for fused operations: y_j = T(x_j; θ_j), with θ of x, or to `solve` of y. None without hidden layers.
+    pub(crate) fn step(&self, kernel: Kernel, solve: bool, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<Step>> {
         let dtype = self.placement().dtype();
         let rows = check_input("conditioner input", x, self.dim(), dtype)?;
         let context = check_context(context, rows, self.config.context_dim, dtype)?;
-        let added = || self.context.as_ref().zip(context).map(|(w, c)| c.clone().matmul(w.val()));
-        Ok(self.shape.as_ref().map(|shape| (shape, added())))
+        let Some(shape) = self.shape.clone() else { return Ok(None) };
+        let added = self.context.as_ref().zip(context).map(|(w, c)| c.clone().matmul(w.val()));
+        let parameters = self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect();
+        Ok(Some(Step { shape, kernel, solve, added, parameters }))
     }
 
     /// Adds the residual connection that ends at layer `l`, and remembers its sum as the start of the next one.
@@ -204,5 +188,5 @@ fn shape(config: &MadeConfig, degrees: &[Vec<usize>]) -> Conditioned {
         inputs.0.clone_from(d);
     }
     let network = Network { layers, activation: config.activation, residual: config.residual };
-    Conditioned { network, reads: columns.to_vec(), mapped: columns.to_vec() }
+    Conditioned { network, reads: columns.to_vec(), mapped: columns.to_vec(), degrees: degrees.to_vec() }
 }

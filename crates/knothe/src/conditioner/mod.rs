@@ -23,7 +23,7 @@ pub use made::{Made, MadeConfig};
 pub use order::Order;
 pub(crate) use order::index;
 
-pub use crate::kernels::Window;
+pub use crate::kernels::{Step, Window};
 
 use burn::tensor::{DType, Tensor};
 
@@ -41,8 +41,8 @@ pub trait Conditioner {
     /// The parameters of each moving column, `[rows, parameters, moving]`, from the standing ones, `[rows, standing]`.
     fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>>;
 
-    /// For x of every column, the columns that stand and T(x; θ) in the place of those that move, and Σ log T′, in one operation, if there is one.
-    fn fused(&self, _kernel: &Kernel, _x: &Tensor<2>, _context: Option<&Tensor<2>>) -> Result<Option<(Tensor<2>, Tensor<1>)>> {
+    /// A map and this conditioner, for an operation that takes several layers at once; none if it can be in none.
+    fn step(&self, _kernel: &Kernel, _x: &Tensor<2>, _context: Option<&Tensor<2>>) -> Result<Option<Step>> {
         Ok(None)
     }
 }

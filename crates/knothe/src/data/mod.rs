@@ -40,7 +40,7 @@ pub use preprocess::Preprocess;
 pub use rows::{Need, Rows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 pub use table::{Column, Table, TableReader, ending};
-pub use write::{csv_field, write_csv_header, write_csv_rows, write_table};
+pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};
 
 /// Names as messages list them: `'a', 'b' and 'c'`.
 pub fn quoted<S: AsRef<str>>(names: &[S]) -> String {

@@ -86,7 +86,7 @@ pub(super) trait Source {
 /// (An Arrow file is read in the batches that it was written in, and a Parquet file a page at a time.)
 pub struct TableReader {
     path: PathBuf,
-    source: Box<dyn Source>,
+    source: Box<dyn Source + Send>,
     rows: u64,
     finished: bool,
 }
@@ -109,7 +109,7 @@ impl TableReader {
         if about.is_file() && about.len() == 0 {
             return Err(Error::table(path, "expected a table, found an empty file", ""));
         }
-        let source: Box<dyn Source> = match ending.as_str() {
+        let source: Box<dyn Source + Send> = match ending.as_str() {
             "csv" => Box::new(delimited::Delimited::open(path, file, b',', batch_rows, skip)?),
             "tsv" => Box::new(delimited::Delimited::open(path, file, b'\t', batch_rows, skip)?),
             "parquet" => Box::new(columnar::Columnar::parquet(path, file, batch_rows, skip)?),

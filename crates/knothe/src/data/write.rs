@@ -1,8 +1,8 @@
 //! Writing tables.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
@@ -10,32 +10,156 @@ use arrow::ipc::writer::FileWriter;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use tempfile::NamedTempFile;
 
 use super::npy::write_header;
 use super::table::{Column, check_names, ending};
 use crate::error::{Error, Result};
-use crate::file::write_atomically;
+use crate::file::temporary;
 
 /// Beyond 2⁵³ a 64-bit float no longer tells neighbouring integers apart.
 const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
 
-/// Writes columns of equal length to a file, CSV (TSV), Parquet, Arrow IPC or NPY by its ending; NaN is written as missing.
-///
-/// The file appears at `path` only when it is complete. NPY keeps no names.
+/// Writes columns of equal length to a file: a [`TableWriter`] with one part.
 pub fn write_table(path: &Path, columns: &[Column]) -> Result<()> {
-    let ending = ending(path)?;
-    check_names(path, &columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>())?;
-    let rows = columns.first().map_or(0, |c| c.values.len());
-    if let Some(column) = columns.iter().find(|c| c.values.len() != rows) {
-        return Err(Error::shape(format!("column '{}'", column.name), format!("{rows} values"), column.values.len()));
+    let mut writer = TableWriter::create(path)?;
+    writer.write(columns)?;
+    writer.finish()
+}
+
+/// Writes a table part by part, in memory that does not depend on its length: CSV (TSV), Parquet, Arrow IPC or NPY by the ending; NaN is
+/// written as missing.
+///
+/// The file appears at its path only when it is complete. NPY keeps no names. Which columns are written as integers is as in the first part.
+pub struct TableWriter {
+    path: PathBuf,
+    ending: String,
+    /// Names, and which columns are written as integers.
+    columns: Vec<(String, bool)>,
+    rows: u64,
+    sink: Sink,
+}
+
+/// Where the parts go.
+enum Sink {
+    /// No part has come, or one has failed.
+    Closed(Option<NamedTempFile>),
+    Bytes(BufWriter<NamedTempFile>),
+    Parquet(Box<ArrowWriter<NamedTempFile>>),
+    Arrow(Box<FileWriter<BufWriter<NamedTempFile>>>),
+}
+
+impl TableWriter {
+    /// What cannot be written at all is said here, and not after hours of work.
+    pub fn create(path: &Path) -> Result<Self> {
+        let ending = ending(path)?;
+        Ok(TableWriter { path: path.to_owned(), ending, columns: Vec::new(), rows: 0, sink: Sink::Closed(Some(temporary(path)?)) })
     }
-    write_atomically(path, |out| match ending.as_str() {
-        "csv" => write_delimited(out, columns, ','),
-        "tsv" => write_delimited(out, columns, '\t'),
-        "npy" => write_npy(out, columns, rows),
-        "parquet" => write_parquet(out, columns),
-        _ => write_arrow(out, columns),
-    })
+
+    /// Writes the next rows: columns of equal length, the same ones in every part.
+    ///
+    /// # Errors
+    /// Columns that differ from those of the first part, numbers that are not whole in a column that was, and what writing fails with: no
+    /// file appears then.
+    pub fn write(&mut self, columns: &[Column]) -> Result<()> {
+        let rows = columns.first().map_or(0, |c| c.values.len());
+        if let Some(column) = columns.iter().find(|c| c.values.len() != rows) {
+            return Err(Error::shape(format!("column '{}'", column.name), format!("{rows} values"), column.values.len()));
+        }
+        if self.columns.is_empty() {
+            check_names(&self.path, &columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>())?;
+            // NPY has no missing integers.
+            let complete = |c: &Column| self.ending != "npy" || c.values.iter().all(|v| !v.is_nan());
+            self.columns = columns.iter().map(|c| (c.name.clone(), is_whole(c) && complete(c))).collect();
+        } else if !self.columns.iter().map(|(name, _)| name).eq(columns.iter().map(|c| &c.name)) {
+            return Err(Error::shape("a part of a table", format!("the {} columns of the first", self.columns.len()), columns.len()));
+        }
+        if let Some(((name, _), _)) = self.columns.iter().zip(columns).find(|((_, whole), column)| *whole && !is_whole(column)) {
+            let problem = format!("expected integers in column '{name}', as in the rows before, found other numbers");
+            return Err(Error::table(&self.path, problem, ""));
+        }
+        let result = self.put(columns);
+        if result.is_err() {
+            self.sink = Sink::Closed(None);
+        }
+        result.map_err(|e| Error::io("write", &self.path, e))?;
+        self.rows += rows as u64;
+        Ok(())
+    }
+
+    fn put(&mut self, columns: &[Column]) -> io::Result<()> {
+        let whole: Vec<bool> = self.columns.iter().map(|(_, whole)| *whole).collect();
+        if let Sink::Closed(file) = &mut self.sink {
+            let file = file.take().ok_or_else(|| io::Error::other("an earlier part failed"))?;
+            self.sink = self.start(file, &batch(columns, &whole)?)?;
+        }
+        match (&mut self.sink, self.ending.as_str()) {
+            (Sink::Parquet(writer), _) => writer.write(&batch(columns, &whole)?).map_err(io::Error::other),
+            (Sink::Arrow(writer), _) => writer.write(&batch(columns, &whole)?).map_err(io::Error::other),
+            (Sink::Bytes(out), "npy") => write_npy_rows(out, columns, whole.iter().all(|w| *w)),
+            (Sink::Bytes(out), ending) => write_rows(out, columns, &whole, delimiter(ending)),
+            (Sink::Closed(_), _) => Ok(()),
+        }
+    }
+
+    /// Opens the file for the columns of a first batch.
+    fn start(&self, file: NamedTempFile, batch: &RecordBatch) -> io::Result<Sink> {
+        Ok(match self.ending.as_str() {
+            "parquet" => {
+                let level = ZstdLevel::try_new(9).map_err(io::Error::other)?;
+                let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
+                Sink::Parquet(Box::new(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(io::Error::other)?))
+            }
+            "arrow" | "feather" | "ipc" => {
+                Sink::Arrow(Box::new(FileWriter::try_new(BufWriter::new(file), &batch.schema()).map_err(io::Error::other)?))
+            }
+            ending => {
+                let mut out = BufWriter::with_capacity(1 << 16, file);
+                match ending {
+                    "npy" => self.write_npy_header(&mut out)?,
+                    _ => write_names(&mut out, &self.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), delimiter(ending))?,
+                }
+                Sink::Bytes(out)
+            }
+        })
+    }
+
+    /// Completes the file, which is there from now on.
+    pub fn finish(mut self) -> Result<()> {
+        let sink = std::mem::replace(&mut self.sink, Sink::Closed(None));
+        let file = match sink {
+            Sink::Parquet(writer) => writer.into_inner().map_err(io::Error::other),
+            Sink::Arrow(writer) => {
+                writer.into_inner().map_err(io::Error::other).and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error))
+            }
+            Sink::Bytes(mut out) => self.complete_header(&mut out).and_then(|()| out.into_inner().map_err(io::IntoInnerError::into_error)),
+            Sink::Closed(_) => Err(io::Error::other("no part of the table was written")),
+        };
+        let saved = file.and_then(|file| {
+            file.as_file().sync_all()?;
+            file.persist(&self.path).map_err(|e| e.error)
+        });
+        saved.map(|_| ()).map_err(|e| Error::io("write", &self.path, e))
+    }
+
+    /// The number of rows, which NPY wants before them.
+    fn complete_header(&self, out: &mut (impl Write + Seek)) -> io::Result<()> {
+        if self.ending == "npy" {
+            out.seek(SeekFrom::Start(0))?;
+            self.write_npy_header(out)?;
+        }
+        Ok(())
+    }
+
+    /// int64 where every column is whole, float64 otherwise; 128 bytes for any number of rows.
+    fn write_npy_header(&self, out: &mut impl Write) -> io::Result<()> {
+        let descr = if self.columns.iter().all(|(_, whole)| *whole) { "<i8" } else { "<f8" };
+        write_header(out, descr, &[self.rows as usize, self.columns.len()])
+    }
+}
+
+fn delimiter(ending: &str) -> char {
+    if ending == "tsv" { '\t' } else { ',' }
 }
 
 /// Writes the line of names.
@@ -45,12 +169,7 @@ pub fn write_csv_header(out: &mut impl Write, names: &[&str]) -> io::Result<()> 
 
 /// Writes the rows of columns as CSV without a header; floats so that they read back the same, whole columns without a point.
 pub fn write_csv_rows(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
-    write_rows(out, columns, ',')
-}
-
-fn write_delimited(out: &mut impl Write, columns: &[Column], delimiter: char) -> io::Result<()> {
-    write_names(out, &columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), delimiter)?;
-    write_rows(out, columns, delimiter)
+    write_rows(out, columns, &columns.iter().map(is_whole).collect::<Vec<_>>(), ',')
 }
 
 /// A field of CSV, quoted where it has to be.
@@ -72,8 +191,7 @@ fn write_names(out: &mut impl Write, names: &[&str], delimiter: char) -> io::Res
     writeln!(out)
 }
 
-fn write_rows(out: &mut impl Write, columns: &[Column], delimiter: char) -> io::Result<()> {
-    let whole: Vec<bool> = columns.iter().map(is_whole).collect();
+fn write_rows(out: &mut impl Write, columns: &[Column], whole: &[bool], delimiter: char) -> io::Result<()> {
     for i in 0..columns.first().map_or(0, |c| c.values.len()) {
         for (j, column) in columns.iter().enumerate() {
             if j > 0 {
@@ -97,41 +215,25 @@ fn is_whole(column: &Column) -> bool {
     column.integral_dtype && column.values.iter().all(|v| v.is_nan() || (v.fract() == 0.0 && v.abs() <= LARGEST_INTEGER))
 }
 
-fn batch(columns: &[Column]) -> io::Result<RecordBatch> {
-    let array = |column: &Column| -> ArrayRef {
+fn batch(columns: &[Column], whole: &[bool]) -> io::Result<RecordBatch> {
+    let array = |(column, whole): (&Column, &bool)| -> ArrayRef {
         let present = column.values.iter().map(|v| Some(*v).filter(|v| !v.is_nan()));
-        if is_whole(column) {
+        if *whole {
             Arc::new(present.map(|v| v.map(|v| v as i64)).collect::<Int64Array>())
         } else {
             Arc::new(present.collect::<Float64Array>())
         }
     };
-    RecordBatch::try_from_iter(columns.iter().map(|c| (c.name.as_str(), array(c)))).map_err(io::Error::other)
+    let arrays = columns.iter().zip(whole).map(|pair| (pair.0.name.as_str(), array(pair)));
+    RecordBatch::try_from_iter(arrays).map_err(io::Error::other)
 }
 
-fn write_parquet(out: &mut (impl Write + Send), columns: &[Column]) -> io::Result<()> {
-    let batch = batch(columns)?;
-    let level = ZstdLevel::try_new(9).map_err(io::Error::other)?;
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-    let mut writer = ArrowWriter::try_new(out, batch.schema(), Some(properties)).map_err(io::Error::other)?;
-    writer.write(&batch).map_err(io::Error::other)?;
-    writer.close().map(|_| ()).map_err(io::Error::other)
-}
-
-fn write_arrow(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
-    let batch = batch(columns)?;
-    let mut writer = FileWriter::try_new(out, &batch.schema()).map_err(io::Error::other)?;
-    writer.write(&batch).map_err(io::Error::other)?;
-    writer.finish().map_err(io::Error::other)
-}
-
-/// int64 where every column is whole and complete, float64 otherwise.
-fn write_npy(out: &mut impl Write, columns: &[Column], rows: usize) -> io::Result<()> {
-    let whole = columns.iter().all(|c| is_whole(c) && c.values.iter().all(|v| !v.is_nan()));
-    let descr = if whole { "<i8" } else { "<f8" };
-    write_header(out, descr, &[rows, columns.len()])?;
-    for i in 0..rows {
+fn write_npy_rows(out: &mut impl Write, columns: &[Column], whole: bool) -> io::Result<()> {
+    for i in 0..columns.first().map_or(0, |c| c.values.len()) {
         for value in columns.iter().filter_map(|c| c.values.get(i)) {
+            if whole && value.is_nan() {
+                return Err(io::Error::other("NPY has no missing integers; write another format"));
+            }
             out.write_all(&if whole { (*value as i64).to_le_bytes() } else { value.to_le_bytes() })?;
         }
     }

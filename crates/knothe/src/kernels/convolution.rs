@@ -33,7 +33,7 @@ pub(crate) fn convolve(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<2>, window:
     if has_kernels(&x) && x.dims().iter().all(|&n| n > 0) {
         let op = Convolution { window, rectified };
         let inputs = vec![Input::Image(x.clone()), Input::Image(weight.clone()), Input::Table(bias.clone())];
-        if let Some([y]) = apply::<_, 3, 1>(&op, inputs) {
+        if let Some([y]) = apply(&op, inputs) {
             return y.tensor();
         }
     }
@@ -62,20 +62,22 @@ struct Convolution {
 /// Input, weights, the output of a ReLU, and the rows of the bias.
 type Saved = (Plain, Plain, Option<Plain>, usize);
 
-impl FusedOp<3, 1> for Convolution {
+impl FusedOp<1> for Convolution {
     type Saved = Saved;
 
-    fn forward(&self, inputs: [Plain; 3], keep: bool) -> ([Plain; 1], Option<Saved>) {
-        let [x, weight, bias] = inputs.map(|i| i.to_contiguous());
+    fn forward(&self, inputs: Vec<Plain>, keep: bool) -> ([Plain; 1], Option<Saved>) {
+        let [x, weight, bias] = [0, 1, 2].map(|k| inputs[k].to_contiguous());
         let y = if x.dtype() == DType::F64 { self.value::<f64>(&x, &weight, &bias) } else { self.value::<f32>(&x, &weight, &bias) };
         let rows = bias.layout().shape()[0];
         let saved = keep.then(|| (x, weight, self.rectified.then(|| y.clone()), rows));
         ([y], saved)
     }
 
-    fn backward(&self, saved: Saved, [g]: [Option<Plain>; 1], want: [bool; 3]) -> [Option<Plain>; 3] {
-        let Some(g) = g.map(|g| g.to_contiguous()) else { return [None, None, None] };
-        if g.dtype() == DType::F64 { self.gradient::<f64>(saved, &g, want[0]) } else { self.gradient::<f32>(saved, &g, want[0]) }
+    fn backward(&self, saved: Saved, [g]: [Option<Plain>; 1], want: &[bool]) -> Vec<Option<Plain>> {
+        let Some(g) = g.map(|g| g.to_contiguous()) else { return vec![None; 3] };
+        let found =
+            if g.dtype() == DType::F64 { self.gradient::<f64>(saved, &g, want[0]) } else { self.gradient::<f32>(saved, &g, want[0]) };
+        found.into()
     }
 }
 

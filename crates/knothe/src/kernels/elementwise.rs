@@ -9,6 +9,7 @@ use super::{
     Kernel, Real,
     fused::{FusedOp, Input, Plain, apply, has_kernels, numbers, plain},
     lanes::LANES,
+    table::turned,
 };
 
 /// Rows a task. The parts of a batch depend on nothing but its size.
@@ -28,22 +29,22 @@ pub(crate) fn value(kernel: &Kernel, x: &Tensor<2>, theta: &Tensor<3>) -> Option
 #[derive(Clone, Debug)]
 struct Elementwise(Kernel);
 
-impl FusedOp<2, 2> for Elementwise {
-    type Saved = [Plain; 2];
+impl FusedOp<2> for Elementwise {
+    type Saved = Vec<Plain>;
 
-    fn forward(&self, inputs: [Plain; 2], keep: bool) -> ([Plain; 2], Option<[Plain; 2]>) {
-        let inputs = inputs.map(|i| i.to_contiguous());
+    fn forward(&self, inputs: Vec<Plain>, keep: bool) -> ([Plain; 2], Option<Vec<Plain>>) {
+        let inputs: Vec<Plain> = inputs.iter().map(Plain::to_contiguous).collect();
         let outputs = if inputs[0].dtype() == DType::F64 { forward::<f64>(&self.0, &inputs) } else { forward::<f32>(&self.0, &inputs) };
         (outputs, keep.then_some(inputs))
     }
 
-    fn backward(&self, inputs: [Plain; 2], gradients: [Option<Plain>; 2], _: [bool; 2]) -> [Option<Plain>; 2] {
+    fn backward(&self, inputs: Vec<Plain>, gradients: [Option<Plain>; 2], _: &[bool]) -> Vec<Option<Plain>> {
         let found = if inputs[0].dtype() == DType::F64 {
             backward::<f64>(&self.0, &inputs, gradients)
         } else {
             backward::<f32>(&self.0, &inputs, gradients)
         };
-        found.map(Some)
+        found.map(Some).into()
     }
 }
 
@@ -51,13 +52,6 @@ impl FusedOp<2, 2> for Elementwise {
 fn shape(theta: &Plain) -> [usize; 3] {
     let shape = theta.layout().shape();
     [shape[0], shape[1], shape[2]]
-}
-
-/// The n columns of a part's table of `[rows, width]`, `[width, n]`, filled up to whole vectors by repeating the last row.
-fn turned<T: Real>(table: &[T], width: usize) -> Vec<T> {
-    let rows = table.len() / width;
-    let n = rows.next_multiple_of(LANES);
-    (0..width * n).map(|k| table[(k % n).min(rows - 1) * width + k / n]).collect()
 }
 
 /// Rows of `width` numbers filled up to whole vectors by repeating the last.
@@ -69,7 +63,8 @@ fn filled<T: Real>(table: &[T], width: usize) -> Cow<'_, [T]> {
     Cow::Owned(table.chunks_exact(width).flat_map(|row| (0..n).map(|k| row[k.min(width - 1)])).collect())
 }
 
-fn forward<T: Real>(kernel: &Kernel, [x, theta]: &[Plain; 2]) -> [Plain; 2] {
+fn forward<T: Real>(kernel: &Kernel, inputs: &[Plain]) -> [Plain; 2] {
+    let (x, theta) = (&inputs[0], &inputs[1]);
     let [rows, parameters, dim] = shape(theta);
     let (mut y, mut ladj) = (vec![T::of(0.0); rows * dim], vec![T::of(0.0); rows * dim]);
     if dim >= WIDE {
@@ -98,7 +93,8 @@ fn forward<T: Real>(kernel: &Kernel, [x, theta]: &[Plain; 2]) -> [Plain; 2] {
     [plain(y, &[rows, dim]), plain(ladj, &[rows, dim])]
 }
 
-fn backward<T: Real>(kernel: &Kernel, [x, theta]: &[Plain; 2], gradients: [Option<Plain>; 2]) -> [Plain; 2] {
+fn backward<T: Real>(kernel: &Kernel, inputs: &[Plain], gradients: [Option<Plain>; 2]) -> [Plain; 2] {
+    let (x, theta) = (&inputs[0], &inputs[1]);
     let [rows, parameters, dim] = shape(theta);
     let (mut gx, mut gtheta) = (vec![T::of(0.0); rows * dim], vec![T::of(0.0); rows * parameters * dim]);
     let gradients = gradients.map(|g| g.map_or_else(|| plain(vec![T::of(0.0); rows * dim], &[rows, dim]), |g| g.to_contiguous()));

@@ -29,16 +29,17 @@ pub(super) type Plain = FloatTensor<Flex>;
 /// A tensor of the CPU backend with its place in the graph.
 pub(super) type Tracked = FloatTensor<Autodiff<Flex>>;
 
-/// A differentiable operation of N inputs and M outputs.
-pub(super) trait FusedOp<const N: usize, const M: usize>: Clone + Debug + Send + 'static {
+/// A differentiable operation of some inputs and M outputs.
+pub(super) trait FusedOp<const M: usize>: Clone + Debug + Send + 'static {
     /// What the gradient needs of the forward pass.
     type Saved: Clone + Debug + Send + 'static;
 
     /// The outputs, and what to save if the gradient will be asked for.
-    fn forward(&self, inputs: [Plain; N], keep: bool) -> ([Plain; M], Option<Self::Saved>);
+    fn forward(&self, inputs: Vec<Plain>, keep: bool) -> ([Plain; M], Option<Self::Saved>);
 
-    /// The gradients of the inputs that `want` them, from those of the outputs; an output that nothing read has none.
-    fn backward(&self, saved: Self::Saved, gradients: [Option<Plain>; M], want: [bool; N]) -> [Option<Plain>; N];
+    /// The gradients of the inputs, in their order, from those of the outputs; an output that nothing read has none, and an input
+    /// that does not `want` one need not get it.
+    fn backward(&self, saved: Self::Saved, gradients: [Option<Plain>; M], want: &[bool]) -> Vec<Option<Plain>>;
 }
 
 /// Gradients on their way from ports to hub.
@@ -47,7 +48,7 @@ type Slot<const M: usize> = Arc<Mutex<[Option<Plain>; M]>>;
 #[derive(Debug)]
 struct Hub<O, const M: usize>(PhantomData<O>);
 
-impl<O: FusedOp<N, M>, const N: usize, const M: usize> Backward<Flex, N> for Hub<O, M> {
+impl<O: FusedOp<M>, const N: usize, const M: usize> Backward<Flex, N> for Hub<O, M> {
     type State = (O, Option<O::Saved>, Slot<M>);
 
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -56,7 +57,7 @@ impl<O: FusedOp<N, M>, const N: usize, const M: usize> Backward<Flex, N> for Hub
         let gradients = std::mem::replace(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner), [const { None }; M]);
         let want = ops.parents.each_ref().map(Option::is_some);
         let Some(saved) = saved else { return };
-        for (parent, gradient) in ops.parents.into_iter().zip(op.backward(saved, gradients, want)) {
+        for (parent, gradient) in ops.parents.into_iter().zip(op.backward(saved, gradients, &want)) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 grads.register::<Flex>(parent.id, gradient);
             }
@@ -145,21 +146,36 @@ pub(super) fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
     matches!(tensor.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
-/// The outputs of an operation, in the graph of its inputs if they are in one; none where the backend is not the one of kernels.
-pub(super) fn apply<O: FusedOp<N, M>, const N: usize, const M: usize>(op: &O, inputs: Vec<Input>) -> Option<[Output; M]> {
+/// The most inputs of an operation.
+pub(super) const MOST_INPUTS: usize = 128;
+
+/// The outputs of an operation, in the graph of its inputs if they are in one; none where the backend is not the one of kernels, or
+/// inputs are too many.
+pub(super) fn apply<O: FusedOp<M>, const M: usize>(op: &O, inputs: Vec<Input>) -> Option<[Output; M]> {
     if inputs.iter().any(Input::is_tracked) {
         let inputs: Vec<Tracked> = inputs.into_iter().map(Input::tracked).collect::<Option<_>>()?;
-        return Some(tracked(op, inputs.try_into().ok()?).map(Output::Tracked));
+        // A step of the graph has a fixed number of parents.
+        let outputs = match inputs.len() {
+            0..=8 => tracked::<O, 8, M>(op, inputs),
+            9..=16 => tracked::<O, 16, M>(op, inputs),
+            17..=32 => tracked::<O, 32, M>(op, inputs),
+            33..=64 => tracked::<O, 64, M>(op, inputs),
+            65..=MOST_INPUTS => tracked::<O, MOST_INPUTS, M>(op, inputs),
+            _ => return None,
+        };
+        return Some(outputs.map(Output::Tracked));
     }
     let inputs: Vec<Plain> = inputs.into_iter().map(Input::plain).collect::<Option<_>>()?;
-    Some(op.forward(inputs.try_into().ok()?, false).0.map(Output::Plain))
+    Some(op.forward(inputs, false).0.map(Output::Plain))
 }
 
-fn tracked<O: FusedOp<N, M>, const N: usize, const M: usize>(op: &O, inputs: [Tracked; N]) -> [Tracked; M] {
-    // Two arrays of one: a node has no name to collect it by, and no empty value.
-    let parts = inputs.map(|input| input.into_parts());
-    let (inputs, nodes) = (parts.each_ref().map(|(plain, _)| plain.clone()), parts.map(|(_, node)| node));
-    match Hub::<O, M>(PhantomData).prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+/// The parents beyond the inputs are constants, which want no gradient.
+fn tracked<O: FusedOp<M>, const N: usize, const M: usize>(op: &O, inputs: Vec<Tracked>) -> [Tracked; M] {
+    let (inputs, nodes): (Vec<_>, Vec<_>) = inputs.into_iter().map(Tracked::into_parts).unzip();
+    let mut nodes = nodes.into_iter();
+    let parents: [_; N] =
+        std::array::from_fn(|_| nodes.next().unwrap_or_else(|| <Autodiff<Flex> as AutodiffBackend>::from_inner(mark()).into_parts().1));
+    match Hub::<O, M>(PhantomData).prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
         OpsKind::UnTracked(_) => op.forward(inputs, false).0.map(<Autodiff<Flex> as AutodiffBackend>::from_inner),
         OpsKind::Tracked(prepared) => {
             let (outputs, saved) = op.forward(inputs, true);

@@ -25,8 +25,12 @@ mod solve;
 mod sos;
 mod spline;
 mod stairs;
+mod steps;
+mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod throughput;
 mod tile;
 
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
@@ -40,6 +44,8 @@ pub(crate) use network::Network;
 pub(crate) use real::Real;
 pub(crate) use sos::SquaredPolynomials;
 pub(crate) use stairs::Stairs;
+pub use steps::Step;
+pub(crate) use steps::{run, run_of};
 #[cfg(test)]
 pub(crate) use tests::agree;
 pub use tile::Kernel;

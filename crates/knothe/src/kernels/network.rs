@@ -6,7 +6,7 @@
 use super::{
     Real,
     lanes::{LANES, Lanes, vectorised},
-    stairs::{Blocks, Packed, Stairs},
+    stairs::{Packed, Stairs},
 };
 use crate::conditioner::{Activation, FAR};
 
@@ -31,27 +31,11 @@ pub(super) struct Weights<T> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trace<T> {
     /// The slopes of what is read.
-    read: Vec<T>,
+    pub read: Vec<T>,
     /// The inputs of each layer, `[inputs, n]`.
-    inputs: Vec<Vec<T>>,
+    pub inputs: Vec<Vec<T>>,
     /// The slopes of the activations of each hidden layer.
-    slopes: Vec<Vec<T>>,
-}
-
-/// The gradients of the parameters, in the order of the staircases.
-#[derive(Clone, Debug)]
-pub(super) struct Sums<T> {
-    pub weights: Vec<Blocks<T>>,
-    pub biases: Vec<Vec<T>>,
-}
-
-impl<T: Real> Sums<T> {
-    pub fn zeros(network: &Network) -> Self {
-        Sums {
-            weights: network.layers.iter().map(Stairs::zeros).collect(),
-            biases: network.layers.iter().map(|l| vec![T::of(0.0); l.outputs()]).collect(),
-        }
-    }
+    pub slopes: Vec<Vec<T>>,
 }
 
 impl Network {
@@ -97,19 +81,18 @@ impl Network {
         h
     }
 
-    /// Adds the gradients of the parameters to `sums`; returns those of the inputs, if wanted, and of what was added to the first layer.
+    /// The gradients of the outputs of each layer, `[outputs, n]`, from those of the last, `g`, and those of the inputs, if they are wanted.
     pub(super) fn backward<T: Real>(
         &self,
         parameters: &Weights<T>,
         trace: &Trace<T>,
         mut g: Vec<T>,
         n: usize,
-        sums: &mut Sums<T>,
-        inputs_wanted: bool,
-    ) -> (Option<Vec<T>>, Vec<T>) {
+        wanted: bool,
+    ) -> (Vec<Vec<T>>, Option<Vec<T>>) {
+        let mut of_outputs = vec![Vec::new(); self.layers.len()];
         let mut carry: Option<Vec<T>> = None;
-        for l in (0..self.layers.len()).rev() {
-            let layer = &self.layers[l];
+        for (l, layer) in self.layers.iter().enumerate().rev() {
             if l + 1 < self.layers.len() {
                 multiply(&mut g, &trace.slopes[l]);
                 if self.residual && l % 2 == 0 {
@@ -119,20 +102,18 @@ impl Network {
                     carry = Some(g.clone());
                 }
             }
-            layer.weight_gradient(&trace.inputs[l], &g, n, &mut sums.weights[l]);
-            sum_rows(&g, n, &mut sums.biases[l]);
-            if l == 0 && !inputs_wanted {
-                return (None, g);
+            let mut gh = Vec::new();
+            if l > 0 || wanted {
+                gh.resize(layer.inputs() * n, T::of(0.0));
+                layer.pull(&parameters.weights[l], &g, &mut gh, n);
             }
-            let mut gh = vec![T::of(0.0); layer.inputs() * n];
-            layer.pull(&parameters.weights[l], &g, &mut gh, n);
-            if l == 0 {
-                multiply(&mut gh, &trace.read);
-                return (Some(gh), g);
-            }
-            g = gh;
+            of_outputs[l] = std::mem::replace(&mut g, gh);
         }
-        (None, g)
+        let of_inputs = wanted.then(|| {
+            multiply(&mut g, &trace.read);
+            g
+        });
+        (of_outputs, of_inputs)
     }
 }
 
@@ -229,30 +210,12 @@ pub(super) fn add<T: Real>(into: &mut [T], other: &[T]) {
     );
 }
 
-fn multiply<T: Real>(into: &mut [T], by: &[T]) {
+pub(super) fn multiply<T: Real>(into: &mut [T], by: &[T]) {
     vectorised(
         #[inline(always)]
         || {
             for (a, &b) in into.iter_mut().zip(by) {
                 *a *= b;
-            }
-        },
-    );
-}
-
-/// Adds the sum of each unit's n rows.
-fn sum_rows<T: Real>(g: &[T], n: usize, into: &mut [T]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (unit, sum) in g.chunks_exact(n).zip(into) {
-                let mut lanes = Lanes::of(0.0);
-                for rows in unit.chunks_exact(LANES) {
-                    lanes = lanes + Lanes::load(rows);
-                }
-                for lane in lanes.0 {
-                    *sum += lane;
-                }
             }
         },
     );

@@ -2,26 +2,22 @@
 //!
 //! Nodes of a layer are sorted by degree, and a node of degree d reads the inputs of degrees up to d, a prefix (see
 //! [`crate::conditioner::Made::solve`], which is the composed form). Degrees are taken in blocks: what a block reads of the degrees
-//! before it is one product a layer.
-
-use burn::tensor::{DType, Tensor};
-use rayon::prelude::*;
+//! before it is one product a layer. The gradient goes the same way back, from the last coordinate to the first.
 
 use super::{
     Kernel, Real,
-    conditioned::{Conditioned, by_columns, filled, set_columns},
-    fused::{Input, Output, Plain, has_kernels, numbers, plain},
+    conditioned::{Conditioned, Kept},
     gemm::{Shape, multiply},
-    network::{activate, add, read},
+    network::{Trace, Weights, activate, add, multiply as scale, read},
+    table::gather,
 };
 
 /// Degrees a block: at the usual 8 to 16 units a degree, a block is about 100 wide.
 const BLOCK: usize = 8;
-/// Rows a tile.
-const TILE: usize = 128;
 
 /// A layer with inputs and nodes sorted by degree.
-struct Stage<T> {
+#[derive(Clone, Debug)]
+pub(super) struct Stage<T> {
     /// `[inputs, nodes]`.
     weight: Vec<T>,
     bias: Vec<T>,
@@ -35,82 +31,49 @@ fn below(degrees: &[usize], degree: usize) -> usize {
     degrees.partition_point(|&d| d < degree)
 }
 
+/// The layers of a masked network, from the weight and the bias of each.
+pub(super) fn stages<T: Real>(shape: &Conditioned, parameters: &[&[T]]) -> Vec<Stage<T>> {
+    let dim = shape.mapped.len();
+    let count = shape.network.layers.last().map_or(0, |l| l.outputs() / dim);
+    let outputs = (0..dim).flat_map(|rank| std::iter::repeat_n(rank, count)).collect();
+    let mut inputs: Vec<usize> = (1..=dim).collect();
+    let layers = shape.network.layers.iter().zip(parameters.chunks(2)).zip(shape.degrees.iter().chain([&outputs]));
+    layers
+        .map(|((layer, pair), degrees)| Stage {
+            weight: layer.sorted(pair[0]),
+            bias: layer.pack_bias(pair[1]),
+            degrees: degrees.clone(),
+            inputs: std::mem::replace(&mut inputs, degrees.clone()),
+        })
+        .collect()
+}
+
 impl Conditioned {
-    /// z with z_j = T(x_j; θ_j(z_<j)), `[rows, dim]`, and Σ log T′, `[rows]`, for T of a kernel; none where there is none, or where a
-    /// gradient is asked for. `degrees` are those of the hidden layers.
-    pub fn solve(
+    /// Puts z with z_j = T(x_j; θ_j(z_<j)) in the place of x, `[dim, n]`, and adds Σ log T′ to `ladj`; what the gradient needs, if there are
+    /// weights to find it with.
+    pub(super) fn solve<T: Real>(
         &self,
         kernel: &Kernel,
-        degrees: &[Vec<usize>],
-        x: &Tensor<2>,
-        added: Option<Tensor<2>>,
-        parameters: Vec<(Tensor<2>, Tensor<1>)>,
-    ) -> Option<(Tensor<2>, Tensor<1>)> {
-        let tracked = x.is_autodiff() || parameters.iter().any(|(w, _)| w.is_autodiff()) || added.as_ref().is_some_and(|a| a.is_autodiff());
-        if tracked || !has_kernels(x) {
-            return None;
-        }
-        let primitive = |input: Input| input.plain().map(|t| t.to_contiguous());
-        let x = primitive(Input::Table(x.clone()))?;
-        let added = match added {
-            Some(added) => Some(primitive(Input::Table(added))?),
-            None => None,
-        };
-        let parameters: Option<Vec<_>> =
-            parameters.into_iter().map(|(w, b)| Some([primitive(Input::Table(w))?, primitive(Input::Row(b))?])).collect();
-        let parameters = parameters?;
-        let [z, ladj] = if x.dtype() == DType::F64 {
-            self.solve_all::<f64>(kernel, degrees, &x, added.as_ref(), &parameters)
-        } else {
-            self.solve_all::<f32>(kernel, degrees, &x, added.as_ref(), &parameters)
-        };
-        Some((Output::Plain(z).tensor(), Output::Plain(ladj).tensor()))
+        (stages, weights): (&[Stage<T>], Option<&Weights<T>>),
+        table: &mut [T],
+        ladj: &mut [T],
+        added: Option<&[T]>,
+    ) -> Option<Kept<T>> {
+        let n = ladj.len();
+        let x = gather(table, &self.mapped, n);
+        let z = self.solve_ranks(kernel, stages, &x, ladj, added);
+        self.mapped.iter().zip(z.chunks(n)).for_each(|(&column, z)| table[column * n..][..n].copy_from_slice(z));
+        let mut trace = Trace::default();
+        let theta = self.network.forward(weights?, z, added, n, Some(&mut trace));
+        Some(Kept { trace, x, theta })
     }
 
-    fn solve_all<T: Real>(
-        &self,
-        kernel: &Kernel,
-        degrees: &[Vec<usize>],
-        x: &Plain,
-        added: Option<&Plain>,
-        parameters: &[[Plain; 2]],
-    ) -> [Plain; 2] {
-        let (rows, dim) = (x.layout().shape()[0], x.layout().shape()[1]);
-        let stages = self.stages::<T>(degrees, parameters);
-        let first = stages[0].degrees.len();
-        let units: Vec<usize> = (0..first).collect();
-        let (mut z, mut ladj) = (numbers::<T>(x).to_vec(), vec![T::of(0.0); rows]);
-        let added = added.map(numbers::<T>);
-        z.par_chunks_mut(TILE * dim).zip(ladj.par_chunks_mut(TILE)).enumerate().for_each(|(t, (z, ladj))| {
-            let added = added.map(|a| by_columns(&a[t * TILE * first..][..ladj.len() * first], first, &units));
-            let (values, sum) = self.solve_tile(kernel, &stages, &by_columns(z, dim, &self.mapped), added.as_deref(), filled(ladj.len()));
-            ladj.copy_from_slice(&sum[..ladj.len()]);
-            set_columns(z, dim, &self.mapped, &values);
-        });
-        [plain(z, &[rows, dim]), plain(ladj, &[rows])]
-    }
-
-    fn stages<T: Real>(&self, degrees: &[Vec<usize>], parameters: &[[Plain; 2]]) -> Vec<Stage<T>> {
-        let dim = self.mapped.len();
-        let count = self.network.layers.last().map_or(0, |l| l.outputs() / dim);
-        let outputs = (0..dim).flat_map(|rank| std::iter::repeat_n(rank, count)).collect();
-        let mut inputs: Vec<usize> = (1..=dim).collect();
-        let layers = self.network.layers.iter().zip(parameters).zip(degrees.iter().chain([&outputs]));
-        layers
-            .map(|((layer, [weight, bias]), degrees)| Stage {
-                weight: layer.sorted(numbers::<T>(weight)),
-                bias: layer.pack_bias(numbers::<T>(bias)),
-                degrees: degrees.clone(),
-                inputs: std::mem::replace(&mut inputs, degrees.clone()),
-            })
-            .collect()
-    }
-
-    /// Values and Σ log T′ of a tile of n rows; `x` is by rank.
-    fn solve_tile<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], added: Option<&[T]>, n: usize) -> (Vec<T>, Vec<T>) {
+    /// z by rank, from x by rank.
+    fn solve_ranks<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], ladj: &mut [T], added: Option<&[T]>) -> Vec<T> {
+        let n = ladj.len();
         let dim = self.mapped.len();
         let table = |units: usize| vec![T::of(0.0); units * n];
-        let (mut z, mut sum, mut slope) = (table(dim), table(1), table(1));
+        let (mut z, mut slope) = (table(dim), table(1));
         // The inputs of each stage, as far as they are known, and its nodes in the block; sums that residual connections carry.
         let mut known: Vec<Vec<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
         let mut nodes: Vec<Vec<T>> = stages.iter().map(|_| Vec::new()).collect();
@@ -140,7 +103,7 @@ impl Conditioned {
                     if l + 1 == stages.len() {
                         let own = rank * n..(rank + 1) * n;
                         kernel.value(&x[own.clone()], y, &mut z[own.clone()], &mut slope);
-                        add(&mut sum, &slope);
+                        add(ladj, &slope);
                         known[0][own.clone()].copy_from_slice(&z[own.clone()]);
                         read(&mut known[0][own], false);
                         continue;
@@ -154,11 +117,81 @@ impl Conditioned {
                 }
             }
         }
-        (z, sum)
+        z
+    }
+}
+
+impl Conditioned {
+    /// Puts the gradient by x in the place of that by z, `g`, with `h` that by Σ log T′; returns those of the outputs of each layer of the network.
+    ///
+    /// With z_j = T(x_j; θ_j(z_<j)), the gradient by z_j is its own and what the θ_k after it hand down, so it is whole when those are.
+    pub(super) fn solve_backward<T: Real>(
+        &self,
+        kernel: &Kernel,
+        stages: &[Stage<T>],
+        kept: &Kept<T>,
+        (g, h): (&mut [T], &[T]),
+    ) -> Vec<Vec<T>> {
+        let (n, dim) = (h.len(), self.mapped.len());
+        let size = kept.theta.len() / dim;
+        let table = |units: usize| vec![T::of(0.0); units * n];
+        let mut of_inputs: Vec<Vec<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
+        let mut of_outputs: Vec<Vec<T>> = stages.iter().map(|s| table(s.degrees.len())).collect();
+        let mut gx = table(1);
+        let mut end = dim + 1;
+        while end > 0 {
+            let first = end.saturating_sub(BLOCK);
+            // What the block's units get of the degrees beyond it.
+            for (l, stage) in stages.iter().enumerate() {
+                let units = (below(&stage.inputs, first), below(&stage.inputs, end));
+                stage.add_pull(&of_outputs[l], units, (below(&stage.degrees, end), stage.degrees.len()), &mut of_inputs[l], n);
+            }
+            for degree in (first..end).rev() {
+                for (l, stage) in stages.iter().enumerate().rev() {
+                    let (from, to) = (below(&stage.inputs, degree), below(&stage.inputs, degree + 1));
+                    if from == to {
+                        continue;
+                    }
+                    let nodes = (below(&stage.degrees, degree), below(&stage.degrees, end));
+                    stage.add_pull(&of_outputs[l], (from, to), nodes, &mut of_inputs[l], n);
+                    let unit = from * n..to * n;
+                    let found = &mut of_inputs[l][unit.clone()];
+                    let Some(before) = l.checked_sub(1) else {
+                        scale(found, &kept.trace.read[unit.clone()]);
+                        let (rank, column) = (from, self.mapped[from]);
+                        let g = &mut g[column * n..][..n];
+                        add(g, found);
+                        let own = rank * size..(rank + 1) * size;
+                        let gtheta = &mut of_outputs[stages.len() - 1][own.clone()];
+                        kernel.gradient(&kept.x[unit], &kept.theta[own], [g, h], gtheta, &mut gx);
+                        g.copy_from_slice(&gx);
+                        continue;
+                    };
+                    scale(found, &kept.trace.slopes[before][unit.clone()]);
+                    if self.network.residual && before % 2 == 0 && before + 2 < stages.len() - 1 {
+                        add(found, &of_outputs[before + 2][unit.clone()]);
+                    }
+                    of_outputs[before][unit].copy_from_slice(found);
+                }
+            }
+            end = first;
+        }
+        of_outputs
     }
 }
 
 impl<T: Real> Stage<T> {
+    /// Adds what the inputs `low..high` get of the gradients of the nodes `from..to`.
+    fn add_pull(&self, g: &[T], (low, high): (usize, usize), (from, to): (usize, usize), into: &mut [T], n: usize) {
+        if low < high && from < to {
+            let width = self.degrees.len();
+            let shape = Shape { rows: n, columns: high - low, strides: [1, n] };
+            let of_g = Shape { rows: n, columns: to - from, strides: [1, n] };
+            let transposed = Shape { rows: to - from, columns: high - low, strides: [1, width] };
+            multiply((&mut into[low * n..high * n], shape), (&g[from * n..], of_g), (&self.weight[low * width + from..], transposed), true);
+        }
+    }
+
     /// Adds what the nodes `from..to` get of the inputs `low..high`.
     fn add_products(&self, known: &[T], (low, high): (usize, usize), (from, to): (usize, usize), y: &mut [T], n: usize) {
         if low < high && from < to {

@@ -8,11 +8,13 @@ use rayon::prelude::*;
 
 use super::{
     Real,
+    fused::{Plain, plain},
     gemm::{Shape, multiply},
+    lanes::{LANES, Lanes, vectorised},
 };
 
 /// Columns a block: one vector, so that nearly the whole masked half is skipped; products of such blocks run at the speed of large ones.
-const BLOCK: usize = 16;
+const BLOCK: usize = LANES;
 
 /// Columns `first..first + width` of a matrix, over the rows `from..to`.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +25,10 @@ struct Block {
     to: usize,
 }
 
-/// Blocks a task.
-const TASK: usize = 8;
+/// Blocks of a gradient a task: as many as stay in the caches while the tiles go by.
+const GROUP: usize = 8;
+/// Rows of a gradient a task.
+const TASK: usize = 128;
 
 /// The mask of a layer, with the order in which its weights stand in the parameters.
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ pub(crate) struct Stairs {
     backward: Vec<Block>,
     /// The place of each row of the weights among the inputs of the staircase.
     places: Vec<usize>,
+    /// Whether columns stand in the order of the staircase.
+    in_order: bool,
 }
 
 /// The numbers of blocks, each by rows.
@@ -68,7 +74,8 @@ impl Stairs {
         let backward = blocks(inputs, &|first, _| (reads.partition_point(|&r| r <= first), outputs));
         let mut places = vec![0; inputs];
         rows.iter().enumerate().for_each(|(place, &row)| places[row] = place);
-        Stairs { reads, rows, columns, forward, backward, places }
+        let in_order = columns.iter().copied().eq(0..outputs);
+        Stairs { reads, rows, columns, forward, backward, places, in_order }
     }
 
     pub fn inputs(&self) -> usize {
@@ -90,23 +97,21 @@ impl Stairs {
         self.columns.iter().map(|&c| bias[c]).collect()
     }
 
-    /// Back from the order of the staircase.
-    pub(super) fn unpack_bias<T: Real>(&self, packed: &[T]) -> Vec<T> {
-        let mut bias = vec![T::of(0.0); packed.len()];
-        self.columns.iter().zip(packed).for_each(|(&c, &b)| bias[c] = b);
-        bias
-    }
-
     pub(super) fn pack<T: Real>(&self, weight: &[T], backward: bool) -> Packed<T> {
         let outputs = self.outputs();
         let of_w = |block: &Block| {
-            let mut into = vec![T::of(0.0); block.length()];
+            let mut into = Vec::with_capacity(block.length());
             let columns = &self.columns[block.first..][..block.width];
-            for (row, into) in (block.from..block.to).zip(into.chunks_exact_mut(block.width)) {
-                let (masked, start) = (self.masked(block, row), self.rows[row] * outputs);
-                for (into, &column) in into[masked..].iter_mut().zip(&columns[masked..]) {
-                    *into = weight[start + column];
+            for &row in &self.rows[block.from..block.to] {
+                let row = &weight[row * outputs..][..outputs];
+                if self.in_order {
+                    into.extend_from_slice(&row[block.first..][..block.width]);
+                } else {
+                    into.extend(columns.iter().map(|&column| row[column]));
                 }
+            }
+            for row in self.whole(block)..block.to {
+                into[row * block.width..][..self.masked(block, row)].fill(T::of(0.0));
             }
             into
         };
@@ -123,31 +128,51 @@ impl Stairs {
             into
         };
         let wanted = if backward { &self.backward[..] } else { &[] };
-        let (of_w, of_transposed) = rayon::join(
-            || self.forward.par_iter().with_min_len(TASK).map(of_w).collect(),
-            || wanted.par_iter().with_min_len(TASK).map(of_transposed).collect(),
-        );
+        let (of_w, of_transposed) = rayon::join(|| self.forward.iter().map(of_w).collect(), || wanted.iter().map(of_transposed).collect());
         Packed { forward: of_w, backward: of_transposed }
     }
 
-    /// Blocks of zeros for the gradient of the weights.
-    pub(super) fn zeros<T: Real>(&self) -> Blocks<T> {
-        self.forward.iter().map(|block| vec![T::of(0.0); block.length()]).collect()
+    /// The gradients of weight and bias, hᵀ g and the sum of g's rows, over tiles of h of `[inputs, n]` and g of `[outputs, n]`, in their order.
+    pub(super) fn gradients<T: Real>(&self, tiles: &[[&[T]; 2]]) -> [Plain; 2] {
+        let blocks = self.forward.par_chunks(GROUP).flat_map_iter(|group| {
+            let mut sums: Vec<Vec<T>> = group.iter().map(|block| vec![T::of(0.0); block.length()]).collect();
+            for &[h, g] in tiles {
+                let n = g.len() / self.outputs();
+                group.iter().zip(&mut sums).for_each(|(block, sum)| block.add_gradient(h, g, n, sum));
+            }
+            sums
+        });
+        let weight = self.unpack(&blocks.collect::<Vec<_>>());
+        let mut bias = vec![T::of(0.0); self.outputs()];
+        for [_, g] in tiles {
+            let n = g.len() / self.outputs();
+            self.columns.iter().zip(g.chunks_exact(n)).for_each(|(&column, g)| bias[column] += sum(g));
+        }
+        [plain(weight, &[self.inputs(), self.outputs()]), plain(bias, &[self.outputs()])]
     }
 
-    /// The row-major gradient of the weights, the sum of several of blocks; masked entries are 0.
-    pub(super) fn unpack<T: Real>(&self, parts: &[&Blocks<T>]) -> Vec<T> {
+    /// The row-major table of blocks; masked entries are 0.
+    fn unpack<T: Real>(&self, blocks: &[Vec<T>]) -> Vec<T> {
         let mut weight = vec![T::of(0.0); self.inputs() * self.outputs()];
-        let rows = weight.par_chunks_exact_mut(self.outputs().max(1)).zip(&self.places).with_min_len(TASK * BLOCK);
+        let rows = weight.par_chunks_exact_mut(self.outputs()).zip(&self.places).with_min_len(TASK);
         rows.for_each(|(into, &row)| {
-            for (index, block) in self.forward.iter().enumerate().filter(|(_, b)| row < b.to) {
-                let (masked, at) = (self.masked(block, row), row * block.width);
-                for (k, &column) in self.columns[block.first..][..block.width].iter().enumerate().skip(masked) {
-                    into[column] = parts.iter().fold(T::of(0.0), |sum, part| sum + part[index][at + k]);
+            let start = self.forward.partition_point(|block| block.to <= row);
+            for (block, from) in self.forward.iter().zip(blocks).skip(start) {
+                let from = &from[row * block.width..][..block.width];
+                if self.in_order && row < self.whole(block) {
+                    into[block.first..][..block.width].copy_from_slice(from);
+                } else {
+                    let masked = self.masked(block, row);
+                    self.columns[block.first..].iter().zip(from).skip(masked).for_each(|(&column, &entry)| into[column] = entry);
                 }
             }
         });
         weight
+    }
+
+    /// The row of W up to which a block has no masked entry.
+    fn whole(&self, block: &Block) -> usize {
+        self.reads[block.first].min(block.to)
     }
 
     /// How many of a block's columns do not read this row of W: the first ones.
@@ -168,24 +193,22 @@ impl Stairs {
             product(block, packed, g, gh, n);
         }
     }
-
-    /// into += hᵀ g, in blocks.
-    pub(super) fn weight_gradient<T: Real>(&self, h: &[T], g: &[T], n: usize, into: &mut Blocks<T>) {
-        for (block, into) in self.forward.iter().zip(into) {
-            let (depth, width) = (block.to - block.from, block.width);
-            if depth > 0 {
-                let shape = Shape { rows: depth, columns: width, strides: [width, 1] };
-                let transposed = Shape { rows: depth, columns: n, strides: [n, 1] };
-                let of_g = Shape { rows: n, columns: width, strides: [1, n] };
-                multiply((into, shape), (&h[block.from * n..], transposed), (&g[block.first * n..], of_g), true);
-            }
-        }
-    }
 }
 
 impl Block {
     fn length(&self) -> usize {
         self.width * (self.to - self.from)
+    }
+
+    /// into += hᵀ g of the block's rows and columns.
+    fn add_gradient<T: Real>(&self, h: &[T], g: &[T], n: usize, into: &mut [T]) {
+        let (depth, width) = (self.to - self.from, self.width);
+        if depth > 0 {
+            let shape = Shape { rows: depth, columns: width, strides: [width, 1] };
+            let transposed = Shape { rows: depth, columns: n, strides: [n, 1] };
+            let of_g = Shape { rows: n, columns: width, strides: [1, n] };
+            multiply((into, shape), (&h[self.from * n..], transposed), (&g[self.first * n..], of_g), true);
+        }
     }
 }
 
@@ -198,4 +221,22 @@ fn product<T: Real>(block: &Block, packed: &[T], table: &[T], into: &mut [T], n:
         let of_block = Shape { rows: depth, columns: width, strides: [width, 1] };
         multiply((&mut into[block.first * n..], shape), (&table[block.from * n..], of_table), (packed, of_block), true);
     }
+}
+
+/// The sum of whole vectors.
+fn sum<T: Real>(g: &[T]) -> T {
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut lanes = Lanes::of(0.0);
+            for rows in g.chunks_exact(LANES) {
+                lanes = lanes + Lanes::load(rows);
+            }
+            let mut sum = T::of(0.0);
+            for lane in lanes.0 {
+                sum += lane;
+            }
+            sum
+        },
+    )
 }

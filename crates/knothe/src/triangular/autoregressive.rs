@@ -19,6 +19,7 @@ use crate::{
     bijection::{Bijection, Given, check_input},
     conditioner::{Made, MadeConfig, check_context},
     error::Result,
+    kernels::{Step, run},
     placement::Placement,
     univariate::MonotoneMap,
 };
@@ -43,6 +44,12 @@ impl Autoregressive {
         &self.conditioner
     }
 
+    /// This map, or its inverse, for fused operations.
+    pub(crate) fn step(&self, forward: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
+        let kernel = if forward { self.map.kernel() } else { self.map.inverse_kernel() };
+        kernel.map_or(Ok(None), |kernel| self.conditioner.step(kernel, !forward, x, given.context))
+    }
+
     /// The univariate map.
     pub fn univariate(&self) -> &Arc<dyn MonotoneMap> {
         &self.map
@@ -55,8 +62,8 @@ impl Bijection for Autoregressive {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        if let Some(kernel) = self.map.kernel()
-            && let Some(found) = self.conditioner.fused(&kernel, &z, given.context)?
+        if let Some(step) = self.step(true, &z, given)?
+            && let Some(found) = run(&z, vec![step])
         {
             return Ok(found);
         }
@@ -73,8 +80,8 @@ impl Bijection for Autoregressive {
             let ladj = Placement::of(&x).zeros([0]);
             return Ok((x, ladj));
         }
-        if let Some(kernel) = self.map.inverse_kernel()
-            && let Some(found) = self.conditioner.fused_solve(&kernel, &x, given.context)?
+        if let Some(step) = self.step(false, &x, given)?
+            && let Some(found) = run(&x, vec![step])
         {
             return Ok(found);
         }

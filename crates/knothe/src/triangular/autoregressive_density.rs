@@ -18,6 +18,7 @@ use crate::{
     conditioner::{Made, MadeConfig},
     density::Density,
     error::Result,
+    kernels::run,
     placement::Placement,
     random::{Purpose, stream},
     univariate::Conditional,
@@ -53,7 +54,8 @@ impl Density for AutoregressiveDensity {
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         given.check(x.dims()[0], self.context_dim)?;
         if let Some(kernel) = self.conditional.kernel()
-            && let Some((_, log_prob)) = self.conditioner.fused(&kernel, &x, given.context)?
+            && let Some(step) = self.conditioner.step(kernel, false, &x, given.context)?
+            && let Some((_, log_prob)) = run(&x, vec![step])
         {
             return Ok(log_prob);
         }

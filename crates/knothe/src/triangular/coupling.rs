@@ -13,7 +13,7 @@ use crate::{
     conditioner::{Activation, Conditioner, Convolutional, ConvolutionalConfig, Dense, DenseConfig, index},
     error::{Error, Result},
     image::ImageShape,
-    kernels::{self, Kernel},
+    kernels::{self, Kernel, Step, run},
     placement::Placement,
     univariate::MonotoneMap,
 };
@@ -92,26 +92,35 @@ impl<C: Conditioner + Module> Coupling<C> {
         })
     }
 
-    /// Moves one half by `step`, a direction of the map, with the parameters that the other half gives.
+    /// This map, or its inverse, for fused operations.
+    pub(crate) fn step(&self, forward: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
+        check_input(if forward { "z" } else { "x" }, x, self.dim, self.conditioner.dtype())?;
+        self.kernel(forward).map_or(Ok(None), |kernel| self.conditioner.step(&kernel, x, given.context))
+    }
+
+    fn kernel(&self, forward: bool) -> Option<Kernel> {
+        if forward { self.map.kernel() } else { self.map.inverse_kernel() }
+    }
+
+    /// Moves one half by a `direction` of the map, with the parameters that the other half gives.
     fn apply(
         &self,
-        (what, x): (&str, Tensor<2>),
+        x: Tensor<2>,
         given: &Given,
-        kernel: Option<Kernel>,
-        step: impl FnOnce(Tensor<2>, Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>,
+        forward: bool,
+        direction: impl FnOnce(Tensor<2>, Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>,
     ) -> Result<(Tensor<2>, Tensor<1>)> {
-        check_input(what, &x, self.dim, self.conditioner.dtype())?;
-        if let Some(kernel) = &kernel
-            && let Some(found) = self.conditioner.fused(kernel, &x, given.context)?
+        if let Some(step) = self.step(forward, &x, given)?
+            && let Some(found) = run(&x, vec![step])
         {
             return Ok(found);
         }
         let standing = x.clone().select(1, self.standing.clone());
         let moving = x.select(1, self.moving.clone());
         let theta = self.conditioner.parameters(standing.clone(), given.context)?;
-        let (moved, ladj) = match kernel.and_then(|kernel| kernels::value(&kernel, &moving, &theta)) {
+        let (moved, ladj) = match self.kernel(forward).and_then(|kernel| kernels::value(&kernel, &moving, &theta)) {
             Some(found) => found,
-            None => step(moving, theta)?,
+            None => direction(moving, theta)?,
         };
         Ok((Tensor::cat(vec![standing, moved], 1).select(1, self.restore.clone()), sum_coordinates(ladj)))
     }
@@ -123,10 +132,10 @@ impl<C: Conditioner + Module> Bijection for Coupling<C> {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.apply(("z", z), given, self.map.kernel(), |moving, theta| self.map.value(moving, theta))
+        self.apply(z, given, true, |moving, theta| self.map.value(moving, theta))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.apply(("x", x), given, self.map.inverse_kernel(), |moving, theta| self.map.inverse(moving, theta))
+        self.apply(x, given, false, |moving, theta| self.map.inverse(moving, theta))
     }
 }

@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""One measurement of one Python library, in a process of its own. `speed.py` calls it.
+
+    libraries.py LIBRARY MODEL OPERATION D H [--threads 2] [--seconds 20]
+
+Five autoregressive layers (ten couplings for real_nvp), two hidden layers of H with ReLU, float32, a standard normal source. OPERATION is
+train (512 rows: loss, gradient, Adam), score (10,000 rows) or sample (1,000 rows). Splines have 8 bins, sums of squares 3 polynomials of degree 4,
+neural maps 16 signals or units. Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
+parameters, and the peak of resident memory in MB.
+"""
+
+import argparse
+import json
+import os
+import resource
+import time
+
+ROWS = {"train": 512, "score": 10_000, "sample": 1_000}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("library", choices=sorted(LIBRARIES))
+    parser.add_argument("model", choices=["maf", "nsf", "sos", "naf", "real_nvp"])
+    parser.add_argument("operation", choices=list(ROWS))
+    parser.add_argument("dim", type=int)
+    parser.add_argument("hidden", type=int)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    return parser.parse_args()
+
+
+def torch_calls(flow, log_prob, sample, args, compiled=False):
+    """(what to time, the number of parameters) of a flow in PyTorch."""
+    import torch
+
+    torch.set_num_threads(args.threads)
+    rows = ROWS[args.operation]
+    x = torch.randn(rows, args.dim)
+    flow.train(args.operation == "train")
+    wrap = torch.compile if compiled else lambda call: call
+    if args.operation == "train":
+        adam = torch.optim.Adam(flow.parameters(), lr=1e-3)
+        loss = wrap(lambda x: -log_prob(x).mean())
+
+        def call():
+            adam.zero_grad(set_to_none=True)
+            loss(x).backward()
+            adam.step()
+    else:
+        inner = wrap(log_prob) if args.operation == "score" else wrap(sample)
+
+        def call():
+            with torch.no_grad():
+                inner(x if args.operation == "score" else rows)
+
+    return call, sum(p.numel() for p in flow.parameters() if p.requires_grad)
+
+
+def zuko(args, compiled=False):
+    from zuko import flows
+
+    size = dict(features=args.dim, transforms=5, hidden_features=(args.hidden,) * 2)
+    build = {
+        "maf": lambda: flows.MAF(**size),
+        "nsf": lambda: flows.NSF(bins=8, **size),
+        "sos": lambda: flows.SOSPF(degree=4, polynomials=3, **size),
+        "naf": lambda: flows.NAF(signal=16, **size),
+        "real_nvp": lambda: flows.RealNVP(**{**size, "transforms": 10}),
+    }
+    flow = build[args.model]()
+    return torch_calls(flow, lambda x: flow().log_prob(x), lambda n: flow().sample((n,)), args, compiled)
+
+
+def nflows(args):
+    import torch
+    from nflows.distributions import StandardNormal
+    from nflows.flows import Flow
+    from nflows import transforms
+    from nflows.nn.nets import MLP
+
+    class Dense(MLP):
+        """Couplings hand a context over, which this network does not take."""
+
+        def forward(self, inputs, context=None):
+            return super().forward(inputs)
+
+    layers = []
+    if args.model == "real_nvp":
+        for layer in range(10):
+            mask = torch.tensor([1.0 if (column + layer) % 2 else -1.0 for column in range(args.dim)])
+            dense = lambda inputs, outputs: Dense([inputs], [outputs], [args.hidden] * 2, activation=torch.relu)
+            layers.append(transforms.AffineCouplingTransform(mask, dense))
+    else:
+        size = dict(features=args.dim, hidden_features=args.hidden, num_blocks=1, use_residual_blocks=False)
+        for _ in range(5):
+            if args.model == "maf":
+                layers.append(transforms.MaskedAffineAutoregressiveTransform(**size))
+            elif args.model == "nsf":
+                spline = transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform
+                layers.append(spline(num_bins=8, tails="linear", tail_bound=5.0, **size))
+            else:
+                raise SystemExit(f"nflows has no {args.model}")
+            layers.append(transforms.ReversePermutation(args.dim))
+    flow = Flow(transforms.CompositeTransform(layers), StandardNormal([args.dim]))
+    return torch_calls(flow, flow.log_prob, flow.sample, args)
+
+
+def normflows(args):
+    import normflows as nf
+
+    layers = []
+    if args.model == "real_nvp":
+        for _ in range(10):
+            network = nf.nets.MLP([(args.dim + 1) // 2, args.hidden, args.hidden, 2 * (args.dim // 2)])
+            layers += [nf.flows.AffineCouplingBlock(network), nf.flows.Permute(args.dim, mode="shuffle")]
+    else:
+        for _ in range(5):
+            if args.model == "maf":
+                # As it comes, this layer is explicit where samples are drawn, and a density costs D passes.
+                layer = nf.flows.MaskedAffineAutoregressive(args.dim, args.hidden, num_blocks=1, use_residual_blocks=False)
+                layers.append(nf.flows.Reverse(layer))
+            elif args.model == "nsf":
+                layers.append(nf.flows.AutoregressiveRationalQuadraticSpline(args.dim, 1, args.hidden, num_bins=8, tail_bound=5))
+            else:
+                raise SystemExit(f"normflows has no {args.model}")
+            layers.append(nf.flows.Permute(args.dim, mode="shuffle"))
+    flow = nf.NormalizingFlow(nf.distributions.base.DiagGaussian(args.dim, trainable=False), layers)
+    return torch_calls(flow, flow.log_prob, lambda n: flow.sample(n)[0], args)
+
+
+def torchflows(args):
+    from torchflows.bijections.finite.autoregressive import architectures
+    from torchflows.flows import Flow
+
+    build = {"maf": "MAF", "nsf": "MaskedAutoregressiveRQNSF", "real_nvp": "RealNVP", "naf": "MaskedAutoregressiveDeepSF"}
+    if args.model not in build:
+        raise SystemExit(f"torchflows has no {args.model}")
+    # A conditioner's n_layers counts its matrices.
+    sizes = dict(n_layers=10 if args.model == "real_nvp" else 5, conditioner_kwargs=dict(n_hidden=args.hidden, n_layers=3))
+    if args.model == "naf":
+        sizes["transformer_kwargs"] = dict(n_hidden_layers=1, hidden_dim=16)
+    flow = Flow(getattr(architectures, build[args.model])((args.dim,), **sizes))
+    return torch_calls(flow, flow.log_prob, lambda n: flow.sample((n,)), args)
+
+
+def torch_plain(args, compiled=False):
+    """A MAF written out in PyTorch, with nothing beside what it needs."""
+    import torch
+    from torch.nn.functional import linear
+
+    if args.model != "maf":
+        raise SystemExit("only a MAF is written out")
+    dim, hidden = args.dim, args.hidden
+
+    class Masked(torch.nn.Linear):
+        def __init__(self, of_inputs, of_outputs, strict):
+            super().__init__(len(of_inputs), len(of_outputs))
+            reads = of_outputs[:, None] > of_inputs if strict else of_outputs[:, None] >= of_inputs
+            self.register_buffer("mask", reads.float())
+
+        def forward(self, x):
+            return linear(x, self.weight * self.mask, self.bias)
+
+    class Flow(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            columns = torch.arange(1, dim + 1)
+            units = torch.arange(hidden) % (dim - 1) + 1
+            relu = torch.nn.ReLU()
+            self.layers = torch.nn.ModuleList(
+                torch.nn.Sequential(
+                    Masked(columns, units, False), relu, Masked(units, units, False), relu, Masked(units, columns.repeat(2), True)
+                )
+                for _ in range(5)
+            )
+
+        def log_prob(self, x):
+            total = 0.0
+            for layer in self.layers:
+                mean, log_scale = layer(x).chunk(2, dim=-1)
+                x = ((x - mean) * torch.exp(-log_scale)).flip(-1)
+                total = total - log_scale.sum(dim=-1)
+            return total + torch.distributions.Normal(0.0, 1.0).log_prob(x).sum(dim=-1)
+
+        def sample(self, rows):
+            x = torch.randn(rows, dim)
+            for layer in reversed(self.layers):
+                z, x = x.flip(-1), torch.zeros(rows, dim)
+                for column in range(dim):
+                    mean, log_scale = layer(x).chunk(2, dim=-1)
+                    x[:, column] = mean[:, column] + log_scale[:, column].exp() * z[:, column]
+            return x
+
+    flow = Flow()
+    return torch_calls(flow, flow.log_prob, flow.sample, args, compiled)
+
+
+def flowjax(args):
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+    import optax
+    import paramax
+    from flowjax import bijections, distributions, flows
+    from flowjax.train.losses import MaximumLikelihoodLoss
+    from flowjax.train.train_utils import step
+
+    rows = ROWS[args.operation]
+    size = dict(base_dist=distributions.Normal(jnp.zeros(args.dim)), nn_width=args.hidden, nn_depth=2)
+    if args.model == "maf":
+        flow = flows.masked_autoregressive_flow(jax.random.key(0), flow_layers=5, **size)
+    elif args.model == "nsf":
+        spline = bijections.RationalQuadraticSpline(knots=8, interval=5)
+        flow = flows.masked_autoregressive_flow(jax.random.key(0), flow_layers=5, transformer=spline, **size)
+    elif args.model == "real_nvp":
+        flow = flows.coupling_flow(jax.random.key(0), flow_layers=10, **size)
+    else:
+        raise SystemExit(f"flowjax has no {args.model}")
+    trained, fixed = eqx.partition(flow, eqx.is_inexact_array, is_leaf=lambda leaf: isinstance(leaf, paramax.NonTrainable))
+    parameters = sum(leaf.size for leaf in jax.tree_util.tree_leaves(trained) if eqx.is_inexact_array(leaf))
+    x = jax.random.normal(jax.random.key(1), (rows, args.dim))
+    if args.operation == "train":
+        adam, loss = optax.adam(1e-3), MaximumLikelihoodLoss()
+        moments = adam.init(trained)
+
+        def call():
+            nonlocal trained, moments
+            key = jax.random.key(2)
+            trained, moments, value = step(trained, fixed, x, optimizer=adam, opt_state=moments, loss_fn=loss, key=key)
+            value.block_until_ready()
+    elif args.operation == "score":
+        score = eqx.filter_jit(lambda flow, x: flow.log_prob(x))
+        call = lambda: score(flow, x).block_until_ready()
+    else:
+        sample = eqx.filter_jit(lambda flow, key: flow.sample(key, (rows,)))
+        call = lambda: sample(flow, jax.random.key(3)).block_until_ready()
+    return call, parameters
+
+
+LIBRARIES = {
+    "zuko": zuko,
+    "zuko, compiled": lambda args: zuko(args, compiled=True),
+    "nflows": nflows,
+    "normflows": normflows,
+    "torchflows": torchflows,
+    "flowjax": flowjax,
+    "plain PyTorch": torch_plain,
+    "plain PyTorch, compiled": lambda args: torch_plain(args, compiled=True),
+}
+
+
+def main():
+    args = arguments()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
+    os.environ |= {name: str(args.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    call, parameters = LIBRARIES[args.library](args)
+    for _ in range(3):
+        call()
+    times, end = [], time.perf_counter() + args.seconds
+    while len(times) < 2 or (time.perf_counter() < end and len(times) < 50):
+        start = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - start) * 1e3)
+    times.sort()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found = {"median": times[len(times) // 2], "least": times[0], "calls": len(times), "parameters": parameters, "memory": memory}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

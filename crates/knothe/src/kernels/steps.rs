@@ -1,0 +1,224 @@
+//! Layers that follow one another, in one operation.
+//!
+//! Rows are cut into tiles by their number alone, and a tile goes through all the layers. Gradients of the parameters are
+//! sums over the tiles in order, for some units at a time: so results do not depend on the number of threads.
+
+use std::sync::Arc;
+
+use burn::tensor::{DType, Tensor};
+use rayon::prelude::*;
+
+use super::{
+    Kernel, Real,
+    conditioned::{Conditioned, Kept},
+    fused::{FusedOp, Input, MOST_INPUTS, Plain, apply, has_kernels, numbers, plain},
+    network::Weights,
+    solve::{Stage, stages},
+    table::{filled, turn_back, turned},
+};
+use crate::error::Result;
+
+/// Rows a tile: enough to make up for the calls of small products, few enough for the caches and for a second thread.
+const TILE: usize = 128;
+
+/// A layer and the tensors of its network, for an operation that takes several layers at once.
+pub struct Step {
+    pub(crate) shape: Arc<Conditioned>,
+    pub(crate) kernel: Kernel,
+    /// Whether x is what the conditioner reads, or what the map makes of it is, coordinate after coordinate.
+    pub(crate) solve: bool,
+    /// The context's part of the first hidden layer, `[rows, units]`.
+    pub(crate) added: Option<Tensor<2>>,
+    /// Weight and bias of each layer of the network.
+    pub(crate) parameters: Vec<(Tensor<2>, Tensor<1>)>,
+}
+
+impl Step {
+    fn inputs(&self) -> usize {
+        usize::from(self.added.is_some()) + 2 * self.parameters.len()
+    }
+}
+
+/// The first steps of several, as long as there are some and one operation can take them.
+pub(crate) fn run_of(steps: impl Iterator<Item = Result<Option<Step>>>) -> Result<Vec<Step>> {
+    let (mut taken, mut inputs) = (Vec::new(), 1);
+    for step in steps {
+        let Some(step) = step? else { break };
+        inputs += step.inputs();
+        if inputs > MOST_INPUTS {
+            break;
+        }
+        taken.push(step);
+    }
+    Ok(taken)
+}
+
+/// y of `[rows, dim]` and Σ log T′ of `[rows]` over the steps; none where there is no kernel for it.
+pub(crate) fn run(x: &Tensor<2>, steps: Vec<Step>) -> Option<(Tensor<2>, Tensor<1>)> {
+    if !has_kernels(x) || x.dims()[0] == 0 || steps.is_empty() {
+        return None;
+    }
+    let mut inputs = vec![Input::Table(x.clone())];
+    let layers = steps.into_iter().map(|step| {
+        let layer = Layer { shape: step.shape, kernel: step.kernel, solve: step.solve, context: step.added.is_some() };
+        inputs.extend(step.added.map(Input::Table));
+        inputs.extend(step.parameters.into_iter().flat_map(|(weight, bias)| [Input::Table(weight), Input::Row(bias)]));
+        layer
+    });
+    let op = Op(layers.collect());
+    let [y, ladj] = apply(&op, inputs)?;
+    Some((y.tensor(), ladj.tensor()))
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    shape: Arc<Conditioned>,
+    kernel: Kernel,
+    solve: bool,
+    context: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Op(Arc<[Layer]>);
+
+/// A layer's parameters as its direction wants them.
+#[derive(Clone, Debug)]
+enum Prepared<T> {
+    Pass(Weights<T>),
+    /// And, for the gradient, the weights of one pass.
+    Solve(Vec<Stage<T>>, Option<Weights<T>>),
+}
+
+#[derive(Clone, Debug)]
+struct State<T> {
+    prepared: Vec<Prepared<T>>,
+    /// Of each tile, of each layer.
+    tiles: Vec<Vec<Kept<T>>>,
+    dims: [usize; 2],
+}
+
+#[derive(Clone, Debug)]
+enum Saved {
+    Single(Arc<State<f32>>),
+    Double(Arc<State<f64>>),
+}
+
+impl FusedOp<2> for Op {
+    type Saved = Saved;
+
+    fn forward(&self, inputs: Vec<Plain>, keep: bool) -> ([Plain; 2], Option<Saved>) {
+        if inputs[0].dtype() == DType::F64 {
+            let (outputs, state) = self.forward::<f64>(&inputs, keep);
+            (outputs, state.map(|s| Saved::Double(Arc::new(s))))
+        } else {
+            let (outputs, state) = self.forward::<f32>(&inputs, keep);
+            (outputs, state.map(|s| Saved::Single(Arc::new(s))))
+        }
+    }
+
+    fn backward(&self, saved: Saved, gradients: [Option<Plain>; 2], want: &[bool]) -> Vec<Option<Plain>> {
+        match saved {
+            Saved::Single(state) => self.backward(&state, gradients, want[0]),
+            Saved::Double(state) => self.backward(&state, gradients, want[0]),
+        }
+    }
+}
+
+impl Op {
+    fn forward<T: Real>(&self, inputs: &[Plain], keep: bool) -> ([Plain; 2], Option<State<T>>) {
+        let [rows, dim] = [0, 1].map(|k| inputs[0].layout().shape()[k]);
+        let inputs: Vec<Plain> = inputs.iter().map(Plain::to_contiguous).collect();
+        let mut rest = inputs[1..].iter().map(numbers::<T>);
+        let mut next = |count: usize| rest.by_ref().take(count).collect::<Vec<&[T]>>();
+        let tensors = self.0.iter().map(|layer| (next(usize::from(layer.context)), next(2 * layer.shape.network.layers.len())));
+        let (added, parameters): (Vec<_>, Vec<_>) = tensors.unzip();
+        let prepared: Vec<_> = self.0.par_iter().zip(&parameters).map(|(layer, parameters)| layer.prepare(parameters, keep)).collect();
+        let x = numbers::<T>(&inputs[0]);
+        let (mut y, mut ladj) = (vec![T::of(0.0); x.len()], vec![T::of(0.0); rows]);
+        let parts = y.par_chunks_mut(TILE * dim).zip(ladj.par_chunks_mut(TILE)).enumerate();
+        let tiles = parts.map(|(t, (y, ladj))| {
+            let count = ladj.len();
+            let mut table = turned(rows_of(x, dim, t * TILE, count), dim);
+            let mut sum = vec![T::of(0.0); filled(count)];
+            let mut kept = Vec::new();
+            for ((layer, prepared), added) in self.0.iter().zip(&prepared).zip(&added) {
+                let first = layer.shape.first();
+                let added = added.first().map(|added| turned(rows_of(added, first, t * TILE, count), first));
+                let (shape, kernel, added) = (&layer.shape, &layer.kernel, added.as_deref());
+                kept.extend(match prepared {
+                    Prepared::Pass(weights) => shape.forward(kernel, weights, &mut table, &mut sum, added, keep),
+                    Prepared::Solve(stages, weights) => shape.solve(kernel, (stages, weights.as_ref()), &mut table, &mut sum, added),
+                });
+            }
+            turn_back(&table, y, dim);
+            ladj.copy_from_slice(&sum[..count]);
+            kept
+        });
+        let tiles: Vec<Vec<Kept<T>>> = tiles.collect();
+        let state = keep.then_some(State { prepared, tiles, dims: [rows, dim] });
+        ([plain(y, &[rows, dim]), plain(ladj, &[rows])], state)
+    }
+
+    fn backward<T: Real>(&self, state: &State<T>, gradients: [Option<Plain>; 2], wanted: bool) -> Vec<Option<Plain>> {
+        let [rows, dim] = state.dims;
+        let gradients = gradients.map(|g| g.map(|g| g.to_contiguous()));
+        let [gy, gladj] = gradients.each_ref().map(|g| g.as_ref().map(numbers::<T>));
+        let tiles = state.tiles.par_iter().enumerate().map(|(t, kept)| {
+            let (from, count) = (t * TILE, TILE.min(rows - t * TILE));
+            let n = filled(count);
+            let mut g = gy.map_or_else(|| vec![T::of(0.0); dim * n], |gy| turned(rows_of(gy, dim, from, count), dim));
+            let h = gladj.map_or_else(|| vec![T::of(0.0); n], |gladj| turned(rows_of(gladj, 1, from, count), 1));
+            let mut of_outputs = vec![Vec::new(); self.0.len()];
+            for (k, (layer, kept)) in self.0.iter().zip(kept).enumerate().rev() {
+                of_outputs[k] = match &state.prepared[k] {
+                    Prepared::Pass(weights) => layer.shape.backward(&layer.kernel, weights, kept, (&mut g, &h), k > 0 || wanted),
+                    Prepared::Solve(stages, _) => layer.shape.solve_backward(&layer.kernel, stages, kept, (&mut g, &h)),
+                };
+            }
+            (g, of_outputs)
+        });
+        let tiles: Vec<_> = tiles.collect();
+        let of_layer = |(k, layer): (usize, &Layer)| {
+            let network = &layer.shape.network;
+            let parameters = (0..network.layers.len()).into_par_iter().map(|l| {
+                let tiles = state.tiles.iter().zip(&tiles).map(|(kept, (_, of_outputs))| [&kept[k].trace.inputs[l][..], &of_outputs[k][l]]);
+                network.layers[l].gradients(&tiles.collect::<Vec<_>>())
+            });
+            let parameters: Vec<[Plain; 2]> = parameters.collect();
+            let added =
+                layer.context.then(|| by_rows(tiles.iter().map(|(_, of_outputs)| &of_outputs[k][0][..]), rows, layer.shape.first()));
+            added.into_iter().chain(parameters.into_iter().flatten()).map(Some).collect::<Vec<_>>()
+        };
+        let mut found = vec![wanted.then(|| by_rows(tiles.iter().map(|(g, _)| &g[..]), rows, dim))];
+        let of_layers: Vec<_> = self.0.par_iter().enumerate().map(of_layer).collect();
+        found.extend(of_layers.into_iter().flatten());
+        found
+    }
+}
+
+impl Layer {
+    fn prepare<T: Real>(&self, parameters: &[&[T]], keep: bool) -> Prepared<T> {
+        let weights = |backward: bool| {
+            let layers = self.shape.network.layers.par_iter().zip(parameters.par_chunks(2));
+            let (weights, biases) = layers.map(|(layer, pair)| (layer.pack(pair[0], backward), layer.pack_bias(pair[1]))).unzip();
+            Weights { weights, biases }
+        };
+        if self.solve {
+            Prepared::Solve(stages(&self.shape, parameters), keep.then(|| weights(false)))
+        } else {
+            Prepared::Pass(weights(keep))
+        }
+    }
+}
+
+/// Rows `from..from + count` of a row-major table.
+fn rows_of<T>(table: &[T], width: usize, from: usize, count: usize) -> &[T] {
+    &table[from * width..][..count * width]
+}
+
+/// A row-major table of tiles.
+fn by_rows<'a, T: Real>(tiles: impl Iterator<Item = &'a [T]>, rows: usize, width: usize) -> Plain {
+    let mut table = vec![T::of(0.0); rows * width];
+    table.chunks_mut(TILE * width).zip(tiles).for_each(|(rows, tile)| turn_back(tile, rows, width));
+    plain(table, &[rows, width])
+}

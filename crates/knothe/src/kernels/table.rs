@@ -1,0 +1,37 @@
+//! Tables of a tile by columns: the rows of one column stand in a piece of n numbers, whole vectors, filled up with zeros.
+
+use super::{Real, lanes::LANES};
+
+/// n for a number of rows.
+pub(super) fn filled(rows: usize) -> usize {
+    rows.next_multiple_of(LANES)
+}
+
+/// `[width, n]` of a row-major table.
+pub(super) fn turned<T: Real>(table: &[T], width: usize) -> Vec<T> {
+    let n = filled(table.len() / width);
+    let mut into = vec![T::of(0.0); width * n];
+    for (r, row) in table.chunks_exact(width).enumerate() {
+        for (column, &entry) in into.chunks_exact_mut(n).zip(row) {
+            column[r] = entry;
+        }
+    }
+    into
+}
+
+/// The reverse of [`turned`].
+pub(super) fn turn_back<T: Real>(from: &[T], table: &mut [T], width: usize) {
+    let n = filled(table.len() / width);
+    for (r, row) in table.chunks_exact_mut(width).enumerate() {
+        for (column, entry) in from.chunks_exact(n).zip(row) {
+            *entry = column[r];
+        }
+    }
+}
+
+/// Some columns of a table of `[width, n]`.
+pub(super) fn gather<T: Real>(table: &[T], columns: &[usize], n: usize) -> Vec<T> {
+    let mut into = Vec::with_capacity(columns.len() * n);
+    columns.iter().for_each(|&c| into.extend_from_slice(&table[c * n..][..n]));
+    into
+}
