@@ -101,6 +101,8 @@ impl ImageSet {
 pub fn is_image_set(path: &Path) -> bool {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     match ending.as_str() {
+        // A folder with the name of a table is a slip.
+        "csv" | "tsv" | "parquet" | "arrow" | "feather" | "ipc" => false,
         _ if path.is_dir() => true,
         "npz" => true,
         "npy" => array_shape(path).is_ok_and(|shape| matches!(shape.len(), 3 | 4)),
