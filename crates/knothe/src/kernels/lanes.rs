@@ -331,6 +331,19 @@ mod tests {
         }
     }
 
+    /// Each instruction set is a feature of `pulp`; where one is missing, so is its name here.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_machine_with_vectors_uses_them() {
+        let has = |avx512: bool| if avx512 { is_x86_feature_detected!("avx512dq") } else { is_x86_feature_detected!("fma") };
+        let used = pulp::Arch::new();
+        match used {
+            pulp::Arch::V4(_) => {}
+            pulp::Arch::V3(_) => assert!(!has(true), "{used:?}"),
+            _ => assert!(!has(false), "{used:?}"),
+        }
+    }
+
     #[test]
     fn edges_are_exact() {
         edges::<f32>();
