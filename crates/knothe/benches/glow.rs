@@ -1,6 +1,10 @@
 //! The time of a training step, of scoring and of sampling of Glow: L = 3, K = 16, 256 channels, 3 × 32 × 32, batches of 16.
-//! `cargo bench --workspace --bench glow [-- K WIDTH]`.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+//!
+//! `cargo bench --workspace --bench glow [-- K WIDTH]` prints a line; `--json glow train|score|sample L WIDTH` one measurement in a process of its own,
+//! which `benches/peers/speed.py` reads.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+mod common;
 
 use std::{hint::black_box, time::Instant};
 
@@ -11,56 +15,85 @@ use knothe::{
     image::ImageShape,
     models::{ImageArchitecture, ImageModel},
     objective::max_likelihood,
+    parameters,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
-/// Milliseconds of the median of `times` calls.
-fn median(times: usize, mut call: impl FnMut()) -> f64 {
-    call();
-    let mut found: Vec<f64> = (0..times)
-        .map(|_| {
-            let start = Instant::now();
-            call();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    found.sort_by(f64::total_cmp);
-    found[times / 2]
-}
+use common::{print, time};
+
+const IMAGE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
+const BATCH: usize = 16;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     // On a thread of the pool, as `fit` does it.
-    rayon::scope(|_| measure());
+    rayon::scope(|_| match arguments.split_first() {
+        Some((json, case)) if json == "--json" => one(case),
+        _ => line(&arguments),
+    });
 }
 
-fn measure() {
-    let asked: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let (steps, width) = (asked.first().copied().unwrap_or(16), asked.get(1).copied().unwrap_or(256));
+fn architecture(levels: usize, steps: usize, width: usize) -> ImageArchitecture {
+    ImageArchitecture { levels, steps, width, ..ImageArchitecture::new(ImageModel::Glow, IMAGE, 0, 0) }
+}
+
+fn images() -> Tensor<2> {
     let (place, mut rng) = (Placement::cpu(Precision::F32), ChaCha12Rng::seed_from_u64(0));
-    let image = ImageShape { channels: 3, height: 32, width: 32 };
-    let fresh = ImageArchitecture::new(ImageModel::Glow, image, 0, 0);
-    let architecture = ImageArchitecture { levels: 3, steps, width, ..fresh };
-    let x: Tensor<2> = (place.uniform([16, image.dim()], &mut rng) * 256.0).floor();
-    let batch = Batch::new(x.clone());
-    let mut module = Some(architecture.build(&place.autodiff()).unwrap());
+    (place.uniform([BATCH, IMAGE.dim()], &mut rng) * 256.0).floor()
+}
+
+/// Times of a step, and the medians of its parts that are the value and the gradient.
+fn train(architecture: &ImageArchitecture) -> ([f64; 2], [f64; 2]) {
+    let batch = Batch::new(images());
+    let mut module = Some(architecture.build(&Placement::cpu(Precision::F32).autodiff()).unwrap());
     let mut adam = Adam::default();
-    let mut spent = Vec::new();
-    let step = median(7, || {
+    let mut parts = [vec![], vec![]];
+    let step = time(7, || {
         let start = Instant::now();
         let own = module.take().unwrap();
         let loss = max_likelihood(&own, &batch).unwrap();
-        let forward = start.elapsed().as_secs_f64() * 1e3;
+        let value = start.elapsed().as_secs_f64() * 1e3;
         let gradients = loss.backward();
-        spent.push((forward, start.elapsed().as_secs_f64() * 1e3));
+        parts[0].push(value);
+        parts[1].push(start.elapsed().as_secs_f64() * 1e3 - value);
         module = Some(adam.step(own, &gradients, 1e-4, 0.0, 1.0).0);
     });
-    spent.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let (forward, gradient) = spent[spent.len() / 2];
-    let plain = module.unwrap().valid();
-    let score = median(5, || drop(black_box(plain.log_prob(x.clone(), &Given::default()).unwrap())));
-    let sample = median(5, || drop(black_box(plain.sample(16, &Given::default(), &mut rng).unwrap())));
-    println!("{} threads, f32, K = {steps}, {width} channels, batch 16; milliseconds, medians", rayon::current_num_threads());
-    println!("step {step:.0} (value {forward:.0}, gradient {:.0}, Adam {:.0})", gradient - forward, step - gradient);
+    let medians = parts.map(|mut part| {
+        part.sort_by(f64::total_cmp);
+        part[part.len() / 2]
+    });
+    (step, medians)
+}
+
+fn score(architecture: &ImageArchitecture) -> [f64; 2] {
+    let (model, x) = (architecture.build(&Placement::cpu(Precision::F32)).unwrap(), images());
+    time(7, || drop(black_box(model.log_prob(x.clone(), &Given::default()).unwrap())))
+}
+
+fn sample(architecture: &ImageArchitecture) -> [f64; 2] {
+    let (model, mut rng) = (architecture.build(&Placement::cpu(Precision::F32)).unwrap(), ChaCha12Rng::seed_from_u64(0));
+    time(7, || drop(black_box(model.sample(BATCH, &Given::default(), &mut rng).unwrap())))
+}
+
+fn one(case: &[String]) {
+    let [_, operation, levels, width] = case else { panic!("glow OPERATION L WIDTH") };
+    let architecture = architecture(levels.parse().unwrap(), 16, width.parse().unwrap());
+    let found = match operation.as_str() {
+        "train" => train(&architecture).0,
+        "score" => score(&architecture),
+        _ => sample(&architecture),
+    };
+    print(found, None, || parameters::count(&architecture.build(&Placement::cpu(Precision::F32)).unwrap().valid()));
+}
+
+fn line(arguments: &[String]) {
+    let asked: Vec<usize> = arguments.iter().filter_map(|a| a.parse().ok()).collect();
+    let (steps, width) = (asked.first().copied().unwrap_or(16), asked.get(1).copied().unwrap_or(256));
+    let architecture = architecture(3, steps, width);
+    let ([_, step], [value, gradient]) = train(&architecture);
+    let ([_, score], [_, sample]) = (score(&architecture), sample(&architecture));
+    println!("{} threads, f32, K = {steps}, {width} channels, batch {BATCH}; milliseconds, medians", rayon::current_num_threads());
+    println!("step {step:.0} (value {value:.0}, gradient {gradient:.0}, Adam {:.0})", step - value - gradient);
     println!("score {score:.0}, sample {sample:.0}");
 }

@@ -4,6 +4,8 @@
 //! process of its own, which `benches/peers/speed.py` reads. `--json peak sgemm 2048 2048` is the speed of a large product.
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod common;
+
 use std::{hint::black_box, time::Instant};
 
 use knothe::{
@@ -18,6 +20,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 use serde_json::json;
 
+use common::{print, time};
+
 const BATCH: usize = 512;
 const SCORED: usize = 10_000;
 const SAMPLED: usize = 1_000;
@@ -29,20 +33,6 @@ fn main() {
         Some((json, case)) if json == "--json" => one(case),
         _ => table(&arguments),
     });
-}
-
-/// The shortest and the median of `times` calls, in milliseconds.
-fn time(times: usize, mut call: impl FnMut()) -> [f64; 2] {
-    call();
-    let mut found: Vec<f64> = (0..times)
-        .map(|_| {
-            let start = Instant::now();
-            call();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    found.sort_by(f64::total_cmp);
-    [found[0], found[times / 2]]
 }
 
 fn architecture(model: Model, dim: usize, width: usize, layers: Option<usize>) -> Architecture {
@@ -124,13 +114,6 @@ fn flops(architecture: &Architecture, rows: usize) -> Option<f64> {
     })
 }
 
-/// The peak of this process's memory, in MB.
-fn memory() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0)
-}
-
 fn one(case: &[String]) {
     let [model, operation, dim, width, rest @ ..] = case else { panic!("MODEL OPERATION D H [LAYERS [BATCH]]") };
     let (dim, width) = (dim.parse().unwrap(), width.parse().unwrap());
@@ -144,7 +127,7 @@ fn one(case: &[String]) {
     let architecture = architecture(model.parse().unwrap(), dim, width, numbers.first().copied());
     let rows = |usual| numbers.get(1).copied().unwrap_or(usual);
     let mut work = None;
-    let [least, median] = match operation.as_str() {
+    let found = match operation.as_str() {
         "train" => {
             work = flops(&architecture, rows(BATCH));
             train(&architecture, rows(BATCH)).0
@@ -152,9 +135,7 @@ fn one(case: &[String]) {
         "score" => score(&architecture, rows(SCORED)),
         _ => sample(&architecture, rows(SAMPLED)),
     };
-    let memory = memory();
-    let parameters = parameters::count(&architecture.build(&Placement::cpu(Precision::F32)).unwrap());
-    println!("{}", json!({ "least": least, "median": median, "memory": memory, "parameters": parameters, "flops": work }));
+    print(found, work, || parameters::count(&architecture.build(&Placement::cpu(Precision::F32)).unwrap()));
 }
 
 fn table(arguments: &[String]) {

@@ -86,9 +86,7 @@ impl Layer {
     fn inner_mut(&mut self) -> &mut dyn Bijection {
         inner!(self)
     }
-}
 
-impl Layer {
     /// This layer, or its inverse, for fused operations; none if it has no kernel.
     fn step(&self, forward: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
         match self {

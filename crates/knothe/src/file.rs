@@ -22,6 +22,11 @@ use crate::{
 pub const FORMAT: u64 = 1;
 const KEY: &str = "knothe";
 
+/// The ending of a file's name in lower case; empty where there is none.
+pub fn ending(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
 /// A temporary file beside `path`, to be renamed to it when complete, with the permissions that an ordinary new file would get.
 pub fn temporary(path: &Path) -> Result<NamedTempFile> {
     let failed = |source| Error::io("write", path, source);
@@ -104,6 +109,23 @@ fn parse(bytes: &[u8]) -> Result<(Value, Parameters), String> {
         return Err("the checksum does not fit the contents".into());
     }
     Ok((content, parameters))
+}
+
+/// The part `key` of a file's content, taken out of it; an error calls it `name`.
+#[cfg(feature = "tables")]
+pub(crate) fn part<T: serde::de::DeserializeOwned>(path: &Path, content: &mut Value, key: &str, name: &str) -> Result<T> {
+    serde_json::from_value(content[key].take()).map_err(|e| Error::model_file(path, format!("its {name} cannot be read: {e}"), ""))
+}
+
+/// Refuses a file whose architecture asks for far more numbers than it holds, before it is built.
+#[cfg(feature = "tables")]
+pub(crate) fn check_size(path: &Path, asked: usize, tensors: &Parameters) -> Result<()> {
+    let held: usize = tensors.values().map(|t| t.num_elements()).sum();
+    if asked > held.saturating_mul(4).saturating_add(1_000) {
+        let reason = format!("its architecture asks for {asked} parameters or more, and it holds {held}");
+        return Err(Error::model_file(path, reason, ""));
+    }
+    Ok(())
 }
 
 fn numbers<T, const N: usize>(bytes: &[u8], from: fn([u8; N]) -> T) -> Vec<T> {

@@ -10,7 +10,7 @@ use super::{Activation, Conditioner, Linear, OUTPUT_GAIN, check_context, read};
 use crate::{
     bijection::check_input,
     error::Result,
-    kernels::{Conditioned, Kernel, Network, Stairs, Step},
+    kernels::{Conditioned, Kernel, Network, Stairs, Step, has_kernels},
     placement::Placement,
 };
 
@@ -98,7 +98,7 @@ impl Conditioner for Dense {
     }
 
     fn step(&self, kernel: &Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<Step>> {
-        let Some(shape) = &self.shape else { return Ok(None) };
+        let Some(shape) = self.shape.as_ref().filter(|_| has_kernels(x)) else { return Ok(None) };
         let context = check_context(context, x.dims()[0], self.config.context_dim, self.dtype())?;
         let mut parameters: Vec<_> = self.layers.iter().map(|l| (l.weight(), l.bias())).collect();
         let added = context.map(|c| {

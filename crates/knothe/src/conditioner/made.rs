@@ -21,7 +21,7 @@ use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context, read
 use crate::{
     bijection::check_input,
     error::{Error, Result},
-    kernels::{Conditioned, Kernel, Network, Stairs, Step},
+    kernels::{Conditioned, Kernel, Network, Stairs, Step, has_kernels},
     placement::Placement,
 };
 
@@ -146,12 +146,12 @@ impl Made {
         Err(Error::invalid("layers", "an output layer", 0))
     }
 
-    /// A map of this conditioner for fused operations: y_j = T(x_j; θ_j), with θ of x, or to `solve` of y. None without hidden layers.
+    /// A map of this conditioner for fused operations: y_j = T(x_j; θ_j), with θ of x, or to `solve` of y. None without hidden layers or kernels.
     pub(crate) fn step(&self, kernel: Kernel, solve: bool, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<Step>> {
         let dtype = self.placement().dtype();
         let rows = check_input("conditioner input", x, self.dim(), dtype)?;
         let context = check_context(context, rows, self.config.context_dim, dtype)?;
-        let Some(shape) = self.shape.clone() else { return Ok(None) };
+        let Some(shape) = self.shape.clone().filter(|_| has_kernels(x)) else { return Ok(None) };
         let added = self.context.as_ref().zip(context).map(|(w, c)| c.clone().matmul(w.val()));
         let parameters = self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect();
         Ok(Some(Step { shape, kernel, solve, added, parameters }))

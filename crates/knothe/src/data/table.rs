@@ -144,7 +144,7 @@ impl Iterator for TableReader {
 
 /// The ending of a file's name in lower case: csv, tsv, parquet, arrow, feather, ipc or npy; an error for one that is no table's.
 pub fn ending(path: &Path) -> Result<String> {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ending = crate::file::ending(path);
     match ending.as_str() {
         "csv" | "tsv" | "parquet" | "arrow" | "feather" | "ipc" | "npy" => Ok(ending),
         _ if path.is_dir() => Err(Error::table(path, "expected a file, found a folder", "")),

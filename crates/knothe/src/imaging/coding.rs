@@ -76,16 +76,25 @@ impl PixelCoding {
         Ok(context)
     }
 
+    /// Checks that the images of a set have the shape of the model's.
+    ///
+    /// # Errors
+    /// [`Error::Table`] where they have another.
+    pub fn check_shape(&self, set: &ImageSet) -> Result<()> {
+        let shown = |s: ImageShape| format!("{} channels of {} × {}", s.channels, s.height, s.width);
+        if set.shape == self.shape {
+            return Ok(());
+        }
+        Err(Error::table(&set.path, format!("expected images of {}, found {}", shown(self.shape), shown(set.shape)), ""))
+    }
+
     /// The rows of a set as a fit and a score read them.
     ///
     /// # Errors
     /// [`Error::Table`] for images of another shape or of larger numbers, and for images without a class where the model needs one.
     pub fn dataset(&self, set: &ImageSet, place: &Placement) -> Result<Dataset> {
         let wrong = |problem: String, hint: &str| Error::table(&set.path, problem, hint);
-        let shown = |s: ImageShape| format!("{} channels of {} × {}", s.channels, s.height, s.width);
-        if set.shape != self.shape {
-            return Err(wrong(format!("expected images of {}, found {}", shown(self.shape), shown(set.shape)), ""));
-        }
+        self.check_shape(set)?;
         let largest = u8::MAX >> (8 - self.depth);
         if let Some(found) = set.pixels.iter().copied().find(|&v| v > largest) {
             let problem = format!("expected numbers from 0 to {largest}, of {} bits, found {found}", self.depth);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::{module::Module, tensor::Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -121,14 +121,25 @@ impl PictureModel {
             let rows = Self::SAMPLE_BLOCK.min(n - start);
             let context = (width > 0).then(|| self.place.tensor(context[start * width..(start + rows) * width].to_vec(), [rows, width]));
             let mut rng = stream(seed, Purpose::Sample, block as u64);
-            let drawn = values(self.flow.sample_at(rows, &Given::context(context.as_ref()), temperature, &mut rng)?);
-            if let Some(at) = drawn.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NotFinite { what: "a sample".into(), rows: vec![start + at / self.coding.shape.dim()] });
-            }
-            pixels.extend(self.coding.bytes(&drawn));
+            let drawn = self.flow.sample_at(rows, &Given::context(context.as_ref()), temperature, &mut rng)?;
+            pixels.extend(self.bytes(drawn, start)?);
         }
+        Ok(self.set(pixels, labels))
+    }
+
+    /// The bytes of integers of the flow, the first of them image `start`.
+    pub(super) fn bytes(&self, integers: Tensor<2>, start: usize) -> Result<Vec<u8>> {
+        let integers = values(integers);
+        match integers.iter().position(|v| !v.is_finite()) {
+            Some(at) => Err(Error::NotFinite { what: "an image".into(), rows: vec![start + at / self.coding.shape.dim()] }),
+            None => Ok(self.coding.bytes(&integers)),
+        }
+    }
+
+    /// A set of the model's images.
+    pub(super) fn set(&self, pixels: Vec<u8>, labels: Option<Vec<i64>>) -> ImageSet {
         let PixelCoding { shape, depth, white, .. } = self.coding;
-        Ok(ImageSet { path: PathBuf::new(), shape, depth, white, pixels, labels })
+        ImageSet { path: PathBuf::new(), shape, depth, white, pixels, labels }
     }
 
     /// Writes the model file: one safetensors file with architecture, coding and record in its header.
@@ -158,22 +169,17 @@ impl PictureModel {
         if content["kind"] != KIND {
             return Err(wrong(format!("expected a model of images, found kind {}", content["kind"])));
         }
-        let mut take = |key: &str| content[key].take();
-        let part = |key: &str, e: serde_json::Error| wrong(format!("its {key} cannot be read: {e}"));
-        let member: Member<ImageArchitecture> = serde_json::from_value(take("member")).map_err(|e| part("member", e))?;
-        let precision: Precision = serde_json::from_value(take("precision")).map_err(|e| part("precision", e))?;
-        let coding: PixelCoding = serde_json::from_value(take("coding")).map_err(|e| part("coding", e))?;
-        let record: FitRecord = serde_json::from_value(take("fit")).map_err(|e| part("record of the fit", e))?;
+        let member: Member<ImageArchitecture> = file::part(path, &mut content, "member", "member")?;
+        let precision: Precision = file::part(path, &mut content, "precision", "precision")?;
+        let coding: PixelCoding = file::part(path, &mut content, "coding", "coding")?;
+        let record: FitRecord = file::part(path, &mut content, "fit", "record of the fit")?;
         let architecture = &member.architecture;
         let differs =
             (architecture.image, architecture.context_dim, architecture.bits) != (coding.shape, coding.classes.len(), coding.bits);
         if differs || coding.check().is_err() || !coding.classes.is_sorted_by(|a, b| a < b) {
             return Err(wrong("its coding and its architecture differ".into()));
         }
-        let held: usize = tensors.values().map(|t| t.num_elements()).sum();
-        if architecture.size() > held.saturating_mul(4).saturating_add(1_000) {
-            return Err(wrong(format!("its architecture asks for {} parameters or more, and it holds {held}", architecture.size())));
-        }
+        file::check_size(path, architecture.size(), &tensors)?;
         let place = Placement::named(device, precision)?;
         let flow =
             architecture.build(&place).and_then(|flow| parameters::restore(flow, tensors)).map_err(|e| wrong(e.to_string()))?.valid();

@@ -19,6 +19,7 @@ use burn::{
         },
         tensor::FloatTensor,
     },
+    module::{Module, ModuleVisitor, Param},
     tensor::{Tensor, TensorData},
 };
 
@@ -142,7 +143,7 @@ impl Output {
 }
 
 /// Whether tensors on the device of this one have kernels.
-pub(super) fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
+pub(crate) fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
     matches!(tensor.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
@@ -191,6 +192,49 @@ fn tracked<O: FusedOp<M>, const N: usize, const M: usize>(op: &O, inputs: Vec<Tr
                 }
             })
         }
+    }
+}
+
+/// Puts the parameters of a module into one graph.
+///
+/// Each tensor that wants a gradient begins a graph of its own in Burn, and where an operation has parents in two graphs, all of one moves
+/// into that of the oldest node. Parameters age from the source to the data, and a likelihood meets them the other way round: without
+/// this, everything it has done so far would move again with each parameter.
+pub(crate) fn join_graphs(module: &impl Module) {
+    let mut parameters = Parameters::default();
+    module.visit(&mut parameters);
+    let Some((first, others)) = parameters.0.split_first() else { return };
+    for some in others.chunks(MOST_INPUTS - 1) {
+        let [] = tracked::<Join, MOST_INPUTS, 0>(&Join, [first].into_iter().chain(some).cloned().collect());
+    }
+}
+
+/// Parameters that want a gradient, on the CPU backend.
+#[derive(Default)]
+struct Parameters(Vec<Tracked>);
+
+impl ModuleVisitor for Parameters {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        if value.is_require_grad() && has_kernels(&value) {
+            self.0.extend(value.try_into_primitive::<Autodiff<Flex>>());
+        }
+    }
+}
+
+/// The operation that computes nothing.
+#[derive(Clone, Debug)]
+struct Join;
+
+impl FusedOp<0> for Join {
+    type Saved = ();
+
+    fn forward(&self, _: Vec<Plain>, _: bool) -> ([Plain; 0], Option<()>) {
+        ([], None)
+    }
+
+    fn backward(&self, (): (), _: [Option<Plain>; 0], want: &[bool]) -> Vec<Option<Plain>> {
+        vec![None; want.len()]
     }
 }
 

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use super::{
     identity,
-    matrix::{by_rows, orthogonal},
+    matrix::{by_rows, orthogonal, permuted},
     same_for_all,
     substitution::{solve_lower, solve_upper},
 };
@@ -47,9 +47,7 @@ impl Lu {
     /// P L U is a uniformly random orthogonal matrix, up to signs of its rows: the one that [`super::Matrix::new`] draws from the same generator.
     pub fn rotated(dim: usize, place: &Placement, rng: &mut impl Rng) -> Self {
         let (rows, lower, upper) = orthogonal(dim, rng).lu().unpack();
-        // Row k of L U is row `permuted[k]` of P L U.
-        let mut permuted = DMatrix::from_fn(dim, 1, |row, _| row);
-        rows.permute_rows(&mut permuted);
+        let permuted = permuted(&rows, dim);
         let mut ranks = vec![0; dim];
         permuted.iter().enumerate().for_each(|(k, &row)| ranks[row] = k);
         let factors = DMatrix::from_fn(dim, dim, |i, j| if i > j { lower[(i, j)] } else { upper[(i, j)] });
@@ -57,7 +55,7 @@ impl Lu {
         Lu {
             factors: Param::from_tensor(place.tensor(by_rows(&factors), [dim, dim])),
             raw_diagonal: Param::from_tensor(place.tensor(diagonal, [dim])),
-            permutation: Some([index(&ranks, &place.device), index(permuted.as_slice(), &place.device)]),
+            permutation: Some([index(&ranks, &place.device), index(&permuted, &place.device)]),
             ..Lu::new(dim, place)
         }
     }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector, Dyn, PermutationSequence};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
@@ -64,9 +64,7 @@ pub(super) fn orthogonal(dim: usize, rng: &mut impl Rng) -> DMatrix<f64> {
         let normal = DMatrix::from_fn(dim, dim, |_, _| rng.sample::<f64, _>(StandardNormal));
         let mut q = normal.qr().q();
         let (rows, _, upper) = q.clone().lu().unpack();
-        let mut permuted = DMatrix::from_fn(dim, 1, |row, _| row);
-        rows.permute_rows(&mut permuted);
-        for (k, &row) in permuted.iter().enumerate() {
+        for (k, row) in permuted(&rows, dim).into_iter().enumerate() {
             if upper[(k, k)] < 0.0 {
                 q.row_mut(row).neg_mut();
             }
@@ -76,6 +74,13 @@ pub(super) fn orthogonal(dim: usize, rng: &mut impl Rng) -> DMatrix<f64> {
             return q;
         }
     }
+}
+
+/// For each row of L U, which row of P L U it is.
+pub(super) fn permuted(rows: &PermutationSequence<Dyn>, dim: usize) -> Vec<usize> {
+    let mut places = DVector::from_fn(dim, |row, _| row);
+    rows.permute_rows(&mut places);
+    places.iter().copied().collect()
 }
 
 /// The numbers of a matrix in row-major order.

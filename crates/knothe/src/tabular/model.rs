@@ -195,22 +195,17 @@ impl TableModel {
             let hint = if content["kind"] == "images" { "sample, evaluate and inspect take models of images" } else { "" };
             return Err(Error::model_file(path, format!("expected a model of a table, found kind {}", content["kind"]), hint));
         }
-        let mut take = |key: &str| content[key].take();
-        let part = |key: &str, e: serde_json::Error| wrong(format!("its {key} cannot be read: {e}"));
-        let members: Vec<Member> = serde_json::from_value(take("members")).map_err(|e| part("members", e))?;
-        let weights: Vec<f64> = serde_json::from_value(take("weights")).map_err(|e| part("weights", e))?;
-        let precision: Precision = serde_json::from_value(take("precision")).map_err(|e| part("precision", e))?;
-        let schema: Schema = serde_json::from_value(take("schema")).map_err(|e| part("schema", e))?;
-        let record: FitRecord = serde_json::from_value(take("fit")).map_err(|e| part("record of the fit", e))?;
+        let members: Vec<Member> = file::part(path, &mut content, "members", "members")?;
+        let weights: Vec<f64> = file::part(path, &mut content, "weights", "weights")?;
+        let precision: Precision = file::part(path, &mut content, "precision", "precision")?;
+        let schema: Schema = file::part(path, &mut content, "schema", "schema")?;
+        let record: FitRecord = file::part(path, &mut content, "fit", "record of the fit")?;
         let columns = |m: &Member| (m.architecture.dim, m.architecture.context_dim);
         if members.iter().any(|m| columns(m) != (schema.dim(), schema.context_dim())) {
             return Err(wrong("its schema and its architecture differ in their columns".into()));
         }
-        let held: usize = tensors.values().map(|t| t.num_elements()).sum();
         let asked = members.iter().fold(0usize, |sum, m| sum.saturating_add(m.architecture.size()));
-        if asked > held.saturating_mul(4).saturating_add(1_000) {
-            return Err(wrong(format!("its architecture asks for {asked} parameters or more, and it holds {held}")));
-        }
+        file::check_size(path, asked, &tensors)?;
         let place = Placement::named(device, precision)?;
         let flows = members.iter().map(|m| m.architecture.build(&place)).collect::<Result<_>>();
         let mixture = flows

@@ -27,7 +27,24 @@ pub struct Coupling<C: Module = Dense> {
     restore: Tensor<1, Int>,
     dim: usize,
     #[module(skip)]
+    columns: [Columns; 2],
+    #[module(skip)]
     map: Arc<dyn MonotoneMap>,
+}
+
+/// Which columns of a table stand, or move.
+#[derive(Clone, Debug)]
+struct Columns(Arc<[usize]>);
+
+impl Columns {
+    /// These columns of x; `index` has them for the device.
+    fn of(&self, x: &Tensor<2>, index: &Tensor<1, Int>) -> Tensor<2> {
+        // A run of columns need not be copied.
+        if self.0.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
+            return x.clone().narrow(1, self.0[0], self.0.len());
+        }
+        x.clone().select(1, index.clone())
+    }
 }
 
 impl Coupling {
@@ -88,6 +105,7 @@ impl<C: Conditioner + Module> Coupling<C> {
             moving: index(&moving, &place.device),
             restore: index(&restore, &place.device),
             dim: moves.len(),
+            columns: [standing, moving].map(|columns| Columns(columns.into())),
             map,
         })
     }
@@ -115,10 +133,15 @@ impl<C: Conditioner + Module> Coupling<C> {
         {
             return Ok(found);
         }
-        let standing = x.clone().select(1, self.standing.clone());
-        let moving = x.select(1, self.moving.clone());
+        let [of_standing, of_moving] = &self.columns;
+        let standing = of_standing.of(&x, &self.standing);
         let theta = self.conditioner.parameters(standing.clone(), given.context)?;
-        let (moved, ladj) = match self.kernel(forward).and_then(|kernel| kernels::value(&kernel, &moving, &theta)) {
+        let kernel = self.kernel(forward);
+        if let Some(found) = kernel.as_ref().and_then(|kernel| kernels::moved(kernel, &x, &theta, &of_moving.0)) {
+            return Ok(found);
+        }
+        let moving = of_moving.of(&x, &self.moving);
+        let (moved, ladj) = match kernel.and_then(|kernel| kernels::value(&kernel, &moving, &theta)) {
             Some(found) => found,
             None => direction(moving, theta)?,
         };

@@ -13,7 +13,7 @@ use crate::{
         quoted,
     },
     error::{Error, Result},
-    file::write_atomically,
+    file::{ending, write_atomically},
     image::ImageShape,
 };
 
@@ -81,10 +81,6 @@ pub(super) fn labels(images: &Path, name: &str) -> Result<(PathBuf, Vec<i64>)> {
         return Err(wrong("floats".into()));
     }
     Ok((path.to_owned(), array.numbers().map(|v| v as i64).collect()))
-}
-
-fn ending(path: &Path) -> String {
-    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 fn open(path: &Path) -> Result<(BufReader<File>, u64)> {

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{ImageSet, arrays::channels_first};
 use crate::{
     error::{Error, Result},
+    file::ending,
     image::ImageShape,
 };
 
@@ -25,14 +26,15 @@ struct Picture {
 pub(super) fn read(folder: &Path) -> Result<ImageSet> {
     let io = |e| Error::io("read", folder, e);
     let entries = std::fs::read_dir(folder).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
-    let is_picture = |path: &PathBuf| path.extension().is_some_and(|e| ENDINGS.contains(&e.to_string_lossy().to_lowercase().as_str()));
+    let is_picture = |path: &PathBuf| ENDINGS.contains(&ending(path).as_str());
     let mut paths: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).filter(is_picture).collect();
     paths.sort();
     if paths.is_empty() {
         let problem = format!("expected pictures, files that end in .png, .jpg or .jpeg, found none among {} entries", entries.len());
         return Err(Error::table(folder, problem, "folders in the folder are not looked into"));
     }
-    let pictures = paths.par_iter().map(|path| picture(path)).collect::<Result<Vec<_>>>()?;
+    let picture = |path: &PathBuf| decoded(path).map(|picture| in_eight_bits(&picture, picture.color().has_color()));
+    let pictures = paths.par_iter().map(picture).collect::<Result<Vec<_>>>()?;
     let channels = pictures.iter().map(|p| p.channels).max().unwrap_or(1);
     let shape = ImageShape { channels, height: pictures[0].height, width: pictures[0].width };
     let mut pixels = Vec::with_capacity(pictures.len() * shape.dim());
@@ -51,19 +53,31 @@ pub(super) fn read(folder: &Path) -> Result<ImageSet> {
     Ok(ImageSet { path: folder.to_owned(), shape, depth: 8, white: u8::MAX, pixels, labels: None })
 }
 
-/// The kind of a picture is told by its first bytes, whatever its name ends in.
-fn picture(path: &Path) -> Result<Picture> {
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|e| Error::io("read", path, e))?;
-    let picture = reader.decode().map_err(|e| {
-        let problem = format!("expected a whole PNG or JPEG picture, found one that cannot be read: {e}");
-        Error::table(path, problem, "remove it from the folder, or save it again")
-    })?;
-    Ok(in_eight_bits(&picture))
+/// One picture as a set, in grey for one channel and in colours for three, 255 of it as `white`.
+pub(super) fn one(path: &Path, channels: usize, white: u8) -> Result<ImageSet> {
+    let colour = match channels {
+        1 => false,
+        3 => true,
+        _ => return Err(Error::table(path, format!("expected {channels} channels, found a picture, of 1 or 3"), "")),
+    };
+    let Picture { height, width, bytes, .. } = in_eight_bits(&decoded(path)?, colour);
+    let level = |v: u8| ((u16::from(v) * u16::from(white) + 127) / 255) as u8;
+    let pixels = channels_first(&bytes, channels).into_iter().map(level).collect();
+    let depth = white.max(1).ilog2() as usize + 1;
+    Ok(ImageSet { path: path.to_owned(), shape: ImageShape { channels, height, width }, depth, white, pixels, labels: None })
 }
 
-fn in_eight_bits(picture: &DynamicImage) -> Picture {
+/// The kind of a picture is told by its first bytes, whatever its name ends in.
+fn decoded(path: &Path) -> Result<DynamicImage> {
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|e| Error::io("read", path, e))?;
+    reader.decode().map_err(|e| {
+        let problem = format!("expected a whole PNG or JPEG picture, found one that cannot be read: {e}");
+        Error::table(path, problem, "remove it, or save it again")
+    })
+}
+
+fn in_eight_bits(picture: &DynamicImage, colour: bool) -> Picture {
     let (height, width) = (picture.height() as usize, picture.width() as usize);
-    let (channels, bytes) =
-        if picture.color().has_color() { (3, picture.to_rgb8().into_raw()) } else { (1, picture.to_luma8().into_raw()) };
+    let (channels, bytes) = if colour { (3, picture.to_rgb8().into_raw()) } else { (1, picture.to_luma8().into_raw()) };
     Picture { height, width, channels, bytes }
 }

@@ -5,8 +5,12 @@ mod folder;
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::{
+    data,
     error::{Error, Result},
+    file,
     image::ImageShape,
 };
 
@@ -51,6 +55,15 @@ impl ImageSet {
         arrays::images(path, key.unwrap_or(IMAGES_KEY))
     }
 
+    /// One PNG or JPEG file for a model of so many channels and such a white: a colour picture becomes grey for one channel (BT.601 luma as
+    /// `image` has it), a grey one colour for three, and v of 0 … 255 becomes ⌊v · white/255 + ½⌋.
+    ///
+    /// # Errors
+    /// [`Error::Table`] for a file that is no picture, and for a number of channels that pictures do not have.
+    pub fn read_picture(path: &Path, channels: usize, white: u8) -> Result<Self> {
+        folder::one(path, channels, white)
+    }
+
     /// Sets the labels: the .npy file of that name, or else the array of that name in the .npz file of the images.
     ///
     /// # Errors
@@ -88,6 +101,40 @@ impl ImageSet {
         ImageSet { path: self.path.clone(), pixels, labels, ..*self }
     }
 
+    /// Each image followed by that of `others` in the same place.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there are not as many of the same shape.
+    pub fn interleaved(&self, others: &Self) -> Result<Self> {
+        let dim = self.shape.dim();
+        if (self.shape, self.len()) != (others.shape, others.len()) {
+            return Err(Error::shape(
+                "images",
+                format!("{} of {:?}", self.len(), self.shape),
+                format!("{} of {:?}", others.len(), others.shape),
+            ));
+        }
+        let pairs = self.pixels.chunks_exact(dim).zip(others.pixels.chunks_exact(dim));
+        Ok(ImageSet { path: PathBuf::new(), pixels: pairs.flat_map(|(a, b)| [a, b].concat()).collect(), labels: None, ..*self })
+    }
+
+    /// For each image of `of` the position of the one in this set that is nearest to it by the sum of squared differences; the first where several are.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where their shapes differ.
+    pub fn nearest(&self, of: &Self) -> Result<Vec<usize>> {
+        if self.shape != of.shape {
+            return Err(Error::shape("images", format!("{:?}", of.shape), format!("{:?}", self.shape)));
+        }
+        let dim = self.shape.dim();
+        let distance = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum::<u64>();
+        let nearest = |image: &[u8]| {
+            let distances = self.pixels.chunks_exact(dim).map(|own| distance(own, image)).enumerate();
+            distances.min_by_key(|&(_, d)| d).map_or(0, |(at, _)| at)
+        };
+        Ok(of.pixels.par_chunks_exact(dim).map(nearest).collect())
+    }
+
     /// The labels that occur, in order.
     pub fn classes(&self) -> Vec<i64> {
         let mut classes = self.labels.clone().unwrap_or_default();
@@ -99,14 +146,11 @@ impl ImageSet {
 
 /// Whether a path is one of images and not of a table: a folder, a .npz file, or a .npy file of three or four dimensions.
 pub fn is_image_set(path: &Path) -> bool {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match ending.as_str() {
+    match data::ending(path).as_deref() {
+        Ok("npy") => path.is_dir() || array_shape(path).is_ok_and(|shape| matches!(shape.len(), 3 | 4)),
         // A folder with the name of a table is a slip.
-        "csv" | "tsv" | "parquet" | "arrow" | "feather" | "ipc" => false,
-        _ if path.is_dir() => true,
-        "npz" => true,
-        "npy" => array_shape(path).is_ok_and(|shape| matches!(shape.len(), 3 | 4)),
-        _ => false,
+        Ok(_) => false,
+        Err(_) => path.is_dir() || file::ending(path) == "npz",
     }
 }
 

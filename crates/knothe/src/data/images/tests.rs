@@ -44,7 +44,7 @@ fn channels_may_come_last() {
 fn npy(folder: &TempDir, descr: &str, shape: &[usize], bytes: &[u8]) -> PathBuf {
     let path = folder.path().join("array.npy");
     let mut file = Vec::new();
-    crate::data::npy::write_header(&mut file, descr, shape).unwrap();
+    data::npy::write_header(&mut file, descr, shape).unwrap();
     file.extend(bytes);
     std::fs::write(&path, file).unwrap();
     path
@@ -110,6 +110,36 @@ fn palettes_become_colours() {
     }
     std::fs::write(folder.path().join("palette.png"), png).unwrap();
     assert_eq!(ImageSet::read(folder.path(), None).unwrap().pixels, [255, 0, 0, 0, 0, 255]);
+}
+
+#[test]
+fn jpeg_pictures_are_read_to_what_they_keep() {
+    let folder = tempdir().unwrap();
+    // Two tones in blocks of 8: all that the format rounds is each block's mean.
+    let picture = image::RgbImage::from_fn(16, 8, |x, _| image::Rgb(if x < 8 { [200; 3] } else { [40; 3] }));
+    save(&folder, "a.jpg", picture.into());
+    save(&folder, "b.JPEG", image::GrayImage::from_pixel(16, 8, image::Luma([90])).into());
+    let read = ImageSet::read(folder.path(), None).unwrap();
+    assert_eq!((read.len(), read.shape), (2, ImageShape { channels: 3, height: 8, width: 16 }));
+    let near = |pixels: &[u8], level: u8| pixels.iter().all(|v| v.abs_diff(level) <= 3);
+    let (a, b) = read.pixels.split_at(read.shape.dim());
+    assert!(a.chunks(16).all(|row| near(&row[..8], 200) && near(&row[8..], 40)) && near(b, 90), "{a:?} {b:?}");
+    let one = ImageSet::read_picture(&folder.path().join("b.JPEG"), 1, 16).unwrap();
+    assert_eq!((one.shape.channels, one.depth, one.white), (1, 5, 16));
+    assert!(near(&one.pixels, 6), "{:?}", one.pixels);
+    assert!(error(ImageSet::read_picture(&folder.path().join("a.jpg"), 2, 16)).contains("expected 2 channels, found a picture"));
+}
+
+#[test]
+fn the_nearest_image_is_the_first_of_the_least_distance() {
+    let own = set(1);
+    let mut of = own.pick(&[3, 0]);
+    of.pixels[0] ^= 1;
+    assert_eq!(own.nearest(&of).unwrap(), [3, 0]);
+    assert_eq!(own.pick(&[1, 1]).nearest(&of).unwrap(), [0, 0]);
+    let pairs = own.interleaved(&own).unwrap();
+    assert_eq!((pairs.len(), pairs.pick(&[2, 3]).pixels), (8, own.pick(&[1, 1]).pixels));
+    assert!(own.nearest(&set(3)).is_err() && own.interleaved(&own.pick(&[0])).is_err());
 }
 
 #[test]

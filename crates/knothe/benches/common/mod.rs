@@ -1,0 +1,28 @@
+//! What the benches time with, and how they tell `benches/peers/speed.py`.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+/// The shortest and the median of `times` calls after a first one, in milliseconds.
+pub fn time(times: usize, mut call: impl FnMut()) -> [f64; 2] {
+    call();
+    let mut found: Vec<f64> = (0..times)
+        .map(|_| {
+            let start = Instant::now();
+            call();
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    found.sort_by(f64::total_cmp);
+    [found[0], found[times / 2]]
+}
+
+/// Prints a measurement, the shortest and the median call, in JSON: with the peak of this process's memory in MB so far, the operations of a call
+/// and the parameters.
+pub fn print([least, median]: [f64; 2], flops: Option<f64>, parameters: impl FnOnce() -> usize) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let memory = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0);
+    println!("{}", json!({ "least": least, "median": median, "memory": memory, "parameters": parameters(), "flops": flops }));
+}
