@@ -5,7 +5,8 @@
 
 Five autoregressive layers (ten couplings for real_nvp), two hidden layers of H with ReLU, float32, a standard normal source. OPERATION is
 train (512 rows: loss, gradient, Adam), score (10,000 rows) or sample (1,000 rows). Splines have 8 bins, sums of squares 3 polynomials of degree 4,
-neural maps 16 signals or units. Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
+neural maps 16 signals or units. Of glow, D is the levels of 16 steps and H the channels, for 16 images of 3 x 32 x 32; of convolution, D is the shape, and
+OPERATION forward or gradients. Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
 parameters, and the peak of resident memory in MB.
 """
 
@@ -16,13 +17,22 @@ import resource
 import time
 
 ROWS = {"train": 512, "score": 10_000, "sample": 1_000}
+IMAGES = 16
+# Images, input and output channels, height and width, and the sides of the window; what is one pixel high is causal.
+CONVOLUTIONS = [
+    ((16, 6, 256, 16, 16), (3, 3)),
+    ((16, 256, 256, 16, 16), (1, 1)),
+    ((16, 256, 12, 16, 16), (3, 3)),
+    ((16, 64, 64, 28, 28), (3, 3)),
+    ((4, 64, 128, 1, 8000), (1, 2)),
+]
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", choices=sorted(LIBRARIES))
-    parser.add_argument("model", choices=["maf", "nsf", "sos", "naf", "real_nvp"])
-    parser.add_argument("operation", choices=list(ROWS))
+    parser.add_argument("model", choices=["maf", "nsf", "sos", "naf", "real_nvp", "glow", "convolution"])
+    parser.add_argument("operation", choices=[*ROWS, "forward", "gradients"])
     parser.add_argument("dim", type=int)
     parser.add_argument("hidden", type=int)
     parser.add_argument("--threads", type=int, default=2)
@@ -35,8 +45,8 @@ def torch_calls(flow, log_prob, sample, args, compiled=False):
     import torch
 
     torch.set_num_threads(args.threads)
-    rows = ROWS[args.operation]
-    x = torch.randn(rows, args.dim)
+    rows = IMAGES if args.model == "glow" else ROWS[args.operation]
+    x = torch.rand(rows, 3, 32, 32) if args.model == "glow" else torch.randn(rows, args.dim)
     flow.train(args.operation == "train")
     wrap = torch.compile if compiled else lambda call: call
     if args.operation == "train":
@@ -106,9 +116,48 @@ def nflows(args):
     return torch_calls(flow, flow.log_prob, flow.sample, args)
 
 
+def normflows_glow(args):
+    import normflows as nf
+
+    sources, flows, merges = [], [], []
+    for level in range(args.dim):
+        channels, side = 3 * 2 ** (args.dim + 1 - level), 32 // 2 ** (args.dim - level)
+        blocks = [nf.flows.GlowBlock(channels, args.hidden, split_mode="channel", scale=True) for _ in range(16)]
+        flows.append([*blocks, nf.flows.Squeeze()])
+        merges += [nf.flows.Merge()] if level else []
+        sources.append(nf.distributions.DiagGaussian((channels // 2 if level else channels, side, side)))
+    flow = nf.MultiscaleFlow(sources, flows, merges)
+    return torch_calls(flow, lambda x: flow.log_prob(x, None), lambda n: flow.sample(n)[0], args)
+
+
+def torch_convolution(args):
+    import torch
+    from torch.nn.functional import pad
+
+    torch.set_num_threads(args.threads)
+    (rows, inputs, outputs, height, width), window = CONVOLUTIONS[args.dim]
+    causal = height == 1
+    layer = torch.nn.Conv2d(inputs, outputs, window, padding=0 if causal else tuple(side // 2 for side in window))
+    x = torch.randn(rows, inputs, height, width, requires_grad=args.operation == "gradients")
+    apply = (lambda: layer(pad(x, (window[1] - 1, 0)))) if causal else (lambda: layer(x))
+
+    def call():
+        if args.operation == "gradients":
+            layer.zero_grad(set_to_none=True)
+            x.grad = None
+            apply().sum().backward()
+        else:
+            with torch.no_grad():
+                apply()
+
+    return call, sum(p.numel() for p in layer.parameters())
+
+
 def normflows(args):
     import normflows as nf
 
+    if args.model == "glow":
+        return normflows_glow(args)
     layers = []
     if args.model == "real_nvp":
         for _ in range(10):
@@ -149,6 +198,8 @@ def torch_plain(args, compiled=False):
     import torch
     from torch.nn.functional import linear
 
+    if args.model == "convolution":
+        return torch_convolution(args)
     if args.model != "maf":
         raise SystemExit("only a MAF is written out")
     dim, hidden = args.dim, args.hidden

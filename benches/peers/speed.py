@@ -21,10 +21,13 @@ WIDE = [(8, 64), (21, 256), (43, 512), (63, 512)]
 CASES = [("maf", operation, dim, hidden) for operation in ("train", "score", "sample") for dim, hidden in WIDE]
 CASES += [("nsf", operation, dim, hidden) for operation in ("train", "score", "sample") for dim, hidden in WIDE[:2]]
 CASES += [(model, "train", dim, hidden) for model in ("sos", "naf", "real_nvp") for dim, hidden in WIDE[:2]]
+# Levels and channels of Glow; the number of a shape of convolution.
+CASES += [("glow", operation, 3, 256) for operation in ("train", "score", "sample")]
+CASES += [("convolution", operation, shape, 0) for operation in ("forward", "gradients") for shape in range(5)]
 COMMON = ["zuko", "nflows", "normflows", "torchflows", "flowjax"]
 # Compiling takes half a minute a process, so it runs where the rest of PyTorch is not far behind.
 EXTRA = {"maf/train": ["plain PyTorch", "plain PyTorch, compiled"], "nsf/train": ["zuko, compiled"]}
-HAVE = {"sos": ["zuko"], "naf": ["zuko", "torchflows"]}
+HAVE = {"sos": ["zuko"], "naf": ["zuko", "torchflows"], "glow": ["normflows"], "convolution": ["plain PyTorch"]}
 
 
 def arguments():
@@ -53,13 +56,15 @@ def python(environment):
 
 def ours(threads):
     """A function that measures Knothe."""
-    build = ["cargo", "bench", "--workspace", "--bench", "training", "--no-run", "--message-format", "json"]
+    names = ["training", "glow", "convolution"]
+    build = ["cargo", "bench", "--workspace", "--no-run", "--message-format", "json", *(f"--bench={name}" for name in names)]
     messages = subprocess.run(build, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    made = [message for message in map(json.loads, messages) if message.get("target", {}).get("name") == "training"]
-    bench = next(message["executable"] for message in made if message.get("executable"))
+    made = [message for message in map(json.loads, messages) if message.get("executable")]
+    benches = {message["target"]["name"]: message["executable"] for message in made}
 
     def measure(*case):
         cores = ",".join(map(str, range(threads)))
+        bench = benches.get(case[0], benches["training"])
         command = ["taskset", "-c", cores, "env", f"RAYON_NUM_THREADS={threads}", bench, "--json", *map(str, case)]
         return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
@@ -107,9 +112,9 @@ def report(found, peak):
     names = COMMON + ["plain PyTorch", "plain PyTorch, compiled", "zuko, compiled"]
     print("| case | D, H | knothe |", " | ".join(names), "| ratio | of peak | MB | leanest |")
     print("|---" * (len(names) + 7) + "|")
-    hidden = dict(WIDE)
+    sizes = {"/".join(map(str, case[:3])): f"{case[2]}, {case[3]}" for case in CASES}
     for name, libraries in found.items():
-        model, operation, dim = name.split("/")
+        model, operation, _ = name.split("/")
         middle = {library: statistics.median(one["median"] for one in rounds) for library, rounds in libraries.items() if rounds}
         memory = {library: min(one["memory"] for one in rounds) for library, rounds in libraries.items() if rounds}
         own, own_memory = middle.pop("knothe"), memory.pop("knothe")
@@ -118,7 +123,7 @@ def report(found, peak):
         share = f"{flops / own / 1e6 / peak:.0%}" if flops else ""
         ratio = f"{min(middle.values()) / own:.1f}" if middle else ""
         leanest = f"{min(memory.values()):.0f}" if memory else ""
-        row = [f"{model} {operation}", f"{dim}, {hidden[int(dim)]}", f"{own:.3g}", *cells, ratio, share, f"{own_memory:.0f}", leanest]
+        row = [f"{model} {operation}", sizes[name], f"{own:.3g}", *cells, ratio, share, f"{own_memory:.0f}", leanest]
         print("|", " | ".join(row), "|")
 
 

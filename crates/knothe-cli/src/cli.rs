@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     fit_arguments::{FitArguments, at_least_zero},
     given::Value,
-    images::SetArguments,
+    images::{InterpolateArguments, ReconstructArguments, SetArguments},
 };
 
 /// Fit a probability density to a table, score rows, draw samples, and check that it can be trusted
@@ -37,6 +37,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     Inspect(InspectArguments),
     Plot(PlotArguments),
+    Reconstruct(ReconstructArguments),
+    Interpolate(InterpolateArguments),
     Models(ModelsArguments),
     /// Print the completion script of a shell
     Completions {
@@ -117,7 +119,8 @@ impl NoiseArguments {
 Integers are integers, and columns that were constant are restored. Context columns come last, with
 the values they were given. The same seed gives the same bytes. A model of images writes a grid of
 pictures (.png) or their numbers (.npy, and .npz with the classes) to --out; without --given class=…
-the classes take turns.
+the classes take turns. With --nearest each stands beside the image of a set that is nearest to it by
+squared differences: a model that has learned its training set by heart shows it there.
 
 Example:
   knothe sample magic.safetensors -n 1000 --given class=1 > gamma.csv
@@ -138,6 +141,12 @@ pub struct SampleArguments {
     /// Standard deviation of the source of images, 1 in the model itself; less draws likelier images
     #[arg(long, value_name = "T", value_parser = at_least_zero, allow_negative_numbers = true)]
     pub temperature: Option<f64>,
+    /// Images of which the nearest is drawn beside each
+    #[arg(long, value_name = "IMAGES")]
+    pub nearest: Option<PathBuf>,
+    /// The array of its .npz file [default: images]
+    #[arg(long, value_name = "NAME", requires = "nearest")]
+    pub key: Option<String>,
     /// Take the context from the rows of a table, from the first again when it has fewer than N
     #[arg(long, value_name = "TABLE")]
     pub context: Option<PathBuf>,

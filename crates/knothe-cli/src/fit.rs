@@ -146,7 +146,7 @@ pub fn checkpoint_path(out: &Path) -> PathBuf {
     name.into()
 }
 
-/// Finds out before the fit, and not after it, that the model cannot be written.
+/// Finds out before the work, and not after it, that its result cannot be written.
 pub fn check_writable(out: &Path) -> Result<(), Failure> {
     Ok(temporary(out).map(drop)?)
 }

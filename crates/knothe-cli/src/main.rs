@@ -49,6 +49,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
+        Command::Reconstruct(arguments) => images::reconstruct(&arguments),
+        Command::Interpolate(arguments) => images::interpolate(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Completions { shell } => models::completions(shell),
     }

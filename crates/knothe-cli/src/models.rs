@@ -14,7 +14,8 @@ use crate::{
 /// Lists the models.
 pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
     if arguments.json {
-        return print_json(&Value::Array(Model::ALL.map(document).to_vec()));
+        let of_images = |m: ImageModel| json!({ "name": m.name(), "summary": m.summary(), "of": "images" });
+        return print_json(&Value::Array([&Model::ALL.map(document)[..], &ImageModel::ALL.map(of_images)].concat()));
     }
     let line = |model: Model| {
         let (layers, hidden, components) = model.defaults();
@@ -39,7 +40,7 @@ fn document(model: Model) -> Value {
         let (triangular, form) = model.product();
         (defaults["triangular"], defaults["form"]) = (triangular.name().into(), form.name().into());
     }
-    json!({ "name": model.name(), "summary": model.summary(), "defaults": defaults })
+    json!({ "name": model.name(), "summary": model.summary(), "of": "tables", "defaults": defaults })
 }
 
 /// Prints the completion script of a shell.

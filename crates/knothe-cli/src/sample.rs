@@ -27,8 +27,9 @@ pub fn run(arguments: &SampleArguments) -> Result<(), Failure> {
         SavedModel::Table(model) => model,
         SavedModel::Images(model) => return images::sample(&model, arguments),
     };
-    if arguments.temperature.is_some() {
-        return Err(Failure::usage("--temperature: expected a model of images, found one of a table", ""));
+    let own = [("--temperature", arguments.temperature.is_some()), ("--nearest", arguments.nearest.is_some())];
+    if let Some((option, _)) = own.into_iter().find(|(_, given)| *given) {
+        return Err(Failure::usage(format!("{option}: expected a model of images, found one of a table"), ""));
     }
     let schema = &model.schema;
     given::check(&arguments.given, schema)?;

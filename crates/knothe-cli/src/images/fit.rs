@@ -10,6 +10,7 @@ use knothe::tabular::{HeldOut, Split, Weighting};
 use knothe::{Error, Placement};
 use serde_json::Value;
 
+use super::arguments::Noise;
 use super::report::{bits, document};
 use crate::failure::{Failure, say};
 use crate::fit::report::course;
@@ -19,6 +20,9 @@ use crate::output::print_json;
 
 /// Images a step, unless the user has another number.
 const BATCH: usize = 64;
+
+/// Channels of the network that learns the noise.
+const NOISE_WIDTH: usize = 32;
 
 /// Runs the command.
 pub fn fit(arguments: &FitArguments) -> Result<(), Failure> {
@@ -98,6 +102,8 @@ fn architecture(arguments: &FitArguments, model: ImageModel, coding: &PixelCodin
         levels: options.levels.unwrap_or(own.levels),
         steps: options.steps_per_level.unwrap_or(own.steps),
         width: options.width.unwrap_or(own.width),
+        scale: options.coupling.into(),
+        noise_width: if options.dequantisation == Noise::Variational { NOISE_WIDTH } else { 0 },
         ..own
     }
 }

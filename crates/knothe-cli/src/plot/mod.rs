@@ -6,7 +6,7 @@ use std::path::Path;
 
 use knothe::{
     data::{Kind, Lattice, Rows, Schema, SchemaColumn, quoted},
-    file::temporary,
+    file::ending,
     plot::{Axis, Grid, Picture, beside, corner, curve},
     tabular::{Scoring, TableModel},
 };
@@ -14,6 +14,7 @@ use knothe::{
 use crate::{
     cli::PlotArguments,
     failure::{Failure, say},
+    fit::check_writable,
     given,
     sample::Context,
 };
@@ -39,7 +40,7 @@ pub fn run(arguments: &PlotArguments) -> Result<(), Failure> {
     given::check(&arguments.given, schema)?;
     let chosen = chosen(arguments, schema)?;
     // What cannot be written is said before anything is drawn.
-    drop(temporary(&arguments.out)?);
+    check_writable(&arguments.out)?;
     let data = arguments.table.as_deref().map(|table| read(table, &arguments.given, schema)).transpose()?;
     let context = match (&data, schema.context.is_empty()) {
         (Some(data), false) => data.context.clone(),
@@ -57,7 +58,7 @@ pub fn run(arguments: &PlotArguments) -> Result<(), Failure> {
 }
 
 fn check_ending(path: &Path) -> Result<(), Failure> {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ending = ending(path);
     if ending == "png" {
         return Ok(());
     }

@@ -2,20 +2,34 @@
 
 use std::path::Path;
 
-use knothe::tabular::TableModel;
+use knothe::{SavedModel, tabular::TableModel};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::support::{copy, fitted, knothe};
+use crate::{
+    images::images,
+    support::{copy, fitted, knothe},
+};
 
 fn original() -> Vec<u8> {
     std::fs::read(fitted().join("model.safetensors")).unwrap()
 }
 
 fn load(bytes: &[u8]) -> knothe::Result<TableModel> {
+    load_any(bytes).map(|model| match model {
+        SavedModel::Table(model) => *model,
+        SavedModel::Images(_) => panic!("a model of a table"),
+    })
+}
+
+fn original_of_images() -> Vec<u8> {
+    std::fs::read(images().join("images.safetensors")).unwrap()
+}
+
+fn load_any(bytes: &[u8]) -> knothe::Result<SavedModel> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    TableModel::load(file.path(), "cpu")
+    SavedModel::load(file.path(), "cpu")
 }
 
 fn refuses(folder: &Path, bytes: &[u8], expected: &str) {
@@ -41,10 +55,13 @@ fn put_together(header: &Value, tensors: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), tensors].concat()
 }
 
-/// Changes the document of a model file and makes its checksum fit again, as an attacker would.
 fn forged(change: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let bytes = original();
-    let (mut header, tensors) = taken_apart(&bytes);
+    forgery(&original(), change)
+}
+
+/// Changes the document of a model file and makes its checksum fit again, as an attacker would.
+fn forgery(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let (mut header, tensors) = taken_apart(bytes);
     let mut document: Value = serde_json::from_str(header["__metadata__"]["knothe"].as_str().unwrap()).unwrap();
     change(&mut document);
     let mut hasher = crc32fast::Hasher::new();
@@ -88,6 +105,29 @@ fn damaged_files_are_refused_with_the_reason() {
     // A length that no file has.
     refuses(folder.path(), &[&u64::MAX.to_le_bytes(), &bytes[8..]].concat(), "not a whole safetensors file");
     assert!(load(&forged(|_| ())).is_ok(), "a forgery that changes nothing loads");
+}
+
+#[test]
+fn damaged_files_of_images_are_refused_with_the_reason() {
+    let bytes = original_of_images();
+    let content = |part: &'static str, value: Value| forgery(&bytes, |d| *d["content"].pointer_mut(part).unwrap() = value);
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let cases = [
+        (bytes[..bytes.len() / 2].to_vec(), "not a whole safetensors file"),
+        (flipped, "the checksum does not fit the contents"),
+        (content("/member/architecture/width", 30_000.into()), "its architecture asks for"),
+        (content("/member/architecture/steps", 900.into()), "parameter"),
+        (content("/member/architecture/image/channels", 3.into()), "its coding and its architecture differ"),
+        (content("/coding/depth", 9.into()), "its coding and its architecture differ"),
+        (content("/coding/classes", vec![1, 0].into()), "its coding and its architecture differ"),
+        (content("/kind", "image".into()), "expected a model of a table, found kind \"image\""),
+    ];
+    for (bad, expected) in cases {
+        let found = load_any(&bad).unwrap_err().to_string();
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
+    assert!(load_any(&forgery(&bytes, |_| ())).is_ok(), "a forgery that changes nothing loads");
 }
 
 #[test]
@@ -145,12 +185,12 @@ proptest! {
     }
 
     #[test]
-    fn loading_never_panics_on_a_forged_document(leaf in any::<prop::sample::Index>(), value in replacement()) {
-        let bytes = forged(|document| {
+    fn loading_never_panics_on_a_forged_document(leaf in any::<prop::sample::Index>(), value in replacement(), of_images in any::<bool>()) {
+        let bytes = forgery(&if of_images { original_of_images() } else { original() }, |document| {
             let mut paths = Vec::new();
             leaves(&document["content"], "/content", &mut paths);
             *document.pointer_mut(&paths[leaf.index(paths.len())]).unwrap() = value;
         });
-        let _ = load(&bytes);
+        let _ = load_any(&bytes);
     }
 }

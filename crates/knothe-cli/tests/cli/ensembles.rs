@@ -1,27 +1,13 @@
 //! `knothe fit --ensemble`: what the mixture is, and what is left when the fit is killed.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
-use crate::support::{fitted, knothe, numbers, succeeds, table};
-
-/// A second member starts after less than a second; this is there so that a fit that hangs fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{fitted, knothe, numbers, started, succeeds, table, weights};
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("table.csv"), table(400)).unwrap();
     folder
-}
-
-/// The weights of a model file: what follows its header.
-fn weights(path: &Path) -> Vec<u8> {
-    let bytes = std::fs::read(path).unwrap();
-    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    bytes[8 + header..].to_vec()
 }
 
 #[test]
@@ -84,19 +70,8 @@ fn an_ensemble_says_how_each_member_does_and_its_weights_are_the_likeliest() {
 fn an_ensemble_killed_in_its_second_member_resumes_to_the_same_weights() {
     let folder = folder();
     let fit = "fit table.csv --drop same --layers 2 --hidden 16 --epochs 30 --batch 16 --patience 0 --threads 1 --ensemble 2";
-    let mut command = Command::new(env!("CARGO_BIN_EXE_knothe"));
-    command.current_dir(folder.path()).args(fit.split(' ')).args(["--out", "cut.safetensors"]).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
     let (first, second) = (folder.path().join("cut.safetensors.checkpoint"), folder.path().join("cut.safetensors.checkpoint.1"));
-    let start = Instant::now();
-    while !second.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the fit ended without a checkpoint");
-        if start.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("no checkpoint after {PATIENCE:?}");
-        }
-        std::thread::yield_now();
-    }
+    let mut child = started(folder.path(), &format!("{fit} --out cut.safetensors"), "cut.safetensors.checkpoint.1");
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().code(), None, "ended by the signal, in mid-fit");
     assert!(first.exists() && !folder.path().join("cut.safetensors").exists());

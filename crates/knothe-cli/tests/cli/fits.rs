@@ -1,17 +1,13 @@
 //! `knothe fit`: killed, interrupted, resumed; threads; what it says of a table; a real table of integers with gaps.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
 
 use serde_json::Value;
 
-use crate::support::{knothe, numbers, succeeds, table};
+use crate::support::{knothe, numbers, started, succeeds, table, weights};
 
 const LONG: &str = "fit table.csv --drop same --layers 2 --hidden 16 --epochs 60 --batch 16 --patience 0 --threads 1";
-
-/// A first checkpoint takes less than a second; this is there so that a fit that hangs fails.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -19,34 +15,15 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Starts a long fit and returns when its first checkpoint is there.
-fn started(folder: &Path) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_knothe"));
-    command.current_dir(folder).args(LONG.split(' ')).args(["--out", "cut.safetensors"]).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    let start = Instant::now();
-    while !folder.join("cut.safetensors.checkpoint").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the fit ended without a checkpoint");
-        if start.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("no checkpoint after {PATIENCE:?}");
-        }
-        std::thread::yield_now();
-    }
-    child
-}
-
-/// The weights of a model file: what follows its header.
-fn weights(path: &Path) -> Vec<u8> {
-    let bytes = std::fs::read(path).unwrap();
-    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    bytes[8 + header..].to_vec()
+/// A long fit that has left its first checkpoint.
+fn long(folder: &Path) -> Child {
+    started(folder, &format!("{LONG} --out cut.safetensors"), "cut.safetensors.checkpoint")
 }
 
 #[test]
 fn a_killed_fit_resumes_to_the_same_weights() {
     let folder = folder();
-    let mut child = started(folder.path());
+    let mut child = long(folder.path());
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().code(), None, "ended by the signal, in mid-fit");
     assert!(!folder.path().join("cut.safetensors").exists());
@@ -60,7 +37,7 @@ fn a_killed_fit_resumes_to_the_same_weights() {
 #[test]
 fn control_c_leaves_a_checkpoint_that_only_the_same_fit_resumes() {
     let folder = folder();
-    let mut child = started(folder.path());
+    let mut child = long(folder.path());
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!folder.path().join("cut.safetensors").exists());

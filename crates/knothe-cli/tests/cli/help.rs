@@ -18,6 +18,8 @@ fn help_of_the_command() {
       evaluate     Report the log-likelihood of a table, and whether the density can be trusted
       inspect      Print what a model file holds: architecture, columns, and how it was fitted
       plot         Draw a model's density, beside or over the rows of a table, as a PNG
+      reconstruct  Bring images to a model's source and back, and draw the pairs
+      interpolate  Draw the images between two, along a great circle of the model's source
       models       List the models that can be fitted
       completions  Print the completion script of a shell
       help         Print this message or the help of the given subcommand(s)

@@ -7,7 +7,7 @@ use knothe::{data::images::ImageSet, image::ImageShape};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{command, fitted, knothe, succeeds};
+use crate::support::{fitted, knothe, started, succeeds, weights};
 
 const FIT: &str = "--levels 1 --steps-per-level 1 --width 4 --epochs 2 --batch 32 --threads 1";
 
@@ -24,7 +24,7 @@ fn set(n: usize) -> ImageSet {
 }
 
 /// A folder with `set.npz` and `images.safetensors`, fitted to its classes; made once.
-fn images() -> &'static Path {
+pub fn images() -> &'static Path {
     static FOLDER: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
         let folder = tempfile::tempdir().unwrap();
         set(100).write(&folder.path().join("set.npz")).unwrap();
@@ -65,6 +65,89 @@ fn samples_are_pictures_or_numbers() {
     assert_eq!((all.len(), all.labels.unwrap()), (6, vec![0, 1, 0, 1, 0, 1]));
     assert_eq!(ImageSet::read(&folder.path().join("ones.npy"), None).unwrap().len(), 6);
     assert!(all.pixels.iter().all(|&v| v < 16));
+}
+
+#[test]
+fn images_come_back_from_their_coordinates() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, path) = (set(100), folder.path().join("set.npz"));
+    all.write(&path).unwrap();
+    let read = |name: &str| ImageSet::read(&folder.path().join(name), None).unwrap();
+    succeeds(
+        folder.path(),
+        &format!(
+            "fit set.npz {} --out two.safetensors --dequantisation variational --coupling additive",
+            FIT.replace("--levels 1", "--levels 2")
+        ),
+    );
+    let json = succeeds(folder.path(), "reconstruct two.safetensors set.npz -n 6 --out pairs.npy --json");
+    let found: Value = serde_json::from_str(&json).unwrap();
+    // Rounding carries a number over the edge of its level once in a million.
+    assert!(found["numbers"] == 96 && found["different"] == 0 && found["scales"] == 2, "{json}");
+    let pairs = read("pairs.npy");
+    assert!(
+        (0..6).all(|k| pairs.pick(&[2 * k]).pixels == all.pick(&[k]).pixels && pairs.pick(&[2 * k + 1]).pixels == all.pick(&[k]).pixels)
+    );
+    let keep = |t: &str, out: &str| succeeds(folder.path(), &format!("reconstruct two.safetensors set.npz -n 6 --keep 1 {t} --out {out}"));
+    let text = keep("--temperature 0", "coarse.npy");
+    assert!(text.contains("6 images from 1 of 2 scales") && !text.contains(" 0 of 96"), "{text}");
+    keep("", "drawn.npy");
+    assert_ne!(read("coarse.npy").pixels, read("drawn.npy").pixels);
+    let model = images().join("images.safetensors").display().to_string();
+    succeeds(folder.path(), &format!("sample {model} -n 3 --nearest set.npz --out beside.npy"));
+    let beside = read("beside.npy");
+    assert_eq!(beside.len(), 6);
+    for k in 0..3 {
+        let [sample, nearest] = [2 * k, 2 * k + 1].map(|at| beside.pick(&[at]));
+        assert_eq!(all.pick(&all.nearest(&sample).unwrap()).pixels, nearest.pixels);
+    }
+}
+
+#[test]
+fn interpolations_end_at_their_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = set(100);
+    all.write(&folder.path().join("set.npz")).unwrap();
+    let [first, second] = [0, 1].map(|k| all.pick(&[k]));
+    let pixels = first.pixels.iter().map(|&v| [v * 17; 3]).collect();
+    knothe::plot::Picture { width: 4, height: 4, pixels }.write(&folder.path().join("first.png")).unwrap();
+    knothe::plot::Picture { width: 4, height: 5, pixels: vec![[0; 3]; 20] }.write(&folder.path().join("long.png")).unwrap();
+    let model = images().join("images.safetensors").display().to_string();
+    for (ends, out) in
+        [("set.npz:0 set.npz:1 --labels labels", "array.npy"), ("first.png set.npz:1 --given class=0 --given class=1", "picture.npy")]
+    {
+        assert_eq!(succeeds(folder.path(), &format!("interpolate {model} {ends} -n 5 --out {out}")), "");
+        let strip = ImageSet::read(&folder.path().join(out), None).unwrap();
+        assert_eq!((strip.len(), strip.pick(&[0]).pixels, strip.pick(&[4]).pixels), (5, first.pixels.clone(), second.pixels.clone()));
+        assert!(strip.pick(&[2]).pixels != first.pixels && strip.pick(&[2]).pixels != second.pixels);
+    }
+    succeeds(folder.path(), &format!("interpolate {model} set.npz:0 set.npz:1 --given class=1 --out strip.png"));
+    let cases = [
+        ("interpolate MODEL set.npz set.npz:1 --out x.png", 2, "or FILE:INDEX of an array, found set.npz"),
+        ("interpolate MODEL set.npz:100 set.npz:1 --out x.png", 2, "set.npz:100: expected an index from 0 to 99, found 100"),
+        ("interpolate MODEL set.npz:0 set.npz:1 --out x.png", 1, "expected a label for each image, found none"),
+        ("interpolate MODEL set.npz:0 set.npz:1 --given class=7 --out x.png", 2, "class: expected one of 0, 1, found 7"),
+        (
+            "interpolate MODEL set.npz:0 set.npz:1 --given class=1 -n 1 --out x.png",
+            2,
+            "images of an interpolation: expected two or more, found 1",
+        ),
+        (
+            "interpolate MODEL set.npz:0 long.png --given class=1 --out x.png",
+            1,
+            "expected images of 1 channels of 4 × 4, found 1 channels of 5 × 4",
+        ),
+        ("interpolate MODEL set.npz:0 none.png --given class=1 --out x.png", 1, "none.png"),
+        ("interpolate MODEL set.npz:0 set.npz:1 --out x.csv", 2, "expected a name that ends in .png, .npy or .npz"),
+        ("reconstruct MODEL set.npz --labels labels --keep 2 --out x.png", 2, "scales to keep: expected 1, found 2"),
+        ("reconstruct MODEL set.npz --out x.png", 1, "expected a label for each image, found none"),
+        ("reconstruct MODEL set.npz --labels labels -n 0 --out x.png", 2, "'0'"),
+    ];
+    for (arguments, code, expected) in cases {
+        let run = knothe(folder.path(), &arguments.replace("MODEL", &model));
+        assert!(run.code == code && run.stderr.contains(expected), "{arguments}: {} {}", run.code, run.stderr);
+        assert!(run.stdout.is_empty() && !folder.path().join("x.png").exists(), "{arguments}: {}", run.stdout);
+    }
 }
 
 #[test]
@@ -150,21 +233,18 @@ fn what_does_not_go_together_is_an_error() {
 fn an_interrupted_fit_goes_on_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     set(100).write(&folder.path().join("set.npz")).unwrap();
-    let fit = |out: &str| format!("fit set.npz --levels 1 --steps-per-level 1 --width 4 --epochs 60 --threads 1 --out {out}");
+    let fit = |out: &str| {
+        format!("fit set.npz --levels 1 --steps-per-level 1 --width 4 --epochs 60 --batch 8 --patience 0 --threads 1 --out {out}")
+    };
     succeeds(folder.path(), &fit("whole.safetensors"));
-    let arguments = fit("part.safetensors");
-    let arguments: Vec<&str> = arguments.split_whitespace().collect();
-    // Killed in the middle: what is left is the checkpoint after the first epoch, or a later one.
-    let program = command(folder.path()).get_program().to_owned();
-    let mut child = std::process::Command::new(program).current_dir(folder.path()).args(&arguments).spawn().unwrap();
-    while !folder.path().join("part.safetensors.checkpoint").exists() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    let _ = child.kill();
-    child.wait().unwrap();
-    if folder.path().join("part.safetensors.checkpoint").exists() {
-        succeeds(folder.path(), &format!("{} --resume", fit("part.safetensors")));
-    }
+    let mut child = started(folder.path(), &fit("part.safetensors"), "part.safetensors.checkpoint");
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().code(), None, "ended by the signal, in mid-fit");
+    assert!(!folder.path().join("part.safetensors").exists());
+    succeeds(folder.path(), &format!("{} --resume", fit("part.safetensors")));
     let [whole, part] = ["whole", "part"].map(|name| succeeds(folder.path(), &format!("evaluate {name}.safetensors set.npz --json")));
     assert_eq!(whole, part);
+    let [whole, part] = ["whole", "part"].map(|name| weights(&folder.path().join(name).with_extension("safetensors")));
+    assert!(whole == part);
+    assert!(!folder.path().join("part.safetensors.checkpoint").exists(), "a finished fit needs no checkpoint");
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -42,6 +44,32 @@ pub fn succeeds(folder: &Path, arguments: &str) -> String {
     let run = knothe(folder, arguments);
     assert_eq!(run.code, 0, "{arguments}: {}", run.stderr);
     run.stdout
+}
+
+/// A first checkpoint takes less than a second; this is there so that a fit that hangs fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts a fit, and returns when this file is there.
+pub fn started(folder: &Path, arguments: &str, file: &str) -> Child {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_knothe"));
+    let mut child = command.current_dir(folder).args(arguments.split_whitespace()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while !folder.join(file).exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the fit ended without a checkpoint");
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("no checkpoint after {PATIENCE:?}");
+        }
+        std::thread::yield_now();
+    }
+    child
+}
+
+/// The weights of a model file: what follows its header.
+pub fn weights(path: &Path) -> Vec<u8> {
+    let bytes = std::fs::read(path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].to_vec()
 }
 
 /// Numbers that look uniform on (0, 1): a table needs no more, and every machine has the same.
