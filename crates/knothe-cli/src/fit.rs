@@ -39,7 +39,7 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
         }
     }
     let architectures = arguments.architectures(&models, &schema)?;
-    let (config, weighting) = (arguments.config(FitConfig::default().batch), arguments.ensemble_weights.into());
+    let (config, weighting) = (arguments.config(FitConfig::default()), arguments.ensemble_weights.into());
     let checkpoint = checkpoint_path(&arguments.out);
     let job = job::describe(&architectures, weighting, &config, &schema, &split, precision);
     let resume = if arguments.resume { Some(resumed(&checkpoint, architectures.len(), &job)?) } else { None };

@@ -100,12 +100,12 @@ pub struct FitArguments {
     /// Steps in all, in the place of --epochs
     #[arg(long, value_name = "N", conflicts_with = "epochs")]
     pub steps: Option<u64>,
-    /// Rows a step [default: 512; 64 images]
+    /// Rows a step [default: 512; 32 images]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batch: Option<u64>,
-    /// Learning rate of Adam
-    #[arg(long = "lr", value_name = "X", default_value_t = FitConfig::default().learning_rate, value_parser = above_zero, allow_negative_numbers = true)]
-    pub learning_rate: f64,
+    /// Learning rate of Adam [default: 0.002; 0.004 for images]
+    #[arg(long = "lr", value_name = "X", value_parser = above_zero, allow_negative_numbers = true)]
+    pub learning_rate: Option<f64>,
     /// Schedule of the rate: constant, cosine or plateau
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true)]
     pub schedule: ScheduleName,
@@ -247,13 +247,13 @@ impl FitArguments {
         Ok(a)
     }
 
-    /// The settings of the fit, of `batch` rows a step unless the user has another number.
-    pub fn config(&self, batch: usize) -> FitConfig {
+    /// The settings of the fit, of the rows a step and the learning rate of `own` unless the user has others.
+    pub fn config(&self, own: FitConfig) -> FitConfig {
         FitConfig {
             epochs: self.epochs,
             steps: self.steps,
-            batch: self.batch.map_or(batch, |n| usize::try_from(n).unwrap_or(usize::MAX)),
-            learning_rate: self.learning_rate,
+            batch: self.batch.map_or(own.batch, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+            learning_rate: self.learning_rate.unwrap_or(own.learning_rate),
             weight_decay: self.weight_decay,
             schedule: self.schedule.into(),
             clip: self.clip,

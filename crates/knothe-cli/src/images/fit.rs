@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use knothe::data::{MissingPolicy, images::ImageSet};
-use knothe::fit::{Checkpoint, Checkpoints};
+use knothe::fit::{Checkpoint, Checkpoints, FitConfig};
 use knothe::imaging::{BitsPerDim, FitImages, PictureModel, PixelCoding, fit_images, split};
 use knothe::models::{ImageArchitecture, ImageModel, Mixing, SourceKind};
 use knothe::tabular::{HeldOut, Split, Weighting};
@@ -18,8 +18,10 @@ use crate::fit::{CHECKPOINT_EVERY, check_writable, checkpoint_path, interrupted,
 use crate::fit_arguments::{ActivationName, FitArguments};
 use crate::output::print_json;
 
-/// Images a step, unless the user has another number.
-const BATCH: usize = 64;
+/// Images a step, and the learning rate, unless the user has others: a Glow of MNIST's digits is at 1.83 bits per dimension after 1,200 steps with it, and at
+/// 2.17 with a quarter of it.
+const BATCH: usize = 32;
+const LEARNING_RATE: f64 = 4e-3;
 
 /// Channels of the network that learns the noise.
 const NOISE_WIDTH: usize = 32;
@@ -34,7 +36,10 @@ pub fn fit(arguments: &FitArguments) -> Result<(), Failure> {
     let coding = PixelCoding::of(&images, arguments.images.bits.map(usize::from))?;
     let architecture = architecture(arguments, model, &coding);
     let split = parts(arguments, images)?;
-    let (config, checkpoint) = (arguments.config(BATCH), checkpoint_path(&arguments.out));
+    let (config, checkpoint) = (
+        arguments.config(FitConfig { batch: BATCH, learning_rate: LEARNING_RATE, ..FitConfig::default() }),
+        checkpoint_path(&arguments.out),
+    );
     let name = arguments.table.display().to_string();
     let job = FitImages { name: &name, split: &split, coding: &coding, architecture: &architecture, config: &config, place: &place };
     let described = job::describe_images(&job, precision);
