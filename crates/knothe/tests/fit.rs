@@ -1,7 +1,7 @@
 //! The fit: weights, determinism, resumption, early stopping, steps that are not finite.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use knothe::{
     Density, Error, Given, Placement, Precision,
@@ -9,6 +9,7 @@ use knothe::{
     models::{Architecture, Mixing, Model, SourceKind, TabularFlow},
     objective::max_likelihood,
     parameters::collect,
+    values,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -19,7 +20,7 @@ fn place() -> Placement {
 
 /// x₁ ~ N(1, 1), x₂ | x₁ ~ N(x₁², 1), so that there is something to learn.
 fn banana(rows: usize, seed: u64) -> Vec<f64> {
-    let z = knothe::values(place().normal([rows, 2], &mut ChaCha12Rng::seed_from_u64(seed)));
+    let z = values(place().normal([rows, 2], &mut ChaCha12Rng::seed_from_u64(seed)));
     z.chunks_exact(2).flat_map(|z| [z[0] + 1.0, z[1] + (z[0] + 1.0).powi(2)]).collect()
 }
 
@@ -47,8 +48,8 @@ impl Observer for StopAt {
 fn gradients(density: &TabularFlow, data: &Dataset) -> Vec<Vec<f64>> {
     struct Gather<'a>(&'a burn::tensor::Gradients, Vec<Vec<f64>>);
     impl burn::module::ModuleVisitor for Gather<'_> {
-        fn visit_float<const D: usize>(&mut self, p: &burn::module::Param<Tensor<D>>) {
-            self.1.extend(p.val().grad(self.0).map(knothe::values));
+        fn visit_float<const D: usize>(&mut self, p: &Param<Tensor<D>>) {
+            self.1.extend(p.val().grad(self.0).map(values));
         }
     }
     let all: Vec<u32> = (0..data.rows() as u32).collect();
@@ -232,6 +233,45 @@ fn steps_that_are_not_finite_are_skipped_counted_and_too_many_are_an_error() {
     assert!(matches!(fit(breaks(), &train, &validation, &all, None, None, &mut ()), Err(Error::Diverged { steps: 4 })));
     let unjudged = fit(breaks(), &validation, &train, &settings, None, None, &mut ());
     assert!(matches!(unjudged, Err(Error::NotFinite { rows, .. }) if rows == [5]), "no validation was finite, because of row 5");
+}
+
+/// A normal density of variance 1 whose mean must not be above 1.5.
+#[derive(Module, Debug)]
+struct Cliff {
+    mean: Param<Tensor<1>>,
+}
+
+impl Density for Cliff {
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn log_prob(&self, x: Tensor<2>, _: &Given) -> knothe::Result<Tensor<1>> {
+        let broken = (self.mean.val().neg() + 1.5).log() * 0.0;
+        Ok((x.squeeze_dim::<1>(1) - self.mean.val()).powi_scalar(2) * -0.5 + broken)
+    }
+
+    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> knothe::Result<Tensor<2>> {
+        Ok(Placement::of(&self.mean.val()).normal([n, 1], rng) + self.mean.val().unsqueeze::<2>())
+    }
+
+    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> knothe::Result<Tensor<2>> {
+        Ok(x)
+    }
+}
+
+#[test]
+fn a_fit_that_diverges_goes_back_to_its_best_at_half_the_rate() {
+    let data = Dataset::new(vec![1.4; 8], 1, Vec::new(), 0, None, &place()).unwrap();
+    let cliff = || Cliff { mean: Param::from_tensor(place().autodiff().zeros([1])) };
+    let settings = FitConfig { epochs: 400, batch: 8, learning_rate: 0.4, skipped_limit: 3, patience: 0, ..FitConfig::default() };
+    let (fitted, report) = fit(cliff(), &data, &data, &settings, None, None, &mut ()).unwrap();
+    assert!((1..=5).contains(&report.retreats) && report.skipped == 3 * u64::from(report.retreats), "{report:?}");
+    assert!((values(fitted.mean.val())[0] - 1.4).abs() < 0.02, "{:?}", values(fitted.mean.val()));
+    // Beyond the edge before anything was judged.
+    let steep = FitConfig { learning_rate: 1e3, ..settings };
+    let error = fit(cliff(), &data, &data, &steep, None, None, &mut ());
+    assert!(matches!(error, Err(Error::Diverged { steps: 3 })));
 }
 
 #[test]

@@ -16,7 +16,9 @@ use knothe::{
     image::{ImageShape, Pixelwise, Preprocessing, bits_per_dim},
     linear::{ActNorm, Lu, Matrix},
     models::{ChannelMixing, ImageArchitecture, ImageModel},
-    parameters, values,
+    parameters,
+    univariate::Scale,
+    values,
 };
 
 /// The gradient of the one matrix of a module.
@@ -78,7 +80,8 @@ fn samples_go_back_to_where_they_came_from() {
 #[test]
 fn a_fresh_glow_without_mixing_is_the_identity_up_to_squeezes() {
     let place = Placement::cpu(Precision::F64);
-    let q = image_model(ImageModel::Glow, ChannelMixing::None, 0).build(&place).unwrap();
+    let glow = image_model(ImageModel::Glow, ChannelMixing::None, 0);
+    let q = ImageArchitecture { scale: Scale::Exp, ..glow }.build(&place).unwrap();
     let z = place.tensor((0..IMAGE.dim()).map(|k| k as f64).collect(), [1, IMAGE.dim()]);
     let (x, ladj) = q.inner().bijection().forward_and_ladj(z.clone(), &Given::default()).unwrap();
     let mut found = values(x);

@@ -35,14 +35,24 @@ pub fn start(split: &Split, schema: &Schema, architectures: &[Architecture]) {
     ));
 }
 
-/// The result: held-out log-likelihood beside the Gaussian's, the checks, and what to run next.
-pub fn finish(model: &TableModel, checks: &Checks, split: &Split, arguments: &FitArguments) -> Result<(), Failure> {
-    let record = &model.record;
-    let sum = |count: fn(&FitReport) -> u64| model.members.iter().map(|m| count(&m.report)).sum::<u64>();
-    let (steps, skipped) = (sum(|r| r.steps), sum(|r| r.skipped));
+/// Says how many steps were skipped, and how often a fit went back; returns the steps.
+pub fn note_skipped(reports: &[&FitReport]) -> u64 {
+    let sum = |count: fn(&FitReport) -> u64| reports.iter().map(|r| count(r)).sum::<u64>();
+    let (steps, skipped, retreats) = (sum(|r| r.steps), sum(|r| r.skipped), sum(|r| r.retreats.into()));
     if skipped > 0 {
         say(format_args!("note: {skipped} of {steps} steps were skipped because their loss or gradient was not finite"));
     }
+    if retreats > 0 {
+        say(format_args!("note: the fit diverged {retreats} times, and went on from its best epoch with half the learning rate"));
+    }
+    steps
+}
+
+/// The result: held-out log-likelihood beside the Gaussian's, the checks, and what to run next.
+pub fn finish(model: &TableModel, checks: &Checks, split: &Split, arguments: &FitArguments) -> Result<(), Failure> {
+    let record = &model.record;
+    let reports: Vec<&FitReport> = model.members.iter().map(|m| &m.report).collect();
+    let steps = note_skipped(&reports);
     let what = match model.members.as_slice() {
         [one] => course(&one.report),
         all => format!("{} members, {steps} steps in {:.1} s", all.len(), all.iter().map(|m| m.report.seconds).sum::<f64>()),

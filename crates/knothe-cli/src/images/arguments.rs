@@ -53,9 +53,9 @@ pub struct ImageFitArguments {
     /// Channels of the hidden layers of a conditioner [default: the model's]
     #[arg(long, value_name = "N")]
     pub width: Option<usize>,
-    /// Scale of couplings: exp, sigmoid (below 1) or additive
-    #[arg(long, value_name = "NAME", default_value = "exp", hide_possible_values = true)]
-    pub coupling: Coupling,
+    /// Scale of couplings: exp, sigmoid (below 1) or additive [default: the model's]
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    pub coupling: Option<Coupling>,
     /// Noise on the numbers: uniform, or variational (learned)
     #[arg(long, value_name = "NAME", default_value = "uniform", hide_possible_values = true)]
     pub dequantisation: Noise,
@@ -94,7 +94,7 @@ impl ImageFitArguments {
             ("--levels", self.levels.is_some()),
             ("--steps-per-level", self.steps_per_level.is_some()),
             ("--width", self.width.is_some()),
-            ("--coupling", self.coupling != Coupling::Exp),
+            ("--coupling", self.coupling.is_some()),
             ("--dequantisation", self.dequantisation != Noise::Uniform),
         ];
         self.set.given().or_else(|| own.into_iter().find(|(_, given)| *given).map(|(name, _)| name))

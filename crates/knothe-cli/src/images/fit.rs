@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::arguments::Noise;
 use super::report::{bits, document};
 use crate::failure::{Failure, say};
-use crate::fit::report::course;
+use crate::fit::report::{course, note_skipped};
 use crate::fit::{CHECKPOINT_EVERY, check_writable, checkpoint_path, interrupted, job, note_replaced, progress::Bar, unless_unprinted};
 use crate::fit_arguments::{ActivationName, FitArguments};
 use crate::output::print_json;
@@ -107,7 +107,7 @@ fn architecture(arguments: &FitArguments, model: ImageModel, coding: &PixelCodin
         levels: options.levels.unwrap_or(own.levels),
         steps: options.steps_per_level.unwrap_or(own.steps),
         width: options.width.unwrap_or(own.width),
-        scale: options.coupling.into(),
+        scale: options.coupling.map_or(own.scale, Into::into),
         noise_width: if options.dequantisation == Noise::Variational { NOISE_WIDTH } else { 0 },
         ..own
     }
@@ -156,10 +156,7 @@ fn start(job: &FitImages) {
 /// The result, and what to run next.
 fn finish(model: &PictureModel, split: &Split<ImageSet>, arguments: &FitArguments) -> Result<(), Failure> {
     let report = &model.member.report;
-    if report.skipped > 0 {
-        let (steps, skipped) = (report.steps, report.skipped);
-        say(format_args!("note: {skipped} of {steps} steps were skipped because their loss or gradient was not finite"));
-    }
+    note_skipped(&[report]);
     let judged = match &split.held_out {
         HeldOut::Rows(_) => "held-out images",
         HeldOut::Validation => "validation images, which chose the epoch",

@@ -21,6 +21,11 @@ pub(crate) struct Counters {
     pub skipped_in_a_row: u64,
     pub stale_epochs: u32,
     pub halvings: u32,
+    /// How often the fit has gone back to its best parameters, and the step at which it last did.
+    #[serde(default)]
+    pub retreats: u32,
+    #[serde(default)]
+    pub since: u64,
     /// Sum and number of the losses of the epoch so far.
     pub loss: (f64, u64),
     pub best: Option<(f64, u64)>,

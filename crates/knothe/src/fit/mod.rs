@@ -45,7 +45,8 @@ pub struct FitConfig {
     pub average: Option<f64>,
     /// Standard deviation of normal noise added to each training batch, in model space; a regulariser for small tables.
     pub noise: f64,
-    /// Skipped steps in a row after which the fit gives up with [`crate::Error::Diverged`].
+    /// Skipped steps in a row after which the fit goes back to its best parameters and on with half the learning rate; where there are none, the
+    /// steps are all since the start or since it last went back, or it did so 5 times, it gives up with [`crate::Error::Diverged`].
     pub skipped_limit: u64,
     /// Seeds shuffling and noise.
     pub seed: u64,
@@ -151,6 +152,9 @@ pub struct FitReport {
     pub best: Option<(f64, u64)>,
     /// Steps skipped because their loss or gradient was not finite.
     pub skipped: u64,
+    /// How often the fit went back to its best parameters, for half the learning rate.
+    #[serde(default)]
+    pub retreats: u32,
     /// Seconds, over all resumptions.
     pub seconds: f64,
     /// Why it ended.

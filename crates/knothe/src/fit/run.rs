@@ -19,6 +19,9 @@ use crate::{
 };
 use burn::module::Module;
 
+/// How often a fit goes back before it gives up.
+const MOST_RETREATS: u32 = 5;
+
 /// The weighted log-likelihoods of a data set's rows, log q(x) in model space, evaluated in order.
 pub fn evaluate(density: &impl Density, data: &Dataset, seed: u64) -> Result<Vec<f64>> {
     let mut all = Vec::with_capacity(data.rows());
@@ -75,6 +78,10 @@ pub fn fit<M: Density + Module>(
             let mut rng = stream(config.seed, Purpose::Shuffle, epoch);
             shuffled = Some((epoch, Order::random(train.rows(), &mut rng).columns().iter().map(|&r| r as u32).collect()));
         }
+        if state.counters.skipped_in_a_row >= config.skipped_limit {
+            observer.warn(&Error::Diverged { steps: state.counters.skipped_in_a_row as usize });
+            state = retreat(state, config)?;
+        }
         let rows = shuffled.as_ref().map_or(&[][..], |(_, rows)| rows.as_slice());
         let start = at as usize * size;
         let end = if at + 1 == epoch_steps { rows.len() } else { start + size };
@@ -119,6 +126,7 @@ pub fn fit<M: Density + Module>(
         history: counters.history,
         best: counters.best,
         skipped: counters.skipped,
+        retreats: counters.retreats,
         seconds: before + started.elapsed().as_secs_f64(),
         stopped,
     };
@@ -133,7 +141,7 @@ fn step<M: Density + Module>(mut state: State<M>, train: &Dataset, rows: &[u32],
     let value = loss.clone().into_scalar::<f64>();
     let mut taken = false;
     if value.is_finite() {
-        let rate = config.learning_rate * config.schedule.factor(c.step, steps, c.halvings);
+        let rate = config.learning_rate * config.schedule.factor(c.step, steps, c.halvings) * 0.5f64.powi(c.retreats as i32);
         let gradients = loss.backward();
         (state.module, taken) = state.adam.step(state.module, &gradients, rate, config.weight_decay, config.clip);
     }
@@ -147,10 +155,20 @@ fn step<M: Density + Module>(mut state: State<M>, train: &Dataset, rows: &[u32],
     } else {
         c.skipped += 1;
         c.skipped_in_a_row += 1;
-        if c.skipped_in_a_row >= config.skipped_limit {
-            return Err(Error::Diverged { steps: c.skipped_in_a_row as usize });
-        }
     }
+    Ok(state)
+}
+
+/// Goes back to the best parameters, for half the learning rate from here on. The moments of the optimiser are those of steps that were taken, and stay.
+fn retreat<M: Module>(mut state: State<M>, config: &FitConfig) -> Result<State<M>> {
+    let c = &mut state.counters;
+    let helps = c.retreats < MOST_RETREATS && c.step - c.since > c.skipped_in_a_row;
+    let Some(best) = state.best.clone().filter(|_| helps) else {
+        return Err(Error::Diverged { steps: c.skipped_in_a_row as usize });
+    };
+    (c.retreats, c.since, c.skipped_in_a_row) = (c.retreats + 1, c.step, 0);
+    state.module = parameters::restore(state.module, best)?;
+    state.average = config.average.map(|_| Average::new(&state.module));
     Ok(state)
 }
 
