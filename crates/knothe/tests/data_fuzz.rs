@@ -38,6 +38,15 @@ fn good(ending: &str) -> Vec<u8> {
 
 static GOOD: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| ENDINGS.iter().map(|ending| (*ending, good(ending))).collect());
 
+/// What a message quotes of a file has no line of its own.
+#[test]
+fn a_type_of_several_lines_is_one_in_the_message() {
+    let mut bytes = good("npy");
+    let at = bytes.windows(3).position(|part| part == b"<f8").unwrap();
+    bytes[at + 1] = b'\n';
+    read(&bytes, "npy");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -58,7 +58,11 @@ impl Header {
         let descr = entry(&header, "descr").ok_or_else(|| damaged("type"))?;
         let item = item(descr).ok_or_else(|| {
             let found: String = descr.chars().take(24).collect();
-            Error::table(path, format!("expected 32- or 64-bit floats, integers or Booleans, found {}", found.trim()), "")
+            Error::table(
+                path,
+                format!("expected 32- or 64-bit floats, integers or Booleans, found {}", found.trim().replace(char::is_control, " ")),
+                "",
+            )
         })?;
         let fortran = entry(&header, "fortran_order").is_some_and(|v| v.starts_with("True"));
         let shape = entry(&header, "shape").and_then(shape).ok_or_else(|| damaged("shape"))?;
