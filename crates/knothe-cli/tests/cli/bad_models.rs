@@ -117,6 +117,8 @@ fn damaged_files_of_images_are_refused_with_the_reason() {
         (bytes[..bytes.len() / 2].to_vec(), "not a whole safetensors file"),
         (flipped, "the checksum does not fit the contents"),
         (content("/member/architecture/width", 30_000.into()), "its architecture asks for"),
+        (content("/member/architecture/noise_width", 65_536.into()), "its architecture asks for"),
+        (content("/member/architecture/noise_width", u64::MAX.into()), "its architecture asks for"),
         (content("/member/architecture/steps", 900.into()), "parameter"),
         (content("/member/architecture/image/channels", 3.into()), "its coding and its architecture differ"),
         (content("/coding/depth", 9.into()), "its coding and its architecture differ"),

@@ -171,6 +171,7 @@ impl ImageArchitecture {
         range("levels", self.levels, 1, 12)?;
         range("steps", self.steps, 1, 1_000)?;
         range("channels of a conditioner", self.width, 1, 65_536 >> self.levels)?;
+        range("channels of the network of the noise", self.noise_width, 0, 4_096)?;
         range("layers of a conditioner", self.windows.len(), 1, 100)?;
         self.windows.iter().try_for_each(|&size| range("window", size, 1, 99))?;
         let convolutions = self.windows.iter().map(|size| size * size).sum::<usize>();
@@ -178,16 +179,19 @@ impl ImageArchitecture {
         range("weights", size, 1, 1 << 32)
     }
 
-    /// At least about how many parameters the model has, without building it: the networks of its couplings.
+    /// At least about how many parameters the model has, without building it: the networks of its couplings and of its noise.
     pub fn size(&self) -> usize {
         let last = self.windows.len().saturating_sub(1);
-        let layer = |(k, window): (usize, &usize)| {
-            // The outer layers read and give one channel or more.
-            let sides = usize::from(k > 0) + usize::from(k < last);
-            (0..sides).fold(window.saturating_mul(*window), |size, _| size.saturating_mul(self.width))
+        let network = |width: usize| {
+            let layer = |(k, window): (usize, &usize)| {
+                // The outer layers read and give one channel or more.
+                let sides = usize::from(k > 0) + usize::from(k < last);
+                (0..sides).fold(window.saturating_mul(*window), |size, _| size.saturating_mul(width))
+            };
+            self.windows.iter().enumerate().map(layer).fold(0usize, usize::saturating_add)
         };
-        let network = self.windows.iter().enumerate().map(layer).fold(0usize, usize::saturating_add);
-        network.saturating_mul(self.levels).saturating_mul(self.steps)
+        let noise = if self.noise_width > 0 { network(self.noise_width) } else { 0 };
+        network(self.width).saturating_mul(self.levels).saturating_mul(self.steps).saturating_add(noise)
     }
 
     fn network(&self, width: usize) -> ConvolutionalConfig {
