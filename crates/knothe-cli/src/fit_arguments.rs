@@ -261,7 +261,7 @@ impl FitArguments {
             average: self.average,
             noise: self.noise,
             seed: self.seed,
-            ..FitConfig::default()
+            ..own
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     InterpolateArguments, ReconstructArguments,
-    picture::{classes, one, square, writable, write},
+    picture::{classes, one, writable, write, write_pairs},
 };
 use crate::{
     failure::Failure,
@@ -27,7 +27,7 @@ pub fn reconstruct(arguments: &ReconstructArguments) -> Result<(), Failure> {
     let shift = model.coding.depth - model.coding.bits;
     let numbers = images.pixels.len();
     let different = images.pixels.iter().zip(&found.pixels).filter(|(a, b)| *a >> shift != *b >> shift).count();
-    write(&images.interleaved(&found)?, 2 * square(images.len().div_ceil(2)), out)?;
+    write_pairs(&images, &found, out)?;
     if arguments.json {
         return print_json(&json!({ "images": images.len(), "numbers": numbers, "different": different, "scales": scales }));
     }

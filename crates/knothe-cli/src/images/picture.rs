@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use knothe::{
-    data::images::ImageSet,
+    data::images::{ImageSet, is_picture},
     file::ending,
     imaging::{PictureModel, PixelCoding},
     plot::mosaic,
@@ -28,6 +28,11 @@ pub fn write(images: &ImageSet, columns: usize, out: &Path) -> Result<(), Failur
     if ending(out) == "png" { Ok(mosaic(images, columns)?.write(out)?) } else { Ok(images.write(out)?) }
 }
 
+/// Writes each image beside that of `others` in the same place.
+pub fn write_pairs(images: &ImageSet, others: &ImageSet, out: &Path) -> Result<(), Failure> {
+    write(&images.interleaved(others)?, 2 * square(images.len().div_ceil(2)), out)
+}
+
 /// The rows and columns of a square of `n` images.
 pub fn square(n: usize) -> usize {
     (n as f64).sqrt().ceil() as usize
@@ -47,7 +52,7 @@ pub fn classes(given: &[Value], most: usize) -> Result<Vec<i64>, Failure> {
 /// One image for a model: a picture by its file, or an image of an array as FILE:INDEX.
 pub fn one(name: &Path, set: &SetArguments, model: &PictureModel) -> Result<ImageSet, Failure> {
     let PixelCoding { shape, white, .. } = model.coding;
-    if matches!(ending(name).as_str(), "png" | "jpg" | "jpeg") {
+    if is_picture(name) {
         return Ok(ImageSet::read_picture(name, shape.channels, white)?);
     }
     let text = name.display().to_string();

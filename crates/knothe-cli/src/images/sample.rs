@@ -2,7 +2,7 @@
 
 use knothe::{data::images::ImageSet, imaging::PictureModel};
 
-use super::picture::{classes, square, writable, write};
+use super::picture::{classes, square, writable, write, write_pairs};
 use crate::{cli::SampleArguments, failure::Failure};
 
 /// The widest grid of one column a class.
@@ -18,8 +18,7 @@ pub fn sample(model: &PictureModel, arguments: &SampleArguments) -> Result<(), F
     let others = arguments.nearest.as_ref().map(|path| ImageSet::read(path, arguments.key.as_deref())).transpose()?;
     let images = model.sample(arguments.n, arguments.temperature.unwrap_or(1.0), class, arguments.seed)?;
     if let Some(others) = others {
-        let nearest = others.pick(&others.nearest(&images)?);
-        return write(&images.interleaved(&nearest)?, 2 * square(arguments.n.div_ceil(2)), out);
+        return write_pairs(&images, &others.pick(&others.nearest(&images)?), out);
     }
     let number = model.coding.classes.len();
     let in_turn = class.is_none() && (1..=COLUMNS).contains(&number);

@@ -35,6 +35,13 @@ pub fn images() -> &'static Path {
     &FOLDER.1
 }
 
+/// The command ends with this code and message, and prints nothing.
+fn refuses(folder: &Path, arguments: &str, code: i32, expected: &str) {
+    let run = knothe(folder, arguments);
+    assert!(run.code == code && run.stderr.contains(expected), "{arguments}: {} {}", run.code, run.stderr);
+    assert!(run.stdout.is_empty(), "{arguments}: {}", run.stdout);
+}
+
 #[test]
 fn a_fit_tells_bits_and_the_same_seed_gives_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -144,9 +151,8 @@ fn interpolations_end_at_their_ends() {
         ("reconstruct MODEL set.npz --labels labels -n 0 --out x.png", 2, "'0'"),
     ];
     for (arguments, code, expected) in cases {
-        let run = knothe(folder.path(), &arguments.replace("MODEL", &model));
-        assert!(run.code == code && run.stderr.contains(expected), "{arguments}: {} {}", run.code, run.stderr);
-        assert!(run.stdout.is_empty() && !folder.path().join("x.png").exists(), "{arguments}: {}", run.stdout);
+        refuses(folder.path(), &arguments.replace("MODEL", &model), code, expected);
+        assert!(!folder.path().join("x.png").exists(), "{arguments}");
     }
 }
 
@@ -218,9 +224,7 @@ fn what_does_not_go_together_is_an_error() {
         ("sample TABLE -n 4 --temperature 1", 2, "--temperature: expected a model of images"),
     ];
     for (arguments, code, expected) in cases {
-        let run = knothe(images(), &arguments.replace("TABLE", &table));
-        assert!(run.code == code && run.stderr.contains(expected), "{arguments}: {} {}", run.code, run.stderr);
-        assert!(run.stdout.is_empty(), "{arguments}: {}", run.stdout);
+        refuses(images(), &arguments.replace("TABLE", &table), code, expected);
     }
     let left = std::fs::read_dir(images()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut left: Vec<String> = left.collect();

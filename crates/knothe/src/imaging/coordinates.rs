@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::PictureModel;
+use super::{PictureModel, model::check_temperature};
 use crate::{
     bijection::Given,
     data::images::ImageSet,
@@ -36,9 +36,7 @@ impl PictureModel {
             let range = if levels == 1 { "1".into() } else { format!("1 to {levels}") };
             return Err(Error::invalid("scales to keep", range, kept.scales));
         }
-        if !(kept.temperature >= 0.0 && kept.temperature.is_finite()) {
-            return Err(Error::invalid("temperature", "a number of at least 0", kept.temperature));
-        }
+        check_temperature(kept.temperature)?;
         // A level splits off half of what comes into it, and goes on with the first half.
         let own = dim >> (levels - kept.scales);
         let data = self.coding.dataset(images, self.placement())?;
@@ -77,6 +75,7 @@ impl PictureModel {
         let (z, context) = self.coordinates(&self.coding.dataset(ends, place)?, 0..2, seed)?;
         let (dim, width) = (self.coding.shape.dim(), self.coding.classes.len());
         let (z, context) = (values(z), context.map(values).unwrap_or_default());
+        let omega = angle(&z[..dim], &z[dim..]);
         let mut pixels = Vec::new();
         for start in (0..steps).step_by(Self::SAMPLE_BLOCK) {
             let rows = start..steps.min(start + Self::SAMPLE_BLOCK);
@@ -88,7 +87,6 @@ impl PictureModel {
                 };
                 place.tensor(rows.clone().flat_map(at).collect(), [rows.len(), columns])
             };
-            let omega = angle(&z[..dim], &z[dim..]);
             let z = shares(&z, dim, &|t| great_circle(t, omega));
             let context = (width > 0).then(|| shares(&context, width, &|t| [1.0 - t, t]));
             let given = Given { context: context.as_ref(), seed };

@@ -106,9 +106,7 @@ impl PictureModel {
     /// # Errors
     /// [`Error::Invalid`] for a class or a temperature that cannot be, [`Error::NotFinite`] where the model draws what is no number.
     pub fn sample(&self, n: usize, temperature: f64, class: Option<i64>, seed: u64) -> Result<ImageSet> {
-        if !(temperature >= 0.0 && temperature.is_finite()) {
-            return Err(Error::invalid("temperature", "a number of at least 0", temperature));
-        }
+        check_temperature(temperature)?;
         let classes = &self.coding.classes;
         let labels: Option<Vec<i64>> = match (class, classes.is_empty()) {
             (Some(class), _) => Some(vec![class; n]),
@@ -185,4 +183,12 @@ impl PictureModel {
             architecture.build(&place).and_then(|flow| parameters::restore(flow, tensors)).map_err(|e| wrong(e.to_string()))?.valid();
         Ok(PictureModel { member, coding, record, flow, place })
     }
+}
+
+/// Checks that a temperature is one.
+pub(super) fn check_temperature(temperature: f64) -> Result<()> {
+    if temperature >= 0.0 && temperature.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid("temperature", "a number of at least 0", temperature))
 }

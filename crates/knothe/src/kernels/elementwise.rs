@@ -55,7 +55,7 @@ fn shape(theta: &Plain) -> [usize; 3] {
 }
 
 /// Rows of `width` numbers filled up to whole vectors by repeating the last.
-fn filled<T: Real>(table: &[T], width: usize) -> Cow<'_, [T]> {
+pub(super) fn filled<T: Real>(table: &[T], width: usize) -> Cow<'_, [T]> {
     let n = width.next_multiple_of(LANES);
     if n == width {
         return Cow::Borrowed(table);

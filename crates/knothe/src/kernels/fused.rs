@@ -201,9 +201,9 @@ fn tracked<O: FusedOp<M>, const N: usize, const M: usize>(op: &O, inputs: Vec<Tr
 /// into that of the oldest node. Parameters age from the source to the data, and a likelihood meets them the other way round: without
 /// this, everything it has done so far would move again with each parameter.
 pub(crate) fn join_graphs(module: &impl Module) {
-    let mut parameters = Parameters::default();
-    module.visit(&mut parameters);
-    let Some((first, others)) = parameters.0.split_first() else { return };
+    let mut roots = Roots::default();
+    module.visit(&mut roots);
+    let Some((first, others)) = roots.0.split_first() else { return };
     for some in others.chunks(MOST_INPUTS - 1) {
         let [] = tracked::<Join, MOST_INPUTS, 0>(&Join, [first].into_iter().chain(some).cloned().collect());
     }
@@ -211,9 +211,9 @@ pub(crate) fn join_graphs(module: &impl Module) {
 
 /// Parameters that want a gradient, on the CPU backend.
 #[derive(Default)]
-struct Parameters(Vec<Tracked>);
+struct Roots(Vec<Tracked>);
 
-impl ModuleVisitor for Parameters {
+impl ModuleVisitor for Roots {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val();
         if value.is_require_grad() && has_kernels(&value) {

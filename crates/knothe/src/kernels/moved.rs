@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::{
     Kernel, Real,
+    elementwise::filled,
     fused::{FusedOp, Input, Plain, apply, has_kernels, numbers, plain},
     lanes::LANES,
 };
@@ -61,12 +62,6 @@ impl Moved {
         (0..self.moving.len().next_multiple_of(LANES)).map(|k| row[self.moving[k.min(last)]]).collect()
     }
 
-    /// The parameters of a row, each filled up in the same way.
-    fn filled<T: Real>(&self, theta: &[T]) -> Vec<T> {
-        let (width, whole) = (self.moving.len(), self.moving.len().next_multiple_of(LANES));
-        theta.chunks_exact(width).flat_map(|of| of.iter().copied().chain(std::iter::repeat_n(of[width - 1], whole - width))).collect()
-    }
-
     fn value<T: Real>(&self, inputs: &[Plain]) -> [Plain; 2] {
         let [rows, dim, parameters] = self.sizes(inputs);
         let (mut y, mut ladj) = (numbers::<T>(&inputs[0]).to_vec(), vec![T::of(0.0); rows]);
@@ -74,7 +69,7 @@ impl Moved {
         y.par_chunks_exact_mut(dim).zip(&mut ladj).zip(thetas).for_each(|((row, ladj), theta)| {
             let x = self.gathered(row);
             let (mut value, mut slope) = (vec![T::of(0.0); x.len()], vec![T::of(0.0); x.len()]);
-            self.kernel.value(&x, &self.filled(theta), &mut value, &mut slope);
+            self.kernel.value(&x, &filled(theta, self.moving.len()), &mut value, &mut slope);
             for (&j, value) in self.moving.iter().zip(value) {
                 row[j] = value;
             }
@@ -94,7 +89,7 @@ impl Moved {
         outputs.zip(inputs).zip(h).for_each(|(((gx, gtheta), (x, theta)), h)| {
             let (x, g) = (self.gathered(x), self.gathered(gx));
             let (mut of_theta, mut of_x) = (vec![T::of(0.0); x.len() * parameters], vec![T::of(0.0); x.len()]);
-            self.kernel.gradient(&x, &self.filled(theta), [&g, &vec![h; x.len()]], &mut of_theta, &mut of_x);
+            self.kernel.gradient(&x, &filled(theta, self.moving.len()), [&g, &vec![h; x.len()]], &mut of_theta, &mut of_x);
             for (&j, found) in self.moving.iter().zip(&of_x) {
                 gx[j] = *found;
             }

@@ -14,6 +14,11 @@ use crate::{
 
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
+/// Whether the name of a file is that of a picture: one that ends in .png, .jpg or .jpeg.
+pub fn is_picture(path: &Path) -> bool {
+    ENDINGS.contains(&ending(path).as_str())
+}
+
 /// A picture in 8 bits.
 struct Picture {
     height: usize,
@@ -26,8 +31,7 @@ struct Picture {
 pub(super) fn read(folder: &Path) -> Result<ImageSet> {
     let io = |e| Error::io("read", folder, e);
     let entries = std::fs::read_dir(folder).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
-    let is_picture = |path: &PathBuf| ENDINGS.contains(&ending(path).as_str());
-    let mut paths: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).filter(is_picture).collect();
+    let mut paths: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).filter(|path| is_picture(path)).collect();
     paths.sort();
     if paths.is_empty() {
         let problem = format!("expected pictures, files that end in .png, .jpg or .jpeg, found none among {} entries", entries.len());

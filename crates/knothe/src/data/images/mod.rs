@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub use arrays::array_shape;
+pub use folder::is_picture;
 
 /// The array of a .npz file that holds the images, unless another is named.
 pub const IMAGES_KEY: &str = "images";
