@@ -281,7 +281,7 @@ fn affine_map_of_a_uniform_is_a_uniform() {
     let (place, given) = (cpu(), Given::default());
     let (a, b) = (3.0_f64, -1.0);
     let scale = a.ln();
-    let map = Elementwise::new(1, Arc::new(Affine::default()), &place);
+    let map = Elementwise::new(1, 0, Arc::new(Affine::default()), &place);
     // The raw scale s with s/√(1 + (s/7)²) = log a.
     let map = map.map(&mut Rewrite(0, |_, _, _: Vec<f64>| vec![b, scale / (1.0 - (scale / 7.0).powi(2)).sqrt()]));
     let source = Source::Uniform(Uniform::new(1, 0.0, 1.0, &place).unwrap());

@@ -128,7 +128,7 @@ fn least(k: usize, r: usize, target: Mixture) -> f64 {
     let (x, weight, _) = rule(target, NODES);
     let nodes = place.tensor(x, [NODES, 1]).expand([NODES, starts]);
     let weight: Tensor<1> = Tensor::from_inner(place.tensor(weight, [NODES]));
-    let mut layer = common::randomised(Elementwise::new(starts, map.clone(), &place.autodiff()), deviation, &mut rng(5)).train();
+    let mut layer = common::randomised(Elementwise::new(starts, 0, map.clone(), &place.autodiff()), deviation, &mut rng(5)).train();
     let mut adam = Adam::default();
     for step in 0..STEPS {
         let (z, ladj) = layer.forward_and_ladj(Tensor::from_inner(nodes.clone()), &Given::default()).unwrap();

@@ -50,10 +50,13 @@ pub struct ImageFitArguments {
     /// Steps of a scale [default: the model's]
     #[arg(long, value_name = "N")]
     pub steps_per_level: Option<usize>,
-    /// Channels of the hidden layers of a conditioner [default: the model's]
+    /// Hidden channels of conditioners, finest scale [default: the model's]
     #[arg(long, value_name = "N")]
     pub width: Option<usize>,
-    /// Scale of couplings: exp, sigmoid (below 1) or additive [default: the model's]
+    /// Factor of --width from scale to scale [default: the model's]
+    #[arg(long, value_name = "N")]
+    pub widening: Option<usize>,
+    /// Couplings: exp, sigmoid (below 1) or additive [default: the model's]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub coupling: Option<Coupling>,
     /// Noise on the numbers: uniform, or variational (learned)
@@ -94,6 +97,7 @@ impl ImageFitArguments {
             ("--levels", self.levels.is_some()),
             ("--steps-per-level", self.steps_per_level.is_some()),
             ("--width", self.width.is_some()),
+            ("--widening", self.widening.is_some()),
             ("--coupling", self.coupling.is_some()),
             ("--dequantisation", self.dequantisation != Noise::Uniform),
         ];

@@ -93,7 +93,7 @@ fn model(arguments: &FitArguments) -> Result<ImageModel, Failure> {
         ("--noise", a.noise > 0.0),
     ];
     if let Some((option, _)) = of_tables.iter().find(|(_, given)| *given) {
-        let hint = "the size of a model of images is --levels, --steps-per-level and --width; its context is --labels";
+        let hint = "the size of a model of images is --levels, --steps-per-level, --width and --widening; its context is --labels";
         return Err(Failure::usage(format!("{option}: expected a table, found images"), hint));
     }
     Ok(model)
@@ -107,6 +107,7 @@ fn architecture(arguments: &FitArguments, model: ImageModel, coding: &PixelCodin
         levels: options.levels.unwrap_or(own.levels),
         steps: options.steps_per_level.unwrap_or(own.steps),
         width: options.width.unwrap_or(own.width),
+        widening: options.widening.unwrap_or(own.widening),
         scale: options.coupling.map_or(own.scale, Into::into),
         noise_width: if options.dequantisation == Noise::Variational { NOISE_WIDTH } else { 0 },
         ..own

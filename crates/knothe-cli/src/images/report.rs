@@ -77,7 +77,17 @@ fn contents(model: &PictureModel) -> String {
         let _ = writeln!(text, "{name:<12} {value}");
     };
     line("model", format!("{}, of images ({})", a.model.name(), a.model.summary()));
-    line("size", format!("levels {}, steps per level {}, width {}; {} parameters", a.levels, a.steps, a.width, model.parameters()));
+    line(
+        "size",
+        format!(
+            "levels {}, steps per level {}, width {}, widening {}; {} parameters",
+            a.levels,
+            a.steps,
+            a.width,
+            a.widening,
+            model.parameters()
+        ),
+    );
     line("fit", course(&model.member.report));
     let of_dim = |log_prob: f64| knothe::image::bits_per_dim(log_prob, coding.shape.dim());
     if let Some((best, epoch)) = model.member.report.best {

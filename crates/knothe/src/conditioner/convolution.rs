@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 
 use crate::{
     error::{Error, Result},
-    kernels::{Window, convolve},
+    kernels::{ConvolutionLayer, Window, convolve},
     placement::Placement,
 };
 
@@ -55,15 +55,14 @@ impl Convolution {
         if x.dtype() != self.dtype() {
             return Err(Error::shape("x", format!("numbers of type {:?}", self.dtype()), x.dtype()));
         }
-        Ok(self.apply(x, None, false))
+        Ok(convolve(x, vec![self.layer(None, false)]))
     }
 
-    /// [`Convolution::forward`] of an x that fits, with a bias of its own for each row, `[rows, outputs]`, added, and a ReLU after it where
-    /// `rectified`.
-    pub(super) fn apply(&self, x: Tensor<4>, added: Option<Tensor<2>>, rectified: bool) -> Tensor<4> {
+    /// The layer with a bias of its own for each row, `[rows, outputs]`, added, and a ReLU after it where `rectified`.
+    pub(super) fn layer(&self, added: Option<Tensor<2>>, rectified: bool) -> ConvolutionLayer {
         let bias = self.bias.val().unsqueeze::<2>();
         let bias = added.map_or_else(|| bias.clone(), |added| added + bias.clone());
-        convolve(x, self.weight.val(), bias, self.window, rectified)
+        ConvolutionLayer { weight: self.weight.val(), bias, window: self.window, rectified }
     }
 
     /// The precision of the weights.

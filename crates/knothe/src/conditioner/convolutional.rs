@@ -10,6 +10,7 @@ use crate::{
     bijection::check_input,
     error::{Error, Result},
     image::ImageShape,
+    kernels::convolve,
     placement::Placement,
 };
 
@@ -122,14 +123,20 @@ impl Conditioner for Convolutional {
         };
         let ImageShape { channels, height, width } = self.image;
         let mut h = x.reshape([rows, channels, height, width]);
-        let last = self.layers.len() - 1;
+        let (last, activation) = (self.layers.len() - 1, self.config.activation);
+        let is_residual = |l: usize| self.config.residual && l > 0 && l < last;
+        let mut waiting = Vec::new();
         for (l, layer) in self.layers.iter().enumerate() {
             let added = self.context.as_ref().zip(context).filter(|_| l == 0).map(|(weight, c)| c.clone().matmul(weight.val()));
-            let activation = self.config.activation;
-            let hidden = l < last;
-            let found = layer.apply(h.clone(), added, hidden && activation == Activation::Relu);
-            let found = if hidden && activation != Activation::Relu { activation.apply(found) } else { found };
-            h = if self.config.residual && hidden && l > 0 { h + found } else { found };
+            let rectified = l < last && activation == Activation::Relu;
+            waiting.push(layer.layer(added, rectified));
+            // Layers with nothing but a ReLU between them are one operation.
+            if rectified && !is_residual(l) && !is_residual(l + 1) {
+                continue;
+            }
+            let found = convolve(h.clone(), std::mem::take(&mut waiting));
+            let found = if l < last && !rectified { activation.apply(found) } else { found };
+            h = if is_residual(l) { h + found } else { found };
         }
         let count = h.dims()[1] / self.parameters.max(1) * self.image.pixels();
         let theta = h.reshape([rows, self.parameters, count]);

@@ -10,7 +10,7 @@
 //! use std::sync::Arc;
 //! use knothe::{Bijection, Given, Placement, Precision, conformance, triangular::Elementwise, univariate::Affine};
 //! let cpu = Placement::cpu(Precision::F64);
-//! let map = Elementwise::new(2, Arc::new(Affine::default()), &cpu);
+//! let map = Elementwise::new(2, 0, Arc::new(Affine::default()), &cpu);
 //! let z = cpu.tensor(vec![0.3, -1.0, 30.0, -8.0], [2, 2]);
 //! let given = Given::default();
 //! conformance::round_trip(&map, z.clone(), &given)?;

@@ -79,8 +79,9 @@ pub fn fit<M: Density + Module>(
             shuffled = Some((epoch, Order::random(train.rows(), &mut rng).columns().iter().map(|&r| r as u32).collect()));
         }
         if state.counters.skipped_in_a_row >= config.skipped_limit {
-            observer.warn(&Error::Diverged { steps: state.counters.skipped_in_a_row as usize });
+            let problem = Error::Diverged { steps: state.counters.skipped_in_a_row as usize };
             state = retreat(state, config)?;
+            observer.warn(&problem);
         }
         let rows = shuffled.as_ref().map_or(&[][..], |(_, rows)| rows.as_slice());
         let start = at as usize * size;

@@ -9,7 +9,7 @@ use crate::{
     bijection::{Batch, Batches, Bijection, Given, Mapped, check_dim},
     compose::{Compose, Layer},
     error::{Error, Result},
-    kernels::{Window, convolve},
+    kernels::{ConvolutionLayer, Window, convolve},
     placement::Placement,
 };
 
@@ -54,7 +54,8 @@ impl Pixelwise {
         })?;
         let bias = images.clone().narrow(0, 0, 1);
         let weight = (images.narrow(0, 1, channels) - bias.clone()).transpose().reshape([channels, channels, 1, 1]);
-        let y = convolve(x.reshape([rows, channels, 1, self.pixels]), weight, bias, Window::same(1), false);
+        let layer = ConvolutionLayer { weight, bias, window: Window::same(1), rectified: false };
+        let y = convolve(x.reshape([rows, channels, 1, self.pixels]), vec![layer]);
         let ladj = ladj.narrow(0, 0, 1) * self.pixels as f64;
         Ok((y.reshape([rows, self.dim()]), place.zeros([rows]) + ladj))
     }

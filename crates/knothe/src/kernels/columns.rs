@@ -1,5 +1,7 @@
 //! Images as matrices: what a window of a convolution sees of each pixel, in columns, and the adjoint of that.
 
+use std::ops::Range;
+
 use super::Real;
 
 /// The window of a convolution with stride 1 whose output is as large as its input: tap (a, b) of the pixel (i, j) is the pixel
@@ -38,7 +40,7 @@ impl Window {
 }
 
 /// The pixels i of an axis of length n for which i + offset is on it, and the first of those.
-fn span(n: usize, offset: isize) -> (std::ops::Range<usize>, usize) {
+fn span(n: usize, offset: isize) -> (Range<usize>, usize) {
     let start = offset.min(0).unsigned_abs().min(n);
     let end = n - offset.max(0).unsigned_abs().min(n);
     (start..end.max(start), (start as isize + offset).max(0).unsigned_abs().min(n))
@@ -52,8 +54,23 @@ pub(super) struct Part {
     pub width: usize,
 }
 
+/// Where the pixels of a part stand: those of channel c of image n from n · `image` + c · `channel` on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    image: usize,
+    channel: usize,
+}
+
+impl Layout {
+    /// The pixels of a channel of an image.
+    pub fn at(self, part: Part, image: usize, channel: usize) -> Range<usize> {
+        let start = image * self.image + channel * self.channel;
+        start..start + part.pixels()
+    }
+}
+
 impl Part {
-    fn pixels(self) -> usize {
+    pub fn pixels(self) -> usize {
         self.height * self.width
     }
 
@@ -61,14 +78,34 @@ impl Part {
         self.images * self.pixels()
     }
 
-    /// Every tap of every channel of each pixel: row (channel, tap) of `into`, `[channels · taps, columns]`, from `[images, channels, pixels]`.
-    pub fn gather<T: Real>(self, into: &mut [T], images: &[T], window: Window, mirrored: bool) {
+    /// Image after image, as tensors have them.
+    pub fn apart(self, channels: usize) -> Layout {
+        Layout { image: channels * self.pixels(), channel: self.pixels() }
+    }
+
+    /// Channel after channel, the images of each side by side, as products have them.
+    pub fn beside(self) -> Layout {
+        Layout { image: self.pixels(), channel: self.columns() }
+    }
+
+    /// Whether channels are the rows of a matrix; of a single image they always are.
+    pub fn is_beside(self, layout: Layout) -> bool {
+        layout.channel == self.columns()
+    }
+
+    /// All images side by side as one.
+    pub fn merged(self) -> Part {
+        Part { images: 1, height: 1, width: self.columns() }
+    }
+
+    /// Every tap of every channel of each pixel: row (channel, tap) of `into`, `[channels · taps, columns]`.
+    pub fn gather<T: Real>(self, into: &mut [T], (images, layout): (&[T], Layout), window: Window, mirrored: bool) {
         let (pixels, columns, width) = (self.pixels(), self.columns(), self.width);
-        let channels = images.len() / columns.max(1);
-        for (n, image) in images.chunks_exact(channels * pixels).enumerate() {
-            for (c, channel) in image.chunks_exact(pixels).enumerate() {
-                for (tap, [down, across]) in window.offsets(mirrored).enumerate() {
-                    let row = &mut into[(c * window.taps() + tap) * columns + n * pixels..][..pixels];
+        for (c, rows) in into.chunks_exact_mut(window.taps() * columns).enumerate() {
+            for n in 0..self.images {
+                let channel = &images[layout.at(self, n, c)];
+                for ([down, across], row) in window.offsets(mirrored).zip(rows.chunks_exact_mut(columns)) {
+                    let row = &mut row[n * pixels..][..pixels];
                     if [down, across] == [0, 0] {
                         row.copy_from_slice(channel);
                         continue;
@@ -87,14 +124,20 @@ impl Part {
         }
     }
 
-    /// The adjoint of [`Part::gather`]: adds each row to the pixels of `[images, channels, pixels]` that it would be read from.
-    pub fn scatter<T: Real>(self, images: &mut [T], from: &[T], window: Window, mirrored: bool) {
+    /// The adjoint of [`Part::gather`]: each pixel becomes the sum of what would be read from it.
+    pub fn scatter<T: Real>(self, (images, layout): (&mut [T], Layout), from: &[T], window: Window, mirrored: bool) {
         let (pixels, columns, width) = (self.pixels(), self.columns(), self.width);
-        let channels = images.len() / columns.max(1);
-        for (n, image) in images.chunks_exact_mut(channels * pixels).enumerate() {
-            for (c, channel) in image.chunks_exact_mut(pixels).enumerate() {
-                for (tap, [down, across]) in window.offsets(mirrored).enumerate() {
-                    let row = &from[(c * window.taps() + tap) * columns + n * pixels..][..pixels];
+        let centre = window.offsets(mirrored).position(|offset| offset == [0, 0]);
+        for (c, rows) in from.chunks_exact(window.taps() * columns).enumerate() {
+            for n in 0..self.images {
+                let channel = &mut images[layout.at(self, n, c)];
+                // The tap of the pixel itself reaches every one of them.
+                match centre {
+                    Some(tap) => channel.copy_from_slice(&rows[tap * columns + n * pixels..][..pixels]),
+                    None => channel.fill(T::of(0.0)),
+                }
+                for (tap, [down, across]) in window.offsets(mirrored).enumerate().filter(|(tap, _)| Some(*tap) != centre) {
+                    let row = &rows[tap * columns + n * pixels..][..pixels];
                     let ((rows, into_row), (inside, into)) = (span(self.height, down), span(width, across));
                     let lines = row[rows.start * width..rows.end * width].chunks_exact(width);
                     for (line, target) in lines.zip(channel[into_row * width..].chunks_exact_mut(width)) {

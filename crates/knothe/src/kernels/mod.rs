@@ -28,6 +28,7 @@ mod spline;
 mod stairs;
 mod steps;
 mod table;
+mod taps;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -37,7 +38,7 @@ mod tile;
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
 pub use columns::Window;
 pub(crate) use conditioned::Conditioned;
-pub(crate) use convolution::convolve;
+pub(crate) use convolution::{ConvolutionLayer, convolve};
 pub(crate) use elementwise::value;
 pub(crate) use fused::{has_kernels, join_graphs};
 pub(crate) use mixture::MixtureDensity;

@@ -15,12 +15,15 @@ use crate::{
     placement::Placement,
     random::{Purpose, stream},
     source::{Normal, Source},
-    triangular::Coupling,
+    triangular::{Coupling, Elementwise},
     univariate::{Affine, Scale},
 };
 
 /// The type of every built-in model of images: a density over integers from a flow over the reals.
 pub type ImageFlow = Dequantised<TabularFlow>;
+
+/// The most levels: sides have at most 2¹² pixels.
+const MOST_LEVELS: usize = 12;
 
 /// A model of images by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +82,10 @@ pub struct ImageArchitecture {
     pub levels: usize,
     /// Steps K of a level; couplings of each kind of mask of a level, for Real-NVP.
     pub steps: usize,
-    /// Channels of the hidden layers of the conditioners. Real-NVP doubles them from level to level.
+    /// Channels of the hidden layers of the conditioners at the finest level.
     pub width: usize,
+    /// The factor of `width` from level to level: 1 in Glow, and 2 in Real-NVP.
+    pub widening: usize,
     /// The windows of the layers of the conditioners.
     pub windows: Vec<usize>,
     /// The nonlinearity of the conditioners.
@@ -107,9 +112,9 @@ impl ImageArchitecture {
     /// A model of a size for small images: as many levels as halve height and width, at most 3.
     pub fn new(model: ImageModel, image: ImageShape, context_dim: usize, seed: u64) -> Self {
         let halvings = (image.height | image.width).trailing_zeros() as usize;
-        let (squeezes, steps, width, windows) = match model {
-            ImageModel::Glow => (halvings, 8, 128, vec![3, 1, 3]),
-            ImageModel::RealNvp => (halvings + 1, 3, 64, vec![3, 3, 3, 3]),
+        let (squeezes, steps, width, widening, windows) = match model {
+            ImageModel::Glow => (halvings, 8, 128, 1, vec![3, 1, 3]),
+            ImageModel::RealNvp => (halvings + 1, 3, 64, 2, vec![3, 3, 3, 3]),
         };
         ImageArchitecture {
             model,
@@ -118,6 +123,7 @@ impl ImageArchitecture {
             levels: squeezes.clamp(1, 3),
             steps,
             width,
+            widening,
             windows,
             activation: Activation::Relu,
             residual: model == ImageModel::RealNvp,
@@ -168,14 +174,17 @@ impl ImageArchitecture {
         [channels, height, width].into_iter().try_for_each(|n| range("sides of an image", n, 1, 1 << 12))?;
         range("numbers of an image", self.image.dim(), 1, 1 << 24)?;
         range("context columns", self.context_dim, 0, 65_536)?;
-        range("levels", self.levels, 1, 12)?;
+        range("levels", self.levels, 1, MOST_LEVELS)?;
         range("steps", self.steps, 1, 1_000)?;
-        range("channels of a conditioner", self.width, 1, 65_536 >> self.levels)?;
+        range("channels of a conditioner", self.width, 1, 65_536)?;
+        range("widening", self.widening, 1, 65_536)?;
+        range("channels of a conditioner of the coarsest level", self.width_at(self.levels - 1), 1, 65_536)?;
         range("channels of the network of the noise", self.noise_width, 0, 4_096)?;
         range("layers of a conditioner", self.windows.len(), 1, 100)?;
         self.windows.iter().try_for_each(|&size| range("window", size, 1, 99))?;
         let convolutions = self.windows.iter().map(|size| size * size).sum::<usize>();
-        let size = [self.levels, self.steps, self.width, self.width].iter().fold(convolutions, |a, &b| a.saturating_mul(b));
+        let broadest = self.width_at(self.levels - 1);
+        let size = [self.levels, self.steps, broadest, broadest].iter().fold(convolutions, |a, &b| a.saturating_mul(b));
         range("weights", size, 1, 1 << 32)
     }
 
@@ -191,7 +200,13 @@ impl ImageArchitecture {
             self.windows.iter().enumerate().map(layer).fold(0usize, usize::saturating_add)
         };
         let noise = if self.noise_width > 0 { network(self.noise_width) } else { 0 };
-        network(self.width).saturating_mul(self.levels).saturating_mul(self.steps).saturating_add(noise)
+        let levels = (0..self.levels.min(MOST_LEVELS)).map(|level| network(self.width_at(level))).fold(0usize, usize::saturating_add);
+        levels.saturating_mul(self.steps).saturating_add(noise)
+    }
+
+    /// Channels of the hidden layers at a level.
+    pub(super) fn width_at(&self, level: usize) -> usize {
+        (0..level).fold(self.width, |width, _| width.saturating_mul(self.widening))
     }
 
     fn network(&self, width: usize) -> ConvolutionalConfig {
@@ -202,6 +217,12 @@ impl ImageArchitecture {
             activation: self.activation,
             residual: self.residual,
         }
+    }
+
+    /// The mean and the scale of the coarsest level, given the class; nothing without classes.
+    pub(super) fn prior(&self, image: ImageShape, place: &Placement) -> Vec<Layer> {
+        let prior = || Layer::Elementwise(Elementwise::new(image.dim(), self.context_dim, Arc::new(Affine::default()), place));
+        (self.context_dim > 0).then(prior).into_iter().collect()
     }
 
     /// z_A = σ(x_P) x_A + μ(x_P), from networks of `width` channels.

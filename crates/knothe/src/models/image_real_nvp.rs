@@ -9,7 +9,7 @@ use crate::{Compose, Layer, error::Result, image::ImageShape, placement::Placeme
 
 /// The map of this level and of those towards the source, over images of the shape that comes into it.
 pub(super) fn level(a: &ImageArchitecture, image: ImageShape, level: usize, place: &Placement, rng: &mut impl Rng) -> Result<Compose> {
-    let (last, width) = (level + 1 == a.levels, a.width << level);
+    let (last, width) = (level + 1 == a.levels, a.width_at(level));
     let mut layers = Vec::new();
     let step = |layers: &mut Vec<Layer>, image: ImageShape, moves: &[bool], rng: &mut _| -> Result<()> {
         layers.push(a.coupling(image, moves, width, place, rng)?);

@@ -32,7 +32,7 @@ pub(super) fn build(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> 
         Model::MadeMog | Model::MadeBinary => vec![],
         Model::Iaf => inverse_autoregressive(a, place, rng)?,
         Model::Nice => {
-            let mut all = vec![Layer::Elementwise(Elementwise::new(a.dim, Arc::new(Affine::default()), place))];
+            let mut all = vec![Layer::Elementwise(Elementwise::new(a.dim, 0, Arc::new(Affine::default()), place))];
             all.extend(layers(a, place, rng)?);
             all
         }

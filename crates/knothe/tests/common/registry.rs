@@ -151,9 +151,12 @@ pub fn bijections() -> Vec<Entry<Compose>> {
         let random = MadeConfig { degrees: Degrees::Random, activation: Activation::Tanh, ..config };
         all.extend(autoregressive(&format!("inverted affine {scale:?}"), random, Arc::new(Inverted(Affine { scale }))));
         all.extend(coupling(&format!("coupling {scale:?}"), 5, 2, &[16, 16], affine(scale)));
-        all.push(layer(format!("elementwise {scale:?}"), (5, 0), Some((0..5).collect()), move |place, _| {
-            Ok(Layer::Elementwise(Elementwise::new(5, affine(scale), place)))
-        }));
+        for context_dim in [0, 2] {
+            let name = format!("elementwise {scale:?}, context {context_dim}");
+            all.push(layer(name, (5, context_dim), Some((0..5).collect()), move |place, _| {
+                Ok(Layer::Elementwise(Elementwise::new(5, context_dim, affine(scale), place)))
+            }));
+        }
         all[first..].iter_mut().for_each(|entry| entry.near_identity = scale != Scale::Sigmoid);
     }
     for (name, map) in universal() {
@@ -164,7 +167,7 @@ pub fn bijections() -> Vec<Entry<Compose>> {
             autoregressive(&format!("generative {name}"), made(Order::natural(3), 2, &[16, 16], false), Arc::new(Inverted(map.clone())));
         all.push(generative);
         all.push(layer(format!("elementwise {name}"), (2, 0), Some(vec![0, 1]), move |place, _| {
-            Ok(Layer::Elementwise(Elementwise::new(2, map.clone(), place)))
+            Ok(Layer::Elementwise(Elementwise::new(2, 0, map.clone(), place)))
         }));
     }
     all.extend(linear());
