@@ -27,6 +27,7 @@ mod sos;
 mod spline;
 mod stairs;
 mod steps;
+mod substitution;
 mod table;
 mod taps;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub(crate) use sos::SquaredPolynomials;
 pub(crate) use stairs::Stairs;
 pub use steps::Step;
 pub(crate) use steps::{run, run_of};
+pub(crate) use substitution::substitute;
 #[cfg(test)]
 pub(crate) use tests::agree;
 pub use tile::Kernel;
