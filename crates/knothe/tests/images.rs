@@ -316,6 +316,8 @@ fn architectures_that_cannot_be_are_errors_and_others_survive_json() {
         ("no levels", ImageArchitecture { levels: 0, ..good.clone() }),
         ("steps", ImageArchitecture { steps: 0, ..good.clone() }),
         ("width", ImageArchitecture { width: 0, ..good.clone() }),
+        ("widening", ImageArchitecture { widening: 0, ..good.clone() }),
+        ("too broad", ImageArchitecture { widening: 65_536, ..good.clone() }),
         ("even window", ImageArchitecture { windows: vec![3, 2], ..good.clone() }),
         ("no window", ImageArchitecture { windows: vec![], ..good.clone() }),
         ("bits", ImageArchitecture { bits: 0, ..good.clone() }),
