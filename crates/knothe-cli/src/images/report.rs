@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use knothe::imaging::{BitsPerDim, PictureModel};
+use knothe::models::ImageArchitecture;
 use knothe::{file::FORMAT, image::Preprocessing};
 use serde_json::{Value, json};
 
@@ -77,17 +78,9 @@ fn contents(model: &PictureModel) -> String {
         let _ = writeln!(text, "{name:<12} {value}");
     };
     line("model", format!("{}, of images ({})", a.model.name(), a.model.summary()));
-    line(
-        "size",
-        format!(
-            "levels {}, steps per level {}, width {}, widening {}; {} parameters",
-            a.levels,
-            a.steps,
-            a.width,
-            a.widening,
-            model.parameters()
-        ),
-    );
+    let ImageArchitecture { levels, steps, width, widening, .. } = a;
+    let size = format!("levels {levels}, steps per level {steps}, width {width}, widening {widening}; {} parameters", model.parameters());
+    line("size", size);
     line("fit", course(&model.member.report));
     let of_dim = |log_prob: f64| knothe::image::bits_per_dim(log_prob, coding.shape.dim());
     if let Some((best, epoch)) = model.member.report.best {

@@ -85,13 +85,9 @@ impl FusedOp<1> for Convolutions {
     type Saved = Saved;
 
     fn forward(&self, inputs: Vec<Plain>, keep: bool) -> ([Plain; 1], Option<Saved>) {
-        let mut inputs = inputs.iter().map(Plain::to_contiguous);
-        let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        let Some(x) = inputs.next() else { unreachable!("the first input is x") };
-        while let (Some(weight), Some(bias)) = (inputs.next(), inputs.next()) {
-            weights.push(weight);
-            biases.push(bias);
-        }
+        let x = inputs[0].to_contiguous();
+        let parameters = inputs[1..].chunks_exact(2).map(|layer| (layer[0].to_contiguous(), layer[1].to_contiguous()));
+        let (weights, biases): (Vec<_>, Vec<_>) = parameters.unzip();
         let (y, hidden) = if x.dtype() == DType::F64 {
             self.value::<f64>(&x, &weights, &biases, keep)
         } else {
@@ -151,7 +147,11 @@ impl Convolutions {
                     finish(part, into, numbers::<T>(&biases[l]), (index * images, layer.outputs), self.0[l].1);
                 }
                 let kept = if keep { std::mem::take(hidden) } else { Vec::new() };
-                kept.into_iter().map(|h| (h.len(), h)).map(|(length, h)| plain(h, &[length])).collect()
+                let row = |h: Vec<T>| {
+                    let length = h.len();
+                    plain(h, &[length])
+                };
+                kept.into_iter().map(row).collect()
             },
         );
         let hidden = hidden.collect();
@@ -182,13 +182,16 @@ impl Convolutions {
                 let parts = x.chunks(images * inputs * pixels).zip(g.chunks(images * outputs * pixels)).zip(hidden).enumerate();
                 for (k, ((x, g), hidden)) in parts {
                     let part = Part { images: x.len() / (inputs * pixels), ..whole };
-                    let passed = saved.y.as_ref().map(|y| {
-                        let at = index * of_run * outputs + k * images * outputs * pixels;
-                        buffers.last.clear();
-                        buffers.last.extend_from_slice(g);
-                        mask(&mut buffers.last, &numbers::<T>(y)[at..][..g.len()]);
-                    });
-                    let g = if passed.is_some() { None } else { Some(g) };
+                    let g = match &saved.y {
+                        Some(y) => {
+                            let at = (index * of_run + k * images * pixels) * outputs;
+                            buffers.last.clear();
+                            buffers.last.extend_from_slice(g);
+                            mask(&mut buffers.last, &numbers::<T>(y)[at..][..g.len()]);
+                            None
+                        }
+                        None => Some(g),
+                    };
                     self.part_gradient(&layers, (part, k * images), (x, hidden), (g, gx.next()), &mut sums, &mut buffers);
                 }
                 sums

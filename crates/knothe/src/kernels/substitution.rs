@@ -9,6 +9,7 @@ use super::{
     Real,
     fused::{FusedOp, Input, Plain, apply, has_kernels, numbers, plain},
     lanes::{LANES, vectorised},
+    table::{turn_back, turned},
 };
 
 /// Sums of the gradient of the matrix that may be formed at once.
@@ -44,25 +45,6 @@ impl FusedOp<1> for Substitution {
     }
 }
 
-/// A coordinate of sixteen rows.
-type Lane<T> = [T; LANES];
-
-/// Rows as lanes, coordinate by coordinate; lanes without a row are 0.
-fn lanes<T: Real>(rows: &[T], dim: usize) -> Vec<Lane<T>> {
-    let mut found = vec![[T::of(0.0); LANES]; dim];
-    for (r, row) in rows.chunks_exact(dim).enumerate() {
-        row.iter().zip(&mut found).for_each(|(&value, lane)| lane[r] = value);
-    }
-    found
-}
-
-/// The way back.
-fn rows<T: Real>(into: &mut [T], found: &[Lane<T>]) {
-    for (r, row) in into.chunks_exact_mut(found.len()).enumerate() {
-        row.iter_mut().zip(found).for_each(|(value, lane)| *value = lane[r]);
-    }
-}
-
 impl Substitution {
     /// The entries of row j beside the diagonal.
     fn others(&self, j: usize, dim: usize) -> Range<usize> {
@@ -74,8 +56,9 @@ impl Substitution {
         if self.upper { dim - 1 - step } else { step }
     }
 
-    /// M z = b in place.
-    fn solve<T: Real>(&self, matrix: &[T], z: &mut [Lane<T>]) {
+    /// M z = b in place, of sixteen rows by columns.
+    fn solve<T: Real>(&self, matrix: &[T], z: &mut [T]) {
+        let (z, _) = z.as_chunks_mut::<LANES>();
         let dim = z.len();
         vectorised(
             #[inline(always)]
@@ -91,8 +74,9 @@ impl Substitution {
         );
     }
 
-    /// Mᵀ h = g in place.
-    fn solve_transposed<T: Real>(&self, matrix: &[T], h: &mut [Lane<T>]) {
+    /// Mᵀ h = g in place, of sixteen rows by columns.
+    fn solve_transposed<T: Real>(&self, matrix: &[T], h: &mut [T]) {
+        let (h, _) = h.as_chunks_mut::<LANES>();
         let dim = h.len();
         vectorised(
             #[inline(always)]
@@ -113,9 +97,9 @@ impl Substitution {
         let [count, dim] = [0, 1].map(|k| b.layout().shape()[k]);
         let mut z = vec![T::of(0.0); count * dim];
         z.par_chunks_mut(LANES * dim).zip(numbers::<T>(b).par_chunks(LANES * dim)).for_each(|(z, b)| {
-            let mut found = lanes(b, dim);
+            let mut found = turned(b, dim);
             self.solve(numbers::<T>(matrix), &mut found);
-            rows(z, &found);
+            turn_back(&found, z, dim);
         });
         plain(z, &[count, dim])
     }
@@ -130,14 +114,15 @@ impl Substitution {
             .map(|((gb, g), z)| {
                 let mut sum = vec![T::of(0.0); dim * dim];
                 for ((gb, g), z) in gb.chunks_mut(LANES * dim).zip(g.chunks(LANES * dim)).zip(z.chunks(LANES * dim)) {
-                    let (mut h, z) = (lanes(g, dim), lanes(z, dim));
+                    let (mut h, z) = (turned(g, dim), turned(z, dim));
                     self.solve_transposed(matrix, &mut h);
-                    for (j, h) in h.iter().enumerate() {
+                    let (z, _) = z.as_chunks::<LANES>();
+                    for (j, h) in h.as_chunks::<LANES>().0.iter().enumerate() {
                         for k in self.others(j, dim).chain([j]) {
                             sum[j * dim + k] -= h.iter().zip(&z[k]).fold(T::of(0.0), |sum, (&h, &z)| sum + h * z);
                         }
                     }
-                    rows(gb, &h);
+                    turn_back(&h, gb, dim);
                 }
                 sum
             })

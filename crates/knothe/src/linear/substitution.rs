@@ -60,11 +60,9 @@ mod tests {
     /// stands on the other side of the diagonal.
     #[test]
     fn the_kernel_agrees_with_the_composed_form() {
-        for (rows, dim, upper, precision) in
-            [1, 7, 150].into_iter().flat_map(|rows| [1, 9].map(|dim| (rows, dim))).flat_map(|(rows, dim)| {
-                [false, true].into_iter().flat_map(move |upper| [Precision::F32, Precision::F64].map(|p| (rows, dim, upper, p)))
-            })
-        {
+        let shapes = [1, 7, 150].into_iter().flat_map(|rows| [[rows, 1], [rows, 9]]);
+        let kinds = [false, true].into_iter().flat_map(|upper| [Precision::F32, Precision::F64].map(|precision| (upper, precision)));
+        for ([rows, dim], (upper, precision)) in shapes.flat_map(|shape| kinds.clone().map(move |kind| (shape, kind))) {
             let place = Placement::cpu(precision).autodiff();
             let run = |fused: bool| {
                 let mut rng = ChaCha12Rng::seed_from_u64(5);
