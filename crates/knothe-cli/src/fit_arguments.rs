@@ -55,7 +55,7 @@ pub struct FitArguments {
     /// The column with the weights of the rows
     #[arg(long, value_name = "COLUMN")]
     pub weights: Option<String>,
-    /// What columns are, as JSON: {"price": "positive", "share": {"bounded": [0, 1]}}
+    /// What columns are, as JSON: {"price": "positive", "n": "integer"}
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
     /// Rows that lack a value: reject table or drop them
@@ -82,6 +82,9 @@ pub struct FitArguments {
     /// What mixes the columns between layers: reversed, random, lu or rotation
     #[arg(long, value_name = "NAME", default_value = "reversed", hide_possible_values = true)]
     pub mixing: MixingName,
+    /// First each column through its quantiles, in N bins, as 256
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=65_536))]
+    pub marginals: Option<u64>,
     /// Batch normalisation between layers
     #[arg(long)]
     pub batch_norm: bool,
@@ -242,6 +245,7 @@ impl FitArguments {
         a.residual = self.residual;
         a.mixing = self.mixing.into();
         a.batch_norm = self.batch_norm;
+        a.marginals = self.marginals.map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
         a.source = self.source.into();
         a.activation = self.activation.into();
         Ok(a)

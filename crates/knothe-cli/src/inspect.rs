@@ -119,6 +119,7 @@ fn part(member: &Member, parameters: usize) -> Vec<(&'static str, String)> {
     let mut lines = vec![("model", format!("{} ({})", a.model.name(), a.model.summary()))];
     let (triangular, form) = a.product();
     lines.extend(a.model.leaves_product_open().then(|| ("product", format!("{}, {} form", triangular.name(), form.name()))));
+    lines.extend((a.marginals > 0).then(|| ("marginals", format!("of the columns, {} bins", a.marginals))));
     lines.extend([("size", size), ("fit", fit)]);
     lines.extend(report.best.map(|(best, epoch)| ("validation", format!("{best:.4} nats a row at epoch {epoch}"))));
     lines

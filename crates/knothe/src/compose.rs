@@ -12,7 +12,7 @@ use crate::{
     kernels::{Step, run, run_of},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, TriangularAffine},
     placement::Placement,
-    triangular::{Autoregressive, Coupling, Elementwise},
+    triangular::{Autoregressive, Coupling, Elementwise, Marginals},
 };
 
 /// A built-in bijection.
@@ -30,6 +30,8 @@ pub enum Layer {
     InverseCoupling(Inverse<Coupling>),
     /// x_j = T(z_j; θ_j).
     Elementwise(Elementwise),
+    /// z_j = Φ⁻¹(F_j(x_j)), from the data.
+    Marginals(Marginals),
     /// x_A = T(z_A; θ(z_P)) of images.
     ImageCoupling(Coupling<Convolutional>),
     /// z_A = T(x_A; θ(x_P)) of images.
@@ -63,6 +65,7 @@ macro_rules! inner {
             Layer::Coupling(b) => b,
             Layer::InverseCoupling(b) => b,
             Layer::Elementwise(b) => b,
+            Layer::Marginals(b) => b,
             Layer::Permutation(b) => b,
             Layer::Lu(b) => b,
             Layer::Matrix(b) => b,

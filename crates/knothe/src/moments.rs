@@ -165,6 +165,9 @@ impl Flow<Source, Compose> {
         }
         let layers = self.bijection().layers();
         let Some((last, before)) = layers.split_last() else { return Err(cannot("no layer")) };
+        if matches!(last, Layer::Marginals(_)) {
+            return Err(cannot("maps of the marginals"));
+        }
         if !before.iter().all(|layer| matches!(layer, Layer::Permutation(_) | Layer::Rotation(_))) {
             return Err(cannot(&format!("{} layers", layers.len())));
         }

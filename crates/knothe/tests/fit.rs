@@ -117,14 +117,15 @@ fn every_model_learns_more_than_a_gaussian_can() {
 }
 
 #[test]
-fn every_mixing_and_source_learns_more_than_a_gaussian_can() {
+fn every_mixing_source_and_marginal_learns_more_than_a_gaussian_can() {
     let (train, validation) = (dataset(banana(1_000, 5), None), dataset(banana(500, 6), None));
     let gaussian = gaussian_of(&train, &validation);
     let base = Architecture { layers: 2, hidden: vec![8], components: 3, ..Architecture::new(Model::Maf, 2, 0, 1) };
     let mixings = [Mixing::Random, Mixing::Lu, Mixing::Rotation].map(|mixing| Architecture { mixing, batch_norm: true, ..base.clone() });
     let sources =
         [SourceKind::Logistic, SourceKind::StudentT, SourceKind::GaussianMixture].map(|source| Architecture { source, ..base.clone() });
-    for architecture in mixings.into_iter().chain(sources) {
+    let marginals = Architecture { marginals: 16, ..base.clone() };
+    for architecture in mixings.into_iter().chain(sources).chain([marginals]) {
         let settings = FitConfig { epochs: 60, ..config() };
         let (fitted, _) = fit(architecture.build(&place()).unwrap(), &train, &validation, &settings, None, None, &mut ()).unwrap();
         let after = validation.mean(&evaluate(&fitted, &validation, 0).unwrap());

@@ -119,3 +119,11 @@ fn choices_that_cannot_be_are_errors() {
         assert!(matches!(case.build(&place), Err(Error::Invalid { .. })), "{case:?}");
     }
 }
+
+#[test]
+fn marginals_that_cannot_be_are_refused() {
+    for (model, marginals, expected) in [(Model::MadeBinary, 8, "none for made_binary"), (Model::Maf, 1, "2 to 65536")] {
+        let error = Architecture { marginals, ..Architecture::new(model, 3, 0, 0) }.build(&Placement::cpu(Precision::F64)).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}

@@ -87,6 +87,7 @@ fn model(arguments: &FitArguments) -> Result<ImageModel, Failure> {
         ("--form", a.form.is_some()),
         ("--mixing", Mixing::from(a.mixing) != Mixing::Reversed),
         ("--batch-norm", a.batch_norm),
+        ("--marginals", a.marginals.is_some()),
         ("--source", SourceKind::from(a.source) != SourceKind::Normal),
         ("--residual", a.residual),
         ("--activation", !matches!(a.activation, ActivationName::Silu)),

@@ -124,12 +124,15 @@ fn flows_of_universal_maps_go_from_fit_to_samples() {
     let folder = folder();
     let forms = ["--form generative", "--triangular coupling", "--triangular coupling --form generative --mixing lu"];
     let maps = ["nsf", "naf", "naf_ddsf", "sos --degree 2", "mixture_cdf"].map(str::to_owned).into_iter();
-    for model in maps.chain(forms.map(|form| format!("sos {form}"))).chain(forms.map(|form| format!("mixture_cdf {form}"))) {
+    let copulas = ["nsf --marginals 16".to_owned()];
+    for model in maps.chain(forms.map(|form| format!("sos {form}"))).chain(forms.map(|form| format!("mixture_cdf {form}"))).chain(copulas) {
         let fit = format!("fit table.csv --drop same --layers 2 --hidden 16 --components 4 --epochs 2 --out m.safetensors --model {model}");
         succeeds(folder.path(), &fit);
         assert_eq!(succeeds(folder.path(), "sample m.safetensors -n 20").lines().count(), 21, "{model}");
         let scores = numbers(&succeeds(folder.path(), "score m.safetensors table.csv"));
         assert!(scores.len() == 400 && scores.iter().flatten().all(|l| l.is_finite()), "{model}");
-        assert!(succeeds(folder.path(), "inspect m.safetensors").contains("components 4"), "{model}");
+        let inspected = succeeds(folder.path(), "inspect m.safetensors");
+        assert!(inspected.contains("components 4"), "{model}");
+        assert_eq!(inspected.contains("\nmarginals    of the columns, 16 bins"), model.contains("marginals"), "{inspected}");
     }
 }

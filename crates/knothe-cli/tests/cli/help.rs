@@ -83,6 +83,7 @@ fn help_of_fit_is_one_page() {
         "--layers",
         "--hidden",
         "--components",
+        "--marginals",
         "--lr",
         "--weight-decay",
         "--patience",

@@ -14,6 +14,8 @@ use super::{
 
 /// Numbers a task.
 const PART: usize = 1 << 14;
+/// Numbers that are left alone together: of masked weights, whole pieces are.
+const PIECE: usize = 4 * LANES;
 
 /// The constants of a step.
 #[derive(Clone, Copy)]
@@ -58,19 +60,34 @@ fn run<T: Real>(step: AdamStep, gradient: &Plain, tensors: &mut [Plain; 3]) {
     let of = T::of;
     let [scale, beta1, beta2, rate, root, epsilon] = [step.scale, step.betas[0], step.betas[1], step.rate, step.root, step.epsilon].map(of);
     let (left1, left2, kept) = (of(1.0 - step.betas[0]), of(1.0 - step.betas[1]), of(1.0 - step.decay));
+    // Masked weights: a step would write what is there already.
+    let stands_still = step.decay == 0.0;
     parts.for_each(|(((p, m), v), g)| {
         vectorised(
             #[inline(always)]
             || {
-                for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                    let g = g * scale;
-                    *m = *m * beta1 + g * left1;
-                    *v = *v * beta2 + g * g * left2;
-                    *p = *p * kept - *m * rate / (v.root() * root + epsilon);
+                let pieces = p.chunks_mut(PIECE).zip(m.chunks_mut(PIECE)).zip(v.chunks_mut(PIECE)).zip(g.chunks(PIECE));
+                for (((p, m), v), g) in pieces {
+                    if stands_still && is_zero(g) && is_zero(m) && is_zero(v) {
+                        continue;
+                    }
+                    for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                        let g = g * scale;
+                        *m = *m * beta1 + g * left1;
+                        *v = *v * beta2 + g * g * left2;
+                        *p = *p * kept - *m * rate / (v.root() * root + epsilon);
+                    }
                 }
             },
         );
     });
+}
+
+/// Whether numbers are all 0, without a branch a number.
+#[inline(always)]
+fn is_zero<T: Real>(numbers: &[T]) -> bool {
+    let zero = T::of(0.0);
+    numbers.iter().fold(0u32, |others, number| others | u32::from(*number != zero)) == 0
 }
 
 /// Σ g², in 64 bits over parts of fixed length; none where there is no kernel.

@@ -32,12 +32,12 @@ pub(crate) fn identity(dim: usize, place: &Placement) -> Tensor<2> {
 }
 
 /// A constant of the model that is saved with it and never trained.
-fn constant<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
+pub(crate) fn constant<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
     Param::from_tensor(value).set_require_grad(false)
 }
 
 /// Gives a parameter new values in row-major order; its identity, its device and whether it is trained stay.
-fn assign<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f64>) {
+pub(crate) fn assign<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f64>) {
     let trained = param.is_require_grad();
     *param = param.clone().map(|old| {
         let new = Placement::of(&old).tensor(values, old.dims());
@@ -46,7 +46,7 @@ fn assign<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f64>) {
 }
 
 /// Whether a flag that is saved with the model has been raised.
-fn is_raised(flag: &Param<Tensor<1>>) -> bool {
+pub(crate) fn is_raised(flag: &Param<Tensor<1>>) -> bool {
     values(flag.val().inner()).first().is_some_and(|v| *v != 0.0)
 }
 

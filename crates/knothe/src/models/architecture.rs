@@ -212,6 +212,9 @@ pub struct Architecture {
     /// What mixes the columns between layers.
     #[serde(default)]
     pub mixing: Mixing,
+    /// Bins of the map of each column alone that stands next to the data ([`crate::triangular::Marginals`]); 0 for none.
+    #[serde(default)]
+    pub marginals: usize,
     /// Whether batch normalisation stands between layers.
     #[serde(default)]
     pub batch_norm: bool,
@@ -243,6 +246,7 @@ impl Architecture {
             degrees: Degrees::default(),
             residual: false,
             mixing: Mixing::default(),
+            marginals: 0,
             batch_norm: false,
             source: SourceKind::default(),
             random_order: false,
@@ -275,6 +279,12 @@ impl Architecture {
         self.hidden.iter().try_for_each(|&width| range("hidden units", width, 1, 65_536))?;
         if matches!(self.model, Model::MadeMog | Model::MafMog) || self.source == SourceKind::GaussianMixture {
             range("components", self.components, 1, 10_000)?;
+        }
+        if self.marginals > 0 {
+            range("bins of marginals", self.marginals, 2, 65_536)?;
+            if self.model == Model::MadeBinary {
+                return Err(Error::invalid("marginals", "none for made_binary, whose columns are 0 and 1", self.marginals));
+            }
         }
         if self.model == Model::Sos {
             range("degree", self.degree, 0, 16)?;
@@ -345,6 +355,6 @@ impl Architecture {
             _ if self.source == SourceKind::GaussianMixture => product(&[self.components, square]),
             _ => 0,
         };
-        layers.saturating_add(source)
+        layers.saturating_add(source).saturating_add(product(&[3, self.marginals, self.dim]))
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     placement::Placement,
     random::{Purpose, stream},
     source::{Covariance, GaussianMixture as JointMixture, Logistic, Normal, Source, StudentT},
-    triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
+    triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise, Marginals},
     univariate::{
         Affine, Bernoulli, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, MixtureCdf, MonotoneMap, Scale, Sigmoidal,
         Spline, Standard, SumOfSquares,
@@ -45,7 +45,11 @@ pub(super) fn build(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> 
         Model::MadeBinary => conditionals(a, 0, Arc::new(Bernoulli), place, rng)?,
         _ => source(a, place, rng)?,
     };
-    Flow::new(source, Compose::new(a.dim, mixed(a, layers, place, rng)?), a.context_dim)
+    let mut layers = mixed(a, layers, place, rng)?;
+    if a.marginals > 0 {
+        layers.push(Layer::Marginals(Marginals::new(a.dim, a.marginals, place)?));
+    }
+    Flow::new(source, Compose::new(a.dim, layers), a.context_dim)
 }
 
 fn source(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Source> {

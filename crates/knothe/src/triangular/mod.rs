@@ -4,12 +4,14 @@ mod autoregressive;
 mod autoregressive_density;
 mod coupling;
 mod elementwise;
+mod marginals;
 mod tiles;
 
 pub use autoregressive::Autoregressive;
 pub use autoregressive_density::AutoregressiveDensity;
 pub use coupling::Coupling;
 pub use elementwise::Elementwise;
+pub use marginals::Marginals;
 
 use burn::tensor::Tensor;
 

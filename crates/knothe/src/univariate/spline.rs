@@ -67,8 +67,8 @@ struct Knots {
     slope: Tensor<3>,
 }
 
-/// The bin of every element, `[rows, dim]` each.
-struct Bin {
+/// The bin of every element, `[rows, dim]` each, and the formula in it.
+pub(crate) struct Bin {
     left: Tensor<2>,
     width: Tensor<2>,
     bottom: Tensor<2>,
@@ -76,7 +76,7 @@ struct Bin {
     /// s = h/w.
     mean: Tensor<2>,
     /// d_k and d_k+1.
-    slopes: [Tensor<2>; 2],
+    pub slopes: [Tensor<2>; 2],
 }
 
 impl Spline {
@@ -112,13 +112,8 @@ impl Spline {
     fn bin(&self, knots: &Knots, axis: &Tensor<3>, at: &Tensor<2>) -> Bin {
         let inner = axis.clone().narrow(1, 1, self.bins - 1);
         let index: Tensor<3, Int> = at.clone().unsqueeze_dim::<3>(1).greater_equal(inner).int().sum_dim(1);
-        let pick = |of: &Tensor<3>, offset: i64| of.clone().gather(1, index.clone() + offset).squeeze_dim::<2>(1);
-        let (left, bottom) = (pick(&knots.x, 0), pick(&knots.y, 0));
-        // Sizes are differences of the knots, so that a position divided by them is never above 1.
-        let width = pick(&knots.x, 1) - left.clone();
-        let height = pick(&knots.y, 1) - bottom.clone();
-        let mean = height.clone() / width.clone();
-        Bin { left, width, bottom, height, mean, slopes: [pick(&knots.slope, 0), pick(&knots.slope, 1)] }
+        let pick = |of: &Tensor<3>| [0, 1].map(|offset| of.clone().gather(1, index.clone() + offset).squeeze_dim::<2>(1));
+        Bin::between(pick(&knots.x), pick(&knots.y), pick(&knots.slope))
     }
 
     /// The elements outside (−B, B), where T is the identity, and the others with 0 in their place.
@@ -130,6 +125,44 @@ impl Spline {
 }
 
 impl Bin {
+    /// The bin between two knots.
+    pub fn between([left, right]: [Tensor<2>; 2], [bottom, top]: [Tensor<2>; 2], slopes: [Tensor<2>; 2]) -> Self {
+        // Sizes are differences of the knots, so that a position divided by them is never above 1.
+        let (width, height) = (right - left.clone(), top - bottom.clone());
+        let mean = height.clone() / width.clone();
+        Bin { left, width, bottom, height, mean, slopes }
+    }
+
+    /// T and log T′ at an x within the bin.
+    pub fn value(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let xi = (x - self.left.clone()) / self.width.clone();
+        let kappa = xi.clone().neg() + 1.0;
+        let numerator = xi.clone().square() * self.mean.clone() + self.slopes[0].clone() * xi.clone() * kappa.clone();
+        let y = self.bottom.clone() + self.height.clone() * numerator / self.denominator(&xi, &kappa);
+        (y, self.log_slope(&xi, &kappa))
+    }
+
+    /// T⁻¹ and log ∂x/∂y at a y within the bin: the closed form, ξ = 2c/(−b − √(b² − 4ac)) (their equation 29), without its cancellations.
+    ///
+    /// With η = (y − y_k)/h and g = d_k (1 − η) − d_k+1 η, the discriminant is R² = g² + 4 s² η (1 − η), and with
+    /// P = R + |g| the root is ξ = 2sη / (2sη + P) for g ≥ 0 and P / (P + 2s(1 − η)) for g < 0: sums of positive terms alone,
+    /// so that ξ is in [0, 1].
+    pub fn inverse(&self, y: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let eta = (y - self.bottom.clone()) / self.height.clone();
+        let rest = eta.clone().neg() + 1.0;
+        let [start, end] = self.slopes.clone();
+        let g = start * rest.clone() - end * eta.clone();
+        let discriminant = g.clone().square() + self.mean.clone().square() * eta.clone() * rest.clone() * 4.0;
+        let falling = g.clone().lower_scalar(0.0);
+        // |g| as a choice of sign: its own derivative would be 0 at g = 0.
+        let p = discriminant.sqrt() + g.clone().mask_where(falling.clone(), g.neg());
+        let up = (self.mean.clone() * eta * 2.0).mask_where(falling.clone(), p.clone());
+        let down = p.mask_where(falling, self.mean.clone() * rest * 2.0);
+        let sum = up.clone() + down.clone();
+        let (xi, kappa) = (up / sum.clone(), down / sum);
+        (self.left.clone() + xi.clone() * self.width.clone(), self.log_slope(&xi, &kappa).neg())
+    }
+
     /// D, for ξ and κ = 1 − ξ.
     fn denominator(&self, xi: &Tensor<2>, kappa: &Tensor<2>) -> Tensor<2> {
         let [start, end] = self.slopes.clone();
@@ -176,37 +209,16 @@ impl Spline {
     fn composed(&self, x: Tensor<2>, theta: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
         let (outside, inner) = self.tails(x.clone());
         let knots = self.knots(theta);
-        let bin = self.bin(&knots, &knots.x, &inner);
-        let xi = (inner - bin.left.clone()) / bin.width.clone();
-        let kappa = xi.clone().neg() + 1.0;
-        let numerator = xi.clone().square() * bin.mean.clone() + bin.slopes[0].clone() * xi.clone() * kappa.clone();
-        let y = bin.bottom.clone() + bin.height.clone() * numerator / bin.denominator(&xi, &kappa);
-        (y.mask_where(outside.clone(), x), bin.log_slope(&xi, &kappa).mask_fill(outside, 0.0))
+        let (y, log_slope) = self.bin(&knots, &knots.x, &inner).value(inner);
+        (y.mask_where(outside.clone(), x), log_slope.mask_fill(outside, 0.0))
     }
 
-    /// The closed form, ξ = 2c/(−b − √(b² − 4ac)) (their equation 29), without its cancellations.
-    ///
-    /// With η = (y − y_k)/h and g = d_k (1 − η) − d_k+1 η, the discriminant is R² = g² + 4 s² η (1 − η), and with
-    /// P = R + |g| the root is ξ = 2sη / (2sη + P) for g ≥ 0 and P / (P + 2s(1 − η)) for g < 0: sums of positive terms alone,
-    /// so that ξ is in [0, 1].
+    /// T⁻¹ and its log-slope from tensor operations.
     fn composed_inverse(&self, y: Tensor<2>, theta: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
         let (outside, inner) = self.tails(y.clone());
         let knots = self.knots(theta);
-        let bin = self.bin(&knots, &knots.y, &inner);
-        let eta = (inner - bin.bottom.clone()) / bin.height.clone();
-        let rest = eta.clone().neg() + 1.0;
-        let [start, end] = bin.slopes.clone();
-        let g = start * rest.clone() - end * eta.clone();
-        let discriminant = g.clone().square() + bin.mean.clone().square() * eta.clone() * rest.clone() * 4.0;
-        let falling = g.clone().lower_scalar(0.0);
-        // |g| as a choice of sign: its own derivative would be 0 at g = 0.
-        let p = discriminant.sqrt() + g.clone().mask_where(falling.clone(), g.neg());
-        let up = (bin.mean.clone() * eta * 2.0).mask_where(falling.clone(), p.clone());
-        let down = p.mask_where(falling, bin.mean.clone() * rest * 2.0);
-        let sum = up.clone() + down.clone();
-        let (xi, kappa) = (up / sum.clone(), down / sum);
-        let x = bin.left.clone() + xi.clone() * bin.width.clone();
-        (x.mask_where(outside.clone(), y), bin.log_slope(&xi, &kappa).neg().mask_fill(outside, 0.0))
+        let (x, log_slope) = self.bin(&knots, &knots.y, &inner).inverse(inner);
+        (x.mask_where(outside.clone(), y), log_slope.mask_fill(outside, 0.0))
     }
 }
 

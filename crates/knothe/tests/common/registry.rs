@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use burn::module::Module;
+use burn::{module::Module, tensor::Tensor};
 use knothe::{
     Bijection, Compose, Flow, Inverse, Layer, Mixture, Placement, Result,
     conditioner::{Activation, ConvolutionalConfig, Degrees, MadeConfig, Order},
+    fit::Dataset,
     image::{ImageShape, Partial, Pixelwise},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, RotationStart, TriangularAffine},
     models::{ChannelMixing, ImageArchitecture, ImageModel},
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
-    triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise},
+    triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise, Marginals},
     univariate::{
         Affine, Bernoulli, Categorical, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, LogisticMixture, MixtureCdf,
         MonotoneMap, Pushforward, Scale, Sigmoidal, Spline, Standard, SumOfSquares,
     },
+    values,
 };
 use rand_chacha::ChaCha12Rng;
 
@@ -212,7 +214,17 @@ fn linear() -> Vec<Entry<Compose>> {
         }
         all.push(layer(name("actnorm"), (dim, 0), natural.clone(), move |place, _| Ok(Layer::ActNorm(ActNorm::new(dim, place)))));
         // In training a batch norm reads its batch, by intention.
-        all.push(layer(name("batch norm"), (dim, 0), natural, move |place, _| Ok(Layer::BatchNorm(BatchNorm::new(dim, place).valid()))));
+        all.push(layer(name("batch norm"), (dim, 0), natural.clone(), move |place, _| {
+            Ok(Layer::BatchNorm(BatchNorm::new(dim, place).valid()))
+        }));
+        let marginals = layer(name("marginals of skewed columns"), (dim, 0), natural, move |place, rng| {
+            let mut map = Marginals::new(dim, 12, place)?;
+            let x: Tensor<2> = place.normal([1_000, dim], rng);
+            map.initialise(&mut &Dataset::new(values(x.exp() - 1.0), dim, vec![], 0, None, place)?)?;
+            Ok(Layer::Marginals(map))
+        });
+        all.push(Entry { near_identity: false, ..marginals });
+        all.push(layer(name("marginals"), (dim, 0), None, move |place, _| Ok(Layer::Marginals(Marginals::new(dim, 5, place)?))));
         for context_dim in [0, 2] {
             let order = Order::natural(dim).reversed();
             all.push(layer(name("triangular affine"), (dim, context_dim), Some(order.columns().to_vec()), move |place, _| {
