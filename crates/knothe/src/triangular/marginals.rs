@@ -69,7 +69,7 @@ impl Marginals {
     /// The bin of each of `at` on the side where the knots are these, what of it lies beyond the outermost knots, and ∂z/∂x there.
     fn find(&self, knots: &Tensor<2>, at: Tensor<2>) -> (Bin, Tensor<2>, Tensor<2>, Tensor<2>) {
         let (rows, last) = (at.dims()[0], self.bins() - 1);
-        let end = |k: usize| knots.clone().slice([k..k + 1]).expand([rows as i64, -1]);
+        let end = |k: usize| knots.clone().narrow(0, k, 1).expand([rows as i64, -1]);
         let (below, above) = (at.clone().lower(end(0)), at.clone().greater(end(last + 1)));
         let held = at.clone().mask_where(below.clone(), end(0)).mask_where(above, end(last + 1));
         let mut index: Tensor<2, Int> = Tensor::zeros(at.dims(), &at.device());
