@@ -280,11 +280,8 @@ impl Architecture {
         if matches!(self.model, Model::MadeMog | Model::MafMog) || self.source == SourceKind::GaussianMixture {
             range("components", self.components, 1, 10_000)?;
         }
-        if self.marginals > 0 {
-            range("bins of marginals", self.marginals, 2, 65_536)?;
-            if self.model == Model::MadeBinary {
-                return Err(Error::invalid("marginals", "none for made_binary, whose columns are 0 and 1", self.marginals));
-            }
+        if self.marginals > 0 && self.model == Model::MadeBinary {
+            return Err(Error::invalid("marginals", "none for made_binary, whose columns are 0 and 1", self.marginals));
         }
         if self.model == Model::Sos {
             range("degree", self.degree, 0, 16)?;

@@ -66,24 +66,39 @@ impl Marginals {
         self.x.dims()[0] - 1
     }
 
-    /// The bin of each of `at` on the side where the knots are these, what of it lies beyond the outermost knots, and ∂z/∂x there.
-    fn find(&self, knots: &Tensor<2>, at: Tensor<2>) -> (Bin, Tensor<2>, Tensor<2>, Tensor<2>) {
-        let (rows, last) = (at.dims()[0], self.bins() - 1);
-        let end = |k: usize| knots.clone().narrow(0, k, 1).expand([rows as i64, -1]);
-        let (below, above) = (at.clone().lower(end(0)), at.clone().greater(end(last + 1)));
-        let held = at.clone().mask_where(below.clone(), end(0)).mask_where(above, end(last + 1));
+    /// The bin of each of `at`, which are within the knots of their side.
+    fn find(&self, knots: &Tensor<2>, at: &Tensor<2>) -> Bin {
+        let last = self.bins() as i64 - 1;
         let mut index: Tensor<2, Int> = Tensor::zeros(at.dims(), &at.device());
-        let mut step = self.bins().next_power_of_two() / 2;
+        let mut step = self.bins().next_power_of_two() as i64 / 2;
         while step > 0 {
-            let next = (index.clone() + step as i64).clamp_max(last as i64);
-            let reached = held.clone().greater_equal(knots.clone().gather(0, next.clone()));
+            let next = (index.clone() + step).clamp_max(last);
+            let reached = at.clone().greater_equal(knots.clone().gather(0, next.clone()));
             index = index.mask_where(reached, next);
             step /= 2;
         }
         let pick = |of: &Param<Tensor<2>>| [0, 1].map(|offset| of.val().gather(0, index.clone() + offset));
-        let bin = Bin::between(pick(&self.x), pick(&self.z), pick(&self.slope));
-        let [first, second] = bin.slopes.clone();
-        (bin, held.clone(), at - held, second.mask_where(below, first))
+        Bin::between(pick(&self.x), pick(&self.z), pick(&self.slope))
+    }
+
+    /// The direction that is `curve` in a bin, from the side with these knots; beyond them, on along the slope at the outermost.
+    fn run(
+        &self,
+        what: &str,
+        knots: Tensor<2>,
+        at: Tensor<2>,
+        curve: impl Fn(&Bin, Tensor<2>) -> (Tensor<2>, Tensor<2>),
+    ) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_input(what, &at, self.dim(), knots.dtype())?;
+        if rows == 0 {
+            return Ok((at.clone(), sum_coordinates(at)));
+        }
+        let end = |k: usize| knots.clone().narrow(0, k, 1).expand([rows as i64, -1]);
+        let (first, last) = (end(0), end(self.bins()));
+        let held = at.clone().mask_where(at.clone().lower(first.clone()), first);
+        let held = held.mask_where(at.clone().greater(last.clone()), last);
+        let (to, log_slope) = curve(&self.find(&knots, &held), held.clone());
+        Ok((to + (at - held) * log_slope.clone().exp(), sum_coordinates(log_slope)))
     }
 }
 
@@ -93,23 +108,11 @@ impl Bijection for Marginals {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_input("z", &z, self.dim(), self.x.val().dtype())?;
-        if rows == 0 {
-            return Ok((z.clone(), sum_coordinates(z)));
-        }
-        let (bin, held, beyond, slope) = self.find(&self.z.val(), z);
-        let (x, log_slope) = bin.inverse(held);
-        Ok((x + beyond / slope, sum_coordinates(log_slope)))
+        self.run("z", self.z.val(), z, Bin::inverse)
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_input("x", &x, self.dim(), self.x.val().dtype())?;
-        if rows == 0 {
-            return Ok((x.clone(), sum_coordinates(x)));
-        }
-        let (bin, held, beyond, slope) = self.find(&self.x.val(), x);
-        let (z, log_slope) = bin.value(held);
-        Ok((z + beyond * slope, sum_coordinates(log_slope)))
+        self.run("x", self.x.val(), x, Bin::value)
     }
 
     fn starts_from_data(&self) -> bool {

@@ -76,7 +76,7 @@ pub(crate) struct Bin {
     /// s = h/w.
     mean: Tensor<2>,
     /// d_k and d_k+1.
-    pub slopes: [Tensor<2>; 2],
+    slopes: [Tensor<2>; 2],
 }
 
 impl Spline {
