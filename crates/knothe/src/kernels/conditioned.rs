@@ -3,6 +3,7 @@
 use super::{
     Kernel, Network, Real,
     network::{Trace, Weights, add},
+    spare::Table,
     table::gather,
 };
 
@@ -19,12 +20,12 @@ pub(crate) struct Conditioned {
 }
 
 /// What the gradient of a tile needs.
-#[derive(Clone, Debug)]
-pub(super) struct Kept<T> {
+#[derive(Debug)]
+pub(super) struct Kept<T: Real> {
     pub trace: Trace<T>,
     /// The columns that move, `[mapped, n]`, and their parameters, `[mapped, count, n]`.
-    pub x: Vec<T>,
-    pub theta: Vec<T>,
+    pub x: Table<T>,
+    pub theta: Table<T>,
 }
 
 impl Conditioned {
@@ -64,9 +65,9 @@ impl Conditioned {
         kept: &Kept<T>,
         (g, h): (&mut [T], &[T]),
         wanted: bool,
-    ) -> Vec<Vec<T>> {
+    ) -> Vec<Table<T>> {
         let n = h.len();
-        let (mut gtheta, mut gx) = (vec![T::of(0.0); kept.theta.len()], vec![T::of(0.0); n]);
+        let (mut gtheta, mut gx) = (Table::zeros(kept.theta.len()), vec![T::of(0.0); n]);
         let size = kept.theta.len() / self.mapped.len();
         let columns = kept.x.chunks(n).zip(kept.theta.chunks(size)).zip(gtheta.chunks_mut(size));
         for (&column, ((x, theta), gtheta)) in self.mapped.iter().zip(columns) {

@@ -24,6 +24,16 @@ pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
+/// The bytes of all vector registers that [`vectorised`] work has.
+pub(super) fn register_bytes() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(pulp::Arch::new(), pulp::Arch::V4(_)) {
+        return 32 * 64;
+    }
+    // Sixteen of AVX2 and thirty-two of NEON.
+    16 * 32
+}
+
 macro_rules! operator {
     ($trait:ident, $method:ident, $operator:tt) => {
         impl<T: Real> $trait for Lanes<T> {

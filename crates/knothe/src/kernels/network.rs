@@ -6,6 +6,7 @@
 use super::{
     Real,
     lanes::{LANES, Lanes, vectorised},
+    spare::Table,
     stairs::{Packed, Stairs},
 };
 use crate::conditioner::{Activation, FAR};
@@ -21,21 +22,27 @@ pub(crate) struct Network {
 }
 
 /// The parameters of a network in the order of its layers' staircases.
-#[derive(Clone, Debug)]
-pub(super) struct Weights<T> {
+#[derive(Debug)]
+pub(super) struct Weights<T: Real> {
     pub weights: Vec<Packed<T>>,
     pub biases: Vec<Vec<T>>,
 }
 
 /// What the gradient of a tile needs.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Trace<T> {
+#[derive(Debug)]
+pub(super) struct Trace<T: Real> {
     /// The slopes of what is read.
-    pub read: Vec<T>,
+    pub read: Table<T>,
     /// The inputs of each layer, `[inputs, n]`.
-    pub inputs: Vec<Vec<T>>,
+    pub inputs: Vec<Table<T>>,
     /// The slopes of the activations of each hidden layer.
-    pub slopes: Vec<Vec<T>>,
+    pub slopes: Vec<Table<T>>,
+}
+
+impl<T: Real> Default for Trace<T> {
+    fn default() -> Self {
+        Trace { read: Table::default(), inputs: Vec::new(), slopes: Vec::new() }
+    }
 }
 
 impl Network {
@@ -43,40 +50,48 @@ impl Network {
     pub(super) fn forward<T: Real>(
         &self,
         parameters: &Weights<T>,
-        mut h: Vec<T>,
+        mut h: Table<T>,
         added: Option<&[T]>,
         n: usize,
         mut trace: Option<&mut Trace<T>>,
-    ) -> Vec<T> {
-        let read = read(&mut h, trace.is_some());
+    ) -> Table<T> {
+        let mut slopes = Table::default();
+        read(&mut h, trace.is_some().then_some(&mut slopes));
         if let Some(trace) = &mut trace {
-            trace.read = read;
+            trace.read = slopes;
         }
-        let mut carry: Option<Vec<T>> = None;
+        let mut carry = Table::default();
         for (l, layer) in self.layers.iter().enumerate() {
-            let mut y = Vec::with_capacity(layer.outputs() * n);
-            parameters.biases[l].iter().for_each(|&bias| y.resize(y.len() + n, bias));
-            if let (0, Some(added)) = (l, added) {
-                add(&mut y, added);
+            let hidden = l + 1 < self.layers.len();
+            let carries = hidden && self.residual && l % 2 == 0;
+            let room = |wanted: bool| Table::with_capacity(if wanted { layer.outputs() * n } else { 0 });
+            let (mut sums, mut slopes) = (room(carries), room(hidden && trace.is_some()));
+            // Units are finished while they are in the nearest cache.
+            let y = layer.apply(&parameters.weights[l], &parameters.biases[l], &h, n, |first, y| {
+                let own = first..first + y.len();
+                if let (0, Some(added)) = (l, added) {
+                    add(y, &added[own.clone()]);
+                }
+                if carries {
+                    if !carry.is_empty() {
+                        add(y, &carry[own]);
+                    }
+                    sums.extend_from_slice(y);
+                }
+                if hidden {
+                    activate(self.activation, y, trace.is_some().then_some(&mut slopes));
+                }
+            });
+            if carries {
+                carry = sums;
             }
-            layer.apply(&parameters.weights[l], &h, &mut y, n);
-            let before = std::mem::take(&mut h);
+            let before = std::mem::replace(&mut h, y);
             if let Some(trace) = &mut trace {
                 trace.inputs.push(before);
-            }
-            if l + 1 < self.layers.len() {
-                if self.residual && l % 2 == 0 {
-                    if let Some(before) = carry.take() {
-                        add(&mut y, &before);
-                    }
-                    carry = Some(y.clone());
-                }
-                let slopes = activate(self.activation, &mut y, trace.is_some());
-                if let Some(trace) = &mut trace {
+                if hidden {
                     trace.slopes.push(slopes);
                 }
             }
-            h = y;
         }
         h
     }
@@ -86,39 +101,38 @@ impl Network {
         &self,
         parameters: &Weights<T>,
         trace: &Trace<T>,
-        mut g: Vec<T>,
+        mut g: Table<T>,
         n: usize,
         wanted: bool,
-    ) -> (Vec<Vec<T>>, Option<Vec<T>>) {
-        let mut of_outputs = vec![Vec::new(); self.layers.len()];
-        let mut carry: Option<Vec<T>> = None;
+    ) -> (Vec<Table<T>>, Option<Table<T>>) {
+        let mut of_outputs: Vec<Table<T>> = self.layers.iter().map(|_| Table::default()).collect();
+        let mut carry = Table::default();
         for (l, layer) in self.layers.iter().enumerate().rev() {
-            if l + 1 < self.layers.len() {
-                multiply(&mut g, &trace.slopes[l]);
-                if self.residual && l % 2 == 0 {
-                    if let Some(later) = carry.take() {
-                        add(&mut g, &later);
-                    }
-                    carry = Some(g.clone());
+            if l == 0 && !wanted {
+                of_outputs[0] = g;
+                return (of_outputs, None);
+            }
+            let slopes = if l > 0 { &trace.slopes[l - 1] } else { &trace.read };
+            let carries = l > 0 && self.residual && (l - 1) % 2 == 0;
+            let before = layer.pull(&parameters.weights[l], &g, n, |first, g| {
+                let own = first..first + g.len();
+                multiply(g, &slopes[own.clone()]);
+                if carries && !carry.is_empty() {
+                    add(g, &carry[own]);
                 }
+            });
+            if carries {
+                carry = Table::with_capacity(before.len());
+                carry.extend_from_slice(&before);
             }
-            let mut gh = Vec::new();
-            if l > 0 || wanted {
-                gh.resize(layer.inputs() * n, T::of(0.0));
-                layer.pull(&parameters.weights[l], &g, &mut gh, n);
-            }
-            of_outputs[l] = std::mem::replace(&mut g, gh);
+            of_outputs[l] = std::mem::replace(&mut g, before);
         }
-        let of_inputs = wanted.then(|| {
-            multiply(&mut g, &trace.read);
-            g
-        });
-        (of_outputs, of_inputs)
+        (of_outputs, Some(g))
     }
 }
 
-/// 5 asinh(x/5) in the place of x; its slopes, if wanted.
-pub(super) fn read<T: Real>(x: &mut [T], slopes: bool) -> Vec<T> {
+/// 5 asinh(x/5) in the place of x; its slopes go to the end of `slopes`.
+pub(super) fn read<T: Real>(x: &mut [T], slopes: Option<&mut Table<T>>) {
     over(
         x,
         slopes,
@@ -136,8 +150,8 @@ pub(super) fn read<T: Real>(x: &mut [T], slopes: bool) -> Vec<T> {
     )
 }
 
-/// act(z) in the place of z; its slopes, if wanted.
-pub(super) fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: bool) -> Vec<T> {
+/// act(z) in the place of z; its slopes go to the end of `slopes`.
+pub(super) fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: Option<&mut Table<T>>) {
     let (zero, one) = (Lanes::of(0.0), Lanes::of(1.0));
     match activation {
         Activation::Relu => over(
@@ -176,15 +190,19 @@ pub(super) fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: boo
     }
 }
 
-/// Replaces numbers by a function of them, and returns its slopes, if wanted.
+/// Replaces numbers by a function of them, and writes its slopes to the end of `slopes`.
 #[inline(always)]
-fn over<T: Real>(x: &mut [T], slopes: bool, f: impl Fn(Lanes<T>) -> (Lanes<T>, Lanes<T>)) -> Vec<T> {
-    let mut into = vec![T::of(0.0); if slopes { x.len() } else { 0 }];
+fn over<T: Real>(x: &mut [T], slopes: Option<&mut Table<T>>, f: impl Fn(Lanes<T>) -> (Lanes<T>, Lanes<T>)) {
+    let slopes = slopes.map(|slopes| {
+        let before = slopes.len();
+        slopes.append(x.len(), T::of(0.0));
+        &mut slopes[before..]
+    });
     vectorised(
         #[inline(always)]
         || {
-            if slopes {
-                for (x, slope) in x.chunks_exact_mut(LANES).zip(into.chunks_exact_mut(LANES)) {
+            if let Some(slopes) = slopes {
+                for (x, slope) in x.chunks_exact_mut(LANES).zip(slopes.chunks_exact_mut(LANES)) {
                     let (value, by_x) = f(Lanes::load(x));
                     value.store(x);
                     by_x.store(slope);
@@ -196,7 +214,6 @@ fn over<T: Real>(x: &mut [T], slopes: bool, f: impl Fn(Lanes<T>) -> (Lanes<T>, L
             }
         },
     );
-    into
 }
 
 pub(super) fn add<T: Real>(into: &mut [T], other: &[T]) {

@@ -1,6 +1,6 @@
 //! The two precisions of kernels, with what vectorised functions need to know of their bits.
 
-use super::tile::Tile;
+use super::{spare::Spare, tile::Tile};
 
 /// What kernels compute with: `f32` or `f64`.
 pub(crate) trait Real: nalgebra::RealField + burn::tensor::Element + bytemuck::Pod {
@@ -20,6 +20,9 @@ pub(crate) trait Real: nalgebra::RealField + burn::tensor::Element + bytemuck::P
     const SMALLEST: f64;
     /// A power of two that gives every smaller number all its digits.
     const RAISE: i32;
+
+    /// The memory that tables of this precision have left.
+    fn spare() -> &'static Spare<Self>;
 
     /// A constant, rounded.
     #[inline(always)]
@@ -55,6 +58,11 @@ impl Real for f32 {
     const ROUNDING: f64 = 12_582_912.0;
     const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
     const RAISE: i32 = 24;
+
+    fn spare() -> &'static Spare<f32> {
+        static SPARE: Spare<f32> = Spare::new();
+        &SPARE
+    }
 
     #[inline(always)]
     fn of(value: f64) -> f32 {
@@ -101,6 +109,11 @@ impl Real for f64 {
     const ROUNDING: f64 = 6_755_399_441_055_744.0;
     const SMALLEST: f64 = f64::MIN_POSITIVE;
     const RAISE: i32 = 54;
+
+    fn spare() -> &'static Spare<f64> {
+        static SPARE: Spare<f64> = Spare::new();
+        &SPARE
+    }
 
     #[inline(always)]
     fn of(value: f64) -> f64 {

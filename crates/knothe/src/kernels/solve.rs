@@ -7,8 +7,10 @@
 use super::{
     Kernel, Real,
     conditioned::{Conditioned, Kept},
-    gemm::{Shape, multiply},
+    lanes::LANES,
     network::{Trace, Weights, activate, add, multiply as scale, read},
+    product::{Columns, Matrix, add_product},
+    spare::Table,
     table::gather,
 };
 
@@ -16,7 +18,7 @@ use super::{
 const BLOCK: usize = 8;
 
 /// A layer with inputs and nodes sorted by degree.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Stage<T> {
     /// `[inputs, nodes]`.
     weight: Vec<T>,
@@ -69,22 +71,22 @@ impl Conditioned {
     }
 
     /// z by rank, from x by rank.
-    fn solve_ranks<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], ladj: &mut [T], added: Option<&[T]>) -> Vec<T> {
+    fn solve_ranks<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], ladj: &mut [T], added: Option<&[T]>) -> Table<T> {
         let n = ladj.len();
         let dim = self.mapped.len();
-        let table = |units: usize| vec![T::of(0.0); units * n];
+        let table = |units: usize| Table::zeros(units * n);
         let (mut z, mut slope) = (table(dim), table(1));
         // The inputs of each stage, as far as they are known, and its nodes in the block; sums that residual connections carry.
-        let mut known: Vec<Vec<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
-        let mut nodes: Vec<Vec<T>> = stages.iter().map(|_| Vec::new()).collect();
-        let mut carry = if self.network.residual { table(stages[0].degrees.len()) } else { Vec::new() };
+        let mut known: Vec<Table<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
+        let mut nodes: Vec<Table<T>> = stages.iter().map(|_| Table::default()).collect();
+        let mut carry = if self.network.residual { table(stages[0].degrees.len()) } else { Table::default() };
         for first in (0..dim).step_by(BLOCK) {
             let end = (first + BLOCK).min(dim);
             for (l, stage) in stages.iter().enumerate() {
                 let (from, to) = (below(&stage.degrees, first), below(&stage.degrees, end));
                 let y = &mut nodes[l];
                 y.clear();
-                stage.bias[from..to].iter().for_each(|&bias| y.resize(y.len() + n, bias));
+                stage.bias[from..to].iter().for_each(|&bias| y.append(n, bias));
                 if let (0, Some(added)) = (l, added) {
                     add(y, &added[from * n..to * n]);
                 }
@@ -105,14 +107,14 @@ impl Conditioned {
                         kernel.value(&x[own.clone()], y, &mut z[own.clone()], &mut slope);
                         add(ladj, &slope);
                         known[0][own.clone()].copy_from_slice(&z[own.clone()]);
-                        read(&mut known[0][own], false);
+                        read(&mut known[0][own], None);
                         continue;
                     }
                     if self.network.residual && l % 2 == 0 {
                         add(y, &carry[unit.clone()]);
                         carry[unit.clone()].copy_from_slice(y);
                     }
-                    activate(self.network.activation, y, false);
+                    activate(self.network.activation, y, None);
                     known[l + 1][unit].copy_from_slice(y);
                 }
             }
@@ -131,12 +133,12 @@ impl Conditioned {
         stages: &[Stage<T>],
         kept: &Kept<T>,
         (g, h): (&mut [T], &[T]),
-    ) -> Vec<Vec<T>> {
+    ) -> Vec<Table<T>> {
         let (n, dim) = (h.len(), self.mapped.len());
         let size = kept.theta.len() / dim;
-        let table = |units: usize| vec![T::of(0.0); units * n];
-        let mut of_inputs: Vec<Vec<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
-        let mut of_outputs: Vec<Vec<T>> = stages.iter().map(|s| table(s.degrees.len())).collect();
+        let table = |units: usize| Table::zeros(units * n);
+        let mut of_inputs: Vec<Table<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
+        let mut of_outputs: Vec<Table<T>> = stages.iter().map(|s| table(s.degrees.len())).collect();
         let mut gx = table(1);
         let mut end = dim + 1;
         while end > 0 {
@@ -185,10 +187,9 @@ impl<T: Real> Stage<T> {
     fn add_pull(&self, g: &[T], (low, high): (usize, usize), (from, to): (usize, usize), into: &mut [T], n: usize) {
         if low < high && from < to {
             let width = self.degrees.len();
-            let shape = Shape { rows: n, columns: high - low, strides: [1, n] };
-            let of_g = Shape { rows: n, columns: to - from, strides: [1, n] };
-            let transposed = Shape { rows: to - from, columns: high - low, strides: [1, width] };
-            multiply((&mut into[low * n..high * n], shape), (&g[from * n..], of_g), (&self.weight[low * width + from..], transposed), true);
+            let (g, matrix) =
+                (Columns { numbers: &g[from * n..], stride: n }, Matrix::ByColumns(&self.weight[low * width + from..], width));
+            add_product((&mut into[low * n..], n), g, matrix, [n / LANES, to - from, high - low]);
         }
     }
 
@@ -196,10 +197,9 @@ impl<T: Real> Stage<T> {
     fn add_products(&self, known: &[T], (low, high): (usize, usize), (from, to): (usize, usize), y: &mut [T], n: usize) {
         if low < high && from < to {
             let width = self.degrees.len();
-            let shape = Shape { rows: n, columns: to - from, strides: [1, n] };
-            let of_known = Shape { rows: n, columns: high - low, strides: [1, n] };
-            let of_weight = Shape { rows: high - low, columns: to - from, strides: [width, 1] };
-            multiply((y, shape), (&known[low * n..], of_known), (&self.weight[low * width + from..], of_weight), true);
+            let (known, matrix) =
+                (Columns { numbers: &known[low * n..], stride: n }, Matrix::ByRows(&self.weight[low * width + from..], width));
+            add_product((y, n), known, matrix, [n / LANES, high - low, to - from]);
         }
     }
 }

@@ -9,12 +9,11 @@ use rayon::prelude::*;
 use super::{
     Real,
     fused::{Plain, plain},
-    gemm::{Shape, multiply},
     lanes::{LANES, Lanes, vectorised},
+    product::{Columns, Matrix, PANEL, add_product},
+    spare::Table,
+    table::{filled, turn_back},
 };
-
-/// Columns a block: one vector, so that nearly the whole masked half is skipped; products of such blocks run at the speed of large ones.
-const BLOCK: usize = LANES;
 
 /// Columns `first..first + width` of a matrix, over the rows `from..to`.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +24,8 @@ struct Block {
     to: usize,
 }
 
-/// Columns of a gradient that are formed together: products of one vector alone leave two thirds of an Intel core idle.
-const WIDE: usize = 4 * BLOCK;
+/// Columns of a gradient that are formed together: as many vectors as a product takes at once.
+const WIDE: usize = 4 * LANES;
 /// Such pieces of a gradient a task: as many as stay in the caches while the tiles go by.
 const GROUP: usize = 2;
 /// Rows of a gradient a task.
@@ -53,14 +52,13 @@ pub(crate) struct Stairs {
     in_order: bool,
 }
 
-/// The numbers of blocks, each by rows.
-pub(super) type Blocks<T> = Vec<Vec<T>>;
-
-/// The weights of a layer, masked, in blocks of W and, if it is asked for, of Wᵀ.
-#[derive(Clone, Debug)]
-pub(super) struct Packed<T> {
-    forward: Blocks<T>,
-    backward: Blocks<T>,
+/// The weights of a layer, masked and in the order of the staircase.
+#[derive(Debug)]
+pub(super) struct Packed<T: Real> {
+    /// Blocks of outputs, each by rows.
+    forward: Table<T>,
+    /// Blocks of inputs, each by what reads an input, if there is a way back.
+    backward: Table<T>,
 }
 
 impl Stairs {
@@ -75,8 +73,8 @@ impl Stairs {
             ranged.map(|(first, width, (from, to))| Block { first, width, from, to }).collect()
         };
         let of_outputs = |first: usize, width: usize| (0, reads[first + width - 1]);
-        let (forward, gradient) = (blocks(outputs, BLOCK, &of_outputs), blocks(outputs, WIDE, &of_outputs));
-        let backward = blocks(inputs, BLOCK, &|first, _| (reads.partition_point(|&r| r <= first), outputs));
+        let (forward, gradient) = (blocks(outputs, PANEL, &of_outputs), blocks(outputs, WIDE, &of_outputs));
+        let backward = blocks(inputs, PANEL, &|first, _| (reads.partition_point(|&r| r <= first), outputs));
         let mut places = vec![0; inputs];
         rows.iter().enumerate().for_each(|(place, &row)| places[row] = place);
         let in_order = columns.iter().copied().eq(0..outputs);
@@ -104,46 +102,56 @@ impl Stairs {
 
     pub(super) fn pack<T: Real>(&self, weight: &[T], backward: bool) -> Packed<T> {
         let outputs = self.outputs();
-        let of_w = |block: &Block| {
-            let mut into = Vec::with_capacity(block.length());
+        let length = |blocks: &[Block]| blocks.iter().map(Block::length).sum();
+        let mut forward = Table::with_capacity(length(&self.forward));
+        for block in &self.forward {
+            let start = forward.len();
             let columns = &self.columns[block.first..][..block.width];
-            for &row in &self.rows[block.from..block.to] {
+            for &row in &self.rows[..block.to] {
                 let row = &weight[row * outputs..][..outputs];
-                if self.in_order {
-                    into.extend_from_slice(&row[block.first..][..block.width]);
+                if self.in_order && block.width == PANEL {
+                    forward.extend_from_slice(&row[block.first..][..PANEL]);
                 } else {
-                    into.extend(columns.iter().map(|&column| row[column]));
+                    forward.extend(columns.iter().map(|&column| row[column]));
                 }
             }
             for row in self.whole(block)..block.to {
-                into[row * block.width..][..self.masked(block, row)].fill(T::of(0.0));
+                forward[start + row * block.width..][..self.masked(block, row)].fill(T::of(0.0));
             }
-            into
-        };
-        let of_transposed = |block: &Block| {
-            let mut into = vec![T::of(0.0); block.length()];
-            let rows = &self.rows[block.first..][..block.width];
-            for (output, into) in (block.from..block.to).zip(into.chunks_exact_mut(block.width)) {
-                let column = self.columns[output];
-                let unmasked = (self.reads[output] - block.first).min(block.width);
-                for (into, &row) in into[..unmasked].iter_mut().zip(rows) {
-                    *into = weight[row * outputs + column];
+        }
+        if !backward {
+            return Packed { forward, backward: Table::default() };
+        }
+        let mut backward = Table::with_capacity(length(&self.backward));
+        for block in &self.backward {
+            for place in block.first..block.first + block.width {
+                let (first, row) = (self.reader(place), &weight[self.rows[place] * outputs..][..outputs]);
+                backward.append(first - block.from, T::of(0.0));
+                if self.in_order {
+                    backward.extend_from_slice(&row[first..]);
+                } else {
+                    backward.extend(self.columns[first..].iter().map(|&column| row[column]));
                 }
             }
-            into
-        };
-        let wanted = if backward { &self.backward[..] } else { &[] };
-        let (of_w, of_transposed) = rayon::join(|| self.forward.iter().map(of_w).collect(), || wanted.iter().map(of_transposed).collect());
-        Packed { forward: of_w, backward: of_transposed }
+        }
+        Packed { forward, backward }
     }
 
     /// The gradients of weight and bias, hᵀ g and the sum of g's rows, over tiles of h of `[inputs, n]` and g of `[outputs, n]`, in their order.
     pub(super) fn gradients<T: Real>(&self, tiles: &[[&[T]; 2]]) -> [Plain; 2] {
         let blocks = self.gradient.par_chunks(GROUP).flat_map_iter(|group| {
-            let mut sums: Vec<Vec<T>> = group.iter().map(|block| vec![T::of(0.0); block.length()]).collect();
+            let mut sums: Vec<Table<T>> = group.iter().map(|block| Table::zeros(filled(block.width) * block.to)).collect();
+            let mut turned = Table::default();
             for &[h, g] in tiles {
                 let n = g.len() / self.outputs();
-                group.iter().zip(&mut sums).for_each(|(block, sum)| self.add_gradient(block, h, g, n, sum));
+                for (block, sum) in group.iter().zip(&mut sums) {
+                    let width = filled(block.width);
+                    if turned.len() != width * n {
+                        turned = Table::zeros(width * n);
+                    }
+                    turn_back(&g[block.first * n..][..block.width * n], &mut turned, width);
+                    self.add_gradient(block, h, Columns { numbers: &turned, stride: width }, n, sum);
+                }
             }
             sums
         });
@@ -157,13 +165,13 @@ impl Stairs {
     }
 
     /// The row-major table of blocks; masked entries are 0.
-    fn unpack<T: Real>(&self, blocks: &[Vec<T>]) -> Vec<T> {
+    fn unpack<T: Real>(&self, blocks: &[Table<T>]) -> Vec<T> {
         let mut weight = vec![T::of(0.0); self.inputs() * self.outputs()];
         let rows = weight.par_chunks_exact_mut(self.outputs()).zip(&self.places).with_min_len(TASK);
         rows.for_each(|(into, &row)| {
             let start = self.gradient.partition_point(|block| block.to <= row);
             for (block, from) in self.gradient.iter().zip(blocks).skip(start) {
-                let from = &from[row * block.width..][..block.width];
+                let from = &from[row * filled(block.width)..][..block.width];
                 if self.in_order && row < self.whole(block) {
                     into[block.first..][..block.width].copy_from_slice(from);
                 } else {
@@ -175,21 +183,23 @@ impl Stairs {
         weight
     }
 
-    /// into += hᵀ g of a wide block: each row of the columns from the first narrow block on that reads it.
-    fn add_gradient<T: Real>(&self, block: &Block, h: &[T], g: &[T], n: usize, into: &mut [T]) {
-        let (width, mut from) = (block.width, 0);
-        for first in (0..width).step_by(BLOCK) {
-            let to = self.reads[block.first + width.min(first + BLOCK) - 1];
+    /// into += hᵀ g of a wide block, with the block's columns of g by rows: each row of the vectors from the first on that reads it.
+    fn add_gradient<T: Real>(&self, block: &Block, h: &[T], g: Columns<'_, T>, n: usize, into: &mut [T]) {
+        let mut from = 0;
+        for first in (0..block.width).step_by(LANES) {
+            let to = self.reads[block.first + block.width.min(first + LANES) - 1];
             if to > from {
-                let (depth, columns) = (to - from, width - first);
-                let shape = Shape { rows: depth, columns, strides: [width, 1] };
-                let transposed = Shape { rows: depth, columns: n, strides: [n, 1] };
-                let of_g = Shape { rows: n, columns, strides: [1, n] };
-                let into = &mut into[from * width + first..];
-                multiply((into, shape), (&h[from * n..], transposed), (&g[(block.first + first) * n..], of_g), true);
+                let g = Columns { numbers: &g.numbers[first..], ..g };
+                let into = (&mut into[from * g.stride + first..], g.stride);
+                add_product(into, g, Matrix::ByColumns(&h[from * n..], n), [(g.stride - first) / LANES, n, to - from]);
                 from = to;
             }
         }
+    }
+
+    /// The first output that reads an input.
+    fn reader(&self, input: usize) -> usize {
+        self.reads.partition_point(|&reads| reads <= input)
     }
 
     /// The row of W up to which a block has no masked entry.
@@ -202,35 +212,47 @@ impl Stairs {
         self.reads[block.first..][..block.width].partition_point(|&reads| reads <= row)
     }
 
-    /// y += h W, for h of `[inputs, n]` and y of `[outputs, n]`.
-    pub(super) fn apply<T: Real>(&self, packed: &Packed<T>, h: &[T], y: &mut [T], n: usize) {
-        for (block, packed) in self.forward.iter().zip(&packed.forward) {
-            product(block, packed, h, y, n);
+    /// h W + b of `[outputs, n]`, for h of `[inputs, n]`; a few units at a time go to `finish`, with the place of their first number.
+    pub(super) fn apply<T: Real>(
+        &self,
+        packed: &Packed<T>,
+        biases: &[T],
+        h: &[T],
+        n: usize,
+        mut finish: impl FnMut(usize, &mut [T]),
+    ) -> Table<T> {
+        let mut y = Table::with_capacity(self.outputs() * n);
+        let mut rest = &packed.forward[..];
+        for block in &self.forward {
+            let (start, entries) = (y.len(), rest);
+            rest = &rest[block.length()..];
+            biases[block.first..][..block.width].iter().for_each(|&bias| y.append(n, bias));
+            let shape = [n / LANES, block.to, block.width];
+            add_product((&mut y[start..], n), Columns { numbers: h, stride: n }, Matrix::ByRows(entries, block.width), shape);
+            finish(start, &mut y[start..]);
         }
+        y
     }
 
-    /// gh = g Wᵀ, for g of `[outputs, n]` and a gh of zeros, `[inputs, n]`.
-    pub(super) fn pull<T: Real>(&self, packed: &Packed<T>, g: &[T], gh: &mut [T], n: usize) {
-        for (block, packed) in self.backward.iter().zip(&packed.backward) {
-            product(block, packed, g, gh, n);
+    /// g Wᵀ of `[inputs, n]`, for g of `[outputs, n]`; a few units at a time go to `finish`, with the place of their first number.
+    pub(super) fn pull<T: Real>(&self, packed: &Packed<T>, g: &[T], n: usize, mut finish: impl FnMut(usize, &mut [T])) -> Table<T> {
+        let mut gh = Table::with_capacity(self.inputs() * n);
+        let mut rest = &packed.backward[..];
+        for block in &self.backward {
+            let (start, entries, depth) = (gh.len(), rest, block.to - block.from);
+            rest = &rest[block.length()..];
+            gh.append(block.width * n, T::of(0.0));
+            let g = Columns { numbers: &g[block.from * n..], stride: n };
+            add_product((&mut gh[start..], n), g, Matrix::ByColumns(entries, depth), [n / LANES, depth, block.width]);
+            finish(start, &mut gh[start..]);
         }
+        gh
     }
 }
 
 impl Block {
     fn length(&self) -> usize {
         self.width * (self.to - self.from)
-    }
-}
-
-/// Adds the product of the columns `from..to` of a table with a block to the block's columns of another.
-fn product<T: Real>(block: &Block, packed: &[T], table: &[T], into: &mut [T], n: usize) {
-    let (depth, width) = (block.to - block.from, block.width);
-    if depth > 0 {
-        let shape = Shape { rows: n, columns: width, strides: [1, n] };
-        let of_table = Shape { rows: n, columns: depth, strides: [1, n] };
-        let of_block = Shape { rows: depth, columns: width, strides: [width, 1] };
-        multiply((&mut into[block.first * n..], shape), (&table[block.from * n..], of_table), (packed, of_block), true);
     }
 }
 

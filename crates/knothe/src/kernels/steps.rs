@@ -14,6 +14,7 @@ use super::{
     fused::{FusedOp, Input, MOST_INPUTS, Plain, apply, numbers, plain},
     network::Weights,
     solve::{Stage, stages},
+    spare::Table,
     table::{filled, turn_back, turned},
 };
 use crate::error::Result;
@@ -82,15 +83,15 @@ struct Layer {
 struct Op(Arc<[Layer]>);
 
 /// A layer's parameters as its direction wants them.
-#[derive(Clone, Debug)]
-enum Prepared<T> {
+#[derive(Debug)]
+enum Prepared<T: Real> {
     Pass(Weights<T>),
     /// And, for the gradient, the weights of one pass.
     Solve(Vec<Stage<T>>, Option<Weights<T>>),
 }
 
-#[derive(Clone, Debug)]
-struct State<T> {
+#[derive(Debug)]
+struct State<T: Real> {
     prepared: Vec<Prepared<T>>,
     /// Of each tile, of each layer.
     tiles: Vec<Vec<Kept<T>>>,
@@ -139,12 +140,12 @@ impl Op {
         let tiles = parts.map(|(t, (y, ladj))| {
             let count = ladj.len();
             let mut table = turned(rows_of(x, dim, t * TILE, count), dim);
-            let mut sum = vec![T::of(0.0); filled(count)];
+            let mut sum = Table::zeros(filled(count));
             let mut kept = Vec::new();
             for ((layer, prepared), added) in self.0.iter().zip(&prepared).zip(&added) {
                 let first = layer.shape.first();
                 let added = added.first().map(|added| turned(rows_of(added, first, t * TILE, count), first));
-                let (shape, kernel, added) = (&layer.shape, &layer.kernel, added.as_deref());
+                let (shape, kernel, added) = (&layer.shape, &layer.kernel, added.as_ref().map(|added| &added[..]));
                 kept.extend(match prepared {
                     Prepared::Pass(weights) => shape.forward(kernel, weights, &mut table, &mut sum, added, keep),
                     Prepared::Solve(stages, weights) => shape.solve(kernel, (stages, weights.as_ref()), &mut table, &mut sum, added),
@@ -166,9 +167,9 @@ impl Op {
         let tiles = state.tiles.par_iter().enumerate().map(|(t, kept)| {
             let (from, count) = (t * TILE, TILE.min(rows - t * TILE));
             let n = filled(count);
-            let mut g = gy.map_or_else(|| vec![T::of(0.0); dim * n], |gy| turned(rows_of(gy, dim, from, count), dim));
-            let h = gladj.map_or_else(|| vec![T::of(0.0); n], |gladj| turned(rows_of(gladj, 1, from, count), 1));
-            let mut of_outputs = vec![Vec::new(); self.0.len()];
+            let mut g = gy.map_or_else(|| Table::zeros(dim * n), |gy| turned(rows_of(gy, dim, from, count), dim));
+            let h = gladj.map_or_else(|| Table::zeros(n), |gladj| turned(rows_of(gladj, 1, from, count), 1));
+            let mut of_outputs: Vec<_> = self.0.iter().map(|_| Vec::new()).collect();
             for (k, (layer, kept)) in self.0.iter().zip(kept).enumerate().rev() {
                 of_outputs[k] = match &state.prepared[k] {
                     Prepared::Pass(weights) => layer.shape.backward(&layer.kernel, weights, kept, (&mut g, &h), k > 0 || wanted),

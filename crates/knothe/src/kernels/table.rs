@@ -1,6 +1,6 @@
 //! Tables of a tile by columns: the rows of one column stand in a piece of n numbers, whole vectors, filled up with zeros.
 
-use super::{Real, lanes::LANES};
+use super::{Real, lanes::LANES, spare::Table};
 
 /// n for a number of rows.
 pub(super) fn filled(rows: usize) -> usize {
@@ -8,9 +8,9 @@ pub(super) fn filled(rows: usize) -> usize {
 }
 
 /// `[width, n]` of a row-major table.
-pub(super) fn turned<T: Real>(table: &[T], width: usize) -> Vec<T> {
+pub(super) fn turned<T: Real>(table: &[T], width: usize) -> Table<T> {
     let n = filled(table.len() / width);
-    let mut into = vec![T::of(0.0); width * n];
+    let mut into = Table::zeros(width * n);
     for (r, row) in table.chunks_exact(width).enumerate() {
         for (column, &entry) in into.chunks_exact_mut(n).zip(row) {
             column[r] = entry;
@@ -30,8 +30,8 @@ pub(super) fn turn_back<T: Real>(from: &[T], table: &mut [T], width: usize) {
 }
 
 /// Some columns of a table of `[width, n]`.
-pub(super) fn gather<T: Real>(table: &[T], columns: &[usize], n: usize) -> Vec<T> {
-    let mut into = Vec::with_capacity(columns.len() * n);
+pub(super) fn gather<T: Real>(table: &[T], columns: &[usize], n: usize) -> Table<T> {
+    let mut into = Table::with_capacity(columns.len() * n);
     columns.iter().for_each(|&c| into.extend_from_slice(&table[c * n..][..n]));
     into
 }

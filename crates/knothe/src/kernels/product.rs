@@ -1,0 +1,201 @@
+//! Products of the tables of a tile with matrices, summed in registers.
+//!
+//! Tables stand by columns, so that a vector holds rows. Some vectors by some columns of a product are summed over the whole
+//! depth before any of it is written, one product after another: so the bits of an entry do not depend on how many are formed at once.
+
+use super::{
+    Real,
+    lanes::{LANES, Lanes, register_bytes, vectorised},
+};
+
+/// Columns that are formed together, at most: with the vectors of a block, they fill the registers.
+pub(super) const PANEL: usize = 6;
+
+/// A table of whole vectors by columns: column k begins at k · `stride`.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a, T> {
+    pub numbers: &'a [T],
+    pub stride: usize,
+}
+
+/// A matrix by which a table is multiplied.
+#[derive(Clone, Copy)]
+pub(super) enum Matrix<'a, T> {
+    /// Entry (k, c) stands at k · stride + c.
+    ByRows(&'a [T], usize),
+    /// Entry (k, c) stands at c · stride + k.
+    ByColumns(&'a [T], usize),
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// The columns from `first` on.
+    fn after(self, first: usize) -> Self {
+        match self {
+            Matrix::ByRows(numbers, stride) => Matrix::ByRows(&numbers[first..], stride),
+            Matrix::ByColumns(numbers, stride) => Matrix::ByColumns(&numbers[first * stride..], stride),
+        }
+    }
+}
+
+/// into[·, c] += Σ_{k < depth} table[·, k] matrix[k, c], for so many vectors of rows and `columns` of the matrix; columns of `into` are `stride` apart.
+pub(super) fn add_product<T: Real>(
+    (into, stride): (&mut [T], usize),
+    table: Columns<'_, T>,
+    matrix: Matrix<'_, T>,
+    [vectors, depth, columns]: [usize; 3],
+) {
+    if depth == 0 {
+        return;
+    }
+    // A quarter of the registers is for what is multiplied.
+    let sums = register_bytes() * 3 / 4 / size_of::<Lanes<T>>();
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut column = 0;
+            while column < columns {
+                let width = fitting([PANEL, 3], columns - column, sums);
+                let mut vector = 0;
+                while vector < vectors {
+                    let height = fitting([4, 2], vectors - vector, sums / PANEL);
+                    let into = (&mut into[column * stride + vector * LANES..], stride);
+                    let table = Columns { numbers: &table.numbers[vector * LANES..], ..table };
+                    let matrix = matrix.after(column);
+                    match (height, width) {
+                        (4, PANEL) => add_block::<T, 4, PANEL>(into, table, matrix, depth),
+                        (2, PANEL) => add_block::<T, 2, PANEL>(into, table, matrix, depth),
+                        (_, PANEL) => add_block::<T, 1, PANEL>(into, table, matrix, depth),
+                        (4, 3) => add_block::<T, 4, 3>(into, table, matrix, depth),
+                        (2, 3) => add_block::<T, 2, 3>(into, table, matrix, depth),
+                        (_, 3) => add_block::<T, 1, 3>(into, table, matrix, depth),
+                        (4, _) => add_block::<T, 4, 1>(into, table, matrix, depth),
+                        (2, _) => add_block::<T, 2, 1>(into, table, matrix, depth),
+                        _ => add_block::<T, 1, 1>(into, table, matrix, depth),
+                    }
+                    vector += height;
+                }
+                column += width;
+            }
+        },
+    );
+}
+
+/// The first of the sizes that neither what is left nor the registers are too small for, or else 1.
+fn fitting(sizes: [usize; 2], left: usize, most: usize) -> usize {
+    sizes.into_iter().find(|&size| size <= left.min(most)).unwrap_or(1)
+}
+
+/// Arrays are filled by loops here: those of the standard library are not inlined, and so not vectorised.
+#[inline(always)]
+fn add_block<T: Real, const R: usize, const C: usize>(into: (&mut [T], usize), table: Columns<'_, T>, matrix: Matrix<'_, T>, depth: usize) {
+    match matrix {
+        Matrix::ByRows(numbers, stride) => sum_block::<T, R, C>(
+            into,
+            table,
+            depth,
+            #[inline(always)]
+            |k| {
+                let mut row = [T::of(0.0); C];
+                row.copy_from_slice(&numbers[k * stride..][..C]);
+                row
+            },
+        ),
+        Matrix::ByColumns(numbers, stride) => {
+            let mut columns: [&[T]; C] = [&[]; C];
+            for c in 0..C {
+                columns[c] = &numbers[c * stride..][..depth];
+            }
+            sum_block::<T, R, C>(
+                into,
+                table,
+                depth,
+                #[inline(always)]
+                |k| {
+                    let mut row = [T::of(0.0); C];
+                    for c in 0..C {
+                        row[c] = columns[c][k];
+                    }
+                    row
+                },
+            );
+        }
+    }
+}
+
+#[inline(always)]
+fn sum_block<T: Real, const R: usize, const C: usize>(
+    (into, stride): (&mut [T], usize),
+    table: Columns<'_, T>,
+    depth: usize,
+    row: impl Fn(usize) -> [T; C],
+) {
+    let mut sums = [[Lanes::of(0.0); R]; C];
+    for (k, column) in table.numbers.chunks(table.stride).take(depth).enumerate() {
+        let (column, row) = (&column[..R * LANES], row(k));
+        let mut vectors = [Lanes::of(0.0); R];
+        for r in 0..R {
+            vectors[r] = Lanes::load(&column[r * LANES..]);
+        }
+        for c in 0..C {
+            let entry = Lanes([row[c]; LANES]);
+            for r in 0..R {
+                sums[c][r] = vectors[r].fused(entry, sums[c][r]);
+            }
+        }
+    }
+    for c in 0..C {
+        let into = &mut into[c * stride..][..R * LANES];
+        for r in 0..R {
+            let into = &mut into[r * LANES..][..LANES];
+            (Lanes::load(into) + sums[c][r]).store(into);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Numbers of few digits, whose sums of products are exact at both precisions.
+    fn numbers<T: Real>(count: usize, step: usize) -> Vec<T> {
+        (0..count).map(|k| T::of((k * step % 13) as f64 - 6.0)).collect()
+    }
+
+    fn is_a_sum_of_products<T: Real>([vectors, depth, columns]: [usize; 3], gap: usize, by_rows: bool) {
+        let stride = (vectors + gap) * LANES;
+        let (table, before) =
+            (numbers::<T>((depth - 1) * stride + vectors * LANES, 5), numbers::<T>((columns - 1) * stride + vectors * LANES, 3));
+        let (across, along) = (columns + gap, depth + gap);
+        let entries = numbers::<T>(if by_rows { (depth - 1) * across + columns } else { (columns - 1) * along + depth }, 7);
+        let matrix = if by_rows { Matrix::ByRows(&entries, across) } else { Matrix::ByColumns(&entries, along) };
+        let mut into = before.clone();
+        add_product((&mut into, stride), Columns { numbers: &table, stride }, matrix, [vectors, depth, columns]);
+        for (place, (&found, &before)) in into.iter().zip(&before).enumerate() {
+            let (c, r) = (place / stride, place % stride);
+            let mut expected = before;
+            if r < vectors * LANES {
+                for k in 0..depth {
+                    expected += table[k * stride + r] * if by_rows { entries[k * across + c] } else { entries[c * along + k] };
+                }
+            }
+            assert!(found == expected, "row {r}, column {c}: {found} against {expected}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn products_are_sums_of_products(vectors in 1usize..10, depth in 1usize..40, columns in 1usize..20, gap in 0usize..2, by_rows: bool) {
+            is_a_sum_of_products::<f32>([vectors, depth, columns], gap, by_rows);
+            is_a_sum_of_products::<f64>([vectors, depth, columns], gap, by_rows);
+        }
+    }
+
+    #[test]
+    fn nothing_is_added_of_no_depth() {
+        let mut into = [1.0f32; 5 * LANES];
+        add_product((&mut into, 5 * LANES), Columns { numbers: &[], stride: LANES }, Matrix::ByRows(&[], 1), [5, 0, 1]);
+        assert_eq!(into, [1.0; 5 * LANES]);
+    }
+}
