@@ -57,7 +57,7 @@ fn train(architecture: &ImageArchitecture) -> ([f64; 2], [f64; 2]) {
         let gradients = loss.backward();
         parts[0].push(value);
         parts[1].push(start.elapsed().as_secs_f64() * 1e3 - value);
-        module = Some(adam.step(own, &gradients, 1e-4, 0.0, 1.0).0);
+        module = Some(adam.step(own, gradients, 1e-4, 0.0, 1.0).0);
     });
     let medians = parts.map(|mut part| {
         part.sort_by(f64::total_cmp);

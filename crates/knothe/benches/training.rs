@@ -60,7 +60,7 @@ fn train(architecture: &Architecture, batch: usize) -> ([f64; 2], f64) {
         let own = module.take().unwrap();
         let gradients = max_likelihood(&own, &batch).unwrap().backward();
         let start = Instant::now();
-        module = Some(adam.step(own, &gradients, 1e-3, 0.0, f64::INFINITY).0);
+        module = Some(adam.step(own, gradients, 1e-3, 0.0, f64::INFINITY).0);
         of_adam.push(start.elapsed().as_secs_f64() * 1e3);
     });
     of_adam.sort_by(f64::total_cmp);

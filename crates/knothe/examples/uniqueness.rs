@@ -45,7 +45,7 @@ fn fitted(model: Model, seed: u64, place: &Placement) -> Result<TabularFlow> {
         let batch = Batch::new(place.autodiff().tensor(x, [ROWS, 2]));
         let gradients = max_likelihood(&flow, &batch)?.backward();
         let rate = RATE * 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / STEPS as f64).cos());
-        flow = adam.step(flow, &gradients, rate, 0.0, 5.0).0;
+        flow = adam.step(flow, gradients, rate, 0.0, 5.0).0;
     }
     Ok(flow.valid())
 }

@@ -135,7 +135,7 @@ fn least(k: usize, r: usize, target: Mixture) -> f64 {
         let log_q = Standard::Normal.log_prob(z).sum_dim(1).squeeze_dim(1) + ladj;
         let gradients = (log_q * weight.clone()).sum().neg().backward();
         let rate = RATE * 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / STEPS as f64).cos());
-        layer = adam.step(layer, &gradients, rate, 0.0, f64::INFINITY).0;
+        layer = adam.step(layer, gradients, rate, 0.0, f64::INFINITY).0;
     }
     // Judged by more nodes, which those of the descent cannot have been fitted to.
     let (x, weight, constant) = rule(target, 7_200);

@@ -27,9 +27,9 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// One step. `None` when the gradient is not finite: the module and the state are then as they were.
-    pub fn step<M: Module>(&mut self, module: M, gradients: &Gradients, rate: f64, weight_decay: f64, clip: f64) -> (M, bool) {
-        let mut norm = SquaredNorm { gradients, total: 0.0 };
+    /// One step, and whether it was taken: it is not when a gradient is not finite, and the module and the state are then as they were.
+    pub fn step<M: Module>(&mut self, module: M, mut gradients: Gradients, rate: f64, weight_decay: f64, clip: f64) -> (M, bool) {
+        let mut norm = SquaredNorm { gradients: &gradients, total: 0.0 };
         module.visit(&mut norm);
         let norm = norm.total.sqrt();
         if !norm.is_finite() {
@@ -38,7 +38,7 @@ impl Adam {
         self.steps += 1;
         let t = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let mut update = Update {
-            gradients,
+            gradients: &mut gradients,
             moments: &mut self.moments,
             index: 0,
             step: AdamStep {
@@ -88,7 +88,7 @@ impl ModuleVisitor for SquaredNorm<'_> {
 }
 
 struct Update<'a> {
-    gradients: &'a Gradients,
+    gradients: &'a mut Gradients,
     moments: &'a mut Vec<(Tensor<1>, Tensor<1>)>,
     index: usize,
     step: AdamStep,
@@ -102,26 +102,26 @@ impl ModuleMapper for Update<'_> {
             let zeros = param.val().inner().zeros_like().reshape([-1]);
             self.moments.push((zeros.clone(), zeros));
         }
-        let Some(g) = param.val().grad(self.gradients) else { return param };
+        let Some(g) = param.val().grad_remove(self.gradients) else { return param };
         let length = g.dims().iter().product::<usize>();
         let g: Tensor<1> = g.reshape([length]);
         let step = AdamStep { decay: if D >= 2 { self.step.decay } else { 0.0 }, ..self.step };
         let moments = &mut self.moments[index];
         param.map(|old| {
             let shape = old.dims();
-            let empty = || Tensor::empty([0], &g.device());
+            let empty = || Tensor::empty([0], &old.device());
             let (m, v) = std::mem::replace(moments, (empty(), empty()));
             let p;
             let state = [old.inner().reshape([length]), m, v];
-            [p, moments.0, moments.1] = adam_step(step, &g, state, |state| composed(step, &g, state));
+            [p, moments.0, moments.1] = adam_step(step, g, state, composed);
             Tensor::from_inner(p.reshape(shape)).require_grad()
         })
     }
 }
 
 /// A step from tensor operations.
-fn composed(step: AdamStep, g: &Tensor<1>, [p, m, v]: [Tensor<1>; 3]) -> [Tensor<1>; 3] {
-    let g = g.clone() * step.scale;
+fn composed(step: AdamStep, g: Tensor<1>, [p, m, v]: [Tensor<1>; 3]) -> [Tensor<1>; 3] {
+    let g = g * step.scale;
     let m = m * step.betas[0] + g.clone() * (1.0 - step.betas[0]);
     let v = v * step.betas[1] + g.powi_scalar(2) * (1.0 - step.betas[1]);
     let change = m.clone() * step.rate / (v.clone().sqrt() * step.root + step.epsilon);

@@ -144,7 +144,7 @@ fn step<M: Density + Module>(mut state: State<M>, train: &Dataset, rows: &[u32],
     if value.is_finite() {
         let rate = config.learning_rate * config.schedule.factor(c.step, steps, c.halvings) * 0.5f64.powi(c.retreats as i32);
         let gradients = loss.backward();
-        (state.module, taken) = state.adam.step(state.module, &gradients, rate, config.weight_decay, config.clip);
+        (state.module, taken) = state.adam.step(state.module, gradients, rate, config.weight_decay, config.clip);
     }
     c.step += 1;
     if taken {

@@ -2,7 +2,7 @@
 
 use burn::{
     backend::Flex,
-    tensor::{DType, ElementConversion, Tensor},
+    tensor::{DType, Element, ElementConversion, Tensor},
 };
 use rayon::prelude::*;
 
@@ -10,6 +10,7 @@ use super::{
     Real,
     fused::{Plain, has_kernels, numbers},
     lanes::{LANES, Lanes, vectorised},
+    spare,
 };
 
 /// Numbers a task.
@@ -35,21 +36,35 @@ pub(crate) struct AdamStep {
 /// Parameters, m and v after a step, from those before and the gradient, all `[length]`; by `composed` where there is no kernel.
 pub(crate) fn adam_step(
     step: AdamStep,
-    gradient: &Tensor<1>,
+    gradient: Tensor<1>,
     state: [Tensor<1>; 3],
-    composed: impl FnOnce([Tensor<1>; 3]) -> [Tensor<1>; 3],
+    composed: impl FnOnce(AdamStep, Tensor<1>, [Tensor<1>; 3]) -> [Tensor<1>; 3],
 ) -> [Tensor<1>; 3] {
     let plain = |t: &Tensor<1>| if has_kernels(t) { t.clone().try_into_primitive::<Flex>().ok() } else { None };
-    let (Some(g), [Some(p), Some(m), Some(v)]) = (plain(gradient), state.each_ref().map(plain)) else { return composed(state) };
-    // With it the memory would be shared, and copied.
-    drop(state);
+    let (Some(g), [Some(p), Some(m), Some(v)]) = (plain(&gradient), state.each_ref().map(plain)) else {
+        return composed(step, gradient, state);
+    };
+    // With them the memory would be shared, and copied.
+    drop((gradient, state));
     let mut tensors = [p, m, v];
     if g.dtype() == DType::F64 {
-        run::<f64>(step, &g, &mut tensors)
+        run::<f64>(step, &g, &mut tensors);
+        reuse::<f64>(g);
     } else {
-        run::<f32>(step, &g, &mut tensors)
+        run::<f32>(step, &g, &mut tensors);
+        reuse::<f32>(g);
     }
     tensors.map(Tensor::from_primitive::<Flex>)
+}
+
+/// Makes the memory of a gradient, if nobody else has it, that of gradients to come.
+fn reuse<T: Real + Element>(gradient: Plain) {
+    if gradient.is_unique()
+        && gradient.is_contiguous()
+        && let Ok(numbers) = gradient.into_data().try_into_vec::<T>()
+    {
+        spare::reuse(numbers);
+    }
 }
 
 fn run<T: Real>(step: AdamStep, gradient: &Plain, tensors: &mut [Plain; 3]) {

@@ -48,7 +48,7 @@ impl Conditioned {
         let mut trace = keep.then(Trace::default);
         let theta = self.network.forward(weights, gather(table, &self.reads, n), added, n, trace.as_mut());
         let x = gather(table, &self.mapped, n);
-        let mut slopes = vec![T::of(0.0); n];
+        let mut slopes = Table::unwritten(n);
         for ((&column, x), theta) in self.mapped.iter().zip(x.chunks(n)).zip(theta.chunks(theta.len() / self.mapped.len())) {
             kernel.value(x, theta, &mut table[column * n..][..n], &mut slopes);
             add(ladj, &slopes);
@@ -67,7 +67,7 @@ impl Conditioned {
         wanted: bool,
     ) -> Vec<Table<T>> {
         let n = h.len();
-        let (mut gtheta, mut gx) = (Table::zeros(kept.theta.len()), vec![T::of(0.0); n]);
+        let (mut gtheta, mut gx) = (Table::unwritten(kept.theta.len()), Table::unwritten(n));
         let size = kept.theta.len() / self.mapped.len();
         let columns = kept.x.chunks(n).zip(kept.theta.chunks(size)).zip(gtheta.chunks_mut(size));
         for (&column, ((x, theta), gtheta)) in self.mapped.iter().zip(columns) {

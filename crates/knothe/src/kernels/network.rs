@@ -3,6 +3,8 @@
 //! Tables of a tile are stored by columns: the n rows of one unit stand in a piece, so that products, activations and maps
 //! go over rows with full vectors.
 
+use std::ops::Range;
+
 use super::{
     Real,
     lanes::{LANES, Lanes, vectorised},
@@ -35,7 +37,7 @@ pub(super) struct Trace<T: Real> {
     pub read: Table<T>,
     /// The inputs of each layer, `[inputs, n]`.
     pub inputs: Vec<Table<T>>,
-    /// The slopes of the activations of each hidden layer.
+    /// The slopes of the activations of each hidden layer, where the outputs do not tell them.
     pub slopes: Vec<Table<T>>,
 }
 
@@ -55,7 +57,7 @@ impl Network {
         n: usize,
         mut trace: Option<&mut Trace<T>>,
     ) -> Table<T> {
-        let mut slopes = Table::default();
+        let mut slopes = Table::with_capacity(if trace.is_some() { h.len() } else { 0 });
         read(&mut h, trace.is_some().then_some(&mut slopes));
         if let Some(trace) = &mut trace {
             trace.read = slopes;
@@ -64,8 +66,9 @@ impl Network {
         for (l, layer) in self.layers.iter().enumerate() {
             let hidden = l + 1 < self.layers.len();
             let carries = hidden && self.residual && l % 2 == 0;
+            let keeps = hidden && trace.is_some() && self.activation == Activation::Silu;
             let room = |wanted: bool| Table::with_capacity(if wanted { layer.outputs() * n } else { 0 });
-            let (mut sums, mut slopes) = (room(carries), room(hidden && trace.is_some()));
+            let (mut sums, mut slopes) = (room(carries), room(keeps));
             // Units are finished while they are in the nearest cache.
             let y = layer.apply(&parameters.weights[l], &parameters.biases[l], &h, n, |first, y| {
                 let own = first..first + y.len();
@@ -79,7 +82,7 @@ impl Network {
                     sums.extend_from_slice(y);
                 }
                 if hidden {
-                    activate(self.activation, y, trace.is_some().then_some(&mut slopes));
+                    activate(self.activation, y, keeps.then_some(&mut slopes));
                 }
             });
             if carries {
@@ -112,11 +115,13 @@ impl Network {
                 of_outputs[0] = g;
                 return (of_outputs, None);
             }
-            let slopes = if l > 0 { &trace.slopes[l - 1] } else { &trace.read };
             let carries = l > 0 && self.residual && (l - 1) % 2 == 0;
             let before = layer.pull(&parameters.weights[l], &g, n, |first, g| {
                 let own = first..first + g.len();
-                multiply(g, &slopes[own.clone()]);
+                match l.checked_sub(1) {
+                    Some(hidden) => self.scale_by_slopes(g, trace, hidden, own.clone()),
+                    None => multiply(g, &trace.read[own.clone()]),
+                }
                 if carries && !carry.is_empty() {
                     add(g, &carry[own]);
                 }
@@ -128,6 +133,33 @@ impl Network {
             of_outputs[l] = std::mem::replace(&mut g, before);
         }
         (of_outputs, Some(g))
+    }
+
+    /// g times the slopes of the activations of some numbers of a hidden layer, in the place of g.
+    pub(super) fn scale_by_slopes<T: Real>(&self, g: &mut [T], trace: &Trace<T>, hidden: usize, own: Range<usize>) {
+        let (zero, one) = (Lanes::of(0.0), Lanes::of(1.0));
+        let outputs = &trace.inputs[hidden + 1][own.clone()];
+        match self.activation {
+            Activation::Silu => multiply(g, &trace.slopes[hidden][own]),
+            Activation::Relu => with(
+                g,
+                outputs,
+                #[inline(always)]
+                |g, y| zero.below(y, g, zero),
+            ),
+            Activation::Tanh => with(
+                g,
+                outputs,
+                #[inline(always)]
+                |g, y| g * (one - y * y),
+            ),
+            Activation::Elu => with(
+                g,
+                outputs,
+                #[inline(always)]
+                |g, y| y.below(zero, g * (y + one), g),
+            ),
+        }
     }
 }
 
@@ -150,15 +182,15 @@ pub(super) fn read<T: Real>(x: &mut [T], slopes: Option<&mut Table<T>>) {
     )
 }
 
-/// act(z) in the place of z; its slopes go to the end of `slopes`.
+/// act(z) in the place of z; the slopes of SiLU, which its values do not tell, go to the end of `slopes`.
 pub(super) fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: Option<&mut Table<T>>) {
-    let (zero, one) = (Lanes::of(0.0), Lanes::of(1.0));
+    let zero = Lanes::of(0.0);
     match activation {
         Activation::Relu => over(
             z,
             slopes,
             #[inline(always)]
-            |z| (z.below(zero, zero, z), zero.below(z, one, zero)),
+            |z| (z.below(zero, zero, z), zero),
         ),
         Activation::Silu => over(
             z,
@@ -175,17 +207,14 @@ pub(super) fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: Opt
             #[inline(always)]
             |z| {
                 let (above, below) = (z + z).sigmoids();
-                (above - below, above * below * T::of(4.0))
+                (above - below, zero)
             },
         ),
         Activation::Elu => over(
             z,
             slopes,
             #[inline(always)]
-            |z| {
-                let exp = z.exp();
-                (z.below(zero, exp - T::of(1.0), z), z.below(zero, exp, one))
-            },
+            |z| (z.below(zero, z.exp() - T::of(1.0), z), zero),
         ),
     }
 }
@@ -216,6 +245,7 @@ fn over<T: Real>(x: &mut [T], slopes: Option<&mut Table<T>>, f: impl Fn(Lanes<T>
     );
 }
 
+/// Numbers of any count.
 pub(super) fn add<T: Real>(into: &mut [T], other: &[T]) {
     vectorised(
         #[inline(always)]
@@ -228,11 +258,22 @@ pub(super) fn add<T: Real>(into: &mut [T], other: &[T]) {
 }
 
 pub(super) fn multiply<T: Real>(into: &mut [T], by: &[T]) {
+    with(
+        into,
+        by,
+        #[inline(always)]
+        |a, b| a * b,
+    );
+}
+
+/// Replaces numbers by a function of them and of as many others, whole vectors.
+#[inline(always)]
+fn with<T: Real>(into: &mut [T], others: &[T], f: impl Fn(Lanes<T>, Lanes<T>) -> Lanes<T>) {
     vectorised(
         #[inline(always)]
         || {
-            for (a, &b) in into.iter_mut().zip(by) {
-                *a *= b;
+            for (a, b) in into.chunks_exact_mut(LANES).zip(others.chunks_exact(LANES)) {
+                f(Lanes::load(a), Lanes::load(b)).store(a);
             }
         },
     );

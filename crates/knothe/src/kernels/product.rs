@@ -37,15 +37,50 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// into[·, c] += Σ_{k < depth} table[·, k] matrix[k, c], for so many vectors of rows and `columns` of the matrix; columns of `into` are `stride` apart.
-pub(super) fn add_product<T: Real>(
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(super) enum Start<'a, T> {
+    /// Nothing.
+    Zero,
+    /// What is there.
+    Sum,
+    /// A number a column.
+    Bias(&'a [T]),
+}
+
+impl<'a, T: Real> Start<'a, T> {
+    /// That of the columns from `first` on.
+    fn after(self, first: usize) -> Self {
+        match self {
+            Start::Bias(biases) => Start::Bias(&biases[first..]),
+            other => other,
+        }
+    }
+
+    /// The product of no depth.
+    fn alone(self, (into, stride): (&mut [T], usize), [vectors, columns]: [usize; 2]) {
+        for c in 0..columns {
+            let into = &mut into[c * stride..][..vectors * LANES];
+            match self {
+                Start::Zero => into.fill(T::of(0.0)),
+                Start::Sum => {}
+                Start::Bias(biases) => into.fill(biases[c]),
+            }
+        }
+    }
+}
+
+/// into[·, c] = start[·, c] + Σ_{k < depth} table[·, k] matrix[k, c], for so many vectors of rows and `columns` of the matrix; columns of `into`
+/// are `stride` apart.
+pub(super) fn product<T: Real>(
     (into, stride): (&mut [T], usize),
+    start: Start<'_, T>,
     table: Columns<'_, T>,
     matrix: Matrix<'_, T>,
     [vectors, depth, columns]: [usize; 3],
 ) {
     if depth == 0 {
-        return;
+        return start.alone((into, stride), [vectors, columns]);
     }
     // A quarter of the registers is for what is multiplied.
     let sums = register_bytes() * 3 / 4 / size_of::<Lanes<T>>();
@@ -60,17 +95,17 @@ pub(super) fn add_product<T: Real>(
                     let height = fitting([4, 2], vectors - vector, sums / PANEL);
                     let into = (&mut into[column * stride + vector * LANES..], stride);
                     let table = Columns { numbers: &table.numbers[vector * LANES..], ..table };
-                    let matrix = matrix.after(column);
+                    let (matrix, start) = (matrix.after(column), start.after(column));
                     match (height, width) {
-                        (4, PANEL) => add_block::<T, 4, PANEL>(into, table, matrix, depth),
-                        (2, PANEL) => add_block::<T, 2, PANEL>(into, table, matrix, depth),
-                        (_, PANEL) => add_block::<T, 1, PANEL>(into, table, matrix, depth),
-                        (4, 3) => add_block::<T, 4, 3>(into, table, matrix, depth),
-                        (2, 3) => add_block::<T, 2, 3>(into, table, matrix, depth),
-                        (_, 3) => add_block::<T, 1, 3>(into, table, matrix, depth),
-                        (4, _) => add_block::<T, 4, 1>(into, table, matrix, depth),
-                        (2, _) => add_block::<T, 2, 1>(into, table, matrix, depth),
-                        _ => add_block::<T, 1, 1>(into, table, matrix, depth),
+                        (4, PANEL) => block::<T, 4, PANEL>(into, start, table, matrix, depth),
+                        (2, PANEL) => block::<T, 2, PANEL>(into, start, table, matrix, depth),
+                        (_, PANEL) => block::<T, 1, PANEL>(into, start, table, matrix, depth),
+                        (4, 3) => block::<T, 4, 3>(into, start, table, matrix, depth),
+                        (2, 3) => block::<T, 2, 3>(into, start, table, matrix, depth),
+                        (_, 3) => block::<T, 1, 3>(into, start, table, matrix, depth),
+                        (4, _) => block::<T, 4, 1>(into, start, table, matrix, depth),
+                        (2, _) => block::<T, 2, 1>(into, start, table, matrix, depth),
+                        _ => block::<T, 1, 1>(into, start, table, matrix, depth),
                     }
                     vector += height;
                 }
@@ -87,10 +122,17 @@ fn fitting(sizes: [usize; 2], left: usize, most: usize) -> usize {
 
 /// Arrays are filled by loops here: those of the standard library are not inlined, and so not vectorised.
 #[inline(always)]
-fn add_block<T: Real, const R: usize, const C: usize>(into: (&mut [T], usize), table: Columns<'_, T>, matrix: Matrix<'_, T>, depth: usize) {
+fn block<T: Real, const R: usize, const C: usize>(
+    into: (&mut [T], usize),
+    start: Start<'_, T>,
+    table: Columns<'_, T>,
+    matrix: Matrix<'_, T>,
+    depth: usize,
+) {
     match matrix {
         Matrix::ByRows(numbers, stride) => sum_block::<T, R, C>(
             into,
+            start,
             table,
             depth,
             #[inline(always)]
@@ -107,6 +149,7 @@ fn add_block<T: Real, const R: usize, const C: usize>(into: (&mut [T], usize), t
             }
             sum_block::<T, R, C>(
                 into,
+                start,
                 table,
                 depth,
                 #[inline(always)]
@@ -125,6 +168,7 @@ fn add_block<T: Real, const R: usize, const C: usize>(into: (&mut [T], usize), t
 #[inline(always)]
 fn sum_block<T: Real, const R: usize, const C: usize>(
     (into, stride): (&mut [T], usize),
+    start: Start<'_, T>,
     table: Columns<'_, T>,
     depth: usize,
     row: impl Fn(usize) -> [T; C],
@@ -147,7 +191,12 @@ fn sum_block<T: Real, const R: usize, const C: usize>(
         let into = &mut into[c * stride..][..R * LANES];
         for r in 0..R {
             let into = &mut into[r * LANES..][..LANES];
-            (Lanes::load(into) + sums[c][r]).store(into);
+            let sum = match start {
+                Start::Zero => sums[c][r],
+                Start::Sum => Lanes::load(into) + sums[c][r],
+                Start::Bias(biases) => sums[c][r] + biases[c],
+            };
+            sum.store(into);
         }
     }
 }
@@ -163,7 +212,7 @@ mod tests {
         (0..count).map(|k| T::of((k * step % 13) as f64 - 6.0)).collect()
     }
 
-    fn is_a_sum_of_products<T: Real>([vectors, depth, columns]: [usize; 3], gap: usize, by_rows: bool) {
+    fn is_a_sum_of_products<T: Real>([vectors, depth, columns]: [usize; 3], gap: usize, by_rows: bool, kind: usize) {
         let stride = (vectors + gap) * LANES;
         let (table, before) =
             (numbers::<T>((depth - 1) * stride + vectors * LANES, 5), numbers::<T>((columns - 1) * stride + vectors * LANES, 3));
@@ -171,11 +220,14 @@ mod tests {
         let entries = numbers::<T>(if by_rows { (depth - 1) * across + columns } else { (columns - 1) * along + depth }, 7);
         let matrix = if by_rows { Matrix::ByRows(&entries, across) } else { Matrix::ByColumns(&entries, along) };
         let mut into = before.clone();
-        add_product((&mut into, stride), Columns { numbers: &table, stride }, matrix, [vectors, depth, columns]);
+        let biases = numbers::<T>(columns, 11);
+        let start = [Start::Zero, Start::Sum, Start::Bias(&biases)][kind];
+        product((&mut into, stride), start, Columns { numbers: &table, stride }, matrix, [vectors, depth, columns]);
         for (place, (&found, &before)) in into.iter().zip(&before).enumerate() {
             let (c, r) = (place / stride, place % stride);
             let mut expected = before;
             if r < vectors * LANES {
+                expected = [T::of(0.0), before, biases[c]][kind];
                 for k in 0..depth {
                     expected += table[k * stride + r] * if by_rows { entries[k * across + c] } else { entries[c * along + k] };
                 }
@@ -186,16 +238,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn products_are_sums_of_products(vectors in 1usize..10, depth in 1usize..40, columns in 1usize..20, gap in 0usize..2, by_rows: bool) {
-            is_a_sum_of_products::<f32>([vectors, depth, columns], gap, by_rows);
-            is_a_sum_of_products::<f64>([vectors, depth, columns], gap, by_rows);
+        fn products_are_sums_of_products(vectors in 1usize..10, depth in 1usize..40, columns in 1usize..20, gap in 0usize..2, by_rows: bool, kind in 0usize..3) {
+            is_a_sum_of_products::<f32>([vectors, depth, columns], gap, by_rows, kind);
+            is_a_sum_of_products::<f64>([vectors, depth, columns], gap, by_rows, kind);
         }
     }
 
     #[test]
-    fn nothing_is_added_of_no_depth() {
+    fn a_product_of_no_depth_is_its_start() {
         let mut into = [1.0f32; 5 * LANES];
-        add_product((&mut into, 5 * LANES), Columns { numbers: &[], stride: LANES }, Matrix::ByRows(&[], 1), [5, 0, 1]);
-        assert_eq!(into, [1.0; 5 * LANES]);
+        for (start, expected) in [(Start::Sum, 1.0), (Start::Bias(&[2.0]), 2.0), (Start::Zero, 0.0)] {
+            product((&mut into, 5 * LANES), start, Columns { numbers: &[], stride: 5 * LANES }, Matrix::ByRows(&[], 1), [5, 0, 1]);
+            assert_eq!(into, [expected; 5 * LANES]);
+        }
     }
 }

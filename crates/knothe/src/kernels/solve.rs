@@ -9,7 +9,7 @@ use super::{
     conditioned::{Conditioned, Kept},
     lanes::LANES,
     network::{Trace, Weights, activate, add, multiply as scale, read},
-    product::{Columns, Matrix, add_product},
+    product::{Columns, Matrix, Start, product},
     spare::Table,
     table::gather,
 };
@@ -19,9 +19,9 @@ const BLOCK: usize = 8;
 
 /// A layer with inputs and nodes sorted by degree.
 #[derive(Debug)]
-pub(super) struct Stage<T> {
+pub(super) struct Stage<T: Real> {
     /// `[inputs, nodes]`.
-    weight: Vec<T>,
+    weight: Table<T>,
     bias: Vec<T>,
     /// The degree of each node and of each input, ascending.
     degrees: Vec<usize>,
@@ -74,23 +74,22 @@ impl Conditioned {
     fn solve_ranks<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], ladj: &mut [T], added: Option<&[T]>) -> Table<T> {
         let n = ladj.len();
         let dim = self.mapped.len();
-        let table = |units: usize| Table::zeros(units * n);
+        let table = |units: usize| Table::unwritten(units * n);
         let (mut z, mut slope) = (table(dim), table(1));
         // The inputs of each stage, as far as they are known, and its nodes in the block; sums that residual connections carry.
         let mut known: Vec<Table<T>> = stages.iter().map(|s| table(s.inputs.len())).collect();
         let mut nodes: Vec<Table<T>> = stages.iter().map(|_| Table::default()).collect();
-        let mut carry = if self.network.residual { table(stages[0].degrees.len()) } else { Table::default() };
+        let mut carry = if self.network.residual { Table::zeros(stages[0].degrees.len() * n) } else { Table::default() };
         for first in (0..dim).step_by(BLOCK) {
             let end = (first + BLOCK).min(dim);
             for (l, stage) in stages.iter().enumerate() {
                 let (from, to) = (below(&stage.degrees, first), below(&stage.degrees, end));
-                let y = &mut nodes[l];
-                y.clear();
-                stage.bias[from..to].iter().for_each(|&bias| y.append(n, bias));
+                let mut y = Table::unwritten((to - from) * n);
+                stage.products(&known[l], (0, below(&stage.inputs, first)), (from, to), (&mut y, Start::Bias(&stage.bias[from..])), n);
                 if let (0, Some(added)) = (l, added) {
-                    add(y, &added[from * n..to * n]);
+                    add(&mut y, &added[from * n..to * n]);
                 }
-                stage.add_products(&known[l], (0, below(&stage.inputs, first)), (from, to), y, n);
+                nodes[l] = y;
             }
             for rank in first..end {
                 for (l, stage) in stages.iter().enumerate() {
@@ -100,7 +99,7 @@ impl Conditioned {
                     }
                     let y = &mut nodes[l][(from - start) * n..(to - start) * n];
                     let inputs = (below(&stage.inputs, first), below(&stage.inputs, rank + 1));
-                    stage.add_products(&known[l], inputs, (from, to), y, n);
+                    stage.products(&known[l], inputs, (from, to), (y, Start::Sum), n);
                     let unit = from * n..to * n;
                     if l + 1 == stages.len() {
                         let own = rank * n..(rank + 1) * n;
@@ -169,7 +168,7 @@ impl Conditioned {
                         g.copy_from_slice(&gx);
                         continue;
                     };
-                    scale(found, &kept.trace.slopes[before][unit.clone()]);
+                    self.network.scale_by_slopes(found, &kept.trace, before, unit.clone());
                     if self.network.residual && before % 2 == 0 && before + 2 < stages.len() - 1 {
                         add(found, &of_outputs[before + 2][unit.clone()]);
                     }
@@ -189,17 +188,23 @@ impl<T: Real> Stage<T> {
             let width = self.degrees.len();
             let (g, matrix) =
                 (Columns { numbers: &g[from * n..], stride: n }, Matrix::ByColumns(&self.weight[low * width + from..], width));
-            add_product((&mut into[low * n..], n), g, matrix, [n / LANES, to - from, high - low]);
+            product((&mut into[low * n..], n), Start::Sum, g, matrix, [n / LANES, to - from, high - low]);
         }
     }
 
-    /// Adds what the nodes `from..to` get of the inputs `low..high`.
-    fn add_products(&self, known: &[T], (low, high): (usize, usize), (from, to): (usize, usize), y: &mut [T], n: usize) {
-        if low < high && from < to {
-            let width = self.degrees.len();
-            let (known, matrix) =
-                (Columns { numbers: &known[low * n..], stride: n }, Matrix::ByRows(&self.weight[low * width + from..], width));
-            add_product((y, n), known, matrix, [n / LANES, high - low, to - from]);
-        }
+    /// What the nodes `from..to` get of the inputs `low..high`.
+    fn products(
+        &self,
+        known: &[T],
+        (low, high): (usize, usize),
+        (from, to): (usize, usize),
+        (y, start): (&mut [T], Start<'_, T>),
+        n: usize,
+    ) {
+        let width = self.degrees.len();
+        // There is none, of no inputs.
+        let weight = self.weight.get(low * width + from..).unwrap_or_default();
+        let (known, matrix) = (Columns { numbers: &known[low * n..], stride: n }, Matrix::ByRows(weight, width));
+        product((y, n), start, known, matrix, [n / LANES, high - low, to - from]);
     }
 }

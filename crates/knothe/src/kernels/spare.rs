@@ -18,7 +18,19 @@ pub(super) struct Table<T: Real>(Vec<T>);
 impl<T: Real> Table<T> {
     /// An empty one with room for so many numbers.
     pub fn with_capacity(count: usize) -> Self {
-        Table(if count == 0 { Vec::new() } else { T::spare().take(count) })
+        let mut table = Table(if count == 0 { Vec::new() } else { T::spare().take(count) });
+        table.0.clear();
+        table
+    }
+
+    /// So many numbers, each of which is yet to be written: they are those of another table.
+    pub fn unwritten(count: usize) -> Self {
+        let mut table = Table(if count == 0 { Vec::new() } else { T::spare().take(count) });
+        table.0.resize(count, T::of(0.0));
+        if cfg!(test) {
+            table.fill(T::of(f64::NAN));
+        }
+        table
     }
 
     pub fn zeros(count: usize) -> Self {
@@ -29,7 +41,47 @@ impl<T: Real> Table<T> {
 
     /// So many equal numbers at the end.
     pub fn append(&mut self, count: usize, number: T) {
+        self.reserve(count);
         self.0.resize(self.0.len() + count, number);
+    }
+
+    /// Some numbers at the end.
+    pub fn extend(&mut self, numbers: impl ExactSizeIterator<Item = T>) {
+        self.reserve(numbers.len());
+        self.0.extend(numbers);
+    }
+
+    /// A slice at the end.
+    pub fn extend_from_slice(&mut self, numbers: &[T]) {
+        self.reserve(numbers.len());
+        self.0.extend_from_slice(numbers);
+    }
+
+    /// Room for so many numbers more, which comes from the spare memory as well: so no more goes back there than was taken.
+    fn reserve(&mut self, more: usize) {
+        if self.0.capacity() < self.0.len() + more {
+            let mut larger = Table::with_capacity(self.0.len() + more);
+            larger.0.extend_from_slice(&self.0);
+            *self = larger;
+        }
+    }
+
+    /// The vector, to be given back by [`reuse`], or dropped.
+    pub fn into_vec(mut self) -> Vec<T> {
+        *T::spare().kept().lent.entry(self.0.capacity()).or_default() += 1;
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// Makes the memory of a vector that was a table that of tables to come; of others there would be ever more.
+pub(super) fn reuse<T: Real>(vector: Vec<T>) {
+    let was_table = T::spare().kept().lent.get_mut(&vector.capacity()).is_some_and(|lent| {
+        let some = *lent > 0;
+        *lent -= usize::from(some);
+        some
+    });
+    if was_table {
+        drop(Table(vector));
     }
 }
 
@@ -48,15 +100,15 @@ impl<T: Real> Drop for Table<T> {
 }
 
 impl<T: Real> Deref for Table<T> {
-    type Target = Vec<T>;
+    type Target = [T];
 
-    fn deref(&self) -> &Vec<T> {
+    fn deref(&self) -> &[T] {
         &self.0
     }
 }
 
 impl<T: Real> DerefMut for Table<T> {
-    fn deref_mut(&mut self) -> &mut Vec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
         &mut self.0
     }
 }
@@ -65,15 +117,17 @@ impl<T: Real> DerefMut for Table<T> {
 pub(crate) struct Spare<T>(Mutex<Kept<T>>);
 
 struct Kept<T> {
-    /// Empty vectors.
+    /// Vectors, with the numbers of those who had them.
     by_capacity: BTreeMap<usize, Vec<Vec<T>>>,
     /// The sum of the capacities.
     numbers: usize,
+    /// How many vectors of a capacity are out of tables.
+    lent: BTreeMap<usize, usize>,
 }
 
 impl<T: Real> Spare<T> {
     pub const fn new() -> Self {
-        Spare(Mutex::new(Kept { by_capacity: BTreeMap::new(), numbers: 0 }))
+        Spare(Mutex::new(Kept { by_capacity: BTreeMap::new(), numbers: 0, lent: BTreeMap::new() }))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept<T>> {
@@ -88,12 +142,12 @@ impl<T: Real> Spare<T> {
         found.unwrap_or_else(|| Vec::with_capacity(count))
     }
 
-    fn give(&self, mut vector: Vec<T>) {
-        vector.clear();
+    fn give(&self, vector: Vec<T>) {
         let mut kept = self.kept();
         if kept.numbers + vector.capacity() > MOST {
             // Perhaps of sizes that nobody asks for any more.
-            *kept = Kept { by_capacity: BTreeMap::new(), numbers: 0 };
+            kept.by_capacity.clear();
+            kept.numbers = 0;
         }
         if vector.capacity() <= MOST {
             kept.numbers += vector.capacity();
@@ -114,8 +168,38 @@ mod tests {
         spare.give(first);
         assert_eq!(spare.take(40).capacity(), 40, "the other is far too large");
         let found = spare.take(60);
-        assert!(found.capacity() == 100 && found.is_empty());
+        assert!(found.capacity() == 100 && found == [1.0]);
         assert_eq!(spare.take(60).capacity(), 60, "the other is taken");
+    }
+
+    #[test]
+    fn a_table_grows_in_spare_memory() {
+        // Larger than any of another test.
+        const LARGE: usize = 1_000_003;
+        let kept = || f64::spare().kept().by_capacity.range(LARGE..).map(|(_, vectors)| vectors.len()).sum::<usize>();
+        let grow = || {
+            let mut table = Table::default();
+            (1..4).for_each(|k| table.append(LARGE, f64::from(k)));
+            assert!(table.len() == 3 * LARGE && table[0] == 1.0 && table[LARGE] == 2.0 && table[3 * LARGE - 1] == 3.0);
+        };
+        grow();
+        let before = kept();
+        grow();
+        assert_eq!(kept(), before);
+    }
+
+    #[test]
+    fn only_what_was_a_table_comes_back() {
+        // Capacities that no other test has.
+        let kept = |capacity: usize| f64::spare().kept().by_capacity.get(&capacity).map_or(0, Vec::len);
+        reuse(Vec::<f64>::with_capacity(10_007));
+        assert_eq!(kept(10_007), 0);
+        let vector = Table::<f64>::zeros(20_011).into_vec();
+        let capacity = vector.capacity();
+        let before = kept(capacity);
+        reuse(vector);
+        reuse(Vec::<f64>::with_capacity(capacity));
+        assert_eq!(kept(capacity), before + 1);
     }
 
     #[test]

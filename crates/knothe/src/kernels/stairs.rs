@@ -10,7 +10,7 @@ use super::{
     Real,
     fused::{Plain, plain},
     lanes::{LANES, Lanes, vectorised},
-    product::{Columns, Matrix, PANEL, add_product},
+    product::{Columns, Matrix, PANEL, Start, product},
     spare::Table,
     table::{filled, turn_back},
 };
@@ -74,7 +74,7 @@ impl Stairs {
         };
         let of_outputs = |first: usize, width: usize| (0, reads[first + width - 1]);
         let (forward, gradient) = (blocks(outputs, PANEL, &of_outputs), blocks(outputs, WIDE, &of_outputs));
-        let backward = blocks(inputs, PANEL, &|first, _| (reads.partition_point(|&r| r <= first), outputs));
+        let backward = blocks(inputs, PANEL, &|first, _| (reader(&reads, first), outputs));
         let mut places = vec![0; inputs];
         rows.iter().enumerate().for_each(|(place, &row)| places[row] = place);
         let in_order = columns.iter().copied().eq(0..outputs);
@@ -90,9 +90,13 @@ impl Stairs {
     }
 
     /// The weights in the order of the staircase, row-major, as they are under the mask.
-    pub(super) fn sorted<T: Real>(&self, weight: &[T]) -> Vec<T> {
-        let rows = self.rows.iter().map(|&row| &weight[row * self.outputs()..][..self.outputs()]);
-        rows.flat_map(|row| self.columns.iter().map(|&column| row[column])).collect()
+    pub(super) fn sorted<T: Real>(&self, weight: &[T]) -> Table<T> {
+        let mut sorted = Table::with_capacity(weight.len());
+        for &row in &self.rows {
+            let row = &weight[row * self.outputs()..][..self.outputs()];
+            sorted.extend(self.columns.iter().map(|&column| row[column]));
+        }
+        sorted
     }
 
     /// The biases in the order of the staircase.
@@ -125,7 +129,7 @@ impl Stairs {
         let mut backward = Table::with_capacity(length(&self.backward));
         for block in &self.backward {
             for place in block.first..block.first + block.width {
-                let (first, row) = (self.reader(place), &weight[self.rows[place] * outputs..][..outputs]);
+                let (first, row) = (reader(&self.reads, place), &weight[self.rows[place] * outputs..][..outputs]);
                 backward.append(first - block.from, T::of(0.0));
                 if self.in_order {
                     backward.extend_from_slice(&row[first..]);
@@ -140,9 +144,10 @@ impl Stairs {
     /// The gradients of weight and bias, hᵀ g and the sum of g's rows, over tiles of h of `[inputs, n]` and g of `[outputs, n]`, in their order.
     pub(super) fn gradients<T: Real>(&self, tiles: &[[&[T]; 2]]) -> [Plain; 2] {
         let blocks = self.gradient.par_chunks(GROUP).flat_map_iter(|group| {
-            let mut sums: Vec<Table<T>> = group.iter().map(|block| Table::zeros(filled(block.width) * block.to)).collect();
+            // Only what reads an input is written, and used.
+            let mut sums: Vec<Table<T>> = group.iter().map(|block| Table::unwritten(filled(block.width) * block.to)).collect();
             let mut turned = Table::default();
-            for &[h, g] in tiles {
+            for (t, &[h, g]) in tiles.iter().enumerate() {
                 let n = g.len() / self.outputs();
                 for (block, sum) in group.iter().zip(&mut sums) {
                     let width = filled(block.width);
@@ -150,25 +155,27 @@ impl Stairs {
                         turned = Table::zeros(width * n);
                     }
                     turn_back(&g[block.first * n..][..block.width * n], &mut turned, width);
-                    self.add_gradient(block, h, Columns { numbers: &turned, stride: width }, n, sum);
+                    let start = if t == 0 { Start::Zero } else { Start::Sum };
+                    self.add_gradient(block, h, Columns { numbers: &turned, stride: width }, n, (sum, start));
                 }
             }
             sums
         });
         let weight = self.unpack(&blocks.collect::<Vec<_>>());
-        let mut bias = vec![T::of(0.0); self.outputs()];
+        let mut bias = Table::<T>::zeros(self.outputs());
         for [_, g] in tiles {
             let n = g.len() / self.outputs();
             self.columns.iter().zip(g.chunks_exact(n)).for_each(|(&column, g)| bias[column] += sum(g));
         }
-        [plain(weight, &[self.inputs(), self.outputs()]), plain(bias, &[self.outputs()])]
+        [plain(weight.into_vec(), &[self.inputs(), self.outputs()]), plain(bias.into_vec(), &[self.outputs()])]
     }
 
     /// The row-major table of blocks; masked entries are 0.
-    fn unpack<T: Real>(&self, blocks: &[Table<T>]) -> Vec<T> {
-        let mut weight = vec![T::of(0.0); self.inputs() * self.outputs()];
+    fn unpack<T: Real>(&self, blocks: &[Table<T>]) -> Table<T> {
+        let mut weight = Table::unwritten(self.inputs() * self.outputs());
         let rows = weight.par_chunks_exact_mut(self.outputs()).zip(&self.places).with_min_len(TASK);
         rows.for_each(|(into, &row)| {
+            into.fill(T::of(0.0));
             let start = self.gradient.partition_point(|block| block.to <= row);
             for (block, from) in self.gradient.iter().zip(blocks).skip(start) {
                 let from = &from[row * filled(block.width)..][..block.width];
@@ -183,23 +190,18 @@ impl Stairs {
         weight
     }
 
-    /// into += hᵀ g of a wide block, with the block's columns of g by rows: each row of the vectors from the first on that reads it.
-    fn add_gradient<T: Real>(&self, block: &Block, h: &[T], g: Columns<'_, T>, n: usize, into: &mut [T]) {
+    /// hᵀ g of a wide block, with the block's columns of g by rows: each row of the vectors from the first on that reads it.
+    fn add_gradient<T: Real>(&self, block: &Block, h: &[T], g: Columns<'_, T>, n: usize, (into, start): (&mut [T], Start<'_, T>)) {
         let mut from = 0;
         for first in (0..block.width).step_by(LANES) {
             let to = self.reads[block.first + block.width.min(first + LANES) - 1];
             if to > from {
                 let g = Columns { numbers: &g.numbers[first..], ..g };
                 let into = (&mut into[from * g.stride + first..], g.stride);
-                add_product(into, g, Matrix::ByColumns(&h[from * n..], n), [(g.stride - first) / LANES, n, to - from]);
+                product(into, start, g, Matrix::ByColumns(&h[from * n..], n), [(g.stride - first) / LANES, n, to - from]);
                 from = to;
             }
         }
-    }
-
-    /// The first output that reads an input.
-    fn reader(&self, input: usize) -> usize {
-        self.reads.partition_point(|&reads| reads <= input)
     }
 
     /// The row of W up to which a block has no masked entry.
@@ -209,7 +211,7 @@ impl Stairs {
 
     /// How many of a block's columns do not read this row of W: the first ones.
     fn masked(&self, block: &Block, row: usize) -> usize {
-        self.reads[block.first..][..block.width].partition_point(|&reads| reads <= row)
+        reader(&self.reads[block.first..][..block.width], row)
     }
 
     /// h W + b of `[outputs, n]`, for h of `[inputs, n]`; a few units at a time go to `finish`, with the place of their first number.
@@ -221,30 +223,27 @@ impl Stairs {
         n: usize,
         mut finish: impl FnMut(usize, &mut [T]),
     ) -> Table<T> {
-        let mut y = Table::with_capacity(self.outputs() * n);
+        let mut y = Table::unwritten(self.outputs() * n);
         let mut rest = &packed.forward[..];
-        for block in &self.forward {
-            let (start, entries) = (y.len(), rest);
+        for (block, into) in self.forward.iter().zip(y.chunks_mut(PANEL * n)) {
+            let (start, entries, shape) = (Start::Bias(&biases[block.first..]), rest, [n / LANES, block.to, block.width]);
             rest = &rest[block.length()..];
-            biases[block.first..][..block.width].iter().for_each(|&bias| y.append(n, bias));
-            let shape = [n / LANES, block.to, block.width];
-            add_product((&mut y[start..], n), Columns { numbers: h, stride: n }, Matrix::ByRows(entries, block.width), shape);
-            finish(start, &mut y[start..]);
+            product((into, n), start, Columns { numbers: h, stride: n }, Matrix::ByRows(entries, block.width), shape);
+            finish(block.first * n, into);
         }
         y
     }
 
     /// g Wᵀ of `[inputs, n]`, for g of `[outputs, n]`; a few units at a time go to `finish`, with the place of their first number.
     pub(super) fn pull<T: Real>(&self, packed: &Packed<T>, g: &[T], n: usize, mut finish: impl FnMut(usize, &mut [T])) -> Table<T> {
-        let mut gh = Table::with_capacity(self.inputs() * n);
+        let mut gh = Table::unwritten(self.inputs() * n);
         let mut rest = &packed.backward[..];
-        for block in &self.backward {
-            let (start, entries, depth) = (gh.len(), rest, block.to - block.from);
+        for (block, into) in self.backward.iter().zip(gh.chunks_mut(PANEL * n)) {
+            let (entries, depth) = (rest, block.to - block.from);
             rest = &rest[block.length()..];
-            gh.append(block.width * n, T::of(0.0));
             let g = Columns { numbers: &g[block.from * n..], stride: n };
-            add_product((&mut gh[start..], n), g, Matrix::ByColumns(entries, depth), [n / LANES, depth, block.width]);
-            finish(start, &mut gh[start..]);
+            product((into, n), Start::Zero, g, Matrix::ByColumns(entries, depth), [n / LANES, depth, block.width]);
+            finish(block.first * n, into);
         }
         gh
     }
@@ -254,6 +253,11 @@ impl Block {
     fn length(&self) -> usize {
         self.width * (self.to - self.from)
     }
+}
+
+/// The first output that reads an input, or how many outputs do not.
+fn reader(reads: &[usize], input: usize) -> usize {
+    reads.partition_point(|&reads| reads <= input)
 }
 
 /// The sum of whole vectors.

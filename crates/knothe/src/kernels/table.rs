@@ -9,8 +9,9 @@ pub(super) fn filled(rows: usize) -> usize {
 
 /// `[width, n]` of a row-major table.
 pub(super) fn turned<T: Real>(table: &[T], width: usize) -> Table<T> {
-    let n = filled(table.len() / width);
-    let mut into = Table::zeros(width * n);
+    let rows = table.len() / width;
+    let n = filled(rows);
+    let mut into = if rows == n { Table::unwritten(width * n) } else { Table::zeros(width * n) };
     for (r, row) in table.chunks_exact(width).enumerate() {
         for (column, &entry) in into.chunks_exact_mut(n).zip(row) {
             column[r] = entry;
