@@ -37,6 +37,7 @@ mod tests;
 #[cfg(test)]
 mod throughput;
 mod tile;
+mod transpose;
 
 pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
 pub use columns::Window;

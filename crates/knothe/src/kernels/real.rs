@@ -1,6 +1,6 @@
 //! The two precisions of kernels, with what vectorised functions need to know of their bits.
 
-use super::{spare::Spare, tile::Tile};
+use super::{spare::Spare, tile::Tile, transpose};
 
 /// What kernels compute with: `f32` or `f64`.
 pub(crate) trait Real: nalgebra::RealField + burn::tensor::Element + bytemuck::Pod {
@@ -41,6 +41,11 @@ pub(crate) trait Real: nalgebra::RealField + burn::tensor::Element + bytemuck::P
 
     /// The square root.
     fn root(self) -> Self;
+
+    /// into[c · stride + r] = from[r · across + c] of a square of a vector's rows and columns, each with its stride.
+    fn transpose_square(from: (&[Self], usize), into: (&mut [Self], usize)) {
+        transpose::square(from, into);
+    }
 
     /// The values of a tile at this precision.
     fn tile_value(tile: &dyn Tile, x: &[Self], theta: &[Self], into: [&mut [Self]; 2]);
@@ -89,6 +94,14 @@ impl Real for f32 {
     #[inline(always)]
     fn root(self) -> f32 {
         self.sqrt()
+    }
+
+    fn transpose_square(from: (&[f32], usize), into: (&mut [f32], usize)) {
+        #[cfg(target_arch = "x86_64")]
+        if let pulp::Arch::V4(simd) = pulp::Arch::new() {
+            return simd.vectorize(transpose::avx512::Square { simd, from, into });
+        }
+        transpose::square(from, into);
     }
 
     fn tile_value(tile: &dyn Tile, x: &[f32], theta: &[f32], into: [&mut [f32]; 2]) {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{
     Real,
     fused::{Plain, plain},
-    lanes::{LANES, Lanes, vectorised},
+    lanes::LANES,
     product::{Columns, Matrix, PANEL, Start, product},
     spare::Table,
     table::{filled, turn_back},
@@ -28,6 +28,8 @@ struct Block {
 const WIDE: usize = 4 * LANES;
 /// Such pieces of a gradient a task: as many as stay in the caches while the tiles go by.
 const GROUP: usize = 2;
+/// Blocks that are packed together: so much of a row of the weights is in the nearest cache when it is read.
+const TOGETHER: usize = 8;
 /// Rows of a gradient a task.
 const TASK: usize = 128;
 
@@ -107,20 +109,28 @@ impl Stairs {
     pub(super) fn pack<T: Real>(&self, weight: &[T], backward: bool) -> Packed<T> {
         let outputs = self.outputs();
         let length = |blocks: &[Block]| blocks.iter().map(Block::length).sum();
-        let mut forward = Table::with_capacity(length(&self.forward));
-        for block in &self.forward {
-            let start = forward.len();
-            let columns = &self.columns[block.first..][..block.width];
-            for &row in &self.rows[..block.to] {
-                let row = &weight[row * outputs..][..outputs];
-                if self.in_order && block.width == PANEL {
-                    forward.extend_from_slice(&row[block.first..][..PANEL]);
-                } else {
-                    forward.extend(columns.iter().map(|&column| row[column]));
-                }
+        let mut forward = Table::unwritten(length(&self.forward));
+        let mut rest = &mut forward[..];
+        for blocks in self.forward.chunks(TOGETHER) {
+            let mut parts: Vec<(&Block, &mut [T])> = Vec::with_capacity(TOGETHER);
+            for block in blocks {
+                let (part, after) = std::mem::take(&mut rest).split_at_mut(block.length());
+                parts.push((block, part));
+                rest = after;
             }
-            for row in self.whole(block)..block.to {
-                forward[start + row * block.width..][..self.masked(block, row)].fill(T::of(0.0));
+            for (place, &row) in self.rows.iter().enumerate() {
+                let row = &weight[row * outputs..][..outputs];
+                for (block, part) in parts.iter_mut().filter(|(block, _)| place < block.to) {
+                    let part = &mut part[place * block.width..][..block.width];
+                    if self.in_order && block.width == PANEL {
+                        part.copy_from_slice(&row[block.first..][..PANEL]);
+                    } else {
+                        part.iter_mut().zip(&self.columns[block.first..]).for_each(|(entry, &column)| *entry = row[column]);
+                    }
+                    if place >= self.whole(block) {
+                        part[..self.masked(block, place)].fill(T::of(0.0));
+                    }
+                }
             }
         }
         if !backward {
@@ -143,9 +153,11 @@ impl Stairs {
 
     /// The gradients of weight and bias, hᵀ g and the sum of g's rows, over tiles of h of `[inputs, n]` and g of `[outputs, n]`, in their order.
     pub(super) fn gradients<T: Real>(&self, tiles: &[[&[T]; 2]]) -> [Plain; 2] {
+        let rows = tiles.iter().map(|[_, g]| g.len() / self.outputs()).max().unwrap_or(0);
+        let ones = vec![T::of(1.0); rows];
         let blocks = self.gradient.par_chunks(GROUP).flat_map_iter(|group| {
-            // Only what reads an input is written, and used.
-            let mut sums: Vec<Table<T>> = group.iter().map(|block| Table::unwritten(filled(block.width) * block.to)).collect();
+            // Only what reads an input is written, and used; the last row is the bias, whose input is 1.
+            let mut sums: Vec<Table<T>> = group.iter().map(|block| Table::unwritten(filled(block.width) * (block.to + 1))).collect();
             let mut turned = Table::default();
             for (t, &[h, g]) in tiles.iter().enumerate() {
                 let n = g.len() / self.outputs();
@@ -156,16 +168,19 @@ impl Stairs {
                     }
                     turn_back(&g[block.first * n..][..block.width * n], &mut turned, width);
                     let start = if t == 0 { Start::Zero } else { Start::Sum };
-                    self.add_gradient(block, h, Columns { numbers: &turned, stride: width }, n, (sum, start));
+                    let g = Columns { numbers: &turned, stride: width };
+                    self.add_gradient(block, h, g, n, (sum, start));
+                    product((&mut sum[block.to * width..], width), start, g, Matrix::ByColumns(&ones, n), [width / LANES, n, 1]);
                 }
             }
             sums
         });
-        let weight = self.unpack(&blocks.collect::<Vec<_>>());
-        let mut bias = Table::<T>::zeros(self.outputs());
-        for [_, g] in tiles {
-            let n = g.len() / self.outputs();
-            self.columns.iter().zip(g.chunks_exact(n)).for_each(|(&column, g)| bias[column] += sum(g));
+        let blocks: Vec<Table<T>> = blocks.collect();
+        let weight = self.unpack(&blocks);
+        let mut bias = Table::<T>::unwritten(self.outputs());
+        for (block, sums) in self.gradient.iter().zip(&blocks) {
+            let sums = &sums[block.to * filled(block.width)..];
+            self.columns[block.first..][..block.width].iter().zip(sums).for_each(|(&column, &sum)| bias[column] = sum);
         }
         [plain(weight.into_vec(), &[self.inputs(), self.outputs()]), plain(bias.into_vec(), &[self.outputs()])]
     }
@@ -175,7 +190,7 @@ impl Stairs {
         let mut weight = Table::unwritten(self.inputs() * self.outputs());
         let rows = weight.par_chunks_exact_mut(self.outputs()).zip(&self.places).with_min_len(TASK);
         rows.for_each(|(into, &row)| {
-            into.fill(T::of(0.0));
+            self.columns[..reader(&self.reads, row)].iter().for_each(|&column| into[column] = T::of(0.0));
             let start = self.gradient.partition_point(|block| block.to <= row);
             for (block, from) in self.gradient.iter().zip(blocks).skip(start) {
                 let from = &from[row * filled(block.width)..][..block.width];
@@ -258,22 +273,4 @@ impl Block {
 /// The first output that reads an input, or how many outputs do not.
 fn reader(reads: &[usize], input: usize) -> usize {
     reads.partition_point(|&reads| reads <= input)
-}
-
-/// The sum of whole vectors.
-fn sum<T: Real>(g: &[T]) -> T {
-    vectorised(
-        #[inline(always)]
-        || {
-            let mut lanes = Lanes::of(0.0);
-            for rows in g.chunks_exact(LANES) {
-                lanes = lanes + Lanes::load(rows);
-            }
-            let mut sum = T::of(0.0);
-            for lane in lanes.0 {
-                sum += lane;
-            }
-            sum
-        },
-    )
 }

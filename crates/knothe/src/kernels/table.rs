@@ -1,6 +1,6 @@
 //! Tables of a tile by columns: the rows of one column stand in a piece of n numbers, whole vectors, filled up with zeros.
 
-use super::{Real, lanes::LANES, spare::Table};
+use super::{Real, lanes::LANES, spare::Table, transpose::transpose};
 
 /// n for a number of rows.
 pub(super) fn filled(rows: usize) -> usize {
@@ -12,22 +12,15 @@ pub(super) fn turned<T: Real>(table: &[T], width: usize) -> Table<T> {
     let rows = table.len() / width;
     let n = filled(rows);
     let mut into = if rows == n { Table::unwritten(width * n) } else { Table::zeros(width * n) };
-    for (r, row) in table.chunks_exact(width).enumerate() {
-        for (column, &entry) in into.chunks_exact_mut(n).zip(row) {
-            column[r] = entry;
-        }
-    }
+    transpose((table, width), (&mut into, n), [rows, width]);
     into
 }
 
-/// The reverse of [`turned`].
+/// The reverse of [`turned`]; where there are fewer columns than `width`, the others stay.
 pub(super) fn turn_back<T: Real>(from: &[T], table: &mut [T], width: usize) {
-    let n = filled(table.len() / width);
-    for (r, row) in table.chunks_exact_mut(width).enumerate() {
-        for (column, entry) in from.chunks_exact(n).zip(row) {
-            *entry = column[r];
-        }
-    }
+    let rows = table.len() / width;
+    let n = filled(rows);
+    transpose((from, n), (table, width), [from.len() / n, rows]);
 }
 
 /// Some columns of a table of `[width, n]`.
