@@ -39,7 +39,7 @@ mod throughput;
 mod tile;
 mod transpose;
 
-pub(crate) use adam::{AdamStep, adam_step, sum_of_squares};
+pub(crate) use adam::{AdamStep, Flat, Parameter, adam_step, sum_of_squares};
 pub use columns::Window;
 pub(crate) use conditioned::Conditioned;
 pub(crate) use convolution::{ConvolutionLayer, convolve};

@@ -190,7 +190,12 @@ impl Stairs {
         let mut weight = Table::unwritten(self.inputs() * self.outputs());
         let rows = weight.par_chunks_exact_mut(self.outputs()).zip(&self.places).with_min_len(TASK);
         rows.for_each(|(into, &row)| {
-            self.columns[..reader(&self.reads, row)].iter().for_each(|&column| into[column] = T::of(0.0));
+            let masked = reader(&self.reads, row);
+            if self.in_order {
+                into[..masked].fill(T::of(0.0));
+            } else {
+                self.columns[..masked].iter().for_each(|&column| into[column] = T::of(0.0));
+            }
             let start = self.gradient.partition_point(|block| block.to <= row);
             for (block, from) in self.gradient.iter().zip(blocks).skip(start) {
                 let from = &from[row * filled(block.width)..][..block.width];
