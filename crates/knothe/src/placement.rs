@@ -1,11 +1,16 @@
 //! Where tensors live and how precise they are.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use rand::{Rng, RngExt};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+
+/// Random numbers that are drawn one after another.
+const PART: usize = 4096;
 
 /// The precision of parameters and evaluations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,27 +109,66 @@ impl Placement {
 
     /// Independent standard normal numbers, drawn in 64 bits on the host.
     pub fn normal<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
-        self.draw(StandardNormal, shape, rng)
+        self.tensor(draw(StandardNormal, shape.iter().product(), rng), shape)
     }
 
     /// Independent uniform numbers on [0, 1).
     pub fn uniform<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
-        self.draw(StandardUniform, shape, rng)
+        self.tensor(draw(StandardUniform, shape.iter().product(), rng), shape)
     }
 
     /// Independent uniform numbers on (0, 1), both ends excluded at either precision.
     pub fn open_uniform<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
         let lowest = self.precision.epsilon() / 4.0;
-        let u = (0..shape.iter().product()).map(|_| lowest + (1.0 - 2.0 * lowest) * rng.random::<f64>()).collect();
+        let mut u = draw(StandardUniform, shape.iter().product(), rng);
+        u.iter_mut().for_each(|u| *u = lowest + (1.0 - 2.0 * lowest) * *u);
         self.tensor(u, shape)
     }
+}
 
-    fn draw<const D: usize>(&self, law: impl Distribution<f64>, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
-        self.tensor(law.sample_iter(rng).take(shape.iter().product()).collect(), shape)
+/// So many independent numbers: of more than one part, each part from a stream of its own, of a seed that is drawn.
+fn draw(law: impl Distribution<f64> + Sync, count: usize, rng: &mut impl Rng) -> Vec<f64> {
+    if count <= PART {
+        return law.sample_iter(rng).take(count).collect();
     }
+    let (seed, mut numbers) = (rng.random(), vec![0.0; count]);
+    numbers.par_chunks_mut(PART).enumerate().for_each(|(stream, part)| {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        rng.set_stream(stream as u64);
+        part.iter_mut().zip((&law).sample_iter(rng)).for_each(|(number, drawn)| *number = drawn);
+    });
+    numbers
 }
 
 /// The values of a tensor in row-major order, as 64-bit floats.
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_drawn_apart() {
+        let rng = || ChaCha12Rng::seed_from_u64(3);
+        let drawn = draw(StandardNormal, 3 * PART + 5, &mut rng());
+        assert_eq!(drawn, draw(StandardNormal, 3 * PART + 5, &mut rng()));
+        let mut sorted = drawn.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.dedup();
+        assert_eq!(sorted.len(), drawn.len(), "a part was drawn twice");
+        // Within five of the standard errors of mean and variance.
+        let n = drawn.len() as f64;
+        let (mean, square) = (drawn.iter().sum::<f64>() / n, drawn.iter().map(|z| z * z).sum::<f64>() / n);
+        assert!(mean.abs() < 5.0 / n.sqrt() && (square - 1.0).abs() < 5.0 * (2.0 / n).sqrt());
+    }
+
+    #[test]
+    fn a_call_moves_the_stream_on() {
+        let mut rng = ChaCha12Rng::seed_from_u64(3);
+        for count in [10, 2 * PART] {
+            assert_ne!(draw(StandardUniform, count, &mut rng), draw(StandardUniform, count, &mut rng));
+        }
+    }
 }

@@ -174,7 +174,7 @@ impl<T: Real> Lanes<T> {
         )
     }
 
-    /// log(1 + u) for u in [0, 1], with all its digits near 0.
+    /// log(1 + u) for u ≥ 0, with all its digits near 0.
     #[inline(always)]
     pub fn log_1p(self) -> Self {
         self.map(
@@ -243,14 +243,9 @@ fn exp<T: Real>(x: T) -> T {
     if x > high { T::of(f64::INFINITY) } else { value }
 }
 
+/// log(m 2ⁿ) from n, m − 1 and s = (m − 1)/(m + 1).
 #[inline(always)]
-fn log<T: Real>(x: T) -> T {
-    let small = x < T::of(T::SMALLEST);
-    let raised = if small { x * T::of(f64::powi(2.0, T::RAISE)) } else { x };
-    let (m, n) = raised.mantissa_and_exponent();
-    let n = if small { n - T::of(f64::from(T::RAISE)) } else { n };
-    let less = m - T::of(1.0);
-    let s = less / (m + T::of(1.0));
+fn log_of<T: Real>(n: T, less: T, s: T) -> T {
     let square = s * s;
     // log m = 2 atanh s = (m − 1) − s ((m − 1) − 2 s² Σ s²ᵏ/(2k + 3)): the first term is exact.
     let rest = square
@@ -261,7 +256,17 @@ fn log<T: Real>(x: T) -> T {
             |k| 2.0 / (2 * k + 3) as f64,
         );
     let value = n.fused(T::of(T::LOG_2[1]), -(s * (less - rest))) + less;
-    let value = n.fused(T::of(T::LOG_2[0]), value);
+    n.fused(T::of(T::LOG_2[0]), value)
+}
+
+#[inline(always)]
+fn log<T: Real>(x: T) -> T {
+    let small = x < T::of(T::SMALLEST);
+    let raised = if small { x * T::of(f64::powi(2.0, T::RAISE)) } else { x };
+    let (m, n) = raised.mantissa_and_exponent();
+    let n = if small { n - T::of(f64::from(T::RAISE)) } else { n };
+    let less = m - T::of(1.0);
+    let value = log_of(n, less, less / (m + T::of(1.0)));
     let value = if x > T::of(0.0) { value } else { T::of(f64::NAN) };
     let value = if x == T::of(0.0) { T::of(f64::NEG_INFINITY) } else { value };
     if x == T::of(f64::INFINITY) { x } else { value }
@@ -269,16 +274,18 @@ fn log<T: Real>(x: T) -> T {
 
 #[inline(always)]
 fn log_1p<T: Real>(u: T) -> T {
-    let s = u / (u + T::of(2.0));
-    let square = s * s;
-    let rest = square
-        * series(
-            square,
-            T::LOG1P_TERMS - 1,
-            #[inline(always)]
-            |k| 2.0 / (2 * k + 3) as f64,
-        );
-    s.fused(rest, s + s)
+    let one = T::of(1.0);
+    let w = u + one;
+    let (m, n) = w.mantissa_and_exponent();
+    let (less, inverse) = (m - one, one / (m + one));
+    let s = less * inverse;
+    let value = log_of(n, less, s);
+    // log(1 + u) − log w = (1 + u − w)/w, which is of no account from w = 2√2 on; 1/m = 2/(m + 1) · (1 − s) to the second power of s.
+    let lost = u - (w - one);
+    let share = if n < T::of(0.5) { T::of(2.0) } else { one };
+    let share = if n < T::of(1.5) { share } else { T::of(0.0) };
+    let value = value + lost * (inverse - s * inverse) * share;
+    if u == T::of(f64::INFINITY) { u } else { value }
 }
 
 #[cfg(test)]
@@ -301,6 +308,10 @@ mod tests {
         (0..100_000).map(|k| from + (to - from) * (f64::from(k) + 0.37) / 100_000.0).collect()
     }
 
+    fn near_and_far() -> Vec<f64> {
+        [spaced(0.0, 1e-6), spaced(0.0, 1.0), spaced(1.0, 9.0), spaced(9.0, 1e30)].concat()
+    }
+
     #[test]
     fn functions_are_right_to_the_last_places() {
         let (single, double) = (f64::from(f32::EPSILON), f64::EPSILON);
@@ -313,8 +324,8 @@ mod tests {
                 worst::<f32>(&spaced(1e-40, 1e-37), Lanes::log, f64::ln, single),
                 worst::<f32>(&spaced(1.0, 1e38), Lanes::log, f64::ln, single),
                 worst::<f64>(&spaced(1.0, 1e300), Lanes::log, f64::ln, double),
-                worst::<f32>(&spaced(0.0, 1.0), Lanes::log_1p, f64::ln_1p, single),
-                worst::<f64>(&spaced(0.0, 1.0), Lanes::log_1p, f64::ln_1p, double),
+                worst::<f32>(&near_and_far(), Lanes::log_1p, f64::ln_1p, single),
+                worst::<f64>(&near_and_far(), Lanes::log_1p, f64::ln_1p, double),
                 worst::<f32>(&spaced(-80.0, 80.0), |x| x.sigmoids().0, |x| 1.0 / (1.0 + (-x).exp()), single),
                 worst::<f64>(&spaced(-80.0, 80.0), |x| x.sigmoids().1, |x| 1.0 / (1.0 + x.exp()), double),
                 worst::<f64>(&spaced(-80.0, 80.0), Lanes::softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), double),
@@ -336,7 +347,15 @@ mod tests {
         assert_eq!(at(Lanes::log, 0.0), T::of(f64::NEG_INFINITY));
         assert_eq!(at(Lanes::log, 1.0), T::of(0.0));
         assert_eq!(at(Lanes::log, f64::INFINITY), T::of(f64::INFINITY));
-        for nan in [at(Lanes::exp, f64::NAN), at(Lanes::log, f64::NAN), at(Lanes::log, -1.0), at(Lanes::softplus, f64::NAN)] {
+        assert_eq!(at(Lanes::log_1p, 0.0), T::of(0.0));
+        assert_eq!(at(Lanes::log_1p, f64::INFINITY), T::of(f64::INFINITY));
+        for nan in [
+            at(Lanes::exp, f64::NAN),
+            at(Lanes::log, f64::NAN),
+            at(Lanes::log, -1.0),
+            at(Lanes::log_1p, f64::NAN),
+            at(Lanes::softplus, f64::NAN),
+        ] {
             assert!(nan.partial_cmp(&nan).is_none(), "what is no number has to show");
         }
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::{
     Real,
     lanes::{LANES, Lanes, vectorised},
+    product::rectified,
     spare::Table,
     stairs::{Packed, Stairs},
 };
@@ -69,8 +70,9 @@ impl Network {
             let keeps = hidden && trace.is_some() && self.activation == Activation::Silu;
             let room = |wanted: bool| Table::with_capacity(if wanted { layer.outputs() * n } else { 0 });
             let (mut sums, mut slopes) = (room(carries), room(keeps));
-            // Units are finished while they are in the nearest cache.
-            let y = layer.apply(&parameters.weights[l], &parameters.biases[l], &h, n, |first, y| {
+            let rectified = hidden && self.activation == Activation::Relu && !carries && (l > 0 || added.is_none());
+            // Units are finished in registers, or while they are in the nearest cache.
+            let y = layer.apply(&parameters.weights[l], (&parameters.biases[l], rectified), &h, n, |first, y| {
                 let own = first..first + y.len();
                 if let (0, Some(added)) = (l, added) {
                     add(y, &added[own.clone()]);
@@ -81,7 +83,7 @@ impl Network {
                     }
                     sums.extend_from_slice(y);
                 }
-                if hidden {
+                if hidden && !rectified {
                     activate(self.activation, y, keeps.then_some(&mut slopes));
                 }
             });
@@ -171,12 +173,12 @@ pub(super) fn read<T: Real>(x: &mut [T], slopes: Option<&mut Table<T>>) {
         #[inline(always)]
         |x| {
             let (far, one) = (T::of(FAR), Lanes::of(1.0));
-            let u = x.magnitude() / far;
+            let u = x.magnitude() * T::of(FAR.recip());
             // Beyond 1e9 √(1 + u²) is u to rounding, and u² may be no number.
             let root = u.below(Lanes::of(1e9), u.fused(u, one).root(), u);
             // asinh u = log(1 + v), which keeps the digits of a small u.
             let v = u + u * (u / (root + T::of(1.0)));
-            let value = v.below(one, v.log_1p(), (v + T::of(1.0)).log()) * far;
+            let value = v.log_1p() * far;
             (x.below(Lanes::of(0.0), -value, value), one / root)
         },
     )
@@ -190,7 +192,7 @@ pub(super) fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: Opt
             z,
             slopes,
             #[inline(always)]
-            |z| (z.below(zero, zero, z), zero),
+            |z| (rectified(z), zero),
         ),
         Activation::Silu => over(
             z,

@@ -46,6 +46,8 @@ pub(super) enum Start<'a, T> {
     Sum,
     /// A number a column.
     Bias(&'a [T]),
+    /// A number a column, and what is then below 0 is 0.
+    Rectified(&'a [T]),
 }
 
 impl<'a, T: Real> Start<'a, T> {
@@ -53,6 +55,7 @@ impl<'a, T: Real> Start<'a, T> {
     fn after(self, first: usize) -> Self {
         match self {
             Start::Bias(biases) => Start::Bias(&biases[first..]),
+            Start::Rectified(biases) => Start::Rectified(&biases[first..]),
             other => other,
         }
     }
@@ -65,9 +68,26 @@ impl<'a, T: Real> Start<'a, T> {
                 Start::Zero => into.fill(T::of(0.0)),
                 Start::Sum => {}
                 Start::Bias(biases) => into.fill(biases[c]),
+                Start::Rectified(biases) => into.fill(rectified(Lanes([biases[c]; LANES])).0[0]),
             }
         }
     }
+}
+
+/// What is below 0 becomes 0.
+#[inline(always)]
+pub(super) fn rectified<T: Real>(z: Lanes<T>) -> Lanes<T> {
+    z.below(Lanes::of(0.0), Lanes::of(0.0), z)
+}
+
+/// The block of so many vectors and columns; of one each, if it is none of those named.
+macro_rules! sized {
+    ($height:ident, $width:ident, $arguments:tt, $([$r:literal $c:literal])*) => {
+        match ($height, $width) {
+            $(($r, $c) => block::<T, $r, $c> $arguments,)*
+            _ => block::<T, 1, 1> $arguments,
+        }
+    };
 }
 
 /// into[·, c] = start[·, c] + Σ_{k < depth} table[·, k] matrix[k, c], for so many vectors of rows and `columns` of the matrix; columns of `into`
@@ -89,24 +109,15 @@ pub(super) fn product<T: Real>(
         || {
             let mut column = 0;
             while column < columns {
-                let width = fitting([PANEL, 3], columns - column, sums);
+                let width = fitting([PANEL, 3, 2], columns - column, sums);
                 let mut vector = 0;
                 while vector < vectors {
-                    let height = fitting([4, 2], vectors - vector, sums / PANEL);
+                    let height = fitting([4, 3, 2], vectors - vector, sums / width);
                     let into = (&mut into[column * stride + vector * LANES..], stride);
                     let table = Columns { numbers: &table.numbers[vector * LANES..], ..table };
                     let (matrix, start) = (matrix.after(column), start.after(column));
-                    match (height, width) {
-                        (4, PANEL) => block::<T, 4, PANEL>(into, start, table, matrix, depth),
-                        (2, PANEL) => block::<T, 2, PANEL>(into, start, table, matrix, depth),
-                        (_, PANEL) => block::<T, 1, PANEL>(into, start, table, matrix, depth),
-                        (4, 3) => block::<T, 4, 3>(into, start, table, matrix, depth),
-                        (2, 3) => block::<T, 2, 3>(into, start, table, matrix, depth),
-                        (_, 3) => block::<T, 1, 3>(into, start, table, matrix, depth),
-                        (4, _) => block::<T, 4, 1>(into, start, table, matrix, depth),
-                        (2, _) => block::<T, 2, 1>(into, start, table, matrix, depth),
-                        _ => block::<T, 1, 1>(into, start, table, matrix, depth),
-                    }
+                    sized!(height, width, (into, start, table, matrix, depth),
+                        [4 6] [3 6] [2 6] [1 6] [4 3] [3 3] [2 3] [1 3] [4 2] [3 2] [2 2] [1 2] [4 1] [3 1] [2 1]);
                     vector += height;
                 }
                 column += width;
@@ -116,7 +127,7 @@ pub(super) fn product<T: Real>(
 }
 
 /// The first of the sizes that neither what is left nor the registers are too small for, or else 1.
-fn fitting(sizes: [usize; 2], left: usize, most: usize) -> usize {
+fn fitting(sizes: [usize; 3], left: usize, most: usize) -> usize {
     sizes.into_iter().find(|&size| size <= left.min(most)).unwrap_or(1)
 }
 
@@ -195,6 +206,7 @@ fn sum_block<T: Real, const R: usize, const C: usize>(
                 Start::Zero => sums[c][r],
                 Start::Sum => Lanes::load(into) + sums[c][r],
                 Start::Bias(biases) => sums[c][r] + biases[c],
+                Start::Rectified(biases) => rectified(sums[c][r] + biases[c]),
             };
             sum.store(into);
         }
@@ -221,16 +233,19 @@ mod tests {
         let matrix = if by_rows { Matrix::ByRows(&entries, across) } else { Matrix::ByColumns(&entries, along) };
         let mut into = before.clone();
         let biases = numbers::<T>(columns, 11);
-        let start = [Start::Zero, Start::Sum, Start::Bias(&biases)][kind];
+        let start = [Start::Zero, Start::Sum, Start::Bias(&biases), Start::Rectified(&biases)][kind];
         product((&mut into, stride), start, Columns { numbers: &table, stride }, matrix, [vectors, depth, columns]);
         for (place, (&found, &before)) in into.iter().zip(&before).enumerate() {
             let (c, r) = (place / stride, place % stride);
             let mut expected = before;
             if r < vectors * LANES {
-                expected = [T::of(0.0), before, biases[c]][kind];
+                expected = [T::of(0.0), before, biases[c], biases[c]][kind];
                 for k in 0..depth {
                     expected += table[k * stride + r] * if by_rows { entries[k * across + c] } else { entries[c * along + k] };
                 }
+            }
+            if r < vectors * LANES && kind == 3 && expected < T::of(0.0) {
+                expected = T::of(0.0);
             }
             assert!(found == expected, "row {r}, column {c}: {found} against {expected}");
         }
@@ -238,7 +253,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn products_are_sums_of_products(vectors in 1usize..10, depth in 1usize..40, columns in 1usize..20, gap in 0usize..2, by_rows: bool, kind in 0usize..3) {
+        fn products_are_sums_of_products(vectors in 1usize..10, depth in 1usize..40, columns in 1usize..20, gap in 0usize..2, by_rows: bool, kind in 0usize..4) {
             is_a_sum_of_products::<f32>([vectors, depth, columns], gap, by_rows, kind);
             is_a_sum_of_products::<f64>([vectors, depth, columns], gap, by_rows, kind);
         }
@@ -247,7 +262,7 @@ mod tests {
     #[test]
     fn a_product_of_no_depth_is_its_start() {
         let mut into = [1.0f32; 5 * LANES];
-        for (start, expected) in [(Start::Sum, 1.0), (Start::Bias(&[2.0]), 2.0), (Start::Zero, 0.0)] {
+        for (start, expected) in [(Start::Sum, 1.0), (Start::Bias(&[2.0]), 2.0), (Start::Zero, 0.0), (Start::Rectified(&[-2.0]), 0.0)] {
             product((&mut into, 5 * LANES), start, Columns { numbers: &[], stride: 5 * LANES }, Matrix::ByRows(&[], 1), [5, 0, 1]);
             assert_eq!(into, [expected; 5 * LANES]);
         }

@@ -234,11 +234,12 @@ impl Stairs {
         reader(&self.reads[block.first..][..block.width], row)
     }
 
-    /// h W + b of `[outputs, n]`, for h of `[inputs, n]`; a few units at a time go to `finish`, with the place of their first number.
+    /// h W + b of `[outputs, n]`, for h of `[inputs, n]`, or what of it is not below 0 if it is to be `rectified`; a few units at a time go to
+    /// `finish`, with the place of their first number.
     pub(super) fn apply<T: Real>(
         &self,
         packed: &Packed<T>,
-        biases: &[T],
+        (biases, rectified): (&[T], bool),
         h: &[T],
         n: usize,
         mut finish: impl FnMut(usize, &mut [T]),
@@ -246,7 +247,9 @@ impl Stairs {
         let mut y = Table::unwritten(self.outputs() * n);
         let mut rest = &packed.forward[..];
         for (block, into) in self.forward.iter().zip(y.chunks_mut(PANEL * n)) {
-            let (start, entries, shape) = (Start::Bias(&biases[block.first..]), rest, [n / LANES, block.to, block.width]);
+            let biases = &biases[block.first..];
+            let start = if rectified { Start::Rectified(biases) } else { Start::Bias(biases) };
+            let (entries, shape) = (rest, [n / LANES, block.to, block.width]);
             rest = &rest[block.length()..];
             product((into, n), start, Columns { numbers: h, stride: n }, Matrix::ByRows(entries, block.width), shape);
             finish(block.first * n, into);

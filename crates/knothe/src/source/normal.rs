@@ -1,5 +1,7 @@
 //! The standard normal source.
 
+use std::f64::consts::PI;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
@@ -35,7 +37,8 @@ impl Density for Normal {
 
     fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
         check_input("z", &x, self.dim, self.anchor.dtype())?;
-        Ok(sum_coordinates(Standard::Normal.log_prob(x)))
+        // The sum first: what follows it is of one number a row.
+        Ok(sum_coordinates(x.square()) * -0.5 - 0.5 * (2.0 * PI).ln() * self.dim as f64)
     }
 
     fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
