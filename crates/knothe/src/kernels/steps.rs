@@ -15,12 +15,16 @@ use super::{
     network::Weights,
     solve::{Stage, stages},
     spare::Table,
+    stairs::Stairs,
     table::{filled, turn_back, turned},
 };
 use crate::error::Result;
 
 /// Rows a tile: enough to make up for the calls of small products, few enough for the caches and for a second thread.
 const TILE: usize = 128;
+
+/// Numbers of gradients by outputs that are formed before those of the weights are: of such layers as have more, of one at a time.
+const TOGETHER: usize = 1 << 19;
 
 /// A layer and the tensors of its network, for an operation that takes several layers at once.
 pub struct Step {
@@ -164,37 +168,67 @@ impl Op {
         let [rows, dim] = state.dims;
         let gradients = gradients.map(|g| g.map(|g| g.to_contiguous()));
         let [gy, gladj] = gradients.each_ref().map(|g| g.as_ref().map(numbers::<T>));
-        let tiles = state.tiles.par_iter().enumerate().map(|(t, kept)| {
-            let (from, count) = (t * TILE, TILE.min(rows - t * TILE));
-            let n = filled(count);
-            let mut g = gy.map_or_else(|| Table::zeros(dim * n), |gy| turned(rows_of(gy, dim, from, count), dim));
-            let h = gladj.map_or_else(|| Table::zeros(n), |gladj| turned(rows_of(gladj, 1, from, count), 1));
-            let mut of_outputs: Vec<_> = self.0.iter().map(|_| Vec::new()).collect();
-            for (k, (layer, kept)) in self.0.iter().zip(kept).enumerate().rev() {
-                of_outputs[k] = match &state.prepared[k] {
-                    Prepared::Pass(weights) => layer.shape.backward(&layer.kernel, weights, kept, (&mut g, &h), k > 0 || wanted),
-                    Prepared::Solve(stages, _) => layer.shape.solve_backward(&layer.kernel, stages, kept, (&mut g, &h)),
-                };
-            }
-            (g, of_outputs)
-        });
-        let tiles: Vec<_> = tiles.collect();
-        let of_layer = |(k, layer): (usize, &Layer)| {
-            let network = &layer.shape.network;
-            let parameters = (0..network.layers.len()).into_par_iter().map(|l| {
-                let tiles = state.tiles.iter().zip(&tiles).map(|(kept, (_, of_outputs))| [&kept[k].trace.inputs[l][..], &of_outputs[k][l]]);
-                network.layers[l].gradients(&tiles.collect::<Vec<_>>())
+        let mut tiles: Vec<Reached<T>> = (0..state.tiles.len())
+            .into_par_iter()
+            .map(|t| {
+                let (from, count) = (t * TILE, TILE.min(rows - t * TILE));
+                let n = filled(count);
+                let g = gy.map_or_else(|| Table::zeros(dim * n), |gy| turned(rows_of(gy, dim, from, count), dim));
+                let h = gladj.map_or_else(|| Table::zeros(n), |gladj| turned(rows_of(gladj, 1, from, count), 1));
+                Reached { g, h }
+            })
+            .collect();
+        // From the last layer to the first, as the tiles come to them.
+        let mut found = Vec::new();
+        let mut end = self.0.len();
+        while end > 0 {
+            let first = self.start_of_group(end, rows);
+            let of_outputs = tiles.par_iter_mut().zip(&state.tiles).map(|(Reached { g, h }, kept)| {
+                let mut of_outputs: Vec<Vec<Table<T>>> = Vec::with_capacity(end - first);
+                for k in (first..end).rev() {
+                    let (shape, kernel, kept) = (&self.0[k].shape, &self.0[k].kernel, &kept[k]);
+                    of_outputs.push(match &state.prepared[k] {
+                        Prepared::Pass(weights) => shape.backward(kernel, weights, kept, (g, h), k > 0 || wanted),
+                        Prepared::Solve(stages, _) => shape.solve_backward(kernel, stages, kept, (g, h)),
+                    });
+                }
+                of_outputs
             });
-            let parameters: Vec<[Plain; 2]> = parameters.collect();
-            let added =
-                layer.context.then(|| by_rows(tiles.iter().map(|(_, of_outputs)| &of_outputs[k][0][..]), rows, layer.shape.first()));
-            added.into_iter().chain(parameters.into_iter().flatten()).map(Some).collect::<Vec<_>>()
-        };
-        let mut found = vec![wanted.then(|| by_rows(tiles.iter().map(|(g, _)| &g[..]), rows, dim))];
-        let of_layers: Vec<_> = self.0.par_iter().enumerate().map(of_layer).collect();
-        found.extend(of_layers.into_iter().flatten());
-        found
+            let of_outputs: Vec<_> = of_outputs.collect();
+            let of_layer = |k: usize| {
+                let (layer, place) = (&self.0[k], end - 1 - k);
+                let parameters = (0..layer.shape.network.layers.len()).into_par_iter().map(|l| {
+                    let tiles = state.tiles.iter().zip(&of_outputs).map(|(kept, of)| [&kept[k].trace.inputs[l][..], &of[place][l]]);
+                    layer.shape.network.layers[l].gradients(&tiles.collect::<Vec<_>>())
+                });
+                let parameters: Vec<[Plain; 2]> = parameters.collect();
+                let added = layer.context.then(|| by_rows(of_outputs.iter().map(|of| &of[place][0][..]), rows, layer.shape.first()));
+                added.into_iter().chain(parameters.into_iter().flatten()).map(Some).collect::<Vec<_>>()
+            };
+            let of_layers: Vec<_> = (first..end).into_par_iter().map(of_layer).collect();
+            found.push(of_layers);
+            end = first;
+        }
+        let of_x = wanted.then(|| by_rows(tiles.iter().map(|tile| &tile.g[..]), rows, dim));
+        std::iter::once(of_x).chain(found.into_iter().rev().flatten().flatten()).collect()
     }
+
+    /// The first of the layers before `end` that are worked through together: few, so that what the tiles leave of them is in the caches when
+    /// gradients of weights are formed of it, but enough to keep the threads busy.
+    fn start_of_group(&self, end: usize, rows: usize) -> usize {
+        let (mut first, mut numbers) = (end, 0);
+        while first > 0 && numbers < TOGETHER {
+            first -= 1;
+            numbers += rows * self.0[first].shape.network.layers.iter().map(Stairs::outputs).sum::<usize>();
+        }
+        first
+    }
+}
+
+/// What has come to a tile on its way back: the gradient by what a layer made of it, and that by Σ log T′.
+struct Reached<T: Real> {
+    g: Table<T>,
+    h: Table<T>,
 }
 
 impl Layer {
