@@ -8,7 +8,6 @@ use std::ops::Range;
 use super::{
     Real,
     lanes::{LANES, Lanes, vectorised},
-    product::rectified,
     spare::Table,
     stairs::{Packed, Stairs},
 };
@@ -192,7 +191,7 @@ pub(super) fn activate<T: Real>(activation: Activation, z: &mut [T], slopes: Opt
             z,
             slopes,
             #[inline(always)]
-            |z| (rectified(z), zero),
+            |z| (z.below(zero, zero, z), zero),
         ),
         Activation::Silu => over(
             z,

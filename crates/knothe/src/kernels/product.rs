@@ -68,16 +68,10 @@ impl<'a, T: Real> Start<'a, T> {
                 Start::Zero => into.fill(T::of(0.0)),
                 Start::Sum => {}
                 Start::Bias(biases) => into.fill(biases[c]),
-                Start::Rectified(biases) => into.fill(rectified(Lanes([biases[c]; LANES])).0[0]),
+                Start::Rectified(biases) => into.fill(if biases[c] < T::of(0.0) { T::of(0.0) } else { biases[c] }),
             }
         }
     }
-}
-
-/// What is below 0 becomes 0.
-#[inline(always)]
-pub(super) fn rectified<T: Real>(z: Lanes<T>) -> Lanes<T> {
-    z.below(Lanes::of(0.0), Lanes::of(0.0), z)
 }
 
 /// The block of so many vectors and columns; of one each, if it is none of those named.
@@ -198,17 +192,51 @@ fn sum_block<T: Real, const R: usize, const C: usize>(
             }
         }
     }
+    let (into, zero) = ((into, stride), Lanes::of(0.0));
+    // A loop for each: with the choice inside of one, the compiler lets the sums out of the registers.
+    match start {
+        Start::Zero => write(
+            into,
+            &sums,
+            #[inline(always)]
+            |_, sum, _| sum,
+        ),
+        Start::Sum => write(
+            into,
+            &sums,
+            #[inline(always)]
+            |_, sum, before| Lanes::load(before) + sum,
+        ),
+        Start::Bias(biases) => write(
+            into,
+            &sums,
+            #[inline(always)]
+            |c, sum, _| sum + biases[c],
+        ),
+        Start::Rectified(biases) => write(
+            into,
+            &sums,
+            #[inline(always)]
+            |c, sum, _| {
+                let sum = sum + biases[c];
+                sum.below(zero, zero, sum)
+            },
+        ),
+    }
+}
+
+/// Writes what becomes of the sum of each column and vector, and of what was there.
+#[inline(always)]
+fn write<T: Real, const R: usize, const C: usize>(
+    (into, stride): (&mut [T], usize),
+    sums: &[[Lanes<T>; R]; C],
+    f: impl Fn(usize, Lanes<T>, &[T]) -> Lanes<T>,
+) {
     for c in 0..C {
         let into = &mut into[c * stride..][..R * LANES];
         for r in 0..R {
             let into = &mut into[r * LANES..][..LANES];
-            let sum = match start {
-                Start::Zero => sums[c][r],
-                Start::Sum => Lanes::load(into) + sums[c][r],
-                Start::Bias(biases) => sums[c][r] + biases[c],
-                Start::Rectified(biases) => rectified(sums[c][r] + biases[c]),
-            };
-            sum.store(into);
+            f(c, sums[c][r], into).store(into);
         }
     }
 }
