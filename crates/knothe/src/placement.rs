@@ -107,7 +107,7 @@ impl Placement {
         Tensor::zeros(shape, (&self.device, self.dtype()))
     }
 
-    /// Independent standard normal numbers, drawn in 64 bits on the host.
+    /// Independent standard normal numbers, drawn in 64 bits on the host, many of them on every thread: the same ones with any number of threads.
     pub fn normal<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
         self.tensor(draw(StandardNormal, shape.iter().product(), rng), shape)
     }

@@ -96,7 +96,11 @@ impl Stairs {
         let mut sorted = Table::with_capacity(weight.len());
         for &row in &self.rows {
             let row = &weight[row * self.outputs()..][..self.outputs()];
-            sorted.extend(self.columns.iter().map(|&column| row[column]));
+            if self.in_order {
+                sorted.extend_from_slice(row);
+            } else {
+                sorted.extend(self.columns.iter().map(|&column| row[column]));
+            }
         }
         sorted
     }
