@@ -96,7 +96,6 @@ pub(crate) fn adam_step(
 /// Makes the memory of a gradient, if nobody else has it, that of gradients to come.
 fn reuse<T: Real + Element>(gradient: Plain) {
     if gradient.is_unique()
-        && gradient.is_contiguous()
         && let Ok(numbers) = gradient.into_data().try_into_vec::<T>()
     {
         spare::reuse(numbers);

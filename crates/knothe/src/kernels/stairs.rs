@@ -96,13 +96,18 @@ impl Stairs {
         let mut sorted = Table::with_capacity(weight.len());
         for &row in &self.rows {
             let row = &weight[row * self.outputs()..][..self.outputs()];
-            if self.in_order {
-                sorted.extend_from_slice(row);
-            } else {
-                sorted.extend(self.columns.iter().map(|&column| row[column]));
-            }
+            self.append(&mut sorted, row, 0);
         }
         sorted
+    }
+
+    /// A row of the weights from an output on, in the order of the staircase, at the end of a table.
+    fn append<T: Real>(&self, table: &mut Table<T>, row: &[T], first: usize) {
+        if self.in_order {
+            table.extend_from_slice(&row[first..]);
+        } else {
+            table.extend(self.columns[first..].iter().map(|&column| row[column]));
+        }
     }
 
     /// The biases in the order of the staircase.
@@ -145,11 +150,7 @@ impl Stairs {
             for place in block.first..block.first + block.width {
                 let (first, row) = (reader(&self.reads, place), &weight[self.rows[place] * outputs..][..outputs]);
                 backward.append(first - block.from, T::of(0.0));
-                if self.in_order {
-                    backward.extend_from_slice(&row[first..]);
-                } else {
-                    backward.extend(self.columns[first..].iter().map(|&column| row[column]));
-                }
+                self.append(&mut backward, row, first);
             }
         }
         Packed { forward, backward }
