@@ -43,7 +43,7 @@ impl LaneMap for Affine {
             return (x + theta.get(0), Lanes::of(0.0));
         }
         let (log_scale, _) = log_scale(self.scale, theta.get(1));
-        (x.fused(log_scale.exp(), theta.get(0)), log_scale)
+        (x.fused(log_scale.moderate_exp(), theta.get(0)), log_scale)
     }
 
     #[inline(always)]
@@ -61,7 +61,7 @@ impl LaneMap for Affine {
             return g;
         }
         let (log_scale, slope) = log_scale(self.scale, theta.get(1));
-        let gx = g * log_scale.exp();
+        let gx = g * log_scale.moderate_exp();
         into.set(1, gx.fused(x, h) * slope);
         gx
     }
@@ -76,7 +76,7 @@ impl LaneMap for Inverted<Affine> {
             return (moved, Lanes::of(0.0));
         }
         let (log_scale, _) = log_scale(self.0.scale, theta.get(1));
-        (moved * (-log_scale).exp(), -log_scale)
+        (moved * (-log_scale).moderate_exp(), -log_scale)
     }
 
     #[inline(always)]
@@ -94,7 +94,7 @@ impl LaneMap for Inverted<Affine> {
             return g;
         }
         let (log_scale, slope) = log_scale(self.0.scale, theta.get(1));
-        let gx = g * (-log_scale).exp();
+        let gx = g * (-log_scale).moderate_exp();
         into.set(0, -gx);
         into.set(1, -(gx.fused(x - theta.get(0), h) * slope));
         gx

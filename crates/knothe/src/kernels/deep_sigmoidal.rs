@@ -70,7 +70,7 @@ impl DeepSigmoidal {
         }
         let (mut sum, mut mean, mut rises) = (Lanes::of(0.0), Lanes::of(0.0), Lanes::of(0.0));
         for i in 0..at.inputs {
-            let (u, v) = ((work[i] - most).exp(), (work[self.units + i] - steepest).exp());
+            let (u, v) = ((work[i] - most).moderate_exp(), (work[self.units + i] - steepest).moderate_exp());
             (sum, rises) = (sum + u, rises + v);
             mean = u.fused(kept[H * self.units + i], mean);
             (work[i], work[self.units + i]) = (u, v);
@@ -87,7 +87,7 @@ impl DeepSigmoidal {
             let Means { mean, log_rise, .. } = self.means(at, j, kept, theta, work);
             let (log_slope, by_raw) = bounded(theta.get(at.first + j) * T::of(depth));
             let log_slope = log_slope * T::of(depth.recip());
-            let slope = log_slope.exp();
+            let slope = log_slope.moderate_exp();
             kept[P * units + j] = mean.fused(slope, theta.get(at.first + units + j) + T::of(self.start(j)));
             kept[LOG_RISE * units + j] = log_slope + log_rise;
             kept[SLOPE * units + j] = slope;

@@ -31,7 +31,7 @@ impl MixtureDensity {
             return t * t * T::of(-0.5) - T::of(0.5 * std::f64::consts::TAU.ln());
         }
         let far = t.magnitude();
-        -far - (-far).exp().log_1p() * T::of(2.0)
+        -far - (-far).softplus() * T::of(2.0)
     }
 
     /// v(t).
@@ -68,7 +68,7 @@ impl MixtureDensity {
         // Where no component has any density the largest is −∞, which has no difference from itself.
         let likeliest = likeliest.larger(Lanes::of(f64::from(f32::MIN)));
         for k in 0..count {
-            let (w, r) = ((weight[k] - most).exp(), (share[k] - likeliest).exp());
+            let (w, r) = ((weight[k] - most).moderate_exp(), (share[k] - likeliest).moderate_exp());
             (weights, sum) = (weights + w, sum + r);
             (weight[k], share[k]) = (w, r);
         }

@@ -10,6 +10,8 @@ pub(crate) trait Real: nalgebra::RealField + burn::tensor::Element + bytemuck::P
     const EXP_DEGREE: usize;
     /// The terms of the series of log, in s² for |s| ≤ 0.172.
     const LOG_TERMS: usize;
+    /// The same for |s| ≤ 1/3.
+    const WIDE_LOG_TERMS: usize;
     /// log 2 in two parts, of which integers times the first are exact.
     const LOG_2: [f64; 2];
     /// Added to a small number, it rounds it to an integer, which then stands in the lowest bits.
@@ -56,6 +58,7 @@ impl Real for f32 {
     const EXPONENTS: [f64; 2] = [-87.336, 88.722];
     const EXP_DEGREE: usize = 7;
     const LOG_TERMS: usize = 5;
+    const WIDE_LOG_TERMS: usize = 7;
     const LOG_2: [f64; 2] = [0.693_359_375, -2.121_944_400_546_905_8e-4];
     const ROUNDING: f64 = 12_582_912.0;
     const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
@@ -114,6 +117,7 @@ impl Real for f64 {
     const EXPONENTS: [f64; 2] = [-708.39, 709.78];
     const EXP_DEGREE: usize = 13;
     const LOG_TERMS: usize = 11;
+    const WIDE_LOG_TERMS: usize = 16;
     const LOG_2: [f64; 2] = [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10];
     const ROUNDING: f64 = 6_755_399_441_055_744.0;
     const SMALLEST: f64 = f64::MIN_POSITIVE;

@@ -55,7 +55,7 @@ pub(super) fn odds<T: Real>(units: usize, work: &mut [Lanes<T>]) -> Odds<T> {
     let (mut lower, mut upper) = (Lanes::of(f64::NEG_INFINITY), Lanes::of(f64::NEG_INFINITY));
     for i in 0..units {
         let (logit, p) = (work[LOGIT * units + i] - most, work[AT * units + i]);
-        let far = (-p.magnitude()).exp();
+        let far = (-p.magnitude()).moderate_exp();
         let greater = one / (far + T::of(1.0));
         let (below, above) = (logit + p.smaller(zero), logit + (-p).smaller(zero));
         (lower, upper) = (lower.larger(below), upper.larger(above));
@@ -70,7 +70,7 @@ pub(super) fn odds<T: Real>(units: usize, work: &mut [Lanes<T>]) -> Odds<T> {
         let (below, above) = (work[BELOW * units + i] - lower, work[ABOVE * units + i] - upper);
         let kappa = work[LOG_SLOPE * units + i] + below + above - work[LOGIT * units + i];
         let greater = work[GREATER * units + i];
-        let (below, above) = (below.exp() * greater, above.exp() * greater);
+        let (below, above) = (below.moderate_exp() * greater, above.moderate_exp() * greater);
         (below_sum, above_sum, steepest) = (below_sum + below, above_sum + above, steepest.larger(kappa));
         work[BELOW * units + i] = below;
         work[ABOVE * units + i] = above;
@@ -79,11 +79,11 @@ pub(super) fn odds<T: Real>(units: usize, work: &mut [Lanes<T>]) -> Odds<T> {
     let mut kappa_sum = zero;
     for i in 0..units {
         let greater = work[GREATER * units + i];
-        let kappa = (work[KAPPA * units + i] - steepest).exp() * greater * greater;
+        let kappa = (work[KAPPA * units + i] - steepest).moderate_exp() * greater * greater;
         kappa_sum = kappa_sum + kappa;
         work[KAPPA * units + i] = kappa;
     }
-    let weights = below_sum * lower.exp() + above_sum * upper.exp();
+    let weights = below_sum * lower.moderate_exp() + above_sum * upper.moderate_exp();
     let (below, above) = (one / below_sum, one / above_sum);
     Odds {
         y: (below_sum * above).log() + (lower - upper),
@@ -106,7 +106,7 @@ impl<T: Real> Odds<T> {
         let from_below = down * (work[BELOW * units + i] * self.below);
         let from_above = up * (work[ABOVE * units + i] * self.above);
         let from_slope = h * (work[KAPPA * units + i] * self.kappa);
-        let weight = work[LOGIT * units + i].exp() * self.weight;
+        let weight = work[LOGIT * units + i].moderate_exp() * self.weight;
         [
             from_below * above + from_above * below + from_slope * (above - below),
             from_below - from_above + from_slope + h * weight,
@@ -121,7 +121,7 @@ impl Sigmoidal {
         let units = self.0;
         for i in 0..units {
             let (log_slope, by_raw) = bounded(theta.get(units + i));
-            let slope = log_slope.exp();
+            let slope = log_slope.moderate_exp();
             work[LOGIT * units + i] = theta.get(i);
             work[AT * units + i] = x.fused(slope, theta.get(2 * units + i) + T::of(self.start(i)));
             work[LOG_SLOPE * units + i] = log_slope;

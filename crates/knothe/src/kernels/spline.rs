@@ -33,6 +33,9 @@ struct Bin<T> {
     width: Lanes<T>,
     bottom: Lanes<T>,
     height: Lanes<T>,
+    /// 1/w and 1/(s w).
+    narrow: Lanes<T>,
+    flat: Lanes<T>,
     /// s.
     mean: Lanes<T>,
     slopes: [Lanes<T>; 2],
@@ -42,14 +45,15 @@ struct Bin<T> {
     y: Axis<T>,
 }
 
-/// ξ, κ and the three forms of them.
+/// ξ, κ, N, M, and the reciprocals of D and M.
 struct Place<T> {
     xi: Lanes<T>,
     kappa: Lanes<T>,
     product: Lanes<T>,
     numerator: Lanes<T>,
-    denominator: Lanes<T>,
     slope: Lanes<T>,
+    by_denominator: Lanes<T>,
+    by_slope: Lanes<T>,
 }
 
 /// Gradients by the sides of a bin and by the slopes at its ends.
@@ -63,53 +67,55 @@ struct Pull<T> {
     at: Lanes<T>,
 }
 
-/// One axis on the way through the bins.
+/// One axis on the way through the bins: the exponentials of its raw shares.
 #[derive(Clone, Copy)]
 struct Axis<T> {
-    /// 1/Σ exp of its raw shares.
+    /// 1/Σ of all.
     scale: Lanes<T>,
-    /// The knot that has been reached, and the shares before it.
-    knot: Lanes<T>,
+    /// Σ of those before the bin that is looked at.
     sum: Lanes<T>,
-    /// Of the bin so far: its ends, the shares before it and its own.
-    start: Lanes<T>,
-    end: Lanes<T>,
+    /// Σ of those before the bin that is taken, and its own.
     before: Lanes<T>,
-    share: Lanes<T>,
+    own: Lanes<T>,
+}
+
+/// Puts exp(θ − max θ) of the parameters from `first` on into `exponentials`; returns their sum.
+#[inline(always)]
+fn exponentiate<T: Real>(theta: Theta<'_, T>, first: usize, exponentials: &mut [Lanes<T>]) -> Lanes<T> {
+    let mut most = theta.get(first);
+    for k in 1..exponentials.len() {
+        most = most.larger(theta.get(first + k));
+    }
+    let mut sum = Lanes::of(0.0);
+    for (k, e) in exponentials.iter_mut().enumerate() {
+        *e = (theta.get(first + k) - most).moderate_exp();
+        sum = sum + *e;
+    }
+    sum
 }
 
 impl<T: Real> Axis<T> {
-    /// Puts the exponentials of the parameters from `first` on into `exponentials`.
+    /// In the first bin.
     #[inline(always)]
-    fn new(low: Lanes<T>, theta: Theta<'_, T>, first: usize, exponentials: &mut [Lanes<T>]) -> Self {
-        let mut most = theta.get(first);
-        for k in 1..exponentials.len() {
-            most = most.larger(theta.get(first + k));
-        }
+    fn new(scale: Lanes<T>, first: Lanes<T>) -> Self {
         let zero = Lanes::of(0.0);
-        let mut sum = zero;
-        for (k, e) in exponentials.iter_mut().enumerate() {
-            *e = (theta.get(first + k) - most).exp();
-            sum = sum + *e;
-        }
-        Axis { scale: Lanes::of(1.0) / sum, knot: low, sum: zero, start: low, end: low, before: zero, share: zero }
+        Axis { scale, sum: zero, before: zero, own: first }
     }
 
-    /// To the bin with this exponential, which ends at `floor` + `extent` times the shares up to there;
-    /// `at` is in it or in a later one where it is not below `bound`.
+    /// Looks at the bin after that with the exponential `before`.
     #[inline(always)]
-    fn step(&mut self, at: Lanes<T>, bound: Lanes<T>, exponential: Lanes<T>, extent: Lanes<T>, floor: Lanes<T>) {
-        let share = exponential * self.scale;
-        let sum = self.sum + share;
-        let end = sum.fused(extent, floor);
-        self.start = at.below(bound, self.start, self.knot);
-        self.end = at.below(bound, self.end, end);
-        self.before = at.below(bound, self.before, self.sum);
-        self.share = at.below(bound, self.share, share);
-        (self.knot, self.sum) = (end, sum);
+    fn pass(&mut self, before: Lanes<T>) {
+        self.sum = self.sum + before;
     }
 
-    /// The gradients of the raw shares, from those of both ends of the bin; `exponentials` are those that [`Axis::new`] left.
+    /// Takes the bin that is looked at, with the exponential `own`, where `at` is not below `bound`.
+    #[inline(always)]
+    fn take(&mut self, at: Lanes<T>, bound: Lanes<T>, own: Lanes<T>) {
+        self.before = at.below(bound, self.before, self.sum);
+        self.own = at.below(bound, self.own, own);
+    }
+
+    /// The gradients of the raw shares, from those of both ends of the bin.
     #[inline(always)]
     fn spread(
         &self,
@@ -120,14 +126,13 @@ impl<T: Real> Axis<T> {
         first: usize,
         into: &mut ThetaGradient<'_, T>,
     ) {
-        let zero = Lanes::of(0.0);
-        // By the shares of earlier bins, which move both ends, and by the bin's own.
-        let earlier = start + end;
-        let mean = earlier * self.before + end * self.share;
+        // By the shares of earlier bins, which move both ends, by the bin's own, and by those of later ones.
+        let both = start + end;
+        let mean = (both * self.before + end * self.own) * self.scale;
+        let [earlier, own, later] = [(both - mean) * self.scale, (end - mean) * self.scale, -(mean * self.scale)];
         for (k, &exponential) in exponentials.iter().enumerate() {
             let (low, high) = (Lanes::of(k as f64 - 0.5), Lanes::of(k as f64 + 0.5));
-            let by_share = index.below(low, zero, index.below(high, end, earlier));
-            into.set(first + k, exponential * self.scale * (by_share - mean));
+            into.set(first + k, exponential * index.below(low, later, index.below(high, own, earlier)));
         }
     }
 }
@@ -139,26 +144,49 @@ impl Spline {
         2.0 * self.bound * (1.0 - LEAST_SHARE * self.bins as f64)
     }
 
-    /// The bin whose side along the axis `side`, 0 of x or 1 of y, holds `at`. `work` then has what [`Axis::new`] leaves.
+    /// The knot before bin `index`: `sum` are the exponentials before it, `reach` is the extent of one.
+    #[inline(always)]
+    fn knot<T: Real>(&self, sum: Lanes<T>, reach: Lanes<T>, index: Lanes<T>) -> Lanes<T> {
+        sum.fused(reach, index.fused(Lanes::of(2.0 * self.bound * LEAST_SHARE), Lanes::of(-self.bound)))
+    }
+
+    /// Where the bin that is taken begins along an axis, and how far it goes.
+    #[inline(always)]
+    fn side<T: Real>(&self, axis: &Axis<T>, reach: Lanes<T>, index: Lanes<T>) -> [Lanes<T>; 2] {
+        let start = self.knot(axis.before, reach, index);
+        let end = self.knot(axis.before + axis.own, reach, index + T::of(1.0));
+        // The last ends at B.
+        [start, index.below(Lanes::of(self.bins as f64 - 1.5), end, Lanes::of(self.bound)) - start]
+    }
+
+    /// The bin whose side along the axis `side`, 0 of x or 1 of y, holds `at`.
     #[inline(always)]
     fn find<T: Real>(&self, at: Lanes<T>, side: usize, theta: Theta<'_, T>, work: &mut [Lanes<T>]) -> Bin<T> {
         let bins = self.bins;
-        let (zero, one, low) = (Lanes::of(0.0), Lanes::of(1.0), Lanes::of(-self.bound));
+        let (zero, one) = (Lanes::of(0.0), Lanes::of(1.0));
         let (widths, heights) = work.split_at_mut(bins);
-        let (mut x, mut y) = (Axis::new(low, theta, 0, widths), Axis::new(low, theta, bins, heights));
-        let (mut index, mut raw_start, mut raw_end) = (zero, zero, zero);
-        for k in 0..bins {
-            let bound = if side == 0 { x.knot } else { y.knot };
-            let inner = k + 1 < bins;
-            let extent = Lanes::of(if inner { self.extent() } else { 0.0 });
-            let floor = Lanes::of(if inner { 2.0 * self.bound * LEAST_SHARE * (k + 1) as f64 - self.bound } else { self.bound });
-            x.step(at, bound, widths[k], extent, floor);
-            y.step(at, bound, heights[k], extent, floor);
-            index = at.below(bound, index, Lanes::of(k as f64));
-            raw_start = at.below(bound, raw_start, theta.get(2 * bins + k.max(1) - 1));
+        let sums = [exponentiate(theta, 0, widths), exponentiate(theta, bins, heights)];
+        // One division for both: the sums are between 1 and the number of bins.
+        let inverse = one / (sums[0] * sums[1]);
+        let (mut x, mut y) = (Axis::new(sums[1] * inverse, widths[0]), Axis::new(sums[0] * inverse, heights[0]));
+        let extent = T::of(self.extent());
+        let [wide, high] = [x.scale * extent, y.scale * extent];
+        let (mut index, mut raw_start, mut raw_end) = (zero, theta.get(2 * bins), theta.get(2 * bins));
+        for k in 1..bins {
+            x.pass(widths[k - 1]);
+            y.pass(heights[k - 1]);
+            let number = Lanes::of(k as f64);
+            let bound = if side == 0 { self.knot(x.sum, wide, number) } else { self.knot(y.sum, high, number) };
+            x.take(at, bound, widths[k]);
+            y.take(at, bound, heights[k]);
+            index = at.below(bound, index, number);
+            raw_start = at.below(bound, raw_start, theta.get(2 * bins + k - 1));
             raw_end = at.below(bound, raw_end, theta.get(2 * bins + k.min(bins - 2)));
         }
-        let (width, height) = (x.end - x.start, y.end - y.start);
+        let [[left, width], [bottom, height]] = [self.side(&x, wide, index), self.side(&y, high, index)];
+        // One division for both, of sizes that have bounds.
+        let inverse = one / (width * height);
+        let (narrow, flat) = (height * inverse, width * inverse);
         let shifted = [raw_start + T::of(slope_shift()), raw_end + T::of(slope_shift())];
         let slopes = [shifted[0].softplus() + T::of(LEAST_SLOPE), shifted[1].softplus() + T::of(LEAST_SLOPE)];
         let by_raw = [shifted[0].sigmoids().0, shifted[1].sigmoids().0];
@@ -166,11 +194,13 @@ impl Spline {
         let (first, last) = (Lanes::of(0.5), Lanes::of(bins as f64 - 1.5));
         Bin {
             index,
-            left: x.start,
+            left,
             width,
-            bottom: y.start,
+            bottom,
             height,
-            mean: height / width,
+            narrow,
+            flat,
+            mean: height * narrow,
             slopes: [index.below(first, one, slopes[0]), index.below(last, slopes[1], one)],
             by_raw: [index.below(first, zero, by_raw[0]), index.below(last, by_raw[1], zero)],
             x,
@@ -209,20 +239,24 @@ impl<T: Real> Bin<T> {
     fn place(&self, xi: Lanes<T>, kappa: Lanes<T>) -> Place<T> {
         let [start, end] = self.slopes;
         let (square, product, rest) = (xi * xi, xi * kappa, kappa * kappa);
+        let denominator = self.mean * (square + rest) + (start + end) * product;
+        let slope = end * square + self.mean * product * T::of(2.0) + start * rest;
+        let one = Lanes::of(1.0);
         Place {
             xi,
             kappa,
             product,
             numerator: self.mean * square + start * product,
-            denominator: self.mean * (square + rest) + (start + end) * product,
-            slope: end * square + self.mean * product * T::of(2.0) + start * rest,
+            slope,
+            by_denominator: one / denominator,
+            by_slope: one / slope,
         }
     }
 
     /// Where `x` is.
     #[inline(always)]
     fn forward(&self, x: Lanes<T>) -> Place<T> {
-        let xi = (x - self.left) / self.width;
+        let xi = (x - self.left) * self.narrow;
         self.place(xi, Lanes::of(1.0) - xi)
     }
 
@@ -230,7 +264,7 @@ impl<T: Real> Bin<T> {
     #[inline(always)]
     fn backward(&self, y: Lanes<T>) -> Place<T> {
         let [start, end] = self.slopes;
-        let eta = (y - self.bottom) / self.height;
+        let eta = (y - self.bottom) * self.flat;
         let rest = Lanes::of(1.0) - eta;
         let g = start * rest - end * eta;
         let twice = self.mean * T::of(2.0);
@@ -245,7 +279,7 @@ impl<T: Real> Bin<T> {
     #[inline(always)]
     fn slope(&self, at: &Place<T>) -> Lanes<T> {
         // In an order that neither a large nor a small slope at a knot makes overflow.
-        let ratio = self.mean / at.denominator;
+        let ratio = self.mean * at.by_denominator;
         ratio * at.slope * ratio
     }
 
@@ -254,26 +288,26 @@ impl<T: Real> Bin<T> {
     fn bend(&self, at: &Place<T>) -> Lanes<T> {
         let [start, end] = self.slopes;
         let difference = at.kappa - at.xi;
-        let up = (end * at.xi - start * at.kappa + self.mean * difference) / at.slope;
-        (up - difference * (start + end - self.mean * T::of(2.0)) / at.denominator) * T::of(2.0)
+        let up = (end * at.xi - start * at.kappa + self.mean * difference) * at.by_slope;
+        (up - difference * (start + end - self.mean * T::of(2.0)) * at.by_denominator) * T::of(2.0)
     }
 
     #[inline(always)]
     fn pull(&self, at: &Place<T>, g: Lanes<T>, h: Lanes<T>) -> Pull<T> {
         let two = T::of(2.0);
-        let (one, mean) = (Lanes::of(1.0), self.mean);
-        let [inverse, by_slope] = [one / at.denominator, one / at.slope];
+        let (mean, inverse, by_slope) = (self.mean, at.by_denominator, at.by_slope);
         let (square, rest) = (at.xi * at.xi, at.kappa * at.kappa);
         let share = at.numerator * inverse;
         let other = (mean * rest + self.slopes[1] * at.product) * inverse;
         let scaled = g * self.height * inverse;
         let product = at.product * inverse;
-        let by_mean = scaled * (square * other - rest * share) + h * (one / mean + at.product * by_slope - (square + rest) * inverse) * two;
+        let by_mean = scaled * (square * other - rest * share)
+            + h * (self.width * self.flat + at.product * by_slope - (square + rest) * inverse) * two;
         let by_start = scaled * other * at.product + h * (rest * by_slope - product * two);
         let by_end = h * (square * by_slope - product * two) - scaled * share * at.product;
         let by_xi = g * self.width * self.slope(at) + h * self.bend(at);
-        let top = g * share + by_mean / self.width;
-        let narrow = one / self.width;
+        let narrow = self.narrow;
+        let top = g * share + by_mean * narrow;
         Pull {
             left: (mean * by_mean - at.kappa * by_xi) * narrow,
             right: -(mean * by_mean + at.xi * by_xi) * narrow,
@@ -295,7 +329,7 @@ impl LaneMap for Spline {
         let inner = self.choose(x, x, Lanes::of(0.0));
         let bin = self.find(inner, 0, theta, scratch);
         let at = bin.forward(inner);
-        let y = bin.bottom + bin.height * (at.numerator / at.denominator);
+        let y = bin.bottom + bin.height * (at.numerator * at.by_denominator);
         (self.choose(x, y, x), self.choose(x, bin.slope(&at).log(), Lanes::of(0.0)))
     }
 
@@ -320,7 +354,7 @@ impl LaneMap for Spline {
 
 impl LaneMap for Inverted<Spline> {
     fn scratch(&self) -> usize {
-        2 * self.0.bins
+        self.0.scratch()
     }
 
     #[inline(always)]
@@ -347,7 +381,7 @@ impl LaneMap for Inverted<Spline> {
         let at = bin.backward(inner);
         let zero = Lanes::of(0.0);
         let (inside, h) = (self.0.choose(y, g, zero), self.0.choose(y, h, zero));
-        let by_y = (inside - h * bin.bend(&at) / bin.width) / bin.slope(&at);
+        let by_y = (inside - h * bin.bend(&at) * bin.narrow) / bin.slope(&at);
         let pull = bin.pull(&at, -by_y, -h);
         self.0.spread(&bin, &pull, scratch, &mut into);
         self.0.choose(y, by_y, g)
