@@ -184,9 +184,7 @@ impl Spline {
             raw_end = at.below(bound, raw_end, theta.get(2 * bins + k.min(bins - 2)));
         }
         let [[left, width], [bottom, height]] = [self.side(&x, wide, index), self.side(&y, high, index)];
-        // One division for both, of sizes that have bounds.
-        let inverse = one / (width * height);
-        let (narrow, flat) = (height * inverse, width * inverse);
+        let (narrow, flat) = (one / width, one / height);
         let shifted = [raw_start + T::of(slope_shift()), raw_end + T::of(slope_shift())];
         let slopes = [shifted[0].softplus() + T::of(LEAST_SLOPE), shifted[1].softplus() + T::of(LEAST_SLOPE)];
         let by_raw = [shifted[0].sigmoids().0, shifted[1].sigmoids().0];

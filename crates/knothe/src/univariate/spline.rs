@@ -296,6 +296,19 @@ mod tests {
     }
 
     #[test]
+    fn a_square_may_have_any_size() {
+        let (spline, raw, _) = example();
+        let x = [-1.9, -0.3, 0.7, 1.6];
+        let (y, ladj) = at(spline, &raw, &x);
+        for size in [1e200, 1e-200] {
+            let (scaled, same) = at(Spline { bound: spline.bound * size, ..spline }, &raw, &x.map(|x| x * size));
+            for k in 0..x.len() {
+                assert!((scaled[k] / size - y[k]).abs() < 1e-14 && (same[k] - ladj[k]).abs() < 1e-13, "{size}: {}", scaled[k]);
+            }
+        }
+    }
+
+    #[test]
     fn the_kernels_are_the_composed_form() {
         let spline = Spline { bins: 5, bound: 3.0 };
         // Knots are rounded to ε. Bins of a thousandth of the square, with slopes of up to a thousand, magnify that by their second
