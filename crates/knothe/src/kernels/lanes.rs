@@ -165,7 +165,7 @@ impl<T: Real> Lanes<T> {
         )
     }
 
-    /// e^x for x ≤ 80, in fewer operations.
+    /// e^x for x ≤ 80, in fewer operations; far beyond that it means nothing, so x has to have a bound.
     #[inline(always)]
     pub fn moderate_exp(self) -> Self {
         self.map(
