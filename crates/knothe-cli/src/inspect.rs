@@ -113,7 +113,7 @@ pub fn course(report: &FitReport) -> String {
 fn part(member: &Member, parameters: usize) -> Vec<(&'static str, String)> {
     let (a, report) = (&member.architecture, &member.report);
     let hidden: Vec<String> = a.hidden.iter().map(usize::to_string).collect();
-    let degree = if a.model == Model::Sos { format!(", degree {}", a.degree) } else { String::new() };
+    let degree = if a.model == Model::Sos { format!(", degree {} within ±{}", a.degree, a.bound) } else { String::new() };
     let size = format!("layers {}, hidden {}, components {}{degree}; {parameters} parameters", a.layers, hidden.join(","), a.components);
     let fit = course(report);
     let mut lines = vec![("model", format!("{} ({})", a.model.name(), a.model.summary()))];

@@ -104,6 +104,34 @@ fn files_without_the_choices_are_the_models_they_were() {
 }
 
 #[test]
+fn a_map_bends_within_its_bound() {
+    let place = Placement::cpu(Precision::F64);
+    for (model, usual) in [(Model::Nsf, 5.0), (Model::Sos, 3.0)] {
+        let one = Architecture { layers: 1, hidden: vec![8], ..Architecture::new(model, 1, 0, 0) };
+        assert_eq!(one.bound, usual);
+        // θ ≠ 0, for the start of a spline is the identity.
+        let z = |bound: f64| {
+            let flow = randomised(Architecture { bound, ..one.clone() }.build(&place).unwrap(), 0.5, &mut rng(3));
+            values(flow.to_source(place.tensor(vec![2.0, 3.0, 4.0, 6.0, 7.0, 8.0], [6, 1]), &Given::default()).unwrap())
+        };
+        let bend = |z: &[f64]| (z[2] - 2.0 * z[1] + z[0]).abs();
+        // A spline's own location and scale come before its bound.
+        let (near, far) = (z(1.0), z(40.0));
+        assert!(bend(&near[..3]) < 1e-12 && bend(&near[3..]) < 1e-12, "{near:?}");
+        assert!(bend(&far[..3]) > 1e-6 && bend(&far[3..]) > 1e-6, "{far:?}");
+    }
+}
+
+#[test]
+fn files_that_name_no_bound_are_of_a_time_when_it_was_5() {
+    let sos = Architecture::new(Model::Sos, 3, 0, 0);
+    let mut document = serde_json::to_value(&sos).unwrap();
+    assert_eq!(document["bound"], 3.0);
+    document.as_object_mut().unwrap().remove("bound");
+    assert_eq!(serde_json::from_value::<Architecture>(document).unwrap(), Architecture { bound: 5.0, ..sos });
+}
+
+#[test]
 fn choices_that_cannot_be_are_errors() {
     let place = Placement::cpu(Precision::F64);
     let maf = Architecture::new(Model::Maf, 3, 0, 0);
@@ -114,6 +142,8 @@ fn choices_that_cannot_be_are_errors() {
         Architecture { form: Some(Form::Density), ..Architecture::new(Model::Made, 3, 0, 0) },
         Architecture { dim: 1, ..coupling.clone() },
         Architecture { residual: true, hidden: vec![8; 3], ..coupling },
+        Architecture { bound: 0.0, ..Architecture::new(Model::Sos, 3, 0, 0) },
+        Architecture { bound: f64::INFINITY, ..Architecture::new(Model::Nsf, 3, 0, 0) },
     ];
     for case in cases {
         assert!(matches!(case.build(&place), Err(Error::Invalid { .. })), "{case:?}");

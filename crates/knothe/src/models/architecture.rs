@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     placement::Placement,
     random::{Purpose, stream},
-    univariate::SumOfSquares,
+    univariate::{Spline, SumOfSquares},
 };
 
 /// A model by name.
@@ -160,10 +160,23 @@ impl Model {
             Model::MixtureCdf => (5, vec![128, 128], 8),
         }
     }
+
+    /// [`Architecture::bound`] when none is asked for.
+    fn bound(self) -> f64 {
+        match self {
+            Model::Sos => SumOfSquares::BOUND,
+            _ => Spline::default().bound,
+        }
+    }
 }
 
 fn default_degree() -> usize {
     SumOfSquares::default().degree
+}
+
+/// The bound of every model in the files that name none.
+fn unnamed_bound() -> f64 {
+    5.0
 }
 
 impl FromStr for Model {
@@ -194,6 +207,9 @@ pub struct Architecture {
     /// The degree of the polynomials of a sum of squares.
     #[serde(default = "default_degree")]
     pub degree: usize,
+    /// B of the interval [−B, B] in which a spline, or a sum of squares, bends; it is a straight line outside.
+    #[serde(default = "unnamed_bound")]
+    pub bound: f64,
     /// What the parameters of a column read; by default what the model's name says ([`Model::product`]).
     #[serde(default)]
     pub triangular: Option<Triangular>,
@@ -240,6 +256,7 @@ impl Architecture {
             hidden,
             components,
             degree: default_degree(),
+            bound: model.bound(),
             triangular: None,
             form: None,
             activation: Activation::default(),
@@ -285,6 +302,9 @@ impl Architecture {
         }
         if self.model == Model::Sos {
             range("degree", self.degree, 0, 16)?;
+        }
+        if !(self.bound.is_finite() && self.bound > 0.0) {
+            return Err(Error::invalid("bound", "a number above 0", self.bound));
         }
         let own = match self.model {
             Model::Nsf => Some(("components, the bins of a spline,", 2, 500)),

@@ -66,14 +66,14 @@ fn source(a: &Architecture, place: &Placement, rng: &mut impl Rng) -> Result<Sou
 
 /// The univariate map U, from x to z in the density form and from z to x in the generative one.
 fn map(a: &Architecture) -> Arc<dyn MonotoneMap> {
-    let spline = Spline { bins: a.components, ..Spline::default() };
+    let spline = Spline { bins: a.components, bound: a.bound };
     match (a.model, a.product().1) {
         // A spline leaves what is outside its square in its place, so that a conditional location and scale stand between it and the data.
         (Model::Nsf, Form::Density) => Arc::new(Composed(Inverted(Affine::default()), spline)),
         (Model::Nsf, Form::Generative) => Arc::new(Composed(spline, Affine::default())),
         (Model::Naf, _) => Arc::new(Sigmoidal(a.components)),
         (Model::NafDdsf, _) => Arc::new(DeepSigmoidal { units: a.components, ..DeepSigmoidal::default() }),
-        (Model::Sos, _) => Arc::new(SumOfSquares { polynomials: a.components, degree: a.degree, ..SumOfSquares::default() }),
+        (Model::Sos, _) => Arc::new(SumOfSquares { polynomials: a.components, degree: a.degree, bound: Some(a.bound) }),
         (Model::MixtureCdf, _) => Arc::new(Composed(MixtureCdf { law: Standard::Logistic, components: a.components }, Affine::default())),
         (Model::Nice, _) => Arc::new(Affine { scale: Scale::One }),
         _ => Arc::new(Affine::default()),

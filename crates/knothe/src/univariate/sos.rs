@@ -46,13 +46,16 @@ pub struct SumOfSquares {
 }
 
 impl Default for SumOfSquares {
-    /// Three polynomials of degree 4, straight outside [−5, 5].
+    /// Three polynomials of degree 4, straight outside [−3, 3].
     fn default() -> Self {
-        SumOfSquares { polynomials: 3, degree: 4, bound: Some(5.0) }
+        SumOfSquares { polynomials: 3, degree: 4, bound: Some(SumOfSquares::BOUND) }
     }
 }
 
 impl SumOfSquares {
+    /// The bound by default. Further out than three standard deviations there are few data to hold a polynomial, and its powers grow.
+    pub const BOUND: f64 = 3.0;
+
     fn check(&self) -> Result<()> {
         if self.polynomials == 0 {
             return Err(Error::invalid("polynomials of a sum of squares", "at least 1", 0));
@@ -244,14 +247,14 @@ mod tests {
     fn the_bound_changes_nothing_within_and_makes_straight_lines_outside() {
         let raw = SumOfSquares { bound: None, ..SumOfSquares::default() };
         let theta: Vec<f64> = (0..raw.parameters()).map(|i| 0.3 * (i as f64).sin()).collect();
-        let within = [-4.9, -1.0, 0.3, 5.0];
+        let within = [-2.9, -1.0, 0.3, 3.0];
         let (there, raw) = (at(SumOfSquares::default(), &theta, &within), at(raw, &theta, &within));
         for k in 0..within.len() {
             // ε is in the slope, and has been taken out of the first coefficient: √(1 − ε) in the place of 1.
             assert!((there.0[k] - raw.0[k]).abs() < LEAST_SLOPE * (1.0 + raw.0[k].abs()), "{} against {}", there.0[k], raw.0[k]);
             assert!((there.1[k] - raw.1[k]).abs() < 2.0 * LEAST_SLOPE, "{} against {}", there.1[k], raw.1[k]);
         }
-        let (y, ladj) = at(SumOfSquares::default(), &theta, &[5.0, 6.0, 105.0]);
+        let (y, ladj) = at(SumOfSquares::default(), &theta, &[3.0, 4.0, 103.0]);
         let slope = ladj[0].exp();
         assert!((y[1] - y[0] - slope).abs() < 64.0 * f64::EPSILON * y[1].abs());
         assert!((y[2] - y[0] - 100.0 * slope).abs() < 64.0 * f64::EPSILON * y[2].abs());
