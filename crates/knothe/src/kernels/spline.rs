@@ -115,25 +115,13 @@ impl<T: Real> Axis<T> {
         self.own = at.below(bound, self.own, own);
     }
 
-    /// The gradients of the raw shares, from those of both ends of the bin.
+    /// The gradients of the raw shares, but for the exponential of each, from those of both ends of the bin: of shares after the bin's own, of
+    /// that, and of those before it, which move both ends.
     #[inline(always)]
-    fn spread(
-        &self,
-        index: Lanes<T>,
-        start: Lanes<T>,
-        end: Lanes<T>,
-        exponentials: &[Lanes<T>],
-        first: usize,
-        into: &mut ThetaGradient<'_, T>,
-    ) {
-        // By the shares of earlier bins, which move both ends, by the bin's own, and by those of later ones.
+    fn by_shares(&self, start: Lanes<T>, end: Lanes<T>) -> [Lanes<T>; 3] {
         let both = start + end;
         let mean = (both * self.before + end * self.own) * self.scale;
-        let [earlier, own, later] = [(both - mean) * self.scale, (end - mean) * self.scale, -(mean * self.scale)];
-        for (k, &exponential) in exponentials.iter().enumerate() {
-            let (low, high) = (Lanes::of(k as f64 - 0.5), Lanes::of(k as f64 + 0.5));
-            into.set(first + k, exponential * index.below(low, later, index.below(high, own, earlier)));
-        }
+        [-(mean * self.scale), (end - mean) * self.scale, (both - mean) * self.scale]
     }
 }
 
@@ -214,14 +202,20 @@ impl Spline {
         let (widths, heights) = exponentials.split_at(bins);
         // The end of the last bin stands still.
         let (right, top) = (bin.index.below(last, pull.right, zero), bin.index.below(last, pull.top, zero));
-        bin.x.spread(bin.index, pull.left * extent, right * extent, widths, 0, into);
-        bin.y.spread(bin.index, pull.bottom * extent, top * extent, heights, bins, into);
+        let by_widths = bin.x.by_shares(pull.left * extent, right * extent);
+        let by_heights = bin.y.by_shares(pull.bottom * extent, top * extent);
         let [start, end] = [pull.slopes[0] * bin.by_raw[0], pull.slopes[1] * bin.by_raw[1]];
-        for k in 0..bins - 1 {
-            // The knot after bin k, which is before bin k + 1.
-            let [low, high, beyond] = [Lanes::of(k as f64 - 0.5), Lanes::of(k as f64 + 0.5), Lanes::of(k as f64 + 1.5)];
-            let by_raw = bin.index.below(high, bin.index.below(low, zero, end), bin.index.below(beyond, start, zero));
-            into.set(2 * bins + k, by_raw);
+        for k in 0..bins {
+            // The bin is below `low` before k, below `high` k itself, below `beyond` k + 1.
+            let [low, high, beyond] = [-0.5, 0.5, 1.5].map(|d| Lanes::of(k as f64 + d));
+            let of = |[later, own, earlier]: [Lanes<T>; 3]| bin.index.below(low, later, bin.index.below(high, own, earlier));
+            into.set(k, widths[k] * of(by_widths));
+            into.set(bins + k, heights[k] * of(by_heights));
+            if k + 1 < bins {
+                // The knot between k and k + 1.
+                let at_knot = bin.index.below(high, end, bin.index.below(beyond, start, zero));
+                into.set(2 * bins + k, bin.index.below(low, zero, at_knot));
+            }
         }
     }
 
