@@ -96,18 +96,13 @@ impl Stairs {
         let mut sorted = Table::with_capacity(weight.len());
         for &row in &self.rows {
             let row = &weight[row * self.outputs()..][..self.outputs()];
-            self.append(&mut sorted, row, 0);
+            if self.in_order {
+                sorted.extend_from_slice(row);
+            } else {
+                sorted.extend(self.columns.iter().map(|&column| row[column]));
+            }
         }
         sorted
-    }
-
-    /// A row of the weights from an output on, in the order of the staircase, at the end of a table.
-    fn append<T: Real>(&self, table: &mut Table<T>, row: &[T], first: usize) {
-        if self.in_order {
-            table.extend_from_slice(&row[first..]);
-        } else {
-            table.extend(self.columns[first..].iter().map(|&column| row[column]));
-        }
     }
 
     /// The biases in the order of the staircase.
@@ -118,6 +113,11 @@ impl Stairs {
     pub(super) fn pack<T: Real>(&self, weight: &[T], backward: bool) -> Packed<T> {
         let outputs = self.outputs();
         let length = |blocks: &[Block]| blocks.iter().map(Block::length).sum();
+        let sorted = (!self.in_order).then(|| self.sorted(weight));
+        let row = |place: usize| match &sorted {
+            Some(sorted) => &sorted[place * outputs..][..outputs],
+            None => &weight[self.rows[place] * outputs..][..outputs],
+        };
         let mut forward = Table::unwritten(length(&self.forward));
         let mut rest = &mut forward[..];
         for blocks in self.forward.chunks(TOGETHER) {
@@ -127,14 +127,13 @@ impl Stairs {
                 parts.push((block, part));
                 rest = after;
             }
-            for (place, &row) in self.rows.iter().enumerate() {
-                let row = &weight[row * outputs..][..outputs];
+            for place in 0..self.inputs() {
+                let row = row(place);
                 for (block, part) in parts.iter_mut().filter(|(block, _)| place < block.to) {
                     let part = &mut part[place * block.width..][..block.width];
-                    if self.in_order && block.width == PANEL {
-                        part.copy_from_slice(&row[block.first..][..PANEL]);
-                    } else {
-                        part.iter_mut().zip(&self.columns[block.first..]).for_each(|(entry, &column)| *entry = row[column]);
+                    match <&mut [T; PANEL]>::try_from(&mut *part) {
+                        Ok(part) => part.copy_from_slice(&row[block.first..][..PANEL]),
+                        Err(_) => part.copy_from_slice(&row[block.first..][..block.width]),
                     }
                     if place >= self.whole(block) {
                         part[..self.masked(block, place)].fill(T::of(0.0));
@@ -148,9 +147,9 @@ impl Stairs {
         let mut backward = Table::with_capacity(length(&self.backward));
         for block in &self.backward {
             for place in block.first..block.first + block.width {
-                let (first, row) = (reader(&self.reads, place), &weight[self.rows[place] * outputs..][..outputs]);
+                let first = reader(&self.reads, place);
                 backward.append(first - block.from, T::of(0.0));
-                self.append(&mut backward, row, first);
+                backward.extend_from_slice(&row(place)[first..]);
             }
         }
         Packed { forward, backward }
