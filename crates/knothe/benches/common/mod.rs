@@ -8,18 +8,18 @@ use serde_json::json;
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The shortest and the median of `times` calls after a first one, in milliseconds.
+/// The shortest and the median of calls after a first one, in milliseconds: as many as a second holds, and at least `times`.
 pub fn time(times: usize, mut call: impl FnMut()) -> [f64; 2] {
     call();
-    let mut found: Vec<f64> = (0..times)
-        .map(|_| {
-            let start = Instant::now();
-            call();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
+    let mut found = Vec::with_capacity(times);
+    let first = Instant::now();
+    while found.len() < times || first.elapsed().as_secs_f64() < 1.0 {
+        let start = Instant::now();
+        call();
+        found.push(start.elapsed().as_secs_f64() * 1e3);
+    }
     found.sort_by(f64::total_cmp);
-    [found[0], found[times / 2]]
+    [found[0], found[found.len() / 2]]
 }
 
 /// Prints a measurement, the shortest and the median call, in JSON: with the peak of this process's memory in MB so far, the operations of a call
