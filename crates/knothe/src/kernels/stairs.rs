@@ -26,8 +26,6 @@ struct Block {
 
 /// Columns of a gradient that are formed together: as many vectors as a product takes at once.
 const WIDE: usize = 4 * LANES;
-/// Such pieces of a gradient a task: as many as stay in the caches while the tiles go by.
-const GROUP: usize = 2;
 /// Blocks that are packed together: so much of a row of the weights is in the nearest cache when it is read.
 const TOGETHER: usize = 8;
 /// Rows of a gradient a task.
@@ -159,27 +157,27 @@ impl Stairs {
     pub(super) fn gradients<T: Real>(&self, tiles: &[[&[T]; 2]]) -> [Plain; 2] {
         let rows = tiles.iter().map(|[_, g]| g.len() / self.outputs()).max().unwrap_or(0);
         let ones = vec![T::of(1.0); rows];
-        let blocks = self.gradient.par_chunks(GROUP).flat_map_iter(|group| {
+        // A task for each block, the deepest first, so that threads end together.
+        let blocks = self.gradient.par_iter().rev().with_max_len(1).map(|block| {
+            let width = filled(block.width);
             // Only what reads an input is written, and used; the last row is the bias, whose input is 1.
-            let mut sums: Vec<Table<T>> = group.iter().map(|block| Table::unwritten(filled(block.width) * (block.to + 1))).collect();
+            let mut sum = Table::unwritten(width * (block.to + 1));
             let mut turned = Table::default();
             for (t, &[h, g]) in tiles.iter().enumerate() {
                 let n = g.len() / self.outputs();
-                for (block, sum) in group.iter().zip(&mut sums) {
-                    let width = filled(block.width);
-                    if turned.len() != width * n {
-                        turned = Table::zeros(width * n);
-                    }
-                    turn_back(&g[block.first * n..][..block.width * n], &mut turned, width);
-                    let start = if t == 0 { Start::Zero } else { Start::Sum };
-                    let g = Columns { numbers: &turned, stride: width };
-                    self.add_gradient(block, h, g, n, (sum, start));
-                    product((&mut sum[block.to * width..], width), start, g, Matrix::ByColumns(&ones, n), [width / LANES, n, 1]);
+                if turned.len() != width * n {
+                    turned = Table::zeros(width * n);
                 }
+                turn_back(&g[block.first * n..][..block.width * n], &mut turned, width);
+                let start = if t == 0 { Start::Zero } else { Start::Sum };
+                let g = Columns { numbers: &turned, stride: width };
+                self.add_gradient(block, h, g, n, (&mut sum, start));
+                product((&mut sum[block.to * width..], width), start, g, Matrix::ByColumns(&ones, n), [width / LANES, n, 1]);
             }
-            sums
+            sum
         });
-        let blocks: Vec<Table<T>> = blocks.collect();
+        let mut blocks: Vec<Table<T>> = blocks.collect();
+        blocks.reverse();
         let weight = self.unpack(&blocks);
         let mut bias = Table::<T>::unwritten(self.outputs());
         for (block, sums) in self.gradient.iter().zip(&blocks) {

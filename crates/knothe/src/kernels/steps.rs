@@ -197,7 +197,7 @@ impl Op {
             let of_outputs: Vec<_> = of_outputs.collect();
             let of_layer = |k: usize| {
                 let (layer, place) = (&self.0[k], end - 1 - k);
-                let parameters = (0..layer.shape.network.layers.len()).into_par_iter().map(|l| {
+                let parameters = (0..layer.shape.network.layers.len()).into_par_iter().with_max_len(1).map(|l| {
                     let tiles = state.tiles.iter().zip(&of_outputs).map(|(kept, of)| [&kept[k].trace.inputs[l][..], &of[place][l]]);
                     layer.shape.network.layers[l].gradients(&tiles.collect::<Vec<_>>())
                 });
@@ -205,7 +205,7 @@ impl Op {
                 let added = layer.context.then(|| by_rows(of_outputs.iter().map(|of| &of[place][0][..]), rows, layer.shape.first()));
                 added.into_iter().chain(parameters.into_iter().flatten()).map(Some).collect::<Vec<_>>()
             };
-            let of_layers: Vec<_> = (first..end).into_par_iter().map(of_layer).collect();
+            let of_layers: Vec<_> = (first..end).into_par_iter().with_max_len(1).map(of_layer).collect();
             found.push(of_layers);
             end = first;
         }
