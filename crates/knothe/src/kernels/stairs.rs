@@ -129,6 +129,7 @@ impl Stairs {
                 let row = row(place);
                 for (block, part) in parts.iter_mut().filter(|(block, _)| place < block.to) {
                     let part = &mut part[place * block.width..][..block.width];
+                    // A length that the compiler knows is copied without a call.
                     match <&mut [T; PANEL]>::try_from(&mut *part) {
                         Ok(part) => part.copy_from_slice(&row[block.first..][..PANEL]),
                         Err(_) => part.copy_from_slice(&row[block.first..][..block.width]),

@@ -197,6 +197,7 @@ impl Op {
             let of_outputs: Vec<_> = of_outputs.collect();
             let of_layer = |k: usize| {
                 let (layer, place) = (&self.0[k], end - 1 - k);
+                // Tasks of one matrix, since matrices differ in size and a thread without work can take whole tasks only.
                 let parameters = (0..layer.shape.network.layers.len()).into_par_iter().with_max_len(1).map(|l| {
                     let tiles = state.tiles.iter().zip(&of_outputs).map(|(kept, of)| [&kept[k].trace.inputs[l][..], &of[place][l]]);
                     layer.shape.network.layers[l].gradients(&tiles.collect::<Vec<_>>())
