@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use knothe::{
     Exactness, SavedModel,
-    data::{Need, Table},
     evaluate::{Checks, Verdict, check},
+    events::table::{Need, Table},
     tabular::{LogLikelihood, Member, TableModel},
 };
 use serde_json::json;
@@ -68,7 +68,7 @@ fn members(model: &TableModel) -> Vec<serde_json::Value> {
 /// What log_prob counts, in words.
 pub fn units(model: &TableModel) -> String {
     let (mass, density): (Vec<_>, Vec<_>) = model.schema.modelled().partition(|c| c.kind.lattice().is_some());
-    let names = |columns: &[&knothe::data::SchemaColumn]| columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |columns: &[&knothe::events::table::SchemaColumn]| columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
     match (density.is_empty(), mass.is_empty()) {
         (_, true) => "nats a row: the log density, in the units of the columns".into(),
         (true, _) => "nats a row: the log mass".into(),

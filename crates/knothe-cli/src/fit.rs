@@ -7,11 +7,11 @@ pub mod report;
 use std::path::{Path, PathBuf};
 
 use knothe::Placement;
-use knothe::data::{Need, Notice, Overrides, Roles, Rows, Schema, Table, diagnose};
 use knothe::evaluate::check;
+use knothe::events::table::{Need, Notice, Overrides, Roles, Rows, Schema, Table, diagnose};
+use knothe::families::Model;
 use knothe::file::temporary;
 use knothe::fit::{Checkpoints, FitConfig};
-use knothe::models::Model;
 use knothe::tabular::{FitTable, HeldOut, Resume, Split, fit_table, remove_checkpoints};
 use serde_json::Value;
 

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 use knothe::{
     Precision,
     conditioner::Activation,
-    data::{MissingPolicy, Schema, ending, images::is_image_set},
+    events::table::{MissingPolicy, Schema, ending, images::is_image_set},
+    families::{Architecture, Form, ImageModel, Mixing, Model, SourceKind, Triangular},
     fit::{FitConfig, Schedule},
-    models::{Architecture, Form, ImageModel, Mixing, Model, SourceKind, Triangular},
     tabular::Weighting,
 };
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use knothe::data::{Schema, Table, quoted};
+use knothe::events::table::{Schema, Table, quoted};
 
 use crate::failure::Failure;
 

@@ -6,10 +6,10 @@ use std::fmt::Write;
 
 use knothe::{
     Exactness, SavedModel,
-    data::{Kind, SchemaColumn},
+    events::table::{Kind, SchemaColumn},
+    families::{Architecture, Model},
     file::FORMAT,
     fit::{FitReport, Stopped},
-    models::{Architecture, Model},
     tabular::{LogLikelihood, Member, TableModel, Weighting},
 };
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use knothe::models::{ImageModel, Model};
+use knothe::families::{ImageModel, Model};
 use serde_json::{Value, json};
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use knothe::data::{Column, TableWriter, ending, write_csv_header, write_csv_rows};
+use knothe::events::table::{Column, TableWriter, ending, write_csv_header, write_csv_rows};
 
 use crate::failure::Failure;
 

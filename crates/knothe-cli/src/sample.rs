@@ -4,7 +4,7 @@ use std::path::Path;
 
 use knothe::{
     SavedModel,
-    data::{Column, Need, Rows, Schema, Table, quoted},
+    events::table::{Column, Need, Rows, Schema, Table, quoted},
     tabular::TableModel,
 };
 
@@ -105,7 +105,7 @@ impl Context {
     }
 
     fn columns(&self, schema: &Schema, part: &[f64]) -> Vec<Column> {
-        let column = |(j, c): (usize, &knothe::data::ContextColumn)| Column {
+        let column = |(j, c): (usize, &knothe::events::table::ContextColumn)| Column {
             name: c.name.clone(),
             values: part.iter().skip(j).step_by(self.width).copied().collect(),
             integral_dtype: self.whole[j],

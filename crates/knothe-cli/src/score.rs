@@ -1,7 +1,7 @@
 //! `knothe score`: log q(x | context) of each row, in memory that does not depend on the table.
 
 use knothe::{
-    data::{Column, MissingPolicy, Need, Rows, Schema, Table, TableReader},
+    events::table::{Column, MissingPolicy, Need, Rows, Schema, Table, TableReader},
     tabular::TableModel,
 };
 

@@ -11,10 +11,10 @@ use std::{hint::black_box, time::Instant};
 use burn::{module::Module, tensor::Tensor};
 use knothe::{
     Density, Given, Placement, Precision,
+    families::{ImageArchitecture, ImageModel},
+    fit::objective::max_likelihood,
     fit::{Adam, Batch},
-    image::ImageShape,
-    models::{ImageArchitecture, ImageModel},
-    objective::max_likelihood,
+    grid::ImageShape,
     parameters,
 };
 use rand::SeedableRng;

@@ -11,9 +11,9 @@ use std::{hint::black_box, time::Instant};
 use knothe::{
     Density, Given, Placement, Precision,
     conditioner::Activation,
+    families::{Architecture, Model},
+    fit::objective::max_likelihood,
     fit::{Adam, Batch},
-    models::{Architecture, Model},
-    objective::max_likelihood,
     parameters,
 };
 use rand::SeedableRng;

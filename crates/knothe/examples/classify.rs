@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use knothe::data::{MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table};
+use knothe::events::table::{MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table};
+use knothe::families::{Architecture, Model};
 use knothe::fit::FitConfig;
-use knothe::models::{Architecture, Model};
 use knothe::tabular::{FitTable, Scoring, Split, TableModel, Weighting, fit_table};
 use knothe::{Placement, Precision, Result};
 use nalgebra::{DMatrix, DVector};

@@ -4,10 +4,10 @@
 //! `cargo run --release --package knothe --example digits`
 
 use knothe::{
-    Given, Placement, Precision, Result,
+    Given, Placement, Precision, Result, bits_per_dim,
+    families::{ImageArchitecture, ImageModel},
     fit::{Dataset, FitConfig, fit},
-    image::{ImageShape, bits_per_dim},
-    models::{ImageArchitecture, ImageModel},
+    grid::ImageShape,
     values,
 };
 use rand::{RngExt, SeedableRng};

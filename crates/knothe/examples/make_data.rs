@@ -6,8 +6,9 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use knothe::data::{Column, Table, images::ImageSet, write_table};
-use knothe::image::ImageShape;
+use knothe::events::image::ImageSet;
+use knothe::events::table::{Column, Table, write_table};
+use knothe::grid::ImageShape;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 

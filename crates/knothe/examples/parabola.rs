@@ -12,8 +12,8 @@ mod toy;
 
 use knothe::{
     Result,
+    families::{Architecture, Model},
     fit::FitConfig,
-    models::{Architecture, Model},
     toys::Toy,
 };
 

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use knothe::data::{Need, Table};
-use knothe::models::TabularFlow;
+use knothe::events::table::{Need, Table};
+use knothe::families::TabularFlow;
 use knothe::tabular::TableModel;
 use knothe::{Bijection, Error, Given, Placement, Result, values};
 

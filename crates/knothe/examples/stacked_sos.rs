@@ -11,8 +11,8 @@ mod toy;
 use knothe::{
     Result,
     conditioner::Activation,
+    families::{Architecture, Model},
     fit::FitConfig,
-    models::{Architecture, Model},
     toys::Toy,
 };
 

@@ -9,9 +9,9 @@ use burn::module::Module;
 use knothe::{
     Bijection, Error, Given, Placement, Precision, Result,
     conditioner::Activation,
+    families::{Architecture, Model, TabularFlow},
+    fit::objective::max_likelihood,
     fit::{Adam, Batch},
-    models::{Architecture, Model, TabularFlow},
-    objective::max_likelihood,
     values,
 };
 use rand::SeedableRng;

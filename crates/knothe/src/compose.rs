@@ -7,7 +7,7 @@ use crate::{
     bijection::{Batches, Bijection, Given, Seen, check_dim},
     conditioner::Convolutional,
     error::Result,
-    image::{Partial, Pixelwise},
+    grid::{Partial, Pixelwise},
     inverse::Inverse,
     kernels::{Step, run, run_of},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, TriangularAffine},

@@ -61,6 +61,12 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
         if rows.is_empty() { Ok(z) } else { Err(Error::NotInvertible { what: "the map in this precision".into(), rows }) }
     }
 
+    /// x = T(z).
+    pub fn from_source(&self, z: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        given.check(z.dims()[0], self.context_dim)?;
+        Ok(self.bijection.forward_and_ladj(z, given)?.0)
+    }
+
     /// `n` draws from T(temperature · z): at a temperature below 1 more typical ones, with less variety.
     ///
     /// For a normal source and a T that is affine in z with a constant volume, as additive couplings give it, that is the density

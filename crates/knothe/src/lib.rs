@@ -6,14 +6,14 @@
 //! T stays cheap to invert, and its Jacobian cheap to compute, because it is built from triangular pieces,
 //! x_j = T_j(z_j; θ_j(z_<j)), each increasing in z_j (Rosenblatt 1952; Knothe 1957): a choice of an increasing
 //! [`univariate`] map T_j and of a [`conditioner`] θ_j, joined in [`triangular`], mixed by [`linear`] maps and chained by
-//! [`Compose`]. With a [`source`] p it makes a [`Flow`], which is a [`Density`]; [`fit`] learns it; [`models`] has the
+//! [`Compose`]. With a [`source`] p it makes a [`Flow`], which is a [`Density`]; [`fit`] learns it; [`families`] has the
 //! published choices by name.
 //!
 //! *Forward* is source to data, *inverse* is data to source, and the log-absolute determinant that a call returns, its ladj, is
 //! that of the call just made:
 //!
 //! ```
-//! use knothe::{Bijection, Density, Given, Placement, Precision, models::{Architecture, Model}, values};
+//! use knothe::{Bijection, Density, Given, Placement, Precision, families::{Architecture, Model}, values};
 //! use rand::SeedableRng;
 //!
 //! let cpu = Placement::cpu(Precision::F64);
@@ -33,25 +33,26 @@ pub mod bijection;
 mod compose;
 pub mod conditioner;
 pub mod conformance;
-#[cfg(feature = "tables")]
-pub mod data;
 mod density;
+pub mod dequantised;
 mod error;
 pub mod evaluate;
+#[cfg(feature = "tables")]
+pub mod events;
+pub mod families;
 pub mod file;
 pub mod fit;
 mod flow;
-pub mod image;
+pub mod grid;
 #[cfg(feature = "images")]
 pub mod imaging;
 mod inverse;
 mod kernels;
 pub mod linear;
 mod mixture;
-pub mod models;
 pub mod moments;
 mod number;
-pub mod objective;
+mod order;
 pub mod parameters;
 mod placement;
 #[cfg(feature = "plot")]
@@ -61,6 +62,7 @@ mod random;
 mod saved;
 mod simplex;
 pub mod source;
+pub mod space;
 #[cfg(feature = "tables")]
 pub mod tabular;
 pub mod toys;
@@ -70,10 +72,12 @@ pub mod univariate;
 pub use bijection::{Bijection, Given};
 pub use compose::{Compose, Layer};
 pub use density::{Density, Exactness};
+pub use dequantised::{Dequantised, Preprocessing, bits_per_dim};
 pub use error::{Error, Result};
 pub use flow::Flow;
 pub use inverse::Inverse;
 pub use mixture::Mixture;
+pub use order::Order;
 pub use placement::{Placement, Precision, values};
 #[cfg(feature = "images")]
 pub use saved::SavedModel;

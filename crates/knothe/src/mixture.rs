@@ -9,9 +9,9 @@ use rand::{Rng, RngExt};
 
 use crate::{
     bijection::{Batches, Given, check_dim},
-    conditioner::index,
     density::{Density, Exactness},
     error::{Error, Result},
+    order::index,
     placement::{Placement, values},
     random::{Purpose, stream},
     univariate::special::log_sum_exp,

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha12Rng;
 use super::*;
 use crate::{
     Placement, Precision, conformance,
-    models::{Architecture, Model, TabularFlow},
+    families::{Architecture, Model, TabularFlow},
 };
 
 fn rng() -> ChaCha12Rng {

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use knothe::data::{Column, Table, write_table};
+use knothe::events::table::{Column, Table, write_table};
 use proptest::prelude::*;
 
 const ENDINGS: [&str; 5] = ["csv", "tsv", "parquet", "arrow", "npy"];

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use knothe::data::{Column, Table, TableReader, TableWriter, write_csv_header, write_csv_rows, write_table};
+use knothe::events::table::{Column, Table, TableReader, TableWriter, write_csv_header, write_csv_rows, write_table};
 
 fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.join(name);

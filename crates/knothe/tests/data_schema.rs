@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use knothe::data::{Column, Kind, MissingPolicy, Need, Notice, Overrides, Roles, Schema, Table, diagnose};
+use knothe::events::table::{Column, Kind, MissingPolicy, Need, Notice, Overrides, Roles, Schema, Table, diagnose};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 

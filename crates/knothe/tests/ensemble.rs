@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use knothe::data::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table};
+use knothe::events::table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table};
+use knothe::families::{Architecture, Model};
 use knothe::fit::{Checkpoints, FitConfig, Observer, Progress};
-use knothe::models::{Architecture, Model};
 use knothe::tabular::{FitTable, Resume, Scoring, Split, TableModel, Weighting, fit_table, remove_checkpoints};
 use knothe::{Given, Placement, Precision, Result, conditioner::Order, conformance};
 use rand::SeedableRng;

@@ -2,10 +2,10 @@
 #![cfg(feature = "tables")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use knothe::data::{Column, MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table};
 use knothe::evaluate::{Checks, Verdict, check};
+use knothe::events::table::{Column, MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table};
+use knothe::families::{Architecture, Model};
 use knothe::fit::FitConfig;
-use knothe::models::{Architecture, Model};
 use knothe::tabular::{FitTable, Split, TableModel, Weighting, fit_table};
 use knothe::{Placement, Precision};
 use rand::SeedableRng;

@@ -5,9 +5,9 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use knothe::{
     Density, Error, Given, Placement, Precision,
+    families::{Architecture, Mixing, Model, SourceKind, TabularFlow},
+    fit::objective::max_likelihood,
     fit::{Batch, Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Progress, Schedule, Stopped, evaluate, fit},
-    models::{Architecture, Mixing, Model, SourceKind, TabularFlow},
-    objective::max_likelihood,
     parameters::collect,
     values,
 };

@@ -10,12 +10,13 @@ use common::{
     rng,
 };
 use knothe::{
-    Bijection, Compose, Density, Given, Layer, Placement, Precision,
+    Bijection, Compose, Density, Given, Layer, Placement, Precision, Preprocessing,
     bijection::{Batch, Batches},
+    bits_per_dim,
+    families::{ChannelMixing, ImageArchitecture, ImageModel},
     fit::{Dataset, FitConfig, fit},
-    image::{ImageShape, Pixelwise, Preprocessing, bits_per_dim},
+    grid::{ImageShape, Pixelwise},
     linear::{ActNorm, Lu, Matrix},
-    models::{ChannelMixing, ImageArchitecture, ImageModel},
     parameters,
     univariate::Scale,
     values,

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use common::{randomised, rng};
 use knothe::{
     Bijection, Compose, Density, Error, Flow, Given, Placement, Precision,
-    models::{Architecture, Form, Mixing, Model, SourceKind, Triangular},
+    families::{Architecture, Form, Mixing, Model, SourceKind, Triangular},
     moments::{Method, Moments, univariate_moments},
     source::Source,
     univariate::{Affine, Composed, Inverted, MonotoneMap, Polynomial, Sigmoidal, SumOfSquares},

@@ -7,7 +7,7 @@ use burn::module::Module;
 use common::{context, points, randomised, rng};
 use knothe::{
     Density, Error, Flow, Given, Placement, Precision, conformance,
-    models::{Architecture, Form, Mixing, Model, Triangular},
+    families::{Architecture, Form, Mixing, Model, Triangular},
     parameters, values,
 };
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use knothe::{
     Bijection, Error, Given, Placement, Precision,
-    data::{MissingPolicy, Need, Overrides, Roles, Schema, Table},
+    events::table::{MissingPolicy, Need, Overrides, Roles, Schema, Table},
+    families::{Architecture, Form, Model, TabularFlow, Triangular},
     fit::{Dataset, FitConfig, evaluate, fit},
-    models::{Architecture, Form, Model, TabularFlow, Triangular},
     values,
 };
 use rand::SeedableRng;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use knothe::{
     Exactness, Placement, Precision,
-    data::{Column, MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table},
+    events::table::{Column, MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table},
+    families::{Architecture, Model},
     fit::FitConfig,
-    models::{Architecture, Model},
     tabular::{FitTable, LogLikelihood, Scoring, Split, TableModel, Weighting, fit_table},
 };
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use knothe::data::{Rows, Schema, images::ImageSet};
+use knothe::events::table::{Rows, Schema, images::ImageSet};
+use knothe::families::Architecture;
 use knothe::fit::FitConfig;
 use knothe::imaging::FitImages;
-use knothe::models::Architecture;
 use knothe::tabular::{Split, Weighting};
 use knothe::{Error, Precision, Result};
 use serde_json::{Value, json};

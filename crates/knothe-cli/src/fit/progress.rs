@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use knothe::bits_per_dim;
 use knothe::fit::{Observer, Progress};
-use knothe::image::bits_per_dim;
 
 use crate::failure::{Failure, say};
 

@@ -1,9 +1,9 @@
 //! What a fit says before and after.
 
-use knothe::data::Schema;
 use knothe::evaluate::Checks;
+use knothe::events::table::Schema;
+use knothe::families::Architecture;
 use knothe::fit::{FitReport, Stopped};
-use knothe::models::Architecture;
 use knothe::tabular::{FitRecord, HeldOut, Member, Split, TableModel, Weighting};
 
 use crate::evaluate;

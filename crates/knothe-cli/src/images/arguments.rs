@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use knothe::{data::images::ImageSet, univariate::Scale};
+use knothe::{events::image::ImageSet, univariate::Scale};
 
 use crate::{cli::Runtime, failure::Failure, fit_arguments::at_least_zero, given::Value};
 

@@ -1,7 +1,7 @@
 //! `knothe reconstruct` and `knothe interpolate`.
 
 use knothe::{
-    data::images::ImageSet,
+    events::image::ImageSet,
     imaging::{Kept, PictureModel},
 };
 use serde_json::json;

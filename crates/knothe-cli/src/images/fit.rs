@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use knothe::data::{MissingPolicy, images::ImageSet};
+use knothe::events::table::{MissingPolicy, images::ImageSet};
+use knothe::families::{ImageArchitecture, ImageModel, Mixing, SourceKind};
 use knothe::fit::{Checkpoint, Checkpoints, FitConfig};
 use knothe::imaging::{BitsPerDim, FitImages, PictureModel, PixelCoding, fit_images, split};
-use knothe::models::{ImageArchitecture, ImageModel, Mixing, SourceKind};
 use knothe::tabular::{HeldOut, Split, Weighting};
 use knothe::{Error, Placement};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use knothe::{
-    data::images::{ImageSet, is_picture},
+    events::image::{ImageSet, is_picture},
     file::ending,
     imaging::{PictureModel, PixelCoding},
     plot::mosaic,

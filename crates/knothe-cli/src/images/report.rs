@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use knothe::families::ImageArchitecture;
 use knothe::imaging::{BitsPerDim, PictureModel};
-use knothe::models::ImageArchitecture;
-use knothe::{file::FORMAT, image::Preprocessing};
+use knothe::{Preprocessing, file::FORMAT};
 use serde_json::{Value, json};
 
 use crate::{
@@ -82,7 +82,7 @@ fn contents(model: &PictureModel) -> String {
     let size = format!("levels {levels}, steps per level {steps}, width {width}, widening {widening}; {} parameters", model.parameters());
     line("size", size);
     line("fit", course(&model.member.report));
-    let of_dim = |log_prob: f64| knothe::image::bits_per_dim(log_prob, coding.shape.dim());
+    let of_dim = |log_prob: f64| knothe::bits_per_dim(log_prob, coding.shape.dim());
     if let Some((best, epoch)) = model.member.report.best {
         line("validation", format!("{:.4} bits/dim at epoch {epoch}", of_dim(best)));
     }

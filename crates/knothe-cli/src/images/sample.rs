@@ -1,6 +1,6 @@
 //! `knothe sample` from a model of images.
 
-use knothe::{data::images::ImageSet, imaging::PictureModel};
+use knothe::{events::image::ImageSet, imaging::PictureModel};
 
 use super::picture::{classes, square, writable, write, write_pairs};
 use crate::{cli::SampleArguments, failure::Failure};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use knothe::{
-    data::{Need, Table, csv_field},
+    events::table::{Need, Table, csv_field},
     moments::Method,
     tabular::{TableModel, TableMoments},
 };
@@ -36,7 +36,7 @@ pub fn run(model: &TableModel, at: Option<&Path>, as_json: bool) -> Result<(), F
     print(&csv(&numbers, &found))
 }
 
-fn rows(model: &TableModel, path: &Path) -> Result<knothe::data::Rows, Failure> {
+fn rows(model: &TableModel, path: &Path) -> Result<knothe::events::table::Rows, Failure> {
     let mut skipped = given::skipped(&[], &model.schema);
     skipped.extend(model.schema.weights.clone());
     let rows = model.schema.rows(&Table::read_skipping(path, &skipped)?, Need::Score)?;

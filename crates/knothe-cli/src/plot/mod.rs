@@ -5,7 +5,7 @@ mod table;
 use std::path::Path;
 
 use knothe::{
-    data::{Kind, Lattice, Rows, Schema, SchemaColumn, quoted},
+    events::table::{Kind, Lattice, Rows, Schema, SchemaColumn, quoted},
     file::ending,
     plot::{Axis, Grid, Picture, beside, corner, curve},
     tabular::{Scoring, TableModel},

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use knothe::data::{Column, Need, Rows, Schema, Table};
+use knothe::events::table::{Column, Need, Rows, Schema, Table};
 
 use crate::{
     failure::{Failure, say},

@@ -1,6 +1,6 @@
 //! What each command gives.
 
-use knothe::data::Table;
+use knothe::events::table::Table;
 use serde_json::Value;
 
 use crate::support::{copy, fitted, knothe, numbers, succeeds};

@@ -9,9 +9,9 @@ use super::{Activation, Conditioner, Convolution, Linear, Window, check_context,
 use crate::{
     bijection::check_input,
     error::{Error, Result},
-    image::ImageShape,
     kernels::convolve,
     placement::Placement,
+    space::ImageShape,
 };
 
 /// What a [`Convolutional`] network is made of.

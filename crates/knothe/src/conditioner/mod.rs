@@ -10,9 +10,10 @@ mod degrees;
 mod dense;
 mod linear;
 mod made;
-mod order;
 mod solve;
 
+pub use crate::order::Order;
+pub(crate) use crate::order::index;
 pub use activation::Activation;
 pub use convolution::Convolution;
 pub use convolutional::{Convolutional, ConvolutionalConfig};
@@ -20,8 +21,6 @@ pub use degrees::Degrees;
 pub use dense::{Dense, DenseConfig};
 pub use linear::Linear;
 pub use made::{Made, MadeConfig};
-pub use order::Order;
-pub(crate) use order::index;
 
 pub use crate::kernels::{Step, Window};
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Gamma};
 
 use super::{FALSE_ALARMS, Verdict};
-use crate::conditioner::Order;
+use crate::order::Order;
 
 /// Rows of data that are compared with twice as many samples; the cost grows with the square.
 pub const ENERGY_ROWS: usize = 5_000;

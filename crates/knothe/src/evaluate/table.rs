@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{ENERGY_ROWS, Energy, KolmogorovSmirnov, Tails, Verdict};
 use crate::{
-    conditioner::Order,
-    data::Rows,
     error::{Error, Result},
+    events::table::Rows,
+    order::Order,
     tabular::TableModel,
 };
 

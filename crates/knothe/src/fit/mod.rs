@@ -4,6 +4,7 @@ mod adam;
 mod average;
 mod checkpoint;
 mod dataset;
+pub mod objective;
 mod run;
 mod schedule;
 

@@ -7,13 +7,14 @@ use super::{
     adam::Adam,
     average::Average,
     checkpoint::{Counters, State},
+    objective,
 };
 use crate::{
     bijection::Given,
-    conditioner::Order,
     density::Density,
     error::{Error, Result},
-    objective, parameters,
+    order::Order,
+    parameters,
     random::{Purpose, stream},
     values,
 };

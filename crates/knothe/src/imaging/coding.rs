@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::images::ImageSet,
     error::{Error, Result},
+    events::image::ImageSet,
     fit::Dataset,
-    image::ImageShape,
     placement::Placement,
+    space::ImageShape,
 };
 
 /// What the numbers and the classes of a model's images are.

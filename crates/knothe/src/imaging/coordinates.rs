@@ -5,9 +5,9 @@ use burn::tensor::Tensor;
 use super::{PictureModel, model::check_temperature};
 use crate::{
     bijection::Given,
-    data::images::ImageSet,
     density::Density,
     error::{Error, Result},
+    events::image::ImageSet,
     fit::Dataset,
     placement::values,
     random::{Purpose, stream},

@@ -2,10 +2,10 @@
 
 use super::{PictureModel, PixelCoding};
 use crate::{
-    data::images::ImageSet,
     error::Result,
+    events::image::ImageSet,
+    families::ImageArchitecture,
     fit::{Checkpoint, Checkpoints, FitConfig, Observer, Stopped, evaluate, fit},
-    models::ImageArchitecture,
     placement::Placement,
     tabular::{FitRecord, HeldOut, LogLikelihood, Member, Split, Weighting},
 };

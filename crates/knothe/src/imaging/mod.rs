@@ -1,4 +1,4 @@
-//! A density of images: an [`ImageFlow`](crate::models::ImageFlow), what its numbers and classes are, and how it was fitted. What model files of images hold.
+//! A density of images: an [`ImageFlow`](crate::families::ImageFlow), what its numbers and classes are, and how it was fitted. What model files of images hold.
 
 mod coding;
 mod coordinates;

@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::PixelCoding;
 use crate::{
     bijection::Given,
-    data::images::ImageSet,
+    dequantised::bits_per_dim,
     error::{Error, Result},
+    events::image::ImageSet,
+    families::{ImageArchitecture, ImageFlow},
     file,
     fit::evaluate,
-    image::bits_per_dim,
-    models::{ImageArchitecture, ImageFlow},
     parameters::{self, Parameters},
     placement::{Placement, Precision, values},
     random::{Purpose, stream},
@@ -86,7 +86,7 @@ impl PictureModel {
         parameters::count(&self.flow)
     }
 
-    /// A lower bound of log P(image | class) of each image, in nats; see [`Dequantised`](crate::image::Dequantised).
+    /// A lower bound of log P(image | class) of each image, in nats; see [`Dequantised`](crate::Dequantised).
     ///
     /// # Errors
     /// As [`PixelCoding::dataset`].

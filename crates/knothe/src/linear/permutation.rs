@@ -5,8 +5,8 @@ use burn::tensor::{Int, Tensor};
 
 use crate::{
     bijection::{Bijection, Given, check_dim},
-    conditioner::{Order, index},
     error::Result,
+    order::{Order, index},
     placement::Placement,
 };
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     Bijection, Compose, Error, Given, Layer, Placement, Precision, Result,
     bijection::{Batch, Batches},
-    conditioner::Order,
+    order::Order,
 };
 
 const DIM: usize = 4;

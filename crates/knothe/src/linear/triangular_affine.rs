@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     bijection::{Batches, Bijection, Given, check_dim, check_input},
-    conditioner::{Order, check_context, index},
+    conditioner::check_context,
     error::{Error, Result},
+    order::{Order, index},
     placement::{Placement, values},
     univariate::bounded,
 };

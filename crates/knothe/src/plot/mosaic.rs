@@ -1,8 +1,8 @@
 //! Images side by side.
 
 use crate::{
-    data::images::ImageSet,
     error::{Error, Result},
+    events::image::ImageSet,
     plot::Picture,
 };
 
@@ -51,7 +51,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::image::ImageShape;
+    use crate::space::ImageShape;
 
     #[test]
     fn images_stand_in_rows_and_white_is_white() {

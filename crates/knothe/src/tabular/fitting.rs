@@ -8,12 +8,12 @@ use super::{
     model::{FitRecord, LogLikelihood, Scoring, TableModel, log_prob},
 };
 use crate::{
-    data::{Rows, Schema},
     density::Density,
     error::{Error, Result},
+    events::table::{Rows, Schema},
+    families::{Architecture, Model, TabularFlow},
     fit::{Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Stopped, fit},
     mixture::Mixture,
-    models::{Architecture, Model, TabularFlow},
     placement::Placement,
     simplex::likeliest_weights,
 };

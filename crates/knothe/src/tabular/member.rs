@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::LogLikelihood;
 use crate::{
     error::{Error, Result},
+    families::{Architecture, TabularFlow},
     file,
     fit::{Checkpoint, FitConfig, FitReport},
-    models::{Architecture, TabularFlow},
     parameters::{self, Parameters},
     placement::Placement,
 };

@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::{Member, Weighting};
 use crate::{
     bijection::Given,
-    data::{Column, Preprocess, Rows, Schema},
     density::{Density, Exactness},
     error::{Error, Result},
+    events::table::{Column, Preprocess, Rows, Schema},
+    families::TabularFlow,
     file,
     fit::EVALUATION_ROWS,
     mixture::Mixture,
-    models::TabularFlow,
     parameters::{self, Parameters},
     placement::{Placement, Precision, values},
     random::{Purpose, stream},

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::TableModel;
 use crate::{
     bijection::Given,
-    data::{Kind, Rows},
     error::{Error, Result},
+    events::table::{Kind, Rows},
     moments::{Method, Moments},
 };
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::{
-    conditioner::Order,
-    data::{Rows, Schema},
     error::{Error, Result},
+    events::table::{Rows, Schema},
+    order::Order,
     random::{Purpose, stream},
 };
 

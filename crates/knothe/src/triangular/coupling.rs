@@ -12,9 +12,9 @@ use crate::{
     bijection::{Bijection, Given, check_input},
     conditioner::{Activation, Conditioner, Convolutional, ConvolutionalConfig, Dense, DenseConfig, index},
     error::{Error, Result},
-    image::ImageShape,
     kernels::{self, Kernel, Step, run},
     placement::Placement,
+    space::ImageShape,
     univariate::MonotoneMap,
 };
 

@@ -6,10 +6,10 @@ use burn::{module::Module, tensor::Tensor};
 use knothe::{
     Bijection, Compose, Flow, Inverse, Layer, Mixture, Placement, Result,
     conditioner::{Activation, ConvolutionalConfig, Degrees, MadeConfig, Order},
+    families::{ChannelMixing, ImageArchitecture, ImageModel},
     fit::Dataset,
-    image::{ImageShape, Partial, Pixelwise},
+    grid::{ImageShape, Partial, Pixelwise},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, RotationStart, TriangularAffine},
-    models::{ChannelMixing, ImageArchitecture, ImageModel},
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise, Marginals},
     univariate::{

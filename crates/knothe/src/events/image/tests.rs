@@ -44,7 +44,7 @@ fn channels_may_come_last() {
 fn npy(folder: &TempDir, descr: &str, shape: &[usize], bytes: &[u8]) -> PathBuf {
     let path = folder.path().join("array.npy");
     let mut file = Vec::new();
-    data::npy::write_header(&mut file, descr, shape).unwrap();
+    table::npy::write_header(&mut file, descr, shape).unwrap();
     file.extend(bytes);
     std::fs::write(&path, file).unwrap();
     path

@@ -10,8 +10,8 @@ use super::*;
 use crate::{
     Layer, Placement, Precision,
     conditioner::ConvolutionalConfig,
-    image::ImageShape,
     source::{Logistic, Normal, Uniform},
+    space::ImageShape,
     triangular::Coupling,
     univariate::Affine,
 };

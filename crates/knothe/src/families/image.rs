@@ -9,12 +9,14 @@ use super::{TabularFlow, glow, image_real_nvp};
 use crate::{
     Compose, Flow, Inverse, Layer,
     conditioner::{Activation, ConvolutionalConfig},
+    dequantised::{Dequantised, Preprocessing},
     error::{Error, Result},
-    image::{Dequantised, ImageShape, Partial, Pixelwise, Preprocessing},
+    grid::{Partial, Pixelwise},
     linear::{ActNorm, Lu, Matrix, Permutation},
     placement::Placement,
     random::{Purpose, stream},
     source::{Normal, Source},
+    space::ImageShape,
     triangular::{Coupling, Elementwise},
     univariate::{Affine, Scale},
 };

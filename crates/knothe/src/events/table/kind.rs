@@ -69,7 +69,7 @@ impl Kind {
 /// The kinds that a user declares, by column.
 ///
 /// ```
-/// use knothe::data::{Kind, Overrides};
+/// use knothe::events::table::{Kind, Overrides};
 /// let schema = Overrides::parse(r#"{"price": "positive", "share": {"bounded": [0, 1]}}"#)?;
 /// assert_eq!(schema.0["share"], Kind::Bounded([0.0, 1.0]));
 /// # Ok::<(), knothe::Error>(())

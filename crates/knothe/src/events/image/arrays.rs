@@ -8,13 +8,13 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use super::{IMAGES_KEY, ImageSet, LABELS_KEY};
 use crate::{
-    data::{
+    error::{Error, Result},
+    events::table::{
         npy::{Array, Header, write_header},
         quoted,
     },
-    error::{Error, Result},
     file::{ending, write_atomically},
-    image::ImageShape,
+    space::ImageShape,
 };
 
 /// The shape of a .npy file, from its header alone.

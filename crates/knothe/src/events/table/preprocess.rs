@@ -212,7 +212,7 @@ fn mix(value: u64) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::data::Lattice;
+    use crate::events::table::Lattice;
     use crate::placement::Precision;
 
     fn preprocess(kind: Kind, shift: f64, scale: f64) -> Preprocess {

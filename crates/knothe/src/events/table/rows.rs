@@ -5,8 +5,8 @@ use super::{
     schema::{MissingPolicy, Schema},
     table::{Column, Table},
 };
-use crate::data::Kind;
 use crate::error::{Error, Result};
+use crate::events::table::Kind;
 
 /// What the rows are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

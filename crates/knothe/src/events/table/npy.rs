@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// How one number is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Item {
+pub(crate) struct Item {
     kind: u8,
     size: usize,
     big_endian: bool,
@@ -17,23 +17,23 @@ pub(super) struct Item {
 
 impl Item {
     /// Whether the numbers are integers or Booleans.
-    pub(super) fn is_integral(self) -> bool {
+    pub(crate) fn is_integral(self) -> bool {
         self.kind != b'f'
     }
 }
 
 /// What the header of an array says. (A reader of our own, since a header may claim any shape: everything is checked against the file's length.)
-pub(super) struct Header {
-    pub(super) item: Item,
-    pub(super) fortran: bool,
-    pub(super) shape: Vec<u64>,
+pub(crate) struct Header {
+    pub(crate) item: Item,
+    pub(crate) fortran: bool,
+    pub(crate) shape: Vec<u64>,
     /// Where the numbers start.
     data: u64,
 }
 
 impl Header {
     /// Reads magic, version, length, and a Python dictionary with `descr`, `fortran_order` and `shape`, from the start of `length` bytes. `path` names them.
-    pub(super) fn read(path: &Path, bytes: &mut impl Read, length: u64) -> Result<Self> {
+    pub(crate) fn read(path: &Path, bytes: &mut impl Read, length: u64) -> Result<Self> {
         let io = |e| Error::io("read", path, e);
         let mut start = Vec::new();
         bytes.by_ref().take(10).read_to_end(&mut start).map_err(io)?;
@@ -77,15 +77,15 @@ impl Header {
 }
 
 /// A whole array in memory, in the order of its shape.
-pub(super) struct Array {
-    pub(super) shape: Vec<usize>,
-    pub(super) item: Item,
+pub(crate) struct Array {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) item: Item,
     bytes: Vec<u8>,
 }
 
 impl Array {
     /// Reads an array of `length` bytes, header included.
-    pub(super) fn read(path: &Path, mut bytes: impl Read, length: u64) -> Result<Self> {
+    pub(crate) fn read(path: &Path, mut bytes: impl Read, length: u64) -> Result<Self> {
         let Header { item, fortran, shape, .. } = Header::read(path, &mut bytes, length)?;
         if fortran && shape.len() > 1 {
             let problem = "expected an array whose last index runs fastest, found one in Fortran order";
@@ -104,13 +104,13 @@ impl Array {
         Ok(Array { shape: shape.into_iter().map(|n| n as usize).collect(), item, bytes: all })
     }
 
-    pub(super) fn numbers(&self) -> impl Iterator<Item = f64> + '_ {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> + '_ {
         self.bytes.chunks_exact(self.item.size).map(|bytes| decode(self.item, bytes))
     }
 }
 
 /// A reader of the rows of an array.
-pub(super) struct Npy {
+pub(crate) struct Npy {
     path: PathBuf,
     file: File,
     item: Item,
@@ -124,7 +124,7 @@ pub(super) struct Npy {
 
 impl Npy {
     /// Reads the header.
-    pub(super) fn open(path: &Path, mut file: File, batch_rows: usize) -> Result<Self> {
+    pub(crate) fn open(path: &Path, mut file: File, batch_rows: usize) -> Result<Self> {
         let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
         let Header { item, fortran, shape, data } = Header::read(path, &mut file, length)?;
         let (rows, dim) = match shape[..] {
@@ -217,7 +217,7 @@ fn decode(item: Item, bytes: &[u8]) -> f64 {
 }
 
 /// Writes the header of an array in version 1.0 of the format.
-pub(super) fn write_header(out: &mut impl Write, descr: &str, shape: &[usize]) -> std::io::Result<()> {
+pub(crate) fn write_header(out: &mut impl Write, descr: &str, shape: &[usize]) -> std::io::Result<()> {
     let comma = if shape.len() == 1 { "," } else { "" };
     let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}{comma}), }}");

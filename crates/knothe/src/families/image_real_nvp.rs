@@ -5,7 +5,7 @@
 use rand::Rng;
 
 use super::{ChannelMixing, ImageArchitecture};
-use crate::{Compose, Layer, error::Result, image::ImageShape, placement::Placement};
+use crate::{Compose, Layer, error::Result, placement::Placement, space::ImageShape};
 
 /// The map of this level and of those towards the source, over images of the shape that comes into it.
 pub(super) fn level(a: &ImageArchitecture, image: ImageShape, level: usize, place: &Placement, rng: &mut impl Rng) -> Result<Compose> {

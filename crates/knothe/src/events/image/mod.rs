@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::{
-    data,
     error::{Error, Result},
+    events::table,
     file,
-    image::ImageShape,
+    space::ImageShape,
 };
 
 pub use arrays::array_shape;
@@ -33,7 +33,7 @@ pub struct ImageSet {
     pub depth: usize,
     /// The number of white: 255 for pictures, the largest number of an array.
     pub white: u8,
-    /// The numbers, image after image, each in the order of [`crate::image`].
+    /// The numbers, image after image, each in the order of [`crate::grid`].
     pub pixels: Vec<u8>,
     /// The class of each image, where it has one.
     pub labels: Option<Vec<i64>>,
@@ -147,7 +147,7 @@ impl ImageSet {
 
 /// Whether a path is one of images and not of a table: a folder, a .npz file, or a .npy file of three or four dimensions.
 pub fn is_image_set(path: &Path) -> bool {
-    match data::ending(path).as_deref() {
+    match table::ending(path).as_deref() {
         Ok("npy") => path.is_dir() || array_shape(path).is_ok_and(|shape| matches!(shape.len(), 3 | 4)),
         // A folder with the name of a table is a slip.
         Ok(_) => false,

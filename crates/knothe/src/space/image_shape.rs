@@ -1,20 +1,12 @@
-//! Images: rows of `channels · height · width` numbers, of which a layer that knows the shape sees pixels and channels.
+//! The shape of an image, and where its pixels stand in a row of numbers.
 //!
-//! Numbers stand channel by channel, each row by row: the pixel (i, j) of channel c is column (c · height + i) · width + j.
-
-mod dequantised;
-mod partial;
-mod pixelwise;
-
-pub use dequantised::{Dequantised, Preprocessing, bits_per_dim, reduced};
-pub use partial::Partial;
-pub use pixelwise::Pixelwise;
+//! Numbers stand channel by channel, and in a channel row by row: pixel (i, j) of channel c is column (c · height + i) · width + j.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    conditioner::Order,
     error::{Error, Result},
+    order::Order,
 };
 
 /// The shape of an image.

@@ -9,7 +9,7 @@ use super::{ImageSet, arrays::channels_first};
 use crate::{
     error::{Error, Result},
     file::ending,
-    image::ImageShape,
+    space::ImageShape,
 };
 
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];

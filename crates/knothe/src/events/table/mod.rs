@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use knothe::data::{MissingPolicy, Need, Overrides, Roles, Schema, Table, diagnose};
+//! use knothe::events::table::{MissingPolicy, Need, Overrides, Roles, Schema, Table, diagnose};
 //! let table = Table::read(Path::new("magic.parquet"))?;
 //! let roles = Roles { context: vec!["class".into()], ..Roles::default() };
 //! let (mut schema, notices) = Schema::infer(&table, &Overrides::default(), &roles, MissingPolicy::Reject)?;
@@ -21,12 +21,10 @@ mod columnar;
 mod delimited;
 mod dependence;
 mod diagnose;
-#[cfg(feature = "images")]
-pub mod images;
 mod infer;
 mod kind;
 mod lattice;
-mod npy;
+pub(crate) mod npy;
 mod preprocess;
 mod rows;
 mod schema;

@@ -7,9 +7,10 @@ use rand::Rng;
 use super::{Architecture, Form, Mixing, Model, SourceKind, TabularFlow, Triangular};
 use crate::{
     Compose, Flow, Inverse, Layer,
-    conditioner::{MadeConfig, Order},
+    conditioner::MadeConfig,
     error::Result,
     linear::{BatchNorm, Lu, Permutation, Rotation, RotationStart, TriangularAffine},
+    order::Order,
     placement::Placement,
     random::{Purpose, stream},
     source::{Covariance, GaussianMixture as JointMixture, Logistic, Normal, Source, StudentT},
