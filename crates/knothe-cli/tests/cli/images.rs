@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use knothe::{events::image::ImageSet, image::ImageShape};
+use knothe::{events::image::ImageSet, space::ImageShape};
 use serde_json::Value;
 use tempfile::TempDir;
 
