@@ -10,20 +10,23 @@ use crate::{
     failure::Failure,
     fit_arguments::{FitArguments, at_least_zero},
     given::Value,
-    images::{InterpolateArguments, ReconstructArguments, SetArguments},
 };
 
-/// Fit a probability density to a table, score rows, draw samples, and check that it can be trusted
+/// Learn a probability density from data, then score rows, draw samples and check the fit
 #[derive(Debug, Parser)]
 #[command(name = "knothe", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
-Example:
+Examples:
   knothe fit data/magic.parquet --context class --out magic.safetensors
   knothe evaluate magic.safetensors data/magic.parquet
   knothe score magic.safetensors data/magic.parquet --given class=0
   knothe sample magic.safetensors -n 1000 --given class=1 > samples.csv
 
-Tables are CSV, TSV, Parquet, Arrow IPC or NPY files, by the ending of their name.")]
+Tables are CSV, TSV, Parquet, Arrow IPC or NPY files. Images are a folder of PNG and JPEG files,
+an NPZ file or an NPY file. Knothe recognises a format by the ending of the file name.
+
+Results go to standard output; progress, notes and errors go to standard error. The exit code is 0
+on success, 1 if the data or a file is at fault, 2 if an option is wrong, and 130 after Ctrl-C.")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -40,20 +43,21 @@ pub enum Command {
     Reconstruct(ReconstructArguments),
     Interpolate(InterpolateArguments),
     Models(ModelsArguments),
-    /// Print the completion script of a shell
+    /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Shell to complete for
         shell: Shell,
     },
 }
 
 /// Where and with how many threads a command computes.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Runtime")]
 pub struct Runtime {
-    /// Device: cpu, or cuda or vulkan where they are built in
+    /// Compute on cpu, cuda or vulkan. The last two need a build with that feature
     #[arg(long, value_name = "NAME", default_value = "cpu", hide_possible_values = true, value_parser = ["cpu", "cuda", "vulkan"])]
     pub device: String,
-    /// Threads on the CPU [default: all cores]
+    /// Number of CPU threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 }
@@ -69,196 +73,320 @@ impl Runtime {
     }
 }
 
-/// Print log q(x | context) of each row of a table, in nats
+/// What events of a file are given beside themselves.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-The units are those of the table's columns: a density for continuous columns, a mass for integer
-ones. A row that lacks a value (in a model fitted with --missing drop) has NaN as its log_prob, so
-the rows of the output are those of the table.
-
-Example:
-  knothe score magic.safetensors data/magic.parquet --given class=0 --out log_prob.parquet")]
-pub struct ScoreArguments {
-    /// The model file
-    pub model: PathBuf,
-    /// The table; columns are matched by name, in any order
-    pub table: PathBuf,
-    /// Set a context column for every row; may be repeated
+#[command(next_help_heading = "Input")]
+pub struct Input {
+    /// Set a context column to this value in every row (images: class=VALUE). Repeat the option for more columns
     #[arg(long, value_name = "COLUMN=VALUE")]
     pub given: Vec<Value>,
-    /// Write a CSV, TSV, Parquet, Arrow or NPY file instead of CSV on stdout
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    #[command(flatten)]
-    pub noise: NoiseArguments,
-    #[command(flatten)]
-    pub runtime: Runtime,
+    /// Class of each image: an NPY file, or the name of an array in the NPZ file
+    #[arg(long, value_name = "NAME")]
+    pub labels: Option<String>,
+    /// Name of the array that holds the images in an NPZ file [default: images]
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
+}
+
+impl Input {
+    /// The options of one kind of event alone, and whether they are given.
+    pub fn supplied(&self) -> Vec<(&'static str, bool)> {
+        vec![("labels", self.labels.is_some()), ("key", self.key.is_some())]
+    }
 }
 
 /// The noise that makes integers continuous.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Likelihood")]
 pub struct NoiseArguments {
-    /// Seed of the noise that makes integer columns continuous
+    /// Seed of the dequantisation noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Noise samples a row for integer columns: a bound that tightens as K grows
+    /// Draw K noise samples per row with integer columns (per image). The bound on log_prob tightens as K grows
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub samples: u64,
 }
 
 impl NoiseArguments {
     /// As the library takes them.
-    pub fn scoring(&self) -> knothe::tabular::Scoring {
-        knothe::tabular::Scoring { seed: self.seed, samples: self.samples as usize }
+    pub fn scoring(&self) -> knothe::model::Scoring {
+        knothe::model::Scoring { seed: self.seed, samples: self.samples as usize }
     }
 }
 
-/// Draw rows from a model, as CSV with the columns of its table; or a picture of images
+/// Write the log-density of each row or image
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Integers are integers, and columns that were constant are restored. Context columns come last, with
-the values they were given. The same seed gives the same bytes. A model of images writes a grid of
-pictures (.png) or their numbers (.npy, and .npz with the classes) to --out; without --given class=…
-the classes take turns. With --nearest each stands beside the image of a set that is nearest to it by
-squared differences: a model that has learned its training set by heart shows it there.
+log_prob is log q(x | context) in nats, in the units of the table's own columns: a density for
+continuous columns and a probability for integer columns. For images it is a lower bound of the log
+probability.
 
-Example:
-  knothe sample magic.safetensors -n 1000 --given class=1 > gamma.csv
-  knothe sample magic.safetensors -n 1000 --context data/magic.parquet --out samples.parquet
-  knothe sample digits.safetensors -n 64 --temperature 0.8 --out grid.png")]
-pub struct SampleArguments {
-    /// The model file
+The output has one row per row of the table. Its log_prob is NaN where a value is missing, which is
+possible only in a model that was fitted with --missing drop.
+
+Examples:
+  knothe score magic.safetensors data/magic.parquet --given class=0 --out log_prob.parquet
+  knothe score digits.safetensors data/digits.npz --labels labels --samples 16")]
+pub struct ScoreArguments {
+    /// Model file
     pub model: PathBuf,
-    /// Rows to draw
-    #[arg(short = 'n', long = "rows", value_name = "N")]
-    pub n: usize,
-    /// Seed of the draws
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// Set a context column for every row; may be repeated
-    #[arg(long, value_name = "COLUMN=VALUE")]
-    pub given: Vec<Value>,
-    /// Standard deviation of the source of images, 1 in the model itself; less draws likelier images
-    #[arg(long, value_name = "T", value_parser = at_least_zero, allow_negative_numbers = true)]
-    pub temperature: Option<f64>,
-    /// Images of which the nearest is drawn beside each
-    #[arg(long, value_name = "IMAGES")]
-    pub nearest: Option<PathBuf>,
-    /// The array of its .npz file [default: images]
-    #[arg(long, value_name = "NAME", requires = "nearest")]
-    pub key: Option<String>,
-    /// Take the context from the rows of a table, from the first again when it has fewer than N
-    #[arg(long, value_name = "TABLE")]
-    pub context: Option<PathBuf>,
-    /// Write a CSV, TSV, Parquet, Arrow or NPY file instead of CSV on stdout; a PNG, NPY or NPZ file of images
-    #[arg(long, value_name = "FILE")]
+    /// Table or images to score. Columns are matched by name, in any order
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub input: Input,
+    #[command(flatten)]
+    pub noise: NoiseArguments,
+    /// Write to a CSV, TSV, Parquet, Arrow IPC or NPY file instead of CSV on standard output
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub runtime: Runtime,
 }
 
-/// Report the log-likelihood of a table, and whether the density can be trusted
+/// Draw new rows or images from a model
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Use rows that the fit has not seen. The checks ask whether the rows' source coordinates are those of
-the source (ks, tails) and whether samples look like the rows (energy). Their verdicts go by size,
-since with enough rows every model is wrong beyond doubt; p-values on 2,000 rows stand beside them.
+Rows have the columns of the table that the model was fitted to. Integer columns hold integers, and
+constant columns are restored. Context columns come last. The same seed gives the same bytes.
 
-A model of images gives bits per dimension, and nothing to check: --labels has the classes of one that
-is fitted to classes.
+Images become a grid in a PNG file, or an array in an NPY or NPZ file; an NPZ file also holds the
+classes. Without --given class=VALUE, the samples go through the classes in turn.
 
-Example:
+With --nearest, compare each sample with the image beside it: a model that has memorised its training
+images shows the same image twice. Neighbours are nearest by the sum of squared pixel differences.
+
+Examples:
+  knothe sample magic.safetensors -n 1000 --given class=1 > gamma.csv
+  knothe sample magic.safetensors -n 1000 --context data/magic.parquet --out samples.parquet
+  knothe sample digits.safetensors -n 64 --temperature 0.8 --out grid.png")]
+pub struct SampleArguments {
+    /// Model file
+    pub model: PathBuf,
+    /// Set a context column to this value in every row (images: class=VALUE). Repeat the option for more columns
+    #[arg(long, value_name = "COLUMN=VALUE", help_heading = "Input")]
+    pub given: Vec<Value>,
+    /// Take the context columns from the rows of this table. Its rows repeat if there are fewer than N
+    #[arg(long, value_name = "TABLE", help_heading = "Input")]
+    pub context: Option<PathBuf>,
+    /// Draw each sample beside its nearest neighbour among these images
+    #[arg(long, value_name = "IMAGES", help_heading = "Input")]
+    pub nearest: Option<PathBuf>,
+    /// Name of the array that holds these images in an NPZ file [default: images]
+    #[arg(long, value_name = "NAME", requires = "nearest", help_heading = "Input")]
+    pub key: Option<String>,
+    /// Number of rows or images to draw
+    #[arg(short = 'n', long = "rows", value_name = "N", help_heading = "Sampling")]
+    pub n: usize,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
+    pub seed: u64,
+    /// Scale the source's standard deviation by T. Values below 1 give more typical events
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Sampling")]
+    pub temperature: f64,
+    /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+impl SampleArguments {
+    /// The options of one kind of event alone, and whether they are given.
+    pub fn supplied(&self) -> Vec<(&'static str, bool)> {
+        vec![("context", self.context.is_some()), ("nearest", self.nearest.is_some()), ("key", self.key.is_some())]
+    }
+}
+
+/// Measure a model's log-likelihood on data and check whether to trust it
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Use data that the fit has not seen. Three checks follow the log-likelihood:
+
+  ks      Mapped to the source, the rows follow the source density in every coordinate
+          (Kolmogorov-Smirnov distance).
+  energy  Samples of the model lie as close to the rows as the rows lie to each other.
+  tails   Extreme rows are as frequent as the model predicts.
+
+A check passes if the deviation is small in size. A p-value alone would reject every model once there
+are enough rows; the report shows p-values from 2,000 rows for reference.
+
+For images the log-likelihood is told in bits per dimension.
+
+Examples:
   knothe evaluate magic.safetensors test.parquet --json
   knothe evaluate digits.safetensors data/digits.npz --labels labels")]
 pub struct EvaluateArguments {
-    /// The model file
+    /// Model file
     pub model: PathBuf,
-    /// The table; columns are matched by name, in any order. Or the images, for a model of images
-    pub table: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// Table or images that the fit has not seen. Columns are matched by name, in any order
+    pub data: PathBuf,
     #[command(flatten)]
-    pub set: SetArguments,
-    /// Set a context column for every row; may be repeated
-    #[arg(long, value_name = "COLUMN=VALUE")]
-    pub given: Vec<Value>,
+    pub input: Input,
     #[command(flatten)]
     pub noise: NoiseArguments,
+    /// Print the result as JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
     #[command(flatten)]
     pub runtime: Runtime,
 }
 
-/// Print what a model file holds: architecture, columns, and how it was fitted
+/// Show the contents of a model file
 #[derive(Args, Debug)]
 #[command(after_help = "\
-With --moments: mean, variance, skewness and excess kurtosis of each column given the columns before
-it, as CSV, at each row of --at, or at the mean row. They need a model of one autoregressive layer
-over a standard normal source (--layers 1); with --form generative they are exact for sos.
+Without --moments: families and their options, columns and their kinds, the course of the fit and
+the held-out score.
 
-Example:
+With --moments: mean, variance, skewness and excess kurtosis of each column, given the columns before
+it. The model must have one autoregressive layer (--layers 1) and a standard normal source. The
+moments are exact for --model sos --form generative and computed by quadrature otherwise.
+
+Examples:
   knothe inspect magic.safetensors
   knothe inspect sos.safetensors --moments --at table.csv")]
 pub struct InspectArguments {
-    /// The model file
+    /// Model file
     pub model: PathBuf,
-    /// Print the conditional moments of the columns
-    #[arg(long)]
+    /// Print the conditional moments of each column instead, as CSV
+    #[arg(long, help_heading = "Conditional moments")]
     pub moments: bool,
-    /// The table with the rows at which to take the moments [default: the mean row]
-    #[arg(long, value_name = "TABLE", requires = "moments")]
+    /// Compute the moments at each row of this table [default: at the mean row]
+    #[arg(long, value_name = "TABLE", requires = "moments", help_heading = "Conditional moments")]
     pub at: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
+    /// Print the result as JSON
+    #[arg(long, help_heading = "Output")]
     pub json: bool,
 }
 
-/// Draw a model's density, beside or over the rows of a table, as a PNG
+/// Draw a model's density or samples as a PNG picture
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A model of one column is drawn as a curve over the histogram of the rows, one of two columns as an
-image beside them, one of more as samples over the rows, pair by pair: lines and filled regions hold
-25, 50, 75 and 95 % of either. Without a table its own samples take the place of the rows. The axes
-are in the units of the table and leave out 0.2 % of the rows at each end.
+The number of columns decides the picture. One column: the density over a histogram of the rows.
+Two columns: the density beside the rows. More columns: every pair, with samples of the model as
+lines over the rows as filled regions. The regions hold 25, 50, 75 and 95 % of the points.
 
-A model with context needs --given, or a table whose contexts are averaged over. With both, the rows
-are those that have the context which is given.
+Axes are in the units of the table and leave out 0.2 % of the rows at each end. Without a table,
+samples take the place of the rows. Images are drawn in a square, with samples to their right.
 
-Example:
+If the model has context columns, either set them with --given or name a table. With a table alone
+the density is averaged over the table's contexts; with both, only the rows that match --given are
+drawn.
+
+Examples:
   knothe plot magic.safetensors data/magic.parquet --given class=1 --out magic.png
-  knothe plot magic.safetensors data/magic.parquet --columns fLength,fWidth --out pair.png")]
+  knothe plot magic.safetensors data/magic.parquet --columns fLength,fWidth --out pair.png
+  knothe plot digits.safetensors data/digits.npz --out digits.png")]
 pub struct PlotArguments {
-    /// The model file
+    /// Model file
     pub model: PathBuf,
-    /// A table to compare with; columns are matched by name, in any order
-    pub table: Option<PathBuf>,
-    /// Where to write the picture, a .png file
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-    /// Samples to draw from the model
-    #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    pub n: u64,
-    /// Seed of the samples
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// Set a context column; may be repeated
-    #[arg(long, value_name = "COLUMN=VALUE")]
-    pub given: Vec<Value>,
-    /// The columns to draw [default: the first 12]
-    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    /// Data to compare with. Columns are matched by name, in any order
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub input: Input,
+    /// Columns to draw [default: the first 12]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Input")]
     pub columns: Vec<String>,
+    /// Number of samples to draw from the model [default: 20000 rows or 64 images]
+    #[arg(short = 'n', long = "rows", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000), help_heading = "Sampling")]
+    pub n: Option<u64>,
+    /// Seed of the samples
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
+    pub seed: u64,
+    /// PNG file to write
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: PathBuf,
     #[command(flatten)]
     pub runtime: Runtime,
 }
 
-/// List the models that can be fitted
+/// Map events to the source and back, and compare them
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Example:
+A flow is invertible, so the reconstruction equals the event. An integer differs only where rounding
+crosses the boundary between two values. The command prints how many numbers differ. Images are
+written in pairs, each followed by its reconstruction.
+
+With --keep N the finer scales are drawn anew, which shows what the N coarsest scales encode.
+
+Examples:
+  knothe reconstruct digits.safetensors data/digits.npz --labels labels --out pairs.png
+  knothe reconstruct digits.safetensors data/digits.npz --labels labels --keep 1 --out coarse.png")]
+pub struct ReconstructArguments {
+    /// Model file
+    pub model: PathBuf,
+    /// Table or images; the first N events are used
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub input: Input,
+    /// Number of events
+    #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Reconstruction")]
+    pub n: u64,
+    /// Keep the source coordinates of the N coarsest scales and draw the others anew [default: keep all]
+    #[arg(long, value_name = "N", help_heading = "Reconstruction")]
+    pub keep: Option<usize>,
+    /// Scale the standard deviation of the coordinates that are drawn anew
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Reconstruction")]
+    pub temperature: f64,
+    /// Seed of the dequantisation noise and of the draws
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Reconstruction")]
+    pub seed: u64,
+    /// File to write: a table, or a PNG, NPY or NPZ file of images
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: PathBuf,
+    /// Print the result as JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+/// Draw the events between two
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Both events are mapped to the source, the path between them follows a great circle there, and each
+point of the path is mapped back.
+
+An event is a PNG or JPEG file, or one of a file: images.npz:3 is the third image and table.csv:3 the
+third row. Pictures are converted to the model's colour or grey scale; their value 255 becomes the
+model's white. A model with classes needs the class of each end, from --given or from --labels;
+--given class=VALUE twice sets the class of each.
+
+Examples:
+  knothe interpolate faces.safetensors a.png b.png --out strip.png
+  knothe interpolate digits.safetensors data/digits.npz:1 data/digits.npz:8 --labels labels --out strip.png")]
+pub struct InterpolateArguments {
+    /// Model file
+    pub model: PathBuf,
+    /// First event
+    pub from: PathBuf,
+    /// Last event
+    pub to: PathBuf,
+    #[command(flatten)]
+    pub input: Input,
+    /// Number of events, including both ends
+    #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Interpolation")]
+    pub n: u64,
+    /// Seed of the dequantisation noise
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Interpolation")]
+    pub seed: u64,
+    /// File to write: a table, or a PNG, NPY or NPZ file of images
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+/// List the model families, or describe one of them
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
   knothe models
+  knothe models maf
   knothe fit table.csv --model real_nvp --out model.safetensors")]
 pub struct ModelsArguments {
-    /// Print JSON
-    #[arg(long)]
+    /// Describe this family: its options, their defaults and the data it supports
+    pub name: Option<String>,
+    /// Print the result as JSON
+    #[arg(long, help_heading = "Output")]
     pub json: bool,
 }

@@ -1,93 +1,79 @@
-//! `knothe evaluate`: the log-likelihood of a table, and whether the density can be trusted.
+//! `knothe evaluate`: the likelihood of events, and whether the density can be trusted.
 
 use std::fmt::Write;
 
 use knothe::{
-    Exactness, SavedModel,
-    evaluate::{Checks, Verdict, check},
-    events::table::{Need, Table},
-    tabular::{LogLikelihood, Member, TableModel},
+    Exactness, Model,
+    evaluate::Verdict,
+    events::{Events, Units},
+    model::{Checks, LogLikelihood},
 };
 use serde_json::json;
 
 use crate::{
     cli::EvaluateArguments,
     failure::{Failure, say},
-    given, images,
-    inspect::{exactness, nats},
+    given,
+    kind::{Kind, Read, refuse_others},
     output::{print, print_json},
+    words::{exactness, likelihood, likelihood_name, members, units},
 };
 
-/// Evaluates a model on a table.
-pub fn run(arguments: &EvaluateArguments) -> Result<(), Failure> {
-    arguments.runtime.start()?;
-    let model = match SavedModel::load(&arguments.model, &arguments.runtime.device)? {
-        SavedModel::Table(model) => model,
-        SavedModel::Images(model) => return images::evaluate(&model, arguments),
-    };
-    if let Some(option) = arguments.set.given() {
-        return Err(Failure::usage(format!("{option}: expected a model of images, found one of a table"), ""));
+/// Evaluates a model on events.
+pub fn run<C: Kind>(model: &Model<C>, arguments: &EvaluateArguments) -> Result<(), Failure> {
+    refuse_others::<C>("a model of another kind", &arguments.input.supplied())?;
+    given::check(&arguments.input.given, &model.coding)?;
+    let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
+    if dropped > 0 {
+        say(format_args!("warning: {dropped} rows lack a value and are left out"));
     }
-    given::check(&arguments.given, &model.schema)?;
-    let mut table = Table::read_skipping(&arguments.table, &given::skipped(&arguments.given, &model.schema))?;
-    given::set(&mut table, &arguments.given);
-    let rows = model.schema.rows(&table, Need::Evaluate)?;
-    if rows.dropped > 0 {
-        say(format_args!("warning: {} rows lack a value and are left out", rows.dropped));
-    }
-    let log_likelihood = LogLikelihood::of(&model.log_prob(&rows, arguments.noise.scoring())?, rows.weights.as_deref());
-    let checks = check(&model, &rows, arguments.noise.seed)?;
+    let log_likelihood = LogLikelihood::of(&model.log_prob(&events, arguments.noise.scoring())?, events.weights());
+    let checks = model.check(&events, arguments.noise.seed)?;
     if arguments.json {
-        print_json(&document(&model, &log_likelihood, rows.dropped, &checks))
+        print_json(&document(model, &log_likelihood, dropped, &checks))
     } else {
-        print(&report(&model, &log_likelihood, &checks))
+        print(&report(model, &log_likelihood, &checks))
     }
 }
 
 /// The report for programs.
-pub fn document(model: &TableModel, log_likelihood: &LogLikelihood, dropped: usize, checks: &Checks) -> serde_json::Value {
-    json!({
+pub fn document<C: Kind>(model: &Model<C>, log_likelihood: &LogLikelihood, dropped: usize, checks: &Checks) -> serde_json::Value {
+    let (record, dim) = (&model.record, model.coding.space().dim());
+    let mut document = json!({
+        "kind": C::KIND,
         "log_likelihood": log_likelihood,
-        "units": units(model),
+        "units": units(&model.coding),
         "exactness": exactness(model),
         "dropped": dropped,
         "checks": checks,
-        "fit": { "held_out": model.record.held_out, "gaussian": model.record.gaussian, "members": members(model) },
-    })
-}
-
-/// The members of the mixture, briefly.
-fn members(model: &TableModel) -> Vec<serde_json::Value> {
-    let one = |(m, weight): (&Member, &f64)| {
-        let (name, seed) = (m.architecture.model.name(), m.architecture.seed);
-        json!({ "model": name, "seed": seed, "weight": weight, "held_out": m.held_out })
-    };
-    model.members.iter().zip(model.mixture().weights()).map(one).collect()
-}
-
-/// What log_prob counts, in words.
-pub fn units(model: &TableModel) -> String {
-    let (mass, density): (Vec<_>, Vec<_>) = model.schema.modelled().partition(|c| c.kind.lattice().is_some());
-    let names = |columns: &[&knothe::events::table::SchemaColumn]| columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
-    match (density.is_empty(), mass.is_empty()) {
-        (_, true) => "nats a row: the log density, in the units of the columns".into(),
-        (true, _) => "nats a row: the log mass".into(),
-        _ => format!("nats a row: the log of a density in {} (in their units) times a mass in {}", names(&density), names(&mass)),
+        "fit": { "held_out": record.held_out, "gaussian": record.gaussian, "members": members(model) },
+    });
+    if model.coding.units() == Units::BitsPerDim {
+        document["bits_per_dim"] = json!(log_likelihood.bits_per_dim(dim));
+        document["dim"] = json!(dim);
+        document["fit"]["held_out_bits_per_dim"] = json!(record.held_out.bits_per_dim(dim));
     }
+    document
 }
 
-/// The report for people; one line a check, and what to make of those that do not pass.
-pub fn report(model: &TableModel, log_likelihood: &LogLikelihood, checks: &Checks) -> String {
+/// The report for people; one line for each check, and what to make of those that do not pass.
+pub fn report<C: Kind>(model: &Model<C>, log_likelihood: &LogLikelihood, checks: &Checks) -> String {
+    let (coding, [_, events]) = (&model.coding, C::WORDS);
     let mut text = String::new();
-    let bound = if model.exactness() == Exactness::LowerBound { ", a lower bound" } else { "" };
+    let bound = match (model.exactness(), coding.units()) {
+        (Exactness::Exact, _) => "",
+        (Exactness::LowerBound, Units::Nats(_)) => ", a lower bound",
+        (Exactness::LowerBound, Units::BitsPerDim) => ", an upper bound",
+    };
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "log-likelihood  {}{bound}; {} rows", nats(log_likelihood), log_likelihood.rows);
-    let _ = writeln!(text, "units           {}", units(model));
+    let _ =
+        writeln!(text, "{:<15} {}{bound}; {} {events}", likelihood_name(coding), likelihood(coding, log_likelihood), log_likelihood.rows);
+    let _ = writeln!(text, "units           {}", units(coding));
     let _ = write!(text, "{}", report_checks(checks));
     text
 }
 
-/// One line a check, and what a failure means.
+/// One line for each check, and what a failure means.
 pub fn report_checks(checks: &Checks) -> String {
     let name = |j: Option<usize>| j.and_then(|j| checks.columns.get(j)).map_or("", String::as_str);
     let (ks, energy, tails) = (&checks.ks, &checks.energy, &checks.tails);

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::hints;
+
 /// Why a command ends early.
 #[derive(Debug)]
 pub enum Failure {
@@ -37,8 +39,8 @@ impl Failure {
             Failure::Output(e) => (1, format!("cannot write standard output: {e}"), String::new()),
             Failure::Usage { message, hint } => (2, message.clone(), hint.clone()),
             Failure::Defect(what) => (1, format!("a defect of knothe: {what}"), "please report it, with the command and the table".into()),
-            Failure::Knothe(e @ knothe::Error::Invalid { .. }) => (2, e.to_string(), e.hint().unwrap_or_default().into()),
-            Failure::Knothe(e) => (1, e.to_string(), e.hint().unwrap_or_default().into()),
+            Failure::Knothe(e @ knothe::Error::Invalid { .. }) => (2, e.to_string(), e.hint().map(hints::worded).unwrap_or_default()),
+            Failure::Knothe(e) => (1, e.to_string(), e.hint().map(hints::worded).unwrap_or_default()),
         };
         let mut stderr = io::stderr().lock();
         // Nobody is left to be told when stderr is gone.

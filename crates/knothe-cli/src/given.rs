@@ -1,10 +1,11 @@
-//! `--given column=value`.
+//! `--given column=value`, and events of a file by their number.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use knothe::events::table::{Schema, Table, quoted};
+use knothe::events::table::quoted;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, kind::Kind};
 
 /// A context column and its value for every row.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,30 +28,45 @@ impl FromStr for Value {
 }
 
 /// Checks that each value is for a context column, and that none has two.
-pub fn check(given: &[Value], schema: &Schema) -> Result<(), Failure> {
-    let context: Vec<&str> = schema.context.iter().map(|c| c.name.as_str()).collect();
+pub fn check<C: Kind>(given: &[Value], coding: &C) -> Result<(), Failure> {
+    let context = coding.given();
     for (i, value) in given.iter().enumerate() {
-        let name = value.column.as_str();
+        let name = &value.column;
         if context.is_empty() {
             return Err(Failure::usage(format!("--given {name}: expected a context column, and this model has none"), ""));
         }
-        if !context.contains(&name) {
+        if !context.contains(name) {
             let hint = format!("the context of this model is {}", quoted(&context));
             return Err(Failure::usage(format!("--given: expected a context column, found '{name}'"), hint));
         }
-        if given[..i].iter().any(|other| other.column == name) {
+        if given[..i].iter().any(|other| other.column == *name) {
             return Err(Failure::usage(format!("--given: expected each column once, found '{name}' twice"), ""));
         }
     }
     Ok(())
 }
 
-/// The columns of a table that need not be looked into: those that the model leaves out, and those that are given.
-pub fn skipped(given: &[Value], schema: &Schema) -> Vec<String> {
-    schema.dropped.iter().cloned().chain(given.iter().map(|v| v.column.clone())).collect()
+/// Checks that every context column is given.
+pub fn check_complete<C: Kind>(given: &[Value], coding: &C) -> Result<(), Failure> {
+    let missing: Vec<String> = coding.given().into_iter().filter(|name| !given.iter().any(|v| v.column == *name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let each: Vec<String> = missing.iter().map(|name| format!("--given {name}=VALUE")).collect();
+    let message = format!("expected a value for each context column, found none for {}", quoted(&missing));
+    Err(Failure::usage(message, format!("add {}, or name a table", each.join(" "))))
 }
 
-/// Sets the given columns in every row.
-pub fn set(table: &mut Table, given: &[Value]) {
-    given.iter().for_each(|v| table.set(&v.column, v.value));
+/// The file and the number, from 1, of `FILE:NUMBER`; `example` is the name of such a file.
+pub fn indexed(name: &Path, example: &str) -> Result<(PathBuf, usize), Failure> {
+    let text = name.display().to_string();
+    let parts = text.rsplit_once(':').and_then(|(file, number)| Some((PathBuf::from(file), number.parse::<usize>().ok()?)));
+    match parts {
+        Some((file, number)) if number > 0 => Ok((file, number)),
+        Some((_, _)) => Err(Failure::usage(format!("{text}: expected a number from 1, found 0"), "")),
+        None => {
+            let hint = format!("the third of a file is {example}:3");
+            Err(Failure::usage(format!("expected FILE:NUMBER, or a .png or .jpg file for a model of images, found {text}"), hint))
+        }
+    }
 }

@@ -1,24 +1,30 @@
-//! `knothe`: densities of tables from the command line. Data goes to stdout, everything else to stderr.
+//! `knothe`: densities of tables and images from the command line. Data goes to stdout, everything else to stderr.
 
 mod ahead;
 mod catch;
 mod cli;
+mod coordinates;
 mod evaluate;
 mod failure;
+mod family_arguments;
 mod fit;
 mod fit_arguments;
 mod given;
-mod images;
+mod hints;
 mod inspect;
+mod kind;
 mod models;
+mod moments;
 mod output;
 mod plot;
 mod sample;
 mod score;
+mod words;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use knothe::{model::AnyModel, with_model};
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -42,19 +48,30 @@ fn main() -> ExitCode {
     }
 }
 
+/// Starts a command, reads its model of any kind and runs it.
+macro_rules! with_file {
+    ($arguments:expr, $run:path) => {{
+        $arguments.runtime.start()?;
+        with_model!(AnyModel::load(&$arguments.model, &$arguments.runtime.device)?, model => $run(&model, &$arguments))
+    }};
+}
+
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Fit(arguments) => {
             arguments.runtime.start()?;
             fit::run(&arguments)
         }
-        Command::Score(arguments) => score::run(&arguments),
-        Command::Sample(arguments) => sample::run(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Plot(arguments) => plot::run(&arguments),
-        Command::Reconstruct(arguments) => images::reconstruct(&arguments),
-        Command::Interpolate(arguments) => images::interpolate(&arguments),
+        Command::Score(arguments) => with_file!(arguments, score::run),
+        Command::Sample(arguments) => with_file!(arguments, sample::run),
+        Command::Evaluate(arguments) => with_file!(arguments, evaluate::run),
+        Command::Inspect(arguments) => with_model!(AnyModel::load(&arguments.model, "cpu")?, model => inspect::run(&model, &arguments)),
+        Command::Plot(arguments) => {
+            plot::check_ending(&arguments.out)?;
+            with_file!(arguments, plot::run)
+        }
+        Command::Reconstruct(arguments) => with_file!(arguments, coordinates::reconstruct),
+        Command::Interpolate(arguments) => with_file!(arguments, coordinates::interpolate),
         Command::Models(arguments) => models::run(&arguments),
         Command::Completions { shell } => models::completions(shell),
     }

@@ -2,45 +2,83 @@
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use knothe::families::{ImageModel, Model};
+use knothe::{
+    families::{ALL, Family, FamilyOption, Range, Recipe},
+    space::{ImageShape, Law, Shape, Space},
+};
 use serde_json::{Value, json};
 
 use crate::{
     cli::{Cli, ModelsArguments},
     failure::Failure,
+    family_arguments::flag,
     output::{print, print_json},
 };
 
-/// Lists the models.
+/// Lists the families, or describes those of one name.
 pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
-    if arguments.json {
-        let of_images = |m: ImageModel| json!({ "name": m.name(), "summary": m.summary(), "of": "images" });
-        return print_json(&Value::Array([&Model::ALL.map(document)[..], &ImageModel::ALL.map(of_images)].concat()));
-    }
-    let line = |model: Model| {
-        let (layers, hidden, components) = model.defaults();
-        let hidden: Vec<String> = hidden.iter().map(usize::to_string).collect();
-        let mut defaults = vec![format!("layers {layers}")];
-        defaults.extend((!hidden.is_empty()).then(|| format!("hidden {}", hidden.join(","))));
-        defaults.extend((components > 0).then(|| format!("components {components}")));
-        let (triangular, form) = model.product();
-        defaults.extend(model.leaves_product_open().then(|| format!("triangular {}, form {}", triangular.name(), form.name())));
-        format!("{:<12} {}\n{:<12} {}\n", model.name(), model.summary(), "", defaults.join(", "))
+    let chosen: Vec<&dyn Family> = match &arguments.name {
+        None => ALL.to_vec(),
+        Some(name) => ALL.iter().copied().filter(|family| family.name() == name.replace('-', "_")).collect(),
     };
-    let image = |model: ImageModel| format!("{:<12} {}\n", model.name(), model.summary());
-    let images = ImageModel::ALL.map(image).concat();
-    let note = "\nWhere triangular and form are named, --triangular autoregressive or coupling and --form density or generative are free choices.\n";
-    print(&format!("{}{note}\nOf images:\n{images}", Model::ALL.map(line).concat()))
+    if let (Some(name), true) = (&arguments.name, chosen.is_empty()) {
+        return Err(Failure::usage(format!("expected the name of a family, found '{name}'"), "knothe models lists them"));
+    }
+    if arguments.json {
+        return print_json(&Value::Array(chosen.iter().map(|family| document(*family)).collect()));
+    }
+    if arguments.name.is_some() {
+        return print(&chosen.iter().map(|family| described(*family)).collect::<Vec<_>>().join("\n"));
+    }
+    let line = |family: &&dyn Family| format!("  {:<12} {}\n", family.name(), family.about());
+    let of = |shape: &str| chosen.iter().filter(|family| family.spaces().starts_with(shape)).map(line).collect::<String>();
+    let more = "knothe models NAME describes a family and its options; knothe fit --model NAME fits it.";
+    print(&format!("Families of tables:\n{}\nFamilies of images:\n{}\n{more}\n", of("tables"), of("images")))
 }
 
-fn document(model: Model) -> Value {
-    let (layers, hidden, components) = model.defaults();
-    let mut defaults = json!({ "layers": layers, "hidden": hidden, "components": components });
-    if model.leaves_product_open() {
-        let (triangular, form) = model.product();
-        (defaults["triangular"], defaults["form"]) = (triangular.name().into(), form.name().into());
-    }
-    json!({ "name": model.name(), "summary": model.summary(), "of": "tables", "defaults": defaults })
+/// A recipe for small events that a family supports, of which the defaults are shown.
+fn example(family: &'static dyn Family) -> Recipe {
+    let image = ImageShape { channels: 1, height: 8, width: 8 };
+    let spaces =
+        [Space::from(8), Space::new(Shape::Columns(8), family.law()), Space::from(image), Space::new(Shape::Columns(8), Law::Codes(2))];
+    let [first, ..] = &spaces;
+    Recipe::new(family, spaces.iter().find(|space| family.supports(space)).unwrap_or(first).clone())
+}
+
+/// A family with its options and their defaults.
+fn described(family: &'static dyn Family) -> String {
+    let recipe = example(family);
+    let option = |option: &FamilyOption| {
+        let range = match option.range {
+            Range::Flag => String::new(),
+            range => format!(" ({range})"),
+        };
+        format!("  {:<20} {}{range} [default: {}]\n", flag(option.name), option.about, recipe.get(option))
+    };
+    let options: String = family.options().iter().map(option).collect();
+    format!(
+        "{}: {}\n\n{}\n\nIt takes {}.\n\nOptions, with their defaults for 8 columns or 8 × 8 pixels:\n{options}",
+        family.name(),
+        family.about(),
+        family.details(),
+        family.spaces()
+    )
+}
+
+fn document(family: &'static dyn Family) -> Value {
+    let recipe = example(family);
+    let option = |option: &FamilyOption| {
+        let names = if let Range::Name(names) = option.range { json!(names) } else { Value::Null };
+        json!({ "name": option.name, "about": option.about, "range": option.range.to_string(), "names": names, "default": recipe.get(option) })
+    };
+    json!({
+        "name": family.name(),
+        "of": family.spaces().split_whitespace().next(),
+        "about": family.about(),
+        "details": family.details(),
+        "events": family.spaces(),
+        "options": family.options().iter().map(option).collect::<Vec<_>>(),
+    })
 }
 
 /// Prints the completion script of a shell.

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use knothe::events::table::{Column, TableWriter, ending, write_csv_header, write_csv_rows};
+use knothe::file::temporary;
 
 use crate::failure::Failure;
 
@@ -53,4 +54,14 @@ pub fn print(text: &str) -> Result<(), Failure> {
 /// Prints a JSON document on stdout.
 pub fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{document:#}\n"))
+}
+
+/// A column of real numbers.
+pub fn column(name: &str, values: Vec<f64>) -> Column {
+    Column { name: name.into(), values, integral_dtype: false }
+}
+
+/// Finds out before the work, and not after it, that its result cannot be written.
+pub fn check_writable(out: &Path) -> Result<(), Failure> {
+    Ok(temporary(out).map(drop)?)
 }

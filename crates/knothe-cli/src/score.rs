@@ -1,40 +1,32 @@
-//! `knothe score`: log q(x | context) of each row, in memory that does not depend on the table.
+//! `knothe score`: log q(x | context) of each event; of a table in memory that does not depend on its size.
 
-use knothe::{
-    events::table::{Column, MissingPolicy, Need, Rows, Schema, Table, TableReader},
-    tabular::TableModel,
-};
+use knothe::Model;
 
 use crate::{
     ahead::ahead,
     cli::ScoreArguments,
     failure::{Failure, say},
     given,
-    output::Output,
+    kind::{Kind, Part, refuse_others},
+    output::{Output, column},
 };
 
-/// Rows read, scored and written at a time.
-const BATCH_ROWS: usize = 1 << 14;
-
-/// Scores a table.
-pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
-    arguments.runtime.start()?;
-    let model = TableModel::load(&arguments.model, &arguments.runtime.device)?;
-    given::check(&arguments.given, &model.schema)?;
-    let mut skipped = given::skipped(&arguments.given, &model.schema);
-    skipped.extend(model.schema.weights.clone());
-    let mut batches = TableReader::open_skipping(&arguments.table, BATCH_ROWS, &skipped)?.peekable();
-    // A table that cannot be read leaves no header on stdout.
-    if let Some(Err(_)) = batches.peek() {
-        batches.next().transpose()?;
+/// Scores events.
+pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), Failure> {
+    refuse_others::<C>("a model of another kind", &arguments.input.supplied())?;
+    given::check(&arguments.input.given, &model.coding)?;
+    let mut parts = model.coding.parts(&arguments.data, &arguments.input)?.peekable();
+    // Data that cannot be read leave no header on stdout.
+    if let Some(Err(_)) = parts.peek() {
+        parts.next().transpose()?;
     }
     let mut output = Output::open(arguments.out.as_deref(), &["log_prob"])?;
     let dropped = std::thread::scope(|scope| {
-        let batches = ahead(scope, batches);
+        let parts = ahead(scope, parts);
         let mut dropped = 0;
-        for part in ahead(scope, batches.into_iter().map(|batch| score(arguments, &model, batch?))) {
+        for part in ahead(scope, parts.into_iter().map(|part| score(arguments, model, part?))) {
             let (log_prob, without) = part?;
-            output.rows(&[log_prob])?;
+            output.rows(&[column("log_prob", log_prob)])?;
             dropped += without;
         }
         Ok::<_, Failure>(dropped)
@@ -46,30 +38,13 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The log_prob of each row of a batch, and how many have none.
-fn score(arguments: &ScoreArguments, model: &TableModel, mut batch: Table) -> Result<(Column, usize), Failure> {
-    given::set(&mut batch, &arguments.given);
-    let mut values = vec![f64::NAN; batch.rows()];
-    let dropped = match complete(&batch, &model.schema)? {
-        Some(rows) => {
-            for (row, value) in rows.index.iter().zip(model.log_prob(&rows, arguments.noise.scoring())?) {
-                values[(row - batch.first_row) as usize] = value;
-            }
-            rows.dropped
-        }
-        None => batch.rows(),
-    };
-    Ok((Column { name: "log_prob".into(), values, integral_dtype: false }, dropped))
-}
-
-/// The complete rows of a batch; nothing where there are none, which in a part of a table is no error.
-fn complete(batch: &Table, schema: &Schema) -> Result<Option<Rows>, Failure> {
-    if schema.missing == MissingPolicy::Drop {
-        let names = schema.modelled().map(|c| &c.name).chain(schema.context.iter().map(|c| &c.name));
-        let used: Option<Vec<&Column>> = names.map(|name| batch.column(name)).collect();
-        if used.is_some_and(|used| (0..batch.rows()).all(|i| used.iter().any(|c| c.values[i].is_nan()))) {
-            return Ok(None);
+/// The log_prob of each row of a part, and how many have none.
+fn score<C: Kind>(arguments: &ScoreArguments, model: &Model<C>, part: Part<C::Events>) -> Result<(Vec<f64>, usize), Failure> {
+    let mut values = vec![f64::NAN; part.rows];
+    if let Some(events) = &part.events {
+        for (position, value) in part.positions.iter().zip(model.log_prob(events, arguments.noise.scoring())?) {
+            values[*position] = value;
         }
     }
-    Ok(Some(schema.rows(batch, Need::Score)?))
+    Ok((values, part.rows - part.positions.len()))
 }

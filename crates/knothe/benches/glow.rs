@@ -11,11 +11,11 @@ use std::{hint::black_box, time::Instant};
 use burn::{module::Module, tensor::Tensor};
 use knothe::{
     Density, Given, Placement, Precision,
-    families::{ImageArchitecture, ImageModel},
+    families::{Glow, Recipe},
     fit::objective::max_likelihood,
     fit::{Adam, Batch},
-    grid::ImageShape,
     parameters,
+    space::ImageShape,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
@@ -34,8 +34,8 @@ fn main() {
     });
 }
 
-fn architecture(levels: usize, steps: usize, width: usize) -> ImageArchitecture {
-    ImageArchitecture { levels, steps, width, ..ImageArchitecture::new(ImageModel::Glow, IMAGE, 0, 0) }
+fn recipe(levels: usize, steps: usize, width: usize) -> Recipe {
+    Glow::new(IMAGE).levels(levels).steps_per_level(steps).width(width)
 }
 
 fn images() -> Tensor<2> {
@@ -44,9 +44,9 @@ fn images() -> Tensor<2> {
 }
 
 /// Times of a step, and the medians of its parts that are the value and the gradient.
-fn train(architecture: &ImageArchitecture) -> ([f64; 2], [f64; 2]) {
+fn train(recipe: &Recipe) -> ([f64; 2], [f64; 2]) {
     let batch = Batch::new(images());
-    let mut module = Some(architecture.build(&Placement::cpu(Precision::F32).autodiff()).unwrap());
+    let mut module = Some(recipe.dequantised(&Placement::cpu(Precision::F32).autodiff()).unwrap());
     let mut adam = Adam::default();
     let mut parts = [vec![], vec![]];
     let step = time(7, || {
@@ -66,33 +66,33 @@ fn train(architecture: &ImageArchitecture) -> ([f64; 2], [f64; 2]) {
     (step, medians)
 }
 
-fn score(architecture: &ImageArchitecture) -> [f64; 2] {
-    let (model, x) = (architecture.build(&Placement::cpu(Precision::F32)).unwrap(), images());
+fn score(recipe: &Recipe) -> [f64; 2] {
+    let (model, x) = (recipe.dequantised(&Placement::cpu(Precision::F32)).unwrap(), images());
     time(7, || drop(black_box(model.log_prob(x.clone(), &Given::default()).unwrap())))
 }
 
-fn sample(architecture: &ImageArchitecture) -> [f64; 2] {
-    let (model, mut rng) = (architecture.build(&Placement::cpu(Precision::F32)).unwrap(), ChaCha12Rng::seed_from_u64(0));
+fn sample(recipe: &Recipe) -> [f64; 2] {
+    let (model, mut rng) = (recipe.dequantised(&Placement::cpu(Precision::F32)).unwrap(), ChaCha12Rng::seed_from_u64(0));
     time(7, || drop(black_box(model.sample(BATCH, &Given::default(), &mut rng).unwrap())))
 }
 
 fn one(case: &[String]) {
     let [_, operation, levels, width] = case else { panic!("glow OPERATION L WIDTH") };
-    let architecture = architecture(levels.parse().unwrap(), 16, width.parse().unwrap());
+    let recipe = recipe(levels.parse().unwrap(), 16, width.parse().unwrap());
     let found = match operation.as_str() {
-        "train" => train(&architecture).0,
-        "score" => score(&architecture),
-        _ => sample(&architecture),
+        "train" => train(&recipe).0,
+        "score" => score(&recipe),
+        _ => sample(&recipe),
     };
-    print(found, None, || parameters::count(&architecture.build(&Placement::cpu(Precision::F32)).unwrap().valid()));
+    print(found, None, || parameters::count(&recipe.dequantised(&Placement::cpu(Precision::F32)).unwrap().valid()));
 }
 
 fn line(arguments: &[String]) {
     let asked: Vec<usize> = arguments.iter().filter_map(|a| a.parse().ok()).collect();
     let (steps, width) = (asked.first().copied().unwrap_or(16), asked.get(1).copied().unwrap_or(256));
-    let architecture = architecture(3, steps, width);
-    let ([_, step], [value, gradient]) = train(&architecture);
-    let ([_, score], [_, sample]) = (score(&architecture), sample(&architecture));
+    let recipe = recipe(3, steps, width);
+    let ([_, step], [value, gradient]) = train(&recipe);
+    let ([_, score], [_, sample]) = (score(&recipe), sample(&recipe));
     println!("{} threads, f32, K = {steps}, {width} channels, batch {BATCH}; milliseconds, medians", rayon::current_num_threads());
     println!("step {step:.0} (value {value:.0}, gradient {gradient:.0}, Adam {:.0})", step - value - gradient);
     println!("score {score:.0}, sample {sample:.0}");

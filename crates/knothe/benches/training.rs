@@ -11,7 +11,7 @@ use std::{hint::black_box, time::Instant};
 use knothe::{
     Density, Given, Placement, Precision,
     conditioner::Activation,
-    families::{Architecture, Model},
+    families::{Family, Maf, Naf, Nsf, RealNvp, Recipe, Sos, find},
     fit::objective::max_likelihood,
     fit::{Adam, Batch},
     parameters,
@@ -35,28 +35,37 @@ fn main() {
     });
 }
 
-fn architecture(model: Model, dim: usize, width: usize, layers: Option<usize>) -> Architecture {
-    let mut architecture = Architecture::new(model, dim, 0, 0);
-    architecture.layers = layers.unwrap_or(if model == Model::RealNvp { 10 } else { 5 });
-    architecture.hidden = vec![width, width];
-    architecture.activation = Activation::Relu;
-    architecture.components = match model {
-        Model::Nsf => 8,
-        Model::Sos => 3,
-        Model::Naf => 16,
-        _ => architecture.components,
-    };
-    architecture
+/// A case: its recipe, and the sizes of it that the operations are counted by.
+struct Case {
+    recipe: Recipe,
+    dim: usize,
+    width: usize,
+    layers: usize,
+}
+
+impl Case {
+    fn new(family: &'static dyn Family, dim: usize, width: usize, layers: Option<usize>) -> Self {
+        let layers = layers.unwrap_or(if family.name() == "real_nvp" { 10 } else { 5 });
+        let recipe = Recipe::new(family, dim).hidden([width, width]).activation(Activation::Relu);
+        let recipe = if family.option("layers").is_some() { recipe.layers(layers) } else { recipe };
+        let recipe = match family.name() {
+            "nsf" => recipe.components(8),
+            "sos" => recipe.components(3),
+            "naf" => recipe.components(16),
+            _ => recipe,
+        };
+        Case { recipe, dim, width, layers }
+    }
 }
 
 /// Times of a step of `batch` rows, and of its part that is Adam.
-fn train(architecture: &Architecture, batch: usize) -> ([f64; 2], f64) {
+fn train(case: &Case, batch: usize) -> ([f64; 2], f64) {
     let mut rng = ChaCha12Rng::seed_from_u64(0);
-    let mut module = Some(architecture.build(&Placement::cpu(Precision::F32).autodiff()).unwrap());
-    let batch = Batch::new(Placement::cpu(Precision::F32).normal([batch, architecture.dim], &mut rng));
+    let mut module = Some(case.recipe.flow(&Placement::cpu(Precision::F32).autodiff()).unwrap());
+    let batch = Batch::new(Placement::cpu(Precision::F32).normal([batch, case.dim], &mut rng));
     let mut adam = Adam::default();
     let mut of_adam = Vec::new();
-    let step = time(if architecture.hidden[0] > 64 { 41 } else { 201 }, || {
+    let step = time(if case.width > 64 { 41 } else { 201 }, || {
         let own = module.take().unwrap();
         let gradients = max_likelihood(&own, &batch).unwrap().backward();
         let start = Instant::now();
@@ -67,18 +76,18 @@ fn train(architecture: &Architecture, batch: usize) -> ([f64; 2], f64) {
     (step, of_adam[of_adam.len() / 2])
 }
 
-fn score(architecture: &Architecture, rows: usize) -> [f64; 2] {
+fn score(case: &Case, rows: usize) -> [f64; 2] {
     let place = Placement::cpu(Precision::F32);
-    let model = architecture.build(&place).unwrap();
-    let x = place.normal([rows, architecture.dim], &mut ChaCha12Rng::seed_from_u64(0));
+    let model = case.recipe.flow(&place).unwrap();
+    let x = place.normal([rows, case.dim], &mut ChaCha12Rng::seed_from_u64(0));
     time(15, || {
         black_box(model.log_prob(x.clone(), &Given::default()).unwrap());
     })
 }
 
-fn sample(architecture: &Architecture, rows: usize) -> [f64; 2] {
+fn sample(case: &Case, rows: usize) -> [f64; 2] {
     let mut rng = ChaCha12Rng::seed_from_u64(0);
-    let model = architecture.build(&Placement::cpu(Precision::F32)).unwrap();
+    let model = case.recipe.flow(&Placement::cpu(Precision::F32)).unwrap();
     time(25, || {
         black_box(model.sample(rows, &Given::default(), &mut rng).unwrap());
     })
@@ -103,20 +112,20 @@ fn sgemm(n: usize) -> [f64; 2] {
 }
 
 /// 6 · rows · (unmasked weights of an autoregressive model), the operations of a step that a mask does not save; none for others.
-fn flops(architecture: &Architecture, rows: usize) -> Option<f64> {
-    matches!(architecture.model, Model::Maf).then(|| {
-        let (dim, width) = (architecture.dim, architecture.hidden[0]);
+fn flops(case: &Case, rows: usize) -> Option<f64> {
+    (case.recipe.name() == "maf").then(|| {
+        let (dim, width) = (case.dim, case.width);
         let degree = |unit: usize| 1 + unit * (dim - 1) / width;
         let first: usize = (0..width).map(degree).sum();
         let middle = (0..width).map(|u| (0..width).filter(|&v| degree(v) <= degree(u)).count()).sum::<usize>();
         let last = (0..dim).map(|rank| 2 * (0..width).filter(|&u| degree(u) <= rank).count()).sum::<usize>();
-        6.0 * rows as f64 * (architecture.layers * (first + middle + last)) as f64
+        6.0 * rows as f64 * (case.layers * (first + middle + last)) as f64
     })
 }
 
-fn one(case: &[String]) {
-    let [model, operation, dim, width, rest @ ..] = case else { panic!("MODEL OPERATION D H [LAYERS [BATCH]]") };
-    let (dim, width) = (dim.parse().unwrap(), width.parse().unwrap());
+fn one(arguments: &[String]) {
+    let [model, operation, dim, width, rest @ ..] = arguments else { panic!("MODEL OPERATION D H [LAYERS [BATCH]]") };
+    let (dim, width): (usize, usize) = (dim.parse().unwrap(), width.parse().unwrap());
     if model == "peak" {
         let [least, median] = sgemm(dim);
         let gigaflops = 2.0 * (dim as f64).powi(3) / least / 1e6;
@@ -124,35 +133,35 @@ fn one(case: &[String]) {
         return;
     }
     let numbers: Vec<usize> = rest.iter().map(|n| n.parse().unwrap()).collect();
-    let architecture = architecture(model.parse().unwrap(), dim, width, numbers.first().copied());
+    let case = Case::new(find(model, &dim.into()).unwrap(), dim, width, numbers.first().copied());
     let rows = |usual| numbers.get(1).copied().unwrap_or(usual);
     let mut work = None;
     let found = match operation.as_str() {
         "train" => {
-            work = flops(&architecture, rows(BATCH));
-            train(&architecture, rows(BATCH)).0
+            work = flops(&case, rows(BATCH));
+            train(&case, rows(BATCH)).0
         }
-        "score" => score(&architecture, rows(SCORED)),
-        _ => sample(&architecture, rows(SAMPLED)),
+        "score" => score(&case, rows(SCORED)),
+        _ => sample(&case, rows(SAMPLED)),
     };
-    print(found, work, || parameters::count(&architecture.build(&Placement::cpu(Precision::F32)).unwrap()));
+    print(found, work, || parameters::count(&case.recipe.flow(&Placement::cpu(Precision::F32)).unwrap()));
 }
 
 fn table(arguments: &[String]) {
     let (dims, models): (Vec<_>, Vec<_>) = arguments.iter().partition(|a| a.parse::<usize>().is_ok());
     let wide = [(8, 64), (21, 256), (43, 512), (63, 512)];
-    let models_of = [(Model::Maf, 4), (Model::Nsf, 2), (Model::Sos, 2), (Model::Naf, 2), (Model::RealNvp, 2)];
+    let families: [(&dyn Family, usize); 5] = [(&Maf, 4), (&Nsf, 2), (&Sos, 2), (&Naf, 2), (&RealNvp, 2)];
     println!(
         "{} threads, f32; milliseconds, medians: step of {BATCH} rows, of it Adam, {SCORED} rows scored, {SAMPLED} sampled\n",
         rayon::current_num_threads()
     );
     println!("model          D    H     step     adam    score   sample");
-    for (model, sizes) in models_of.into_iter().filter(|(model, _)| models.is_empty() || models.iter().any(|m| *m == model.name())) {
+    for (family, sizes) in families.into_iter().filter(|(family, _)| models.is_empty() || models.iter().any(|m| *m == family.name())) {
         for &(dim, width) in wide[..sizes].iter().filter(|(dim, _)| dims.is_empty() || dims.contains(&&dim.to_string())) {
-            let architecture = architecture(model, dim, width, None);
-            let ([_, step], adam) = train(&architecture, BATCH);
-            let ([_, score], [_, sample]) = (score(&architecture, SCORED), sample(&architecture, SAMPLED));
-            println!("{:12} {dim:3} {width:4} {step:8.2} {adam:8.2} {score:8.2} {sample:8.2}", model.name());
+            let case = Case::new(family, dim, width, None);
+            let ([_, step], adam) = train(&case, BATCH);
+            let ([_, score], [_, sample]) = (score(&case, SCORED), sample(&case, SAMPLED));
+            println!("{:12} {dim:3} {width:4} {step:8.2} {adam:8.2} {score:8.2} {sample:8.2}", family.name());
         }
     }
 }

@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
-use knothe::events::table::{MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table};
-use knothe::families::{Architecture, Model};
+use knothe::events::table::{MissingPolicy, Need, Overrides, Roles, Schema, Table, TableRows};
+use knothe::families::Maf;
 use knothe::fit::FitConfig;
-use knothe::tabular::{FitTable, Scoring, Split, TableModel, Weighting, fit_table};
+use knothe::model::{Fitting, Model, Scoring, Split, Weighting};
 use knothe::{Placement, Precision, Result};
 use nalgebra::{DMatrix, DVector};
 
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     println!("held-out log q(x)          {:.4} ± {:.4} nats", without.mean, without.two_se);
 
     let class = held_out.context.clone();
-    let given = |class: f64| conditional.log_prob(&Rows { context: vec![class; held_out.n], ..held_out.clone() }, Scoring::default());
+    let given = |class: f64| conditional.log_prob(&TableRows { context: vec![class; held_out.n], ..held_out.clone() }, Scoring::default());
     let evidence: Vec<f64> = given(1.0)?.iter().zip(given(0.0)?).map(|(gamma, hadron)| gamma - hadron).collect();
     println!("AUC of Bayes' rule         {:.4}", area_under_curve(&evidence, &class));
     println!("AUC of logistic regression {:.4}", area_under_curve(&logistic_regression(&split.train, held_out), &class));
@@ -34,24 +34,17 @@ fn main() -> Result<()> {
 }
 
 /// The default masked autoregressive flow, on the same rows whatever the roles of the columns.
-fn fit(table: &Table, roles: Roles, epochs: u64) -> Result<(TableModel, Split)> {
+fn fit(table: &Table, roles: Roles, epochs: u64) -> Result<(Model<Schema>, Split<TableRows>)> {
     let (mut schema, _) = Schema::infer(table, &Overrides::default(), &roles, MissingPolicy::Reject)?;
-    let split = Split::random(Path::new("magic"), &schema.rows(table, Need::Fit)?, &schema, 0)?;
+    let split = Split::random(Path::new("magic"), &schema.rows(table, Need::Fit)?, 0)?;
     schema.fit(&split.train)?;
-    let architecture = Architecture::new(Model::Maf, schema.dim(), schema.context_dim(), 0);
+    let recipes = [Maf::new(schema.dim()).context(schema.context_dim())];
     let config = FitConfig { epochs, ..FitConfig::default() };
     let place = Placement::cpu(Precision::F32);
-    let job = FitTable {
-        table: "magic",
-        split: &split,
-        schema: &schema,
-        architectures: &[architecture],
-        weighting: Weighting::Uniform,
-        config: &config,
-        place: &place,
-    };
-    let model =
-        fit_table(&job, None, None, &mut ())?.ok_or_else(|| knothe::Error::invalid("fit", "a fit to its end", "an interrupted one"))?;
+    let weighting = Weighting::Uniform;
+    let fitting = Fitting { split: &split, coding: &schema, recipes: &recipes, weighting, config: &config, place: &place };
+    let model = fitting.run(None, None, &mut ())?;
+    let model = model.ok_or_else(|| knothe::Error::invalid("fit", "a fit to its end", "an interrupted one"))?;
     Ok((model, split))
 }
 
@@ -70,13 +63,13 @@ fn area_under_curve(score: &[f64], class: &[f64]) -> f64 {
 }
 
 /// Scores of the held-out rows by a logistic regression on standardised columns, fitted by Newton's method.
-fn logistic_regression(train: &Rows, test: &Rows) -> Vec<f64> {
+fn logistic_regression(train: &TableRows, test: &TableRows) -> Vec<f64> {
     let dim = train.x.len() / train.n;
-    let raw = |rows: &Rows| DMatrix::from_row_slice(rows.n, dim, &rows.x);
+    let raw = |rows: &TableRows| DMatrix::from_row_slice(rows.n, dim, &rows.x);
     let fit_to = raw(train);
     let mean = fit_to.row_mean();
     let deviation = fit_to.row_variance().map(f64::sqrt);
-    let design = |rows: &Rows| {
+    let design = |rows: &TableRows| {
         let mut x = raw(rows);
         for mut row in x.row_iter_mut() {
             row -= &mean;

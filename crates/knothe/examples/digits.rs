@@ -5,9 +5,9 @@
 
 use knothe::{
     Given, Placement, Precision, Result, bits_per_dim,
-    families::{ImageArchitecture, ImageModel},
+    families::Glow,
     fit::{Dataset, FitConfig, fit},
-    grid::ImageShape,
+    space::{ImageShape, Law, Shape, Space},
     values,
 };
 use rand::{RngExt, SeedableRng};
@@ -26,8 +26,8 @@ fn main() -> Result<()> {
     let (place, mut rng) = (Placement::cpu(Precision::F32), ChaCha12Rng::seed_from_u64(0));
     let mut data = |rows: usize| Dataset::new((0..rows).flat_map(|_| picture(&mut rng)).collect(), IMAGE.dim(), vec![], 0, None, &place);
     let (train, validation) = (data(2048)?, data(512)?);
-    let glow = ImageArchitecture::new(ImageModel::Glow, IMAGE, 0, 0);
-    let q = ImageArchitecture { levels: 2, steps: 4, width: 32, bits: 4, ..glow }.build(&place.autodiff())?;
+    let glow = Glow::new(Space::new(Shape::Grid(IMAGE), Law::Codes(16)));
+    let q = glow.levels(2).steps_per_level(4).width(32).dequantised(&place.autodiff())?;
     let config = FitConfig { epochs: 10, batch: 64, ..FitConfig::default() };
     let (q, report) = fit(q, &train, &validation, &config, None, None, &mut ())?;
     for (epoch, found) in report.history.iter().enumerate() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use knothe::events::image::ImageSet;
 use knothe::events::table::{Column, Table, write_table};
-use knothe::grid::ImageShape;
+use knothe::space::ImageShape;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
@@ -99,7 +99,7 @@ fn digits(path: &Path) -> Result<ImageSet, Box<dyn Error>> {
         pixels.extend(image);
         labels.push(i64::from(*digit));
     }
-    Ok(ImageSet { path: path.to_owned(), shape, depth: 5, white: 16, pixels, labels: Some(labels) })
+    Ok(ImageSet { path: path.to_owned(), shape, depth: 5, white: 16, pixels, labels: Some(labels), weights: None })
 }
 
 /// A fixed sample without replacement, in the order of the file; the time 1345 is the minute 13 · 60 + 45 of the day.

@@ -12,7 +12,7 @@ mod toy;
 
 use knothe::{
     Result,
-    families::{Architecture, Model},
+    families::{Made, Maf},
     fit::FitConfig,
     toys::Toy,
 };
@@ -22,14 +22,14 @@ use toy::{learn, place};
 fn main() -> Result<()> {
     let config = FitConfig { steps: Some(4000), ..FitConfig::default() };
     println!("one layer is a MADE with Gaussian conditionals; gaps in nats");
-    for (model, columns, note) in [
-        (Model::Made, [1, 0], "x₂ first: Gaussian conditionals are the truth"),
-        (Model::Made, [0, 1], "x₁ first: they are not; the least gap is 0.3354"),
-        (Model::Maf, [0, 1], "x₁ first again"),
+    for (recipe, layers, columns, note) in [
+        (Made::new(2), 1, [1, 0], "x₂ first: Gaussian conditionals are the truth"),
+        (Made::new(2), 1, [0, 1], "x₁ first: they are not; the least gap is 0.3354"),
+        (Maf::new(2), 5, [0, 1], "x₁ first again"),
     ] {
-        let architecture = Architecture { hidden: vec![64, 64], ..Architecture::new(model, 2, 0, 0) };
-        let learned = learn(Toy::Parabola, columns, architecture.build(&place())?, &config)?;
-        println!("{:5} of {} layer(s)  gap {:7.4}  {note}", model.name(), architecture.layers, learned.gap);
+        let name = recipe.name();
+        let learned = learn(Toy::Parabola, columns, recipe.hidden([64, 64]).flow(&place())?, &config)?;
+        println!("{name:5} of {layers} layer(s)  gap {:7.4}  {note}", learned.gap);
     }
     Ok(())
 }

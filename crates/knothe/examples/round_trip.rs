@@ -5,10 +5,8 @@
 
 use std::path::Path;
 
-use knothe::events::table::{Need, Table};
-use knothe::families::TabularFlow;
-use knothe::tabular::TableModel;
-use knothe::{Bijection, Error, Given, Placement, Result, values};
+use knothe::events::table::{Need, Schema, Table};
+use knothe::{Bijection, Error, Given, Model, Placement, Result, TabularFlow, values};
 
 /// Rows a call.
 const BATCH: usize = 1_000;
@@ -18,12 +16,12 @@ fn main() -> Result<()> {
     let missing = || Error::invalid("arguments", "a table and model files", "none");
     let table = Table::read(Path::new(&arguments.next().ok_or_else(missing)?))?;
     for path in arguments {
-        let model = TableModel::load(Path::new(&path), "cpu")?;
-        let rows = model.schema.rows(&table, Need::Score)?;
-        let (x, _, context) = model.schema.to_model(&rows, 0);
-        for (index, flow) in model.mixture().members().iter().enumerate() {
-            let name = format!("{path} {}", model.members[index].architecture.model.name());
-            match worst(flow, [(&x, model.schema.dim()), (&context, model.schema.context_dim())], model.placement()) {
+        let model = Model::<Schema>::load(Path::new(&path), "cpu")?;
+        let rows = model.coding.rows(&table, Need::Score)?;
+        let (x, _, context) = model.coding.to_model(&rows, 0);
+        for (index, network) in model.mixture().members().iter().enumerate() {
+            let name = format!("{path} {}", model.members[index].recipe.name());
+            match worst(network.flow(), [(&x, model.coding.dim()), (&context, model.coding.context_dim())], model.placement()) {
                 Ok((error, row, column, extreme)) => println!("{name}  {error:.1e} at row {row}, column {column}; max |z| {extreme:.1}"),
                 Err(problem) => println!("{name}  error: {problem}"),
             }

@@ -8,13 +8,7 @@
 #[path = "toy/mod.rs"]
 mod toy;
 
-use knothe::{
-    Result,
-    conditioner::Activation,
-    families::{Architecture, Model},
-    fit::FitConfig,
-    toys::Toy,
-};
+use knothe::{Result, conditioner::Activation, families::Sos, fit::FitConfig, toys::Toy};
 
 use toy::{learn, place};
 
@@ -24,8 +18,7 @@ fn main() -> Result<()> {
     for toy in toys.into_iter().filter(|t| asked.is_empty() || asked.iter().any(|a| a == t.name())) {
         let mut gaps = Vec::new();
         for seed in 0..3 {
-            let sos = Architecture::new(Model::Sos, 2, 0, seed);
-            let start = Architecture { layers: 5, hidden: vec![64, 64], activation: Activation::Silu, ..sos }.build(&place())?;
+            let start = Sos::new(2).seed(seed).layers(5).hidden([64, 64]).activation(Activation::Silu).flow(&place())?;
             let config =
                 FitConfig { steps: Some(4_000), learning_rate: 3e-3, patience: 0, average: Some(0.998), seed, ..FitConfig::default() };
             let learned = learn(toy, [0, 1], start, &config)?;

@@ -7,9 +7,9 @@
 
 use burn::module::Module;
 use knothe::{
-    Bijection, Error, Given, Placement, Precision, Result,
+    Bijection, Error, Given, Placement, Precision, Result, TabularFlow,
     conditioner::Activation,
-    families::{Architecture, Model, TabularFlow},
+    families::{Family, Naf, Nsf, Recipe, Sos},
     fit::objective::max_likelihood,
     fit::{Adam, Batch},
     values,
@@ -17,7 +17,8 @@ use knothe::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
-const MODELS: [Model; 3] = [Model::Sos, Model::Naf, Model::Nsf];
+/// Each with its components.
+const FAMILIES: [(&dyn Family, usize); 3] = [(&Sos, 4), (&Naf, 8), (&Nsf, 4)];
 const SEEDS: u64 = 3;
 const STEPS: u64 = 1_500;
 const ROWS: usize = 1_024;
@@ -30,15 +31,10 @@ fn banana(z: &[f64]) -> Vec<f64> {
 }
 
 /// One layer, fitted to new rows at every step: there is nothing to overfit.
-fn fitted(model: Model, seed: u64, place: &Placement) -> Result<TabularFlow> {
-    let sizes = Architecture {
-        layers: 1,
-        hidden: vec![32, 32],
-        components: 4.max(model.defaults().2 / 2),
-        degree: 2,
-        ..Architecture::new(model, 2, 0, seed)
-    };
-    let mut flow = Architecture { activation: Activation::Silu, ..sizes }.build(place)?.train();
+fn fitted((family, components): (&'static dyn Family, usize), seed: u64, place: &Placement) -> Result<TabularFlow> {
+    // Sums of squares are of degree 2 unless another is asked for.
+    let recipe = Recipe::new(family, 2).seed(seed).layers(1).hidden([32, 32]).components(components);
+    let mut flow = recipe.activation(Activation::Silu).flow(place)?.train();
     let (mut adam, mut rng) = (Adam::default(), ChaCha12Rng::seed_from_u64(seed));
     for step in 0..STEPS {
         let x = banana(&values(place.normal([ROWS, 2], &mut rng)));
@@ -66,8 +62,8 @@ fn main() -> Result<()> {
     );
     let mut worst = 0.0f64;
     for seed in 0..SEEDS {
-        let map = |model| Ok(values(fitted(model, seed, &place)?.bijection().forward_and_ladj(z.clone(), &Given::default())?.0));
-        let maps = MODELS.map(map).into_iter().collect::<Result<Vec<_>>>()?;
+        let map = |family| Ok(values(fitted(family, seed, &place)?.bijection().forward_and_ladj(z.clone(), &Given::default())?.0));
+        let maps = FAMILIES.map(map).into_iter().collect::<Result<Vec<_>>>()?;
         let to_exact = maps.iter().map(|x| rms(x, &exact));
         let pairs = (0..3).map(|i| rms(&maps[i], &maps[(i + 1) % 3]));
         let all: Vec<f64> = to_exact.chain(pairs).collect();

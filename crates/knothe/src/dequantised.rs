@@ -171,7 +171,7 @@ impl<S: Density + Module + ModuleDisplay, B: Bijection + Module + ModuleDisplay>
             return Err(Error::invalid(
                 "numbers of an image",
                 range,
-                format!("others in {} rows, the first of them row {}", rows.len(), rows[0]),
+                format!("others in {} rows, the first of which is row {}", rows.len(), rows[0] + 1),
             ));
         }
         Ok(self.inner.bijection().inverse_and_ladj(l, given)?.0)

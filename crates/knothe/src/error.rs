@@ -1,11 +1,14 @@
-//! What can go wrong, in words that a user can act on.
+//! What can go wrong.
 
 use std::path::{Path, PathBuf};
+
+use crate::hint::Hint;
 
 /// The result of everything fallible in Knothe.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong. Each variant carries what was expected and what came; [`Error::hint`] says what to do.
+/// Everything that can go wrong. Each variant carries what was expected and what came; [`Error::hint`] says what to do
+/// about it.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -19,10 +22,10 @@ pub enum Error {
         /// The shape that came.
         found: String,
     },
-    /// An option, a hyper-parameter or a setting that cannot be.
+    /// A setting or an argument that cannot be.
     #[error("{what}: expected {expected}, found {found}")]
     Invalid {
-        /// The option's name.
+        /// The name of the setting.
         what: String,
         /// What would be accepted.
         expected: String,
@@ -30,19 +33,19 @@ pub enum Error {
         found: String,
     },
     /// A root that was not bracketed, or an iteration that did not converge: these rows have no inverse.
-    #[error("{what} has no inverse at {} row(s), the first of them {}", rows.len(), first(rows))]
+    #[error("{what} has no inverse{}", at(rows))]
     NotInvertible {
         /// The map.
         what: String,
-        /// The rows of the batch, counted from 0.
+        /// Indices of the rows, from 0. The message counts from 1, as [`Error::Table`] does.
         rows: Vec<usize>,
     },
     /// A value that is not a finite number where one is needed.
-    #[error("{what} is not finite at {} row(s), the first of them {}", rows.len(), first(rows))]
+    #[error("{what} is not finite{}", at(rows))]
     NotFinite {
         /// What is not finite.
         what: String,
-        /// The rows of the batch, counted from 0.
+        /// Indices of the rows, from 0. The message counts from 1, as [`Error::Table`] does.
         rows: Vec<usize>,
     },
     /// Fitting met too many steps in a row whose loss or gradient was not finite.
@@ -62,8 +65,8 @@ pub enum Error {
         row: Option<u64>,
         /// What is wrong: expected and found.
         problem: String,
-        /// What to do about it; empty when there is nothing to say.
-        hint: String,
+        /// What to do about it.
+        hint: Option<Hint>,
     },
     /// A model file or a checkpoint that cannot be used.
     #[error("{}: {reason}", path.display())]
@@ -72,8 +75,8 @@ pub enum Error {
         path: PathBuf,
         /// Why it is refused.
         reason: String,
-        /// What to do about it; empty when there is nothing to say.
-        hint: String,
+        /// What to do about it.
+        hint: Option<Hint>,
     },
     /// An operation of the file system that failed.
     #[error("cannot {action} {}: {source}", path.display())]
@@ -92,19 +95,28 @@ pub enum Error {
         device: String,
         /// Why it cannot be had.
         reason: String,
+        /// What to do about it.
+        hint: Option<Hint>,
     },
     /// Something that this density or map cannot do.
     #[error("{what}: {reason}")]
     Unsupported {
         /// The operation.
         what: String,
-        /// Why not, and what can.
+        /// Why not.
         reason: String,
+        /// What to do about it.
+        hint: Option<Hint>,
     },
 }
 
-fn first(rows: &[usize]) -> String {
-    rows.first().map_or_else(|| "unknown".into(), |row| format!("row {row}"))
+/// Where a row failed, for a reader who counts from 1.
+fn at(rows: &[usize]) -> String {
+    match rows {
+        [] => String::new(),
+        [row] => format!(" at row {}", row + 1),
+        [first, ..] => format!(" at {} rows, the first of which is row {}", rows.len(), first + 1),
+    }
 }
 
 impl Error {
@@ -124,21 +136,34 @@ impl Error {
     }
 
     /// A table that cannot be used, without a column or a row to blame.
-    pub fn table(path: &Path, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn table(path: &Path, problem: impl Into<String>, hint: impl Into<Option<Hint>>) -> Self {
         Error::Table { path: path.to_owned(), column: None, row: None, problem: problem.into(), hint: hint.into() }
     }
 
     /// A refused model file.
-    pub fn model_file(path: &Path, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn model_file(path: &Path, reason: impl Into<String>, hint: impl Into<Option<Hint>>) -> Self {
         Error::ModelFile { path: path.to_owned(), reason: reason.into(), hint: hint.into() }
     }
 
-    /// What the user can do about it, where there is something to say.
-    pub fn hint(&self) -> Option<&str> {
+    /// The same error with the rows of the whole, where `of` gives the index in the whole of a row of a part.
+    pub(crate) fn renumbered(self, of: impl Fn(usize) -> usize) -> Self {
+        let all = |rows: Vec<usize>| rows.into_iter().map(&of).collect();
         match self {
-            Error::Table { hint, .. } | Error::ModelFile { hint, .. } if !hint.is_empty() => Some(hint),
-            Error::Diverged { .. } => Some("lower --lr, or look for extreme values in the table"),
-            Error::NotInvertible { .. } => Some("these rows lie outside the range of the map: look for extreme values"),
+            Error::NotInvertible { what, rows } => Error::NotInvertible { what, rows: all(rows) },
+            Error::NotFinite { what, rows } => Error::NotFinite { what, rows: all(rows) },
+            other => other,
+        }
+    }
+
+    /// What the user can do about it, where there is something to say.
+    pub fn hint(&self) -> Option<&Hint> {
+        const OUTSIDE: &Hint = &Hint::other("these rows lie outside the range of the map; look for extreme values");
+        match self {
+            Error::Table { hint, .. } | Error::ModelFile { hint, .. } | Error::Device { hint, .. } | Error::Unsupported { hint, .. } => {
+                hint.as_ref()
+            }
+            Error::Diverged { .. } => Some(&Hint::LowerLearningRate),
+            Error::NotInvertible { .. } => Some(OUTSIDE),
             _ => None,
         }
     }

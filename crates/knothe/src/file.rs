@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     error::{Error, Result},
+    hint::Hint,
     parameters::Parameters,
 };
 
@@ -67,7 +68,7 @@ pub(crate) fn write(path: &Path, content: &Value, tensors: &Parameters) -> Resul
     let metadata = HashMap::from([(KEY.to_owned(), document.to_string())]);
     let bytes = views
         .and_then(|views| safetensors::serialize(views, Some(metadata)))
-        .map_err(|e| Error::model_file(path, format!("cannot be written as safetensors: {e}"), ""))?;
+        .map_err(|e| Error::model_file(path, format!("cannot be written as safetensors: {e}"), None))?;
     write_atomically(path, |file| file.write_all(&bytes))
 }
 
@@ -75,7 +76,8 @@ pub(crate) fn write(path: &Path, content: &Value, tensors: &Parameters) -> Resul
 pub(crate) fn read(path: &Path) -> Result<(Value, Parameters)> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
     parse(&bytes).map_err(|reason| {
-        let hint = if reason.starts_with("format") { "upgrade knothe" } else { "the file is damaged or was not written by knothe" };
+        let damaged = Hint::other("the file is damaged or was not written by knothe");
+        let hint = if reason.starts_with("format") { Hint::Upgrade } else { damaged };
         Error::model_file(path, reason, hint)
     })
 }
@@ -112,18 +114,16 @@ fn parse(bytes: &[u8]) -> Result<(Value, Parameters), String> {
 }
 
 /// The part `key` of a file's content, taken out of it; an error calls it `name`.
-#[cfg(feature = "tables")]
 pub(crate) fn part<T: serde::de::DeserializeOwned>(path: &Path, content: &mut Value, key: &str, name: &str) -> Result<T> {
-    serde_json::from_value(content[key].take()).map_err(|e| Error::model_file(path, format!("its {name} cannot be read: {e}"), ""))
+    serde_json::from_value(content[key].take()).map_err(|e| Error::model_file(path, format!("its {name} cannot be read: {e}"), None))
 }
 
 /// Refuses a file whose architecture asks for far more numbers than it holds, before it is built.
-#[cfg(feature = "tables")]
 pub(crate) fn check_size(path: &Path, asked: usize, tensors: &Parameters) -> Result<()> {
     let held: usize = tensors.values().map(|t| t.num_elements()).sum();
     if asked > held.saturating_mul(4).saturating_add(1_000) {
-        let reason = format!("its architecture asks for {asked} parameters or more, and it holds {held}");
-        return Err(Error::model_file(path, reason, ""));
+        let reason = format!("its recipe asks for {asked} parameters or more, and it holds {held}");
+        return Err(Error::model_file(path, reason, None));
     }
     Ok(())
 }

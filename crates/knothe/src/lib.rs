@@ -13,11 +13,11 @@
 //! that of the call just made:
 //!
 //! ```
-//! use knothe::{Bijection, Density, Given, Placement, Precision, families::{Architecture, Model}, values};
+//! use knothe::{Bijection, Density, Given, Placement, Precision, families::Maf, values};
 //! use rand::SeedableRng;
 //!
 //! let cpu = Placement::cpu(Precision::F64);
-//! let flow = Architecture::new(Model::Maf, 3, 0, 1).build(&cpu)?;
+//! let flow = Maf::new(3).seed(1).flow(&cpu)?;
 //! let z = cpu.normal([5, 3], &mut rand_chacha::ChaCha12Rng::seed_from_u64(2));
 //! let (x, forward) = flow.bijection().forward_and_ladj(z.clone(), &Given::default())?;
 //! let (back, inverse) = flow.bijection().inverse_and_ladj(x.clone(), &Given::default())?;
@@ -37,20 +37,20 @@ mod density;
 pub mod dequantised;
 mod error;
 pub mod evaluate;
-#[cfg(feature = "tables")]
 pub mod events;
 pub mod families;
 pub mod file;
 pub mod fit;
 mod flow;
 pub mod grid;
-#[cfg(feature = "images")]
-pub mod imaging;
+mod hint;
 mod inverse;
 mod kernels;
 pub mod linear;
 mod mixture;
+pub mod model;
 pub mod moments;
+mod network;
 mod number;
 mod order;
 pub mod parameters;
@@ -58,13 +58,9 @@ mod placement;
 #[cfg(feature = "plot")]
 pub mod plot;
 mod random;
-#[cfg(feature = "images")]
-mod saved;
 mod simplex;
 pub mod source;
 pub mod space;
-#[cfg(feature = "tables")]
-pub mod tabular;
 pub mod toys;
 pub mod triangular;
 pub mod univariate;
@@ -75,12 +71,13 @@ pub use density::{Density, Exactness};
 pub use dequantised::{Dequantised, Preprocessing, bits_per_dim};
 pub use error::{Error, Result};
 pub use flow::Flow;
+pub use hint::Hint;
 pub use inverse::Inverse;
 pub use mixture::Mixture;
+pub use model::Model;
+pub use network::{ImageFlow, Network, TabularFlow};
 pub use order::Order;
 pub use placement::{Placement, Precision, values};
-#[cfg(feature = "images")]
-pub use saved::SavedModel;
 pub use simplex::{WEIGHTS_GAP, Weights, likeliest_weights};
 
 /// The examples of the README.

@@ -77,6 +77,22 @@ impl<D: Density + Module> Mixture<D> {
         Ok(Tensor::cat(self.members.iter().zip(&self.weights).map(one).collect::<Result<_>>()?, 0))
     }
 
+    /// Draws the member of each of `n` rows with probability w_k, and then the rows of each member by `draw`, which is told how many.
+    pub fn sample_with<R: Rng>(
+        &self,
+        n: usize,
+        given: &Given,
+        rng: &mut R,
+        mut draw: impl FnMut(&D, usize, &Given, &mut R) -> Result<Tensor<2>>,
+    ) -> Result<Tensor<2>> {
+        given.check(n, self.context_dim())?;
+        let member_of: Vec<usize> = match self.members.len() {
+            1 => vec![0; n],
+            _ => (0..n).map(|_| choose(&self.weights, rng.random())).collect(),
+        };
+        self.by_member(&member_of, given, |q, rows, given| draw(q, rows.len(), given, rng))
+    }
+
     /// What `call` makes of the rows of each member, given the member that each row belongs to; back in the order of the rows.
     fn by_member(
         &self,
@@ -93,7 +109,10 @@ impl<D: Density + Module> Mixture<D> {
                 continue;
             }
             let context = given.context.map(|c| c.clone().select(0, index(rows, &c.device())));
-            parts.push(call(member, rows, &Given { context: context.as_ref(), ..*given }).map_err(|e| of_all_rows(e, rows))?);
+            parts.push(
+                call(member, rows, &Given { context: context.as_ref(), ..*given })
+                    .map_err(|e| e.renumbered(|row| rows.get(row).copied().unwrap_or(row)))?,
+            );
             order.extend_from_slice(rows);
         }
         let together = Tensor::cat(parts, 0);
@@ -147,12 +166,7 @@ impl<D: Density + Module> Density for Mixture<D> {
 
     /// Draws the member of each row with probability w_k, then the row from it. A mixture of one draws as its member does.
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
-        given.check(n, self.context_dim())?;
-        let member_of: Vec<usize> = match self.members.len() {
-            1 => vec![0; n],
-            _ => (0..n).map(|_| choose(&self.weights, rng.random())).collect(),
-        };
-        self.by_member(&member_of, given, |q, rows, given| q.sample(rows.len(), given, rng))
+        self.sample_with(n, given, rng, |q, rows, given, rng| q.sample(rows, given, rng))
     }
 
     /// The transform of a member that is drawn, for each row, from its responsibilities r_k(x) = w_k q_k(x) / q(x), by
@@ -196,16 +210,6 @@ fn choose(shares: &[f64], u: f64) -> usize {
     });
     // The last share that is not 0 also takes what rounding leaves over.
     found.or_else(|| shares.iter().rposition(|share| *share > 0.0)).unwrap_or(0)
-}
-
-/// An error that counts the rows of a group, counting all rows.
-fn of_all_rows(error: Error, group: &[usize]) -> Error {
-    let all = |rows: Vec<usize>| rows.into_iter().map(|row| group.get(row).copied().unwrap_or(row)).collect();
-    match error {
-        Error::NotInvertible { what, rows } => Error::NotInvertible { what, rows: all(rows) },
-        Error::NotFinite { what, rows } => Error::NotFinite { what, rows: all(rows) },
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -6,23 +6,26 @@ use rand_chacha::ChaCha12Rng;
 use super::*;
 use crate::{
     Placement, Precision, conformance,
-    families::{Architecture, Model, TabularFlow},
+    families::{Family, MadeBinary, MadeMog, Maf, Recipe},
+    network::TabularFlow,
 };
 
 fn rng() -> ChaCha12Rng {
     ChaCha12Rng::seed_from_u64(4)
 }
 
-fn flow(model: Model, dim: usize, context_dim: usize, seed: u64, precision: Precision) -> TabularFlow {
-    let architecture = Architecture { layers: 1, hidden: vec![8], components: 4, ..Architecture::new(model, dim, context_dim, seed) };
-    architecture.build(&Placement::cpu(precision)).unwrap()
+fn flow(family: &'static dyn Family, dim: usize, context_dim: usize, seed: u64, precision: Precision) -> TabularFlow {
+    let recipe = Recipe::new(family, dim).context(context_dim).seed(seed).hidden([8]);
+    let one = if family.option("layers").is_some() { recipe.layers(1) } else { recipe };
+    let four = if one.family().option("components").is_some() { one.components(4) } else { one };
+    four.flow(&Placement::cpu(precision)).unwrap()
 }
 
 #[test]
 fn a_mixture_of_one_is_its_member() {
     for precision in [Precision::F32, Precision::F64] {
         let place = Placement::cpu(precision);
-        let member = flow(Model::MadeMog, 2, 1, 0, precision);
+        let member = flow(&MadeMog, 2, 1, 0, precision);
         let mixture = Mixture::new(vec![member.clone()]).unwrap();
         let x = place.normal([50, 2], &mut rng());
         let context = place.normal([50, 1], &mut rng());
@@ -38,7 +41,7 @@ fn a_mixture_of_one_is_its_member() {
 #[test]
 fn a_mixture_of_equal_members_is_each_of_them() {
     let place = Placement::cpu(Precision::F64);
-    let member = flow(Model::Maf, 3, 0, 0, Precision::F64);
+    let member = flow(&Maf, 3, 0, 0, Precision::F64);
     let mixture = Mixture::weighted(vec![member.clone(); 3], vec![0.2, 0.3, 0.5]).unwrap();
     let x: Tensor<2> = place.normal([50, 3], &mut rng()) * 4.0;
     let given = Given::default();
@@ -52,7 +55,7 @@ fn a_mixture_of_equal_members_is_each_of_them() {
 fn rows_come_back_in_their_order_with_their_context() {
     // Members far apart whose samples are near their context: a row out of place is a unit or more away.
     let place = Placement::cpu(Precision::F64);
-    let members: Vec<_> = (0..3).map(|seed| flow(Model::Maf, 2, 1, seed, Precision::F64)).collect();
+    let members: Vec<_> = (0..3).map(|seed| flow(&Maf, 2, 1, seed, Precision::F64)).collect();
     let mixture = Mixture::weighted(members.clone(), vec![0.5, 0.0, 0.5]).unwrap();
     let context = place.tensor((0..200).map(f64::from).collect(), [200, 1]);
     let given = Given { context: Some(&context), seed: 9 };
@@ -71,7 +74,7 @@ fn rows_come_back_in_their_order_with_their_context() {
 #[test]
 fn masses_of_a_mixture_sum_to_one_and_samples_have_them() {
     let place = Placement::cpu(Precision::F64);
-    let members = (0..2).map(|seed| flow(Model::MadeBinary, 3, 0, seed, Precision::F64)).collect();
+    let members = (0..2).map(|seed| flow(&MadeBinary, 3, 0, seed, Precision::F64)).collect();
     let mixture = Mixture::weighted(members, vec![0.3, 0.7]).unwrap();
     conformance::masses_sum_to_one(&mixture, &[0.0, 1.0], None, &place).unwrap();
     conformance::samples_have_masses(&mixture, &[0.0, 1.0], 5_000, None, &place, &mut rng()).unwrap();
@@ -80,7 +83,7 @@ fn masses_of_a_mixture_sum_to_one_and_samples_have_them() {
 
 #[test]
 fn no_rows_are_no_error_and_samples_have_their_seed() {
-    let members = || (0..2).map(|seed| flow(Model::Maf, 2, 0, seed, Precision::F32)).collect();
+    let members = || (0..2).map(|seed| flow(&Maf, 2, 0, seed, Precision::F32)).collect();
     let (mixture, given) = (Mixture::new(members()).unwrap(), Given::default());
     assert_eq!(mixture.sample(0, &given, &mut rng()).unwrap().dims(), [0, 2]);
     let none = Placement::cpu(Precision::F32).zeros([0, 2]);
@@ -93,7 +96,7 @@ fn no_rows_are_no_error_and_samples_have_their_seed() {
 
 #[test]
 fn members_that_disagree_are_errors() {
-    let two = |dim, context_dim| vec![flow(Model::Maf, 2, 0, 0, Precision::F32), flow(Model::Maf, dim, context_dim, 1, Precision::F32)];
+    let two = |dim, context_dim| vec![flow(&Maf, 2, 0, 0, Precision::F32), flow(&Maf, dim, context_dim, 1, Precision::F32)];
     assert!(matches!(Mixture::new(two(3, 0)), Err(Error::Shape { .. })));
     assert!(matches!(Mixture::new(two(2, 1)), Err(Error::Shape { .. })));
     assert!(matches!(Mixture::<TabularFlow>::new(vec![]), Err(Error::Invalid { .. })));

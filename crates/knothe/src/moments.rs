@@ -20,6 +20,7 @@ use crate::{
     Compose, Flow, Layer,
     bijection::{Bijection, Given},
     error::{Error, Result},
+    hint::Hint,
     placement::{Placement, Precision, values},
     source::Source,
     triangular::Autoregressive,
@@ -158,7 +159,8 @@ impl Flow<Source, Compose> {
     pub fn conditional_moments(&self, x: Tensor<2>, given: &Given) -> Result<ConditionalMoments> {
         let cannot = |reason: &str| Error::Unsupported {
             what: "conditional moments".into(),
-            reason: format!("expected one autoregressive layer over a standard normal source, found {reason}; fit with --layers 1"),
+            reason: format!("expected one autoregressive layer over a standard normal source, found {reason}"),
+            hint: Some(Hint::OneLayer),
         };
         if !matches!(self.source(), Source::Normal(_)) {
             return Err(cannot("another source"));

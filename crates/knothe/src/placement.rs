@@ -7,7 +7,10 @@ use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 /// Random numbers that are drawn one after another.
 const PART: usize = 4096;
@@ -50,8 +53,11 @@ impl Placement {
 
     /// A device by name: `cpu`, and `cuda` or `vulkan` where they are built in.
     pub fn named(device: &str, precision: Precision) -> Result<Self> {
-        let missing =
-            |feature: &str| Error::Device { device: device.into(), reason: format!("not built in; build with `--features {feature}`") };
+        let missing = |feature: &str| Error::Device {
+            device: device.into(),
+            reason: "not built in".into(),
+            hint: Some(Hint::BuildWith(feature.into())),
+        };
         let device = match device {
             "cpu" => Device::flex(),
             #[cfg(feature = "cuda")]
@@ -68,7 +74,8 @@ impl Placement {
         if !placement.device.supports_dtype(placement.dtype()) {
             return Err(Error::Device {
                 device: format!("{:?}", placement.device),
-                reason: "has no 64-bit floats; use --precision f32".into(),
+                reason: "has no 64-bit floats".into(),
+                hint: Some(Hint::SinglePrecision),
             });
         }
         Ok(placement)

@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use knothe::Hint;
+use knothe::events::Coding;
 use knothe::events::table::{Column, Kind, MissingPolicy, Need, Notice, Overrides, Roles, Schema, Table, diagnose};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -37,6 +39,11 @@ fn uniform(n: usize, seed: u64) -> Vec<f64> {
     (0..n).map(|_| rng.random()).collect()
 }
 
+/// The hint that declares one column.
+fn declare(column: &str, kind: &str, only_seen: bool) -> Option<Hint> {
+    Some(Hint::DeclareKind { columns: vec![column.into()], kind: kind.into(), only_seen })
+}
+
 /// The schema fitted and the table's rows, diagnosed.
 fn diagnosed(table: &Table, overrides: &str, roles: &Roles) -> knothe::Result<(Schema, Vec<Notice>)> {
     let (mut schema, _) = infer(table, overrides, roles)?;
@@ -60,8 +67,8 @@ fn only_type_integrality_and_constancy_are_inferred() {
     assert_eq!(kinds(&schema), [c, c, i, c, Kind::Constant(4.0)]);
     assert_eq!(schema.dim(), 4);
     assert!(notices[0].message.starts_with("'same' is 4 in every row"));
-    assert!(notices[1].hint.ends_with(r#"{"price": "positive"}"#), "{notices:?}");
-    assert!(notices[2].hint.ends_with(r#"{"share": {"bounded": [0, 1]}}"#), "{notices:?}");
+    assert_eq!(notices[1].hint, declare("price", r#""positive""#, true));
+    assert_eq!(notices[2].hint, declare("share", r#"{"bounded": [0, 1]}"#, true));
     let said = r#"{"price": "positive", "share": {"bounded": [0, 1]}, "count": "continuous", "whole": "integer"}"#;
     let (schema, notices) = infer(&t, said, &Roles::default()).unwrap();
     assert_eq!(kinds(&schema), [Kind::Positive, Kind::Bounded([0.0, 1.0]), c, i, Kind::Constant(4.0)]);
@@ -72,8 +79,8 @@ fn only_type_integrality_and_constancy_are_inferred() {
 fn the_schema_file_is_checked() {
     let t = table(&[("price", &[1.0, 2.5], false), ("b", &[1.0, 3.0], false)]);
     let error = infer(&t, r#"{"prise": "positive"}"#, &Roles::default()).unwrap_err();
-    assert_eq!(error.to_string(), "t.csv: --schema names a column 'prise', and the table has 'price' and 'b'");
-    assert_eq!(error.hint(), Some("did you mean 'price'?"));
+    assert_eq!(error.to_string(), "t.csv: the schema names a column 'prise', but the table has 'price' and 'b'");
+    assert_eq!(error.hint(), Some(&Hint::DidYouMean(vec!["price".into()])));
     for bad in [
         r#""log""#,
         "3",
@@ -112,7 +119,7 @@ fn missing_values_are_counted_or_left_out() {
     let with_context = roles(&["c"], None, &[]);
     let error = infer(&t, "{}", &with_context).unwrap_err();
     assert_eq!(error.to_string(), "t.csv: expected complete rows, found missing values: 'x' 1, 'y' 2 (of 4 rows)");
-    assert!(error.hint().unwrap().contains("--missing drop"));
+    assert_eq!(error.hint(), Some(&Hint::AllowMissing));
     let (schema, _) = Schema::infer(&t, &Overrides::default(), &with_context, MissingPolicy::Drop).unwrap();
     let rows = schema.rows(&t, Need::Fit).unwrap();
     assert_eq!((rows.n, rows.dropped, rows.index.as_slice()), (2, 2, [2, 3].as_slice()));
@@ -142,7 +149,10 @@ fn columns_are_matched_by_name() {
     assert!(schema.rows(&other, Need::Fit).unwrap_err().to_string().contains("expected a column 'w'"));
     let missing = table(&[("X", &[9.0], false), ("y", &[9.0], false)]);
     let error = schema.rows(&missing, Need::Score).unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.hint()), ("t.csv: expected a column 'x', found 'X' and 'y'", Some("did you mean 'X'?")));
+    assert_eq!(
+        (error.to_string().as_str(), error.hint()),
+        ("t.csv: expected a column 'x', found 'X' and 'y'", Some(&Hint::DidYouMean(vec!["X".into()])))
+    );
     assert_eq!(schema.rows(&missing, Need::Context).unwrap().context, [9.0]);
     let extra = table(&[("x", &[9.0], false), ("y", &[9.0], false), ("z", &[1.0], false)]);
     assert!(schema.rows(&extra, Need::Score).unwrap_err().to_string().ends_with("found also 'z'"));
@@ -208,7 +218,7 @@ fn samples_come_back_in_the_files_order() {
         // Exact for a column without noise. With it, the noise's mean and its covariance with the column have standard deviations below 1/√n = 0.016 each.
         assert!(mean.abs() < 0.05 && (variance - 1.0).abs() < 0.1, "column {j}: {mean} {variance}");
     }
-    let back = schema.to_file(model, n).unwrap();
+    let back = schema.columns_of(&schema.decode(model, rows.context.clone()).unwrap());
     assert_eq!(back.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["k", "p", "n", "g", "s"]);
     for (column, original) in back.iter().zip(["k", "p", "n", "g", "s"].map(|n| t.column(n).unwrap())) {
         let close = column.values.iter().zip(&original.values).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs().max(1.0));
@@ -234,7 +244,8 @@ fn what_has_no_density_is_named() {
     for name in ["'a'", "'b'", "'sum'", "'c'", "'repeat'", "is an exact linear function of", "repeats"] {
         assert!(message.contains(name), "{message}");
     }
-    let dropped: Vec<&str> = error.hint().unwrap().strip_prefix("--drop ").unwrap().split(',').collect();
+    let Some(Hint::DropColumns(dropped)) = error.hint() else { panic!("{error:?}") };
+    let dropped: Vec<&str> = dropped.iter().map(String::as_str).collect();
     assert_eq!(dropped.len(), 2);
     assert!(diagnosed(&t, "{}", &roles(&[], None, &dropped)).is_ok());
     // A column that the context gives has no density either, and one that is a product has none on the scale of logarithms.
@@ -258,8 +269,10 @@ fn atoms_and_lattices_are_noticed_with_what_mends_them() {
     assert_eq!(notices.len(), 3, "{notices:?}");
     assert!(notices[0].message.starts_with("'atom' is 0.25 in 5"), "{notices:?}");
     let line = r#"{"fAlpha": {"lattice": {"step": 0.18, "offset": 0}}}"#;
-    assert_eq!(notices[1].hint, format!("say so in --schema: {line}"));
-    assert_eq!(notices[2].hint, r#"say so in --schema: {"whole": "integer"}"#);
+    assert_eq!(notices[0].hint, Some(Hint::SplitOrDrop { column: "atom".into(), value: 0.25 }));
+    assert_eq!(notices[1].hint, declare("fAlpha", r#"{"lattice": {"step": 0.18, "offset": 0}}"#, false));
+    assert!(notices[1].hint.as_ref().unwrap().to_string().ends_with(line), "{notices:?}");
+    assert_eq!(notices[2].hint, declare("whole", r#""integer""#, false));
     // The line mends it.
     let (_, notices) = diagnosed(&t, line, &roles(&[], None, &["atom", "whole"])).unwrap();
     assert_eq!(notices, []);

@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use knothe::events::table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table};
-use knothe::families::{Architecture, Model};
+use knothe::events::table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table, TableRows};
+use knothe::families::{Family, MadeMog, Maf, Nsf, RealNvp, Recipe};
 use knothe::fit::{Checkpoints, FitConfig, Observer, Progress};
-use knothe::tabular::{FitTable, Resume, Scoring, Split, TableModel, Weighting, fit_table, remove_checkpoints};
+use knothe::model::{Fitting, Model, Resume, Scoring, Split, Weighting, remove_checkpoints};
 use knothe::{Given, Placement, Precision, Result, conditioner::Order, conformance};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
@@ -29,41 +29,38 @@ fn table() -> Table {
     Table { path: "rows".into(), columns, first_row: 0 }
 }
 
-fn schema_and_split() -> (Schema, Split) {
+fn schema_and_split() -> (Schema, Split<TableRows>) {
     let table = table();
     let roles = Roles { weights: Some("w".into()), ..Roles::default() };
     let (mut schema, _) = Schema::infer(&table, &Overrides::default(), &roles, MissingPolicy::Reject).unwrap();
-    let split = Split::random(&table.path, &schema.rows(&table, Need::Fit).unwrap(), &schema, 0).unwrap();
+    let split = Split::random(&table.path, &schema.rows(&table, Need::Fit).unwrap(), 0).unwrap();
     schema.fit(&split.train).unwrap();
     (schema, split)
 }
 
-fn members() -> Vec<Architecture> {
-    let member = |(seed, model)| Architecture {
-        layers: 2,
-        hidden: vec![16],
-        components: 4,
-        random_order: seed > 7,
-        ..Architecture::new(model, 4, 0, seed)
+fn members() -> Vec<Recipe> {
+    let member = |(seed, family): (u64, &'static dyn Family)| {
+        let recipe = Recipe::new(family, 4).seed(seed).hidden([16]).components(4).random_order(seed > 7);
+        if family.option("layers").is_some() { recipe.layers(2) } else { recipe }
     };
-    [(7, Model::MadeMog), (8, Model::RealNvp), (9, Model::Nsf)].map(member).to_vec()
+    [(7, &MadeMog as &dyn Family), (8, &RealNvp), (9, &Nsf)].map(member).to_vec()
 }
 
 fn fit(
-    architectures: &[Architecture],
+    recipes: &[Recipe],
     (weighting, seed): (Weighting, u64),
     checkpoints: Option<&Checkpoints>,
     resume: Option<Resume>,
     observer: &mut impl Observer,
-) -> Result<Option<TableModel>> {
+) -> Result<Option<Model<Schema>>> {
     let (schema, split) = schema_and_split();
     let config = FitConfig { epochs: EPOCHS, batch: 64, seed, ..FitConfig::default() };
     let place = Placement::cpu(Precision::F64);
-    let job = FitTable { table: "rows", split: &split, schema: &schema, architectures, weighting, config: &config, place: &place };
-    fit_table(&job, checkpoints, resume, observer)
+    let fitting = Fitting { split: &split, coding: &schema, recipes, weighting, config: &config, place: &place };
+    fitting.run(checkpoints, resume, observer)
 }
 
-fn log_prob(model: &TableModel) -> Vec<f64> {
+fn log_prob(model: &Model<Schema>) -> Vec<f64> {
     model.log_prob(&schema_and_split().1.validation, Scoring::default()).unwrap()
 }
 
@@ -71,8 +68,8 @@ fn log_prob(model: &TableModel) -> Vec<f64> {
 fn an_ensemble_is_the_mean_of_the_densities_of_members_fitted_alone() {
     let uniform = (Weighting::Uniform, 7);
     let ensemble = fit(&members(), uniform, None, None, &mut ()).unwrap().unwrap();
-    let alone = |(k, a): (u64, &Architecture)| fit(std::slice::from_ref(a), (Weighting::Uniform, 7 + k), None, None, &mut ());
-    let alone: Vec<TableModel> = (0..).zip(&members()).map(|m| alone(m).unwrap().unwrap()).collect();
+    let alone = |(k, a): (u64, &Recipe)| fit(std::slice::from_ref(a), (Weighting::Uniform, 7 + k), None, None, &mut ());
+    let alone: Vec<Model<Schema>> = (0..).zip(&members()).map(|m| alone(m).unwrap().unwrap()).collect();
     let each: Vec<Vec<f64>> = alone.iter().map(log_prob).collect();
     for (row, found) in log_prob(&ensemble).into_iter().enumerate() {
         let expected = (each.iter().map(|l| l[row].exp()).sum::<f64>() / 3.0).ln();
@@ -107,7 +104,7 @@ fn validation_chooses_weights_that_no_others_beat_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     chosen.save(&path).unwrap();
-    let back = TableModel::load(&path, "cpu").unwrap();
+    let back = Model::<Schema>::load(&path, "cpu").unwrap();
     assert_eq!(back.mixture().weights(), chosen.mixture().weights());
     assert_eq!((log_prob(&back), back.sample(9, &[], 1).unwrap()), (joint, chosen.sample(9, &[], 1).unwrap()));
 }
@@ -118,8 +115,7 @@ fn a_random_order_is_another_order_of_the_same_flow() {
     let z = place.tensor(vec![0.3, -0.7, 1.1, 0.2, 0.5], [1, 5]);
     let mut orders = Vec::new();
     for seed in 0..3 {
-        let architecture = Architecture { layers: 1, random_order: true, ..Architecture::new(Model::Maf, 5, 0, seed) };
-        let map = architecture.build(&place).unwrap();
+        let map = Maf::new(5).seed(seed).layers(1).random_order(true).flow(&place).unwrap();
         let jacobian = conformance::jacobian(map.bijection(), &z, &Given::default()).unwrap();
         // The k-th column of the order reads the k before it and itself.
         let ranks = jacobian[0].row_iter().map(|row| row.iter().filter(|d| **d != 0.0).count() - 1).collect();

@@ -2,11 +2,11 @@
 #![cfg(feature = "tables")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use knothe::evaluate::{Checks, Verdict, check};
-use knothe::events::table::{Column, MissingPolicy, Need, Overrides, Roles, Rows, Schema, Table};
-use knothe::families::{Architecture, Model};
+use knothe::evaluate::Verdict;
+use knothe::events::table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table, TableRows};
+use knothe::families::Gaussian;
 use knothe::fit::FitConfig;
-use knothe::tabular::{FitTable, Split, TableModel, Weighting, fit_table};
+use knothe::model::{Checks, Fitting, Model, Split, Weighting};
 use knothe::{Placement, Precision};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
@@ -26,28 +26,21 @@ fn table(rows: usize, scale: f64, seed: u64) -> Table {
 }
 
 /// The Gaussian given c, which here is the right model.
-fn model() -> TableModel {
+fn model() -> Model<Schema> {
     let table = table(40_000, 1.0, 1);
     let roles = Roles { context: vec!["c".into()], ..Roles::default() };
     let (mut schema, _) = Schema::infer(&table, &Overrides::default(), &roles, MissingPolicy::Reject).unwrap();
-    let split = Split::random(&table.path, &schema.rows(&table, Need::Fit).unwrap(), &schema, 0).unwrap();
+    let split = Split::random(&table.path, &schema.rows(&table, Need::Fit).unwrap(), 0).unwrap();
     schema.fit(&split.train).unwrap();
-    let architecture = Architecture::new(Model::Gaussian, schema.dim(), schema.context_dim(), 0);
+    let recipes = [Gaussian::new(schema.dim()).context(schema.context_dim())];
     let (config, place) = (FitConfig::default(), Placement::cpu(Precision::F64));
-    let job = FitTable {
-        table: "rows",
-        split: &split,
-        schema: &schema,
-        architectures: &[architecture],
-        weighting: Weighting::Uniform,
-        config: &config,
-        place: &place,
-    };
-    fit_table(&job, None, None, &mut ()).unwrap().unwrap()
+    let weighting = Weighting::Uniform;
+    let fitting = Fitting { split: &split, coding: &schema, recipes: &recipes, weighting, config: &config, place: &place };
+    fitting.run(None, None, &mut ()).unwrap().unwrap()
 }
 
-fn checked(model: &TableModel, rows: &Rows) -> (Checks, [Verdict; 3]) {
-    let checks = check(model, rows, 0).unwrap();
+fn checked(model: &Model<Schema>, rows: &TableRows) -> (Checks, [Verdict; 3]) {
+    let checks = model.check(rows, 0).unwrap();
     let verdicts = checks.verdicts().map(|(_, verdict)| verdict);
     (checks, verdicts)
 }
@@ -55,10 +48,10 @@ fn checked(model: &TableModel, rows: &Rows) -> (Checks, [Verdict; 3]) {
 #[test]
 fn the_right_model_passes_and_a_scale_that_is_off_fails() {
     let model = model();
-    let rows = |scale: f64| model.schema.rows(&table(20_000, scale, 2), Need::Evaluate).unwrap();
+    let rows = |scale: f64| model.coding.rows(&table(20_000, scale, 2), Need::Evaluate).unwrap();
     let (checks, verdicts) = checked(&model, &rows(1.0));
     assert_eq!(verdicts, [Verdict::Pass; 3], "{checks:?}");
-    assert_eq!(checks, check(&model, &rows(1.0), 0).unwrap(), "the same seed finds the same");
+    assert_eq!(checks, model.check(&rows(1.0), 0).unwrap(), "the same seed finds the same");
     // y given x is 30 % too wide: its distance is max |Φ(t) − Φ(t/1.3)| = 0.063, its tail holds 1.1 %. The energy distance sees all columns and six of seven are right.
     let (checks, verdicts) = checked(&model, &rows(1.3));
     assert_eq!([verdicts[0], verdicts[2]], [Verdict::Fail; 2], "{checks:?}");
@@ -70,7 +63,7 @@ fn the_right_model_passes_and_a_scale_that_is_off_fails() {
 fn weights_choose_the_rows_that_are_checked() {
     let model = model();
     // Half of the rows are wrong, and weigh nothing.
-    let mut rows = model.schema.rows(&table(20_000, 1.0, 3), Need::Evaluate).unwrap();
+    let mut rows = model.coding.rows(&table(20_000, 1.0, 3), Need::Evaluate).unwrap();
     rows.x.iter_mut().skip(10_000 * 6).for_each(|x| *x += 5.0);
     assert_eq!(checked(&model, &rows).1, [Verdict::Fail; 3]);
     rows.weights = Some((0..20_000).map(|i| if i < 10_000 { 2.0 } else { 0.0 }).collect());

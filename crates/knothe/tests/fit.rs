@@ -4,8 +4,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use knothe::{
-    Density, Error, Given, Placement, Precision,
-    families::{Architecture, Mixing, Model, SourceKind, TabularFlow},
+    Density, Error, Given, Placement, Precision, TabularFlow,
+    families::{ALL, Family, Gaussian, MadeMog, Maf, Mixing, RealNvp, Recipe, Setting, SourceKind},
     fit::objective::max_likelihood,
     fit::{Batch, Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Progress, Schedule, Stopped, evaluate, fit},
     parameters::collect,
@@ -28,8 +28,10 @@ fn dataset(x: Vec<f64>, weights: Option<Vec<f64>>) -> Dataset {
     Dataset::new(x, 2, Vec::new(), 0, weights, &place()).unwrap()
 }
 
-fn model(model: Model) -> TabularFlow {
-    Architecture { layers: 2, hidden: vec![8, 8], components: 3, ..Architecture::new(model, 2, 0, 1) }.build(&place()).unwrap()
+fn model(family: &'static dyn Family) -> TabularFlow {
+    let small = [("layers", 2.into()), ("hidden", [8, 8].into()), ("components", 3.into())];
+    let own = small.into_iter().filter(|(name, _)| family.option(name).is_some());
+    own.fold(Recipe::new(family, 2).seed(1), |recipe, (name, value): (_, Setting)| recipe.set(name, value)).flow(&place()).unwrap()
 }
 
 fn config() -> FitConfig {
@@ -65,7 +67,7 @@ fn weight_two_is_the_row_twice() {
     let x = banana(50, 3);
     let weights: Vec<f64> = (0..50).map(|i| f64::from(i % 3)).collect();
     let repeated = x.chunks_exact(2).zip(&weights).flat_map(|(row, w)| row.repeat(*w as usize)).collect();
-    let density = model(Model::Maf).train();
+    let density = model(&Maf).train();
     let weighted = gradients(&density, &dataset(x, Some(weights)));
     let twice = gradients(&density, &dataset(repeated, None));
     assert!(!weighted.is_empty());
@@ -80,7 +82,7 @@ fn the_gaussian_is_the_weighted_mean_and_covariance() {
     let weights: Vec<f64> = (0..200).map(|i| f64::from(i % 4)).collect();
     let data = dataset(x.clone(), Some(weights.clone()));
     let none = FitConfig { epochs: 0, ..config() };
-    let (gaussian, _) = fit(model(Model::Gaussian), &data, &data, &none, None, None, &mut ()).unwrap();
+    let (gaussian, _) = fit(model(&Gaussian), &data, &data, &none, None, None, &mut ()).unwrap();
     let total: f64 = weights.iter().sum();
     let rows = || x.chunks_exact(2).zip(&weights);
     let mean: Vec<f64> = (0..2).map(|j| rows().map(|(r, w)| w * r[j]).sum::<f64>() / total).collect();
@@ -95,7 +97,7 @@ fn the_gaussian_is_the_weighted_mean_and_covariance() {
 /// The full Gaussian's log-likelihood of the validation rows: what a model reaches that learns means, scales and lines alone.
 fn gaussian_of(train: &Dataset, validation: &Dataset) -> f64 {
     let none = FitConfig { epochs: 0, ..config() };
-    let (gaussian, _) = fit(model(Model::Gaussian), train, validation, &none, None, None, &mut ()).unwrap();
+    let (gaussian, _) = fit(model(&Gaussian), train, validation, &none, None, None, &mut ()).unwrap();
     validation.mean(&evaluate(&gaussian, validation, 0).unwrap())
 }
 
@@ -105,14 +107,14 @@ fn every_model_learns_more_than_a_gaussian_can() {
     let gaussian = gaussian_of(&train, &validation);
     // An additive coupling has one scale for the whole of a column, but the banana's shift is all that it needs;
     // conditionals that are linear cannot be better than the Gaussian by more than their scales give.
-    let bent = Model::ALL.into_iter().filter(|m| !matches!(m, Model::Gaussian | Model::ArGaussian | Model::MadeBinary));
-    for name in bent {
+    let bent = ALL.iter().filter(|f| f.supports(&2usize.into()) && !matches!(f.name(), "gaussian" | "ar_gaussian"));
+    for &family in bent {
         let settings = FitConfig { epochs: 60, ..config() };
-        let (fitted, report) = fit(model(name), &train, &validation, &settings, None, None, &mut ()).unwrap();
+        let (fitted, report) = fit(model(family), &train, &validation, &settings, None, None, &mut ()).unwrap();
         let after = validation.mean(&evaluate(&fitted, &validation, 0).unwrap());
-        assert!(after > gaussian + 0.1, "{}: {after}, the Gaussian {gaussian}", name.name());
+        assert!(after > gaussian + 0.1, "{}: {after}, the Gaussian {gaussian}", family.name());
         assert_eq!(report.skipped, 0);
-        assert_eq!(report.best.unwrap().0, after, "{}: the best state is the one returned", name.name());
+        assert_eq!(report.best.unwrap().0, after, "{}: the best state is the one returned", family.name());
     }
 }
 
@@ -120,16 +122,15 @@ fn every_model_learns_more_than_a_gaussian_can() {
 fn every_mixing_source_and_marginal_learns_more_than_a_gaussian_can() {
     let (train, validation) = (dataset(banana(1_000, 5), None), dataset(banana(500, 6), None));
     let gaussian = gaussian_of(&train, &validation);
-    let base = Architecture { layers: 2, hidden: vec![8], components: 3, ..Architecture::new(Model::Maf, 2, 0, 1) };
-    let mixings = [Mixing::Random, Mixing::Lu, Mixing::Rotation].map(|mixing| Architecture { mixing, batch_norm: true, ..base.clone() });
-    let sources =
-        [SourceKind::Logistic, SourceKind::StudentT, SourceKind::GaussianMixture].map(|source| Architecture { source, ..base.clone() });
-    let marginals = Architecture { marginals: 16, ..base.clone() };
-    for architecture in mixings.into_iter().chain(sources).chain([marginals]) {
+    let base = Maf::new(2).seed(1).layers(2).hidden([8]).components(3);
+    let mixings = [Mixing::Random, Mixing::Lu, Mixing::Rotation].map(|mixing| base.clone().mixing(mixing).batch_norm(true));
+    let sources = [SourceKind::Logistic, SourceKind::StudentT, SourceKind::GaussianMixture].map(|source| base.clone().source(source));
+    let marginals = base.clone().marginals(16);
+    for recipe in mixings.into_iter().chain(sources).chain([marginals]) {
         let settings = FitConfig { epochs: 60, ..config() };
-        let (fitted, _) = fit(architecture.build(&place()).unwrap(), &train, &validation, &settings, None, None, &mut ()).unwrap();
+        let (fitted, _) = fit(recipe.flow(&place()).unwrap(), &train, &validation, &settings, None, None, &mut ()).unwrap();
         let after = validation.mean(&evaluate(&fitted, &validation, 0).unwrap());
-        assert!(after > gaussian, "{architecture:?}: {after}, the Gaussian {gaussian}");
+        assert!(after > gaussian, "{recipe:?}: {after}, the Gaussian {gaussian}");
     }
 }
 
@@ -137,7 +138,7 @@ fn every_mixing_source_and_marginal_learns_more_than_a_gaussian_can() {
 fn components_part_and_stay_apart() {
     let train = dataset(banana(500, 14), None);
     let settings = FitConfig { steps: Some(100), ..config() };
-    let (fitted, _) = fit(model(Model::MadeMog), &train, &train, &settings, None, None, &mut ()).unwrap();
+    let (fitted, _) = fit(model(&MadeMog), &train, &train, &settings, None, None, &mut ()).unwrap();
     let parameters = collect(&fitted);
     let bias = parameters
         .iter()
@@ -158,14 +159,14 @@ fn an_interrupted_fit_resumes_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (train, validation) = (dataset(banana(300, 7), None), dataset(banana(100, 8), None));
     for settings in [config(), FitConfig { average: Some(0.9), noise: 0.1, schedule: Schedule::Plateau, ..config() }] {
-        let (whole, report) = fit(model(Model::Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
+        let (whole, report) = fit(model(&Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
         // Step 7 of 30 is in the middle of the second epoch.
         let checkpoints = Checkpoints { path: folder.path().join("checkpoint"), every: 1e9, job: serde_json::json!({"a": 1}) };
-        let stopped = fit(model(Model::Maf), &train, &validation, &settings, Some(&checkpoints), None, &mut StopAt(7)).unwrap();
+        let stopped = fit(model(&Maf), &train, &validation, &settings, Some(&checkpoints), None, &mut StopAt(7)).unwrap();
         assert_eq!(stopped.1.stopped, Stopped::Interrupted);
         let checkpoint = Checkpoint::read(&checkpoints.path).unwrap();
         assert_eq!((checkpoint.steps(), &checkpoint.job), (7, &checkpoints.job));
-        let (resumed, again) = fit(model(Model::Maf), &train, &validation, &settings, None, Some(checkpoint), &mut ()).unwrap();
+        let (resumed, again) = fit(model(&Maf), &train, &validation, &settings, None, Some(checkpoint), &mut ()).unwrap();
         assert_eq!(collect(&resumed), collect(&whole));
         assert_eq!(again.best, report.best);
         assert_eq!(again.history.len(), report.history.len());
@@ -177,9 +178,9 @@ fn a_checkpoint_of_another_model_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = dataset(banana(100, 9), None);
     let checkpoints = Checkpoints { path: folder.path().join("checkpoint"), every: 0.0, job: serde_json::Value::Null };
-    fit(model(Model::Maf), &data, &data, &config(), Some(&checkpoints), None, &mut StopAt(3)).unwrap();
+    fit(model(&Maf), &data, &data, &config(), Some(&checkpoints), None, &mut StopAt(3)).unwrap();
     let checkpoint = Checkpoint::read(&checkpoints.path).unwrap();
-    let refused = fit(model(Model::RealNvp), &data, &data, &config(), None, Some(checkpoint), &mut ());
+    let refused = fit(model(&RealNvp), &data, &data, &config(), None, Some(checkpoint), &mut ());
     assert!(matches!(refused, Err(Error::Invalid { .. } | Error::Shape { .. })));
 }
 
@@ -188,7 +189,7 @@ fn patience_stops_and_the_best_state_is_kept() {
     let (train, validation) = (dataset(banana(20, 10), None), dataset(banana(200, 11), None));
     // Twenty rows and a large rate: the validation soon gets worse.
     let settings = FitConfig { epochs: 1_000, batch: 20, learning_rate: 0.02, patience: 3, ..FitConfig::default() };
-    let (fitted, report) = fit(model(Model::Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
+    let (fitted, report) = fit(model(&Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
     assert_eq!(report.stopped, Stopped::Patience);
     let (best, epoch) = report.best.unwrap();
     assert_eq!(epoch as usize + 3, report.history.len());
@@ -225,7 +226,7 @@ fn steps_that_are_not_finite_are_skipped_counted_and_too_many_are_an_error() {
     let mut x = banana(64, 12);
     x[10] = 60.0;
     let (train, validation) = (dataset(x, None), dataset(banana(50, 13), None));
-    let breaks = || Breaks { flow: model(Model::Maf) };
+    let breaks = || Breaks { flow: model(&Maf) };
     let settings = FitConfig { batch: 32, ..config() };
     let (fitted, report) = fit(breaks(), &train, &validation, &settings, None, None, &mut ()).unwrap();
     assert_eq!(report.skipped, 6, "one batch in each of 6 epochs");

@@ -6,18 +6,19 @@ mod common;
 use burn::{module::Module, tensor::Tensor};
 use common::{
     context, randomised,
-    registry::{IMAGE, image_model},
+    registry::{IMAGE, small_image_model, small_image_models},
     rng,
 };
 use knothe::{
     Bijection, Compose, Density, Given, Layer, Placement, Precision, Preprocessing,
     bijection::{Batch, Batches},
     bits_per_dim,
-    families::{ChannelMixing, ImageArchitecture, ImageModel},
+    families::{ALL, ChannelMixing, Glow, Noise, Recipe},
     fit::{Dataset, FitConfig, fit},
-    grid::{ImageShape, Pixelwise},
+    grid::Pixelwise,
     linear::{ActNorm, Lu, Matrix},
     parameters,
+    space::{ImageShape, Law, Shape, Space},
     univariate::Scale,
     values,
 };
@@ -55,11 +56,9 @@ impl Batches for Whole {
 #[test]
 fn samples_go_back_to_where_they_came_from() {
     for (precision, tolerance) in [(Precision::F64, 1e-10), (Precision::F32, 1e-4)] {
-        for (model, mixing) in
-            [(ImageModel::Glow, ChannelMixing::Lu), (ImageModel::Glow, ChannelMixing::Matrix), (ImageModel::RealNvp, ChannelMixing::None)]
-        {
+        for recipe in small_image_models(2) {
             let (place, mut rng) = (Placement::cpu(precision), rng(5));
-            let q = image_model(model, mixing, 2).build(&place).unwrap();
+            let q = recipe.dequantised(&place).unwrap();
             let q = randomised(q, 0.05, &mut rng);
             let c = context(20, 2, &place, &mut rng);
             let given = Given::context(c.as_ref());
@@ -68,10 +67,10 @@ fn samples_go_back_to_where_they_came_from() {
             let (x, ladj) = map.forward_and_ladj(z.clone(), &given).unwrap();
             let (back, less) = map.inverse_and_ladj(x, &given).unwrap();
             for (k, (found, expected)) in values(back).into_iter().zip(values(z)).enumerate() {
-                assert!((found - expected).abs() <= tolerance * (1.0 + expected.abs()), "{model:?} {precision:?} {k}: {found} {expected}");
+                assert!((found - expected).abs() <= tolerance * (1.0 + expected.abs()), "{recipe:?} {precision:?} {k}: {found} {expected}");
             }
             for (there, back) in values(ladj).into_iter().zip(values(less)) {
-                assert!((there + back).abs() <= tolerance * (1.0 + there.abs()), "{model:?} {precision:?}: {there} {back}");
+                assert!((there + back).abs() <= tolerance * (1.0 + there.abs()), "{recipe:?} {precision:?}: {there} {back}");
             }
         }
     }
@@ -81,8 +80,8 @@ fn samples_go_back_to_where_they_came_from() {
 #[test]
 fn a_fresh_glow_without_mixing_is_the_identity_up_to_squeezes() {
     let place = Placement::cpu(Precision::F64);
-    let glow = image_model(ImageModel::Glow, ChannelMixing::None, 0);
-    let q = ImageArchitecture { scale: Scale::Exp, ..glow }.build(&place).unwrap();
+    let glow = small_image_model(&Glow, 0).channel_mixing(ChannelMixing::None);
+    let q = glow.coupling(Scale::Exp).dequantised(&place).unwrap();
     let z = place.tensor((0..IMAGE.dim()).map(|k| k as f64).collect(), [1, IMAGE.dim()]);
     let (x, ladj) = q.inner().bijection().forward_and_ladj(z.clone(), &Given::default()).unwrap();
     let mut found = values(x);
@@ -211,7 +210,7 @@ fn actnorm_standardises_each_channel_over_its_pixels() {
 #[test]
 fn pixels_come_back_from_the_source() {
     let (place, mut rng) = (Placement::cpu(Precision::F64), rng(6));
-    let q = randomised(image_model(ImageModel::Glow, ChannelMixing::Lu, 0).build(&place).unwrap(), 0.1, &mut rng);
+    let q = randomised(small_image_model(&Glow, 0).dequantised(&place).unwrap(), 0.1, &mut rng);
     let x = (place.uniform([10, IMAGE.dim()], &mut rng) * 256.0).floor();
     let z = q.to_source(x.clone(), &Given { context: None, seed: 4 }).unwrap();
     assert_eq!(values(q.from_source(z, &Given::default()).unwrap()), values(x.clone()));
@@ -236,8 +235,7 @@ fn a_set_of_known_entropy_is_learned_to_two_hundredths_of_a_bit() {
         };
         Dataset::new((0..rows * IMAGE.dim()).map(one).collect(), IMAGE.dim(), vec![], 0, None, &place).unwrap()
     };
-    let architecture = ImageArchitecture { preprocessing: Preprocessing::Centred, ..image_model(ImageModel::Glow, ChannelMixing::Lu, 0) };
-    let q = architecture.build(&place.autodiff()).unwrap();
+    let q = small_image_model(&Glow, 0).preprocessing(Preprocessing::Centred).dequantised(&place.autodiff()).unwrap();
     let config = FitConfig { epochs: 8, batch: 128, learning_rate: 5e-3, ..FitConfig::default() };
     let (_, report) = fit(q, &data(10_240, 1), &data(2560, 2), &config, None, None, &mut ()).unwrap();
     // Of correlation ρ, det Σ = σ⁶ (1 − ρ)² (1 + 2ρ).
@@ -253,7 +251,7 @@ fn a_set_of_known_entropy_is_learned_to_two_hundredths_of_a_bit() {
 fn threads_change_no_bit() {
     let run = || {
         let place = Placement::cpu(Precision::F32).autodiff();
-        let q = image_model(ImageModel::Glow, ChannelMixing::Lu, 2).build(&place).unwrap();
+        let q = small_image_model(&Glow, 2).dequantised(&place).unwrap();
         let x = (place.uniform([70, IMAGE.dim()], &mut rng(1)) * 256.0).floor();
         let c = context(70, 2, &place, &mut rng(2));
         let log_prob = q.log_prob(x, &Given::context(c.as_ref())).unwrap();
@@ -283,22 +281,22 @@ fn blobs(rows: usize) -> Vec<f64> {
 }
 
 #[test]
-fn a_few_steps_teach_both_models_something() {
+fn a_few_steps_teach_every_family_something() {
     let place = Placement::cpu(Precision::F32);
-    let image = ImageShape { channels: 1, height: 8, width: 8 };
+    let space = Space::new(Shape::Grid(ImageShape { channels: 1, height: 8, width: 8 }), Law::Codes(16));
     let data = |rows| Dataset::new(blobs(rows), 64, vec![], 0, None, &place).unwrap();
-    for model in [ImageModel::Glow, ImageModel::RealNvp] {
-        let fresh = ImageArchitecture::new(model, image, 0, 1);
-        let architecture = ImageArchitecture { levels: 2, steps: 2, width: 16, bits: 4, noise_width: 4, ..fresh };
-        let q = architecture.build(&place.autodiff()).unwrap();
+    for family in ALL.iter().filter(|family| family.supports(&space)) {
+        let recipe = Recipe::new(*family, space.clone()).seed(1).levels(2).steps_per_level(2).width(16);
+        let recipe = recipe.dequantisation(Noise::Variational).noise_width(4);
+        let q = recipe.dequantised(&place.autodiff()).unwrap();
         let config = FitConfig { steps: Some(60), batch: 64, ..FitConfig::default() };
         let (q, report) = fit(q, &data(256), &data(64), &config, None, None, &mut ()).unwrap();
         let bits: Vec<f64> = report.history.iter().map(|epoch| bits_per_dim(epoch.validation, 64)).collect();
         let (first, last) = (bits[0], bits[bits.len() - 1]);
         // Four bits are a uniform law. That of the data-dependent start, after one epoch, is already better.
-        assert!(first < 4.0 && last < first - 0.2 && report.skipped == 0, "{model:?}: {bits:?}");
-        // Save and load: the same parameters in a model of the same architecture score the same bytes.
-        let again = parameters::restore(architecture.build(&place).unwrap(), parameters::collect(&q)).unwrap();
+        assert!(first < 4.0 && last < first - 0.2 && report.skipped == 0, "{family:?}: {bits:?}");
+        // Save and load: the same parameters in a network of the same recipe score the same bytes.
+        let again = parameters::restore(recipe.dequantised(&place).unwrap(), parameters::collect(&q)).unwrap();
         let x = place.tensor(blobs(5), [5, 64]);
         let [one, two] = [&q.valid(), &again.valid()].map(|q| values(q.log_prob(x.clone(), &Given::default()).unwrap()));
         assert_eq!(one, two);
@@ -306,24 +304,27 @@ fn a_few_steps_teach_both_models_something() {
 }
 
 #[test]
-fn architectures_that_cannot_be_are_errors_and_others_survive_json() {
-    let good = ImageArchitecture::new(ImageModel::Glow, ImageShape { channels: 1, height: 28, width: 28 }, 10, 0);
-    assert_eq!(good.levels, 2);
+fn recipes_that_cannot_be_are_errors_and_others_survive_json() {
+    let good = Glow::new(ImageShape { channels: 1, height: 28, width: 28 }).context(10);
+    assert_eq!(good.count(&good.family().option("levels").unwrap()), 2);
     let text = serde_json::to_string(&good).unwrap();
-    assert_eq!(serde_json::from_str::<ImageArchitecture>(&text).unwrap(), good);
+    assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), good);
     let place = Placement::cpu(Precision::F32);
+    let sides = |channels, height, width| Glow::new(ImageShape { channels, height, width });
     for (name, bad) in [
-        ("levels", ImageArchitecture { levels: 3, ..good.clone() }),
-        ("no levels", ImageArchitecture { levels: 0, ..good.clone() }),
-        ("steps", ImageArchitecture { steps: 0, ..good.clone() }),
-        ("width", ImageArchitecture { width: 0, ..good.clone() }),
-        ("widening", ImageArchitecture { widening: 0, ..good.clone() }),
-        ("too broad", ImageArchitecture { widening: 65_536, ..good.clone() }),
-        ("even window", ImageArchitecture { windows: vec![3, 2], ..good.clone() }),
-        ("no window", ImageArchitecture { windows: vec![], ..good.clone() }),
-        ("bits", ImageArchitecture { bits: 0, ..good.clone() }),
-        ("empty", ImageArchitecture { image: ImageShape { channels: 0, height: 4, width: 4 }, ..good.clone() }),
-        ("odd", ImageArchitecture { image: ImageShape { channels: 1, height: 5, width: 4 }, ..good.clone() }),
+        ("levels", good.clone().levels(3)),
+        ("no levels", good.clone().levels(0)),
+        ("steps", good.clone().steps_per_level(0)),
+        ("width", good.clone().width(0)),
+        ("widening", good.clone().widening(0)),
+        ("too broad", good.clone().widening(65_536)),
+        ("even window", good.clone().windows([3, 2])),
+        ("no window", good.clone().windows([])),
+        ("no bits", Recipe::new(&Glow, Space::new(Shape::Grid(IMAGE), Law::Codes(1)))),
+        ("half a bit", Recipe::new(&Glow, Space::new(Shape::Grid(IMAGE), Law::Codes(3)))),
+        ("nine bits", Recipe::new(&Glow, Space::new(Shape::Grid(IMAGE), Law::Codes(512)))),
+        ("empty", sides(0, 4, 4)),
+        ("odd", sides(1, 5, 4)),
     ] {
         assert!(bad.build(&place).is_err(), "{name}");
     }

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use common::{randomised, rng};
 use knothe::{
     Bijection, Compose, Density, Error, Flow, Given, Placement, Precision,
-    families::{Architecture, Form, Mixing, Model, SourceKind, Triangular},
+    families::{Family, Form, Iaf, Maf, Mixing, Naf, Recipe, Sos, SourceKind, Triangular},
     moments::{Method, Moments, univariate_moments},
     source::Source,
     univariate::{Affine, Composed, Inverted, MonotoneMap, Polynomial, Sigmoidal, SumOfSquares},
@@ -111,22 +111,23 @@ fn quadrature_is_the_closed_form_on_the_affine_map_and_on_a_polynomial() {
 }
 
 /// A flow of one layer over two columns, far from its start.
-fn flow(model: Model, form: Form) -> Flow<Source, Compose> {
-    let one = Architecture { layers: 1, hidden: vec![8], components: 2, degree: 1, form: Some(form), ..Architecture::new(model, 2, 1, 0) };
-    randomised(one.build(&cpu()).unwrap(), 0.3, &mut rng(1))
+fn flow(family: &'static dyn Family, form: Form) -> Flow<Source, Compose> {
+    let one = Recipe::new(family, 2).context(1).layers(1).hidden([8]).components(2).form(form);
+    let one = if family.option("degree").is_some() { one.degree(1) } else { one };
+    randomised(one.flow(&cpu()).unwrap(), 0.3, &mut rng(1))
 }
 
 #[test]
 fn they_are_the_moments_of_a_million_samples() {
     let place = cpu();
-    for (model, form, expected, n) in [
-        (Model::Sos, Form::Generative, Method::Exact, 1_000_000),
+    for (family, form, expected, n) in [
+        (&Sos as &dyn Family, Form::Generative, Method::Exact, 1_000_000),
         // Every sample of the density form is a root.
-        (Model::Sos, Form::Density, Method::Numerical, 100_000),
-        (Model::Maf, Form::Generative, Method::Exact, 1_000_000),
-        (Model::Naf, Form::Generative, Method::Numerical, 100_000),
+        (&Sos, Form::Density, Method::Numerical, 100_000),
+        (&Maf, Form::Generative, Method::Exact, 1_000_000),
+        (&Naf, Form::Generative, Method::Numerical, 100_000),
     ] {
-        let flow = flow(model, form);
+        let flow = flow(family, form);
         let (given_x1, c) = (0.6, place.tensor::<2>(vec![-0.5], [1, 1]));
         let x = place.tensor(vec![given_x1, 0.0], [1, 2]);
         let found = flow.conditional_moments(x.clone(), &Given::context(Some(&c))).unwrap();
@@ -155,7 +156,7 @@ fn they_are_the_moments_of_a_million_samples() {
                 // Five standard errors of the mean of u^p about the expected mean, by the variance of u^p in the sample.
                 let error = (mean_of(&|u| (u.powi(p) - expected).powi(2)) / n as f64).sqrt();
                 let found = mean_of(&|u| u.powi(p));
-                assert!((found - expected).abs() < 5.0 * error, "{model:?} {form:?}, column {j}, power {p}: {found} against {expected}");
+                assert!((found - expected).abs() < 5.0 * error, "{family:?} {form:?}, column {j}, power {p}: {found} against {expected}");
             }
         }
     }
@@ -165,8 +166,7 @@ fn they_are_the_moments_of_a_million_samples() {
 #[test]
 fn a_layer_that_reads_its_source_is_conditioned_all_the_same() {
     let place = cpu();
-    let iaf = Architecture { layers: 1, hidden: vec![8], ..Architecture::new(Model::Iaf, 2, 0, 0) };
-    let flow = randomised(iaf.build(&place).unwrap(), 0.4, &mut rng(1));
+    let flow = randomised(Iaf::new(2).layers(1).hidden([8]).flow(&place).unwrap(), 0.4, &mut rng(1));
     let x = place.tensor(vec![0.8, 0.0], [1, 2]);
     let found = flow.conditional_moments(x.clone(), &Given::default()).unwrap();
     let z1 = values(flow.to_source(x, &Given::default()).unwrap())[0];
@@ -179,24 +179,26 @@ fn a_layer_that_reads_its_source_is_conditioned_all_the_same() {
 #[test]
 fn other_flows_are_refused_with_what_they_lack() {
     let place = cpu();
-    let sos = Architecture { layers: 1, hidden: vec![8], ..Architecture::new(Model::Sos, 2, 0, 0) };
-    let moments = |a: Architecture| a.build(&place).unwrap().conditional_moments(place.zeros([1, 2]), &Given::default());
+    let sos = Sos::new(2).layers(1).hidden([8]);
+    let moments = |recipe: Recipe| recipe.flow(&place).unwrap().conditional_moments(place.zeros([1, 2]), &Given::default());
     for mixing in [Mixing::Random, Mixing::Rotation] {
-        assert!(moments(Architecture { mixing, ..sos.clone() }).is_ok(), "a turned standard normal is one");
+        assert!(moments(sos.clone().mixing(mixing)).is_ok(), "a turned standard normal is one");
     }
     let cases = [
-        (Architecture { layers: 2, ..sos.clone() }, "2 layers"),
-        (Architecture { mixing: Mixing::Lu, ..sos.clone() }, "2 layers"),
-        (Architecture { source: SourceKind::Logistic, ..sos.clone() }, "another source"),
-        (Architecture { triangular: Some(Triangular::Coupling), ..sos }, "another kind"),
+        (sos.clone().layers(2), "2 layers"),
+        (sos.clone().mixing(Mixing::Lu), "2 layers"),
+        (sos.clone().source(SourceKind::Logistic), "another source"),
+        (sos.triangular(Triangular::Coupling), "another kind"),
     ];
-    for (architecture, expected) in cases {
-        match moments(architecture) {
-            Err(e @ Error::Unsupported { .. }) => assert!(e.to_string().contains(expected) && e.to_string().contains("--layers 1"), "{e}"),
+    for (recipe, expected) in cases {
+        match moments(recipe) {
+            Err(e @ Error::Unsupported { .. }) => {
+                assert!(e.to_string().contains(expected) && e.hint() == Some(&knothe::Hint::OneLayer), "{e}")
+            }
             other => panic!("{other:?}"),
         }
     }
     let map: Arc<dyn MonotoneMap> = Arc::new(Composed(Sigmoidal(2), Affine::default()));
     assert_eq!((map.polynomial(), Inverted(Affine::default()).polynomial()), (None, Affine::default().inverse_polynomial()));
-    assert_eq!(flow(Model::Sos, Form::Generative).dim(), 2);
+    assert_eq!(flow(&Sos, Form::Generative).dim(), 2);
 }

@@ -1,4 +1,4 @@
-//! Every model that leaves its product open, as every product: conditioner × direction of the univariate map × mixing.
+//! Every family that leaves its product open, as every product: conditioner × direction of the univariate map × mixing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -7,71 +7,88 @@ use burn::module::Module;
 use common::{context, points, randomised, rng};
 use knothe::{
     Density, Error, Flow, Given, Placement, Precision, conformance,
-    families::{Architecture, Form, Mixing, Model, Triangular},
-    parameters, values,
+    families::{ALL, Family, Form, Iaf, Made, MadeBinary, Maf, Mixing, Nsf, RealNvp, Recipe, Setting, Sos, Triangular},
+    parameters,
+    space::{Law, Shape, Space},
+    values,
 };
 
 const BOTH: [Triangular; 2] = [Triangular::Autoregressive, Triangular::Coupling];
 const FORMS: [Form; 2] = [Form::Density, Form::Generative];
 const MIXINGS: [Mixing; 4] = [Mixing::Reversed, Mixing::Random, Mixing::Lu, Mixing::Rotation];
 
-fn open() -> impl Iterator<Item = Model> {
-    Model::ALL.into_iter().filter(|m| m.leaves_product_open())
+/// The families that leave both choices open.
+fn open() -> impl Iterator<Item = &'static dyn Family> {
+    ALL.iter().copied().filter(|family| ["triangular", "form"].iter().all(|name| family.option(name).is_some()))
+}
+
+/// A recipe with one option set, where its family has it.
+fn with(recipe: Recipe, name: &str, value: impl Into<Setting>) -> Recipe {
+    if recipe.family().option(name).is_some() { recipe.set(name, value) } else { recipe }
+}
+
+/// The value of an option.
+fn value(recipe: &Recipe, name: &str) -> Setting {
+    recipe.get(&recipe.family().option(name).unwrap())
+}
+
+/// A small network of a family of open products.
+fn small(family: &'static dyn Family, dim: usize, layers: usize) -> Recipe {
+    with(Recipe::new(family, dim).layers(layers).hidden([8]).components(4), "degree", 2)
 }
 
 /// Every product of a number of layers, over three columns given two.
-fn products(layers: usize) -> Vec<Architecture> {
+fn products(layers: usize) -> Vec<Recipe> {
     let mut all = Vec::new();
-    for model in open() {
+    for family in open() {
         for triangular in BOTH {
             for form in FORMS {
                 for mixing in MIXINGS {
-                    let small = Architecture { layers, hidden: vec![8], components: 4, degree: 2, ..Architecture::new(model, 3, 2, 0) };
-                    all.push(Architecture { triangular: Some(triangular), form: Some(form), mixing, ..small });
+                    all.push(small(family, 3, layers).context(2).triangular(triangular).form(form).mixing(mixing));
                 }
             }
         }
     }
-    let residual = |a: &Architecture| Architecture { residual: true, hidden: vec![8; 3], ..a.clone() };
-    let masked = all.iter().filter(|a| a.product().0 == Triangular::Autoregressive && a.mixing == Mixing::Reversed);
-    let extra: Vec<_> = masked.map(residual).collect();
-    all.into_iter().chain(extra).collect()
+    let is = |recipe: &Recipe, name, expected: &str| value(recipe, name) == expected.into();
+    let masked = all.iter().filter(|r| is(r, "triangular", "autoregressive") && is(r, "mixing", "reversed"));
+    let residual: Vec<_> = masked.map(|r| r.clone().residual(true).hidden([8; 3])).collect();
+    all.into_iter().chain(residual).collect()
 }
 
 #[test]
 fn both_ways_return_and_files_keep_every_number() {
     let place = Placement::cpu(Precision::F64);
-    for architecture in products(2) {
+    for recipe in products(2) {
         let mut rng = rng(1);
         // Two layers at |z| = 30: larger weights saturate log-scales, and e^28 leaves no digits to return with.
-        let flow = randomised(architecture.build(&place).unwrap(), 0.1, &mut rng);
+        let flow = randomised(recipe.flow(&place).unwrap(), 0.1, &mut rng);
         let z = points(3, &place, &mut rng);
         let c = context(z.dims()[0], 2, &place, &mut rng);
         let given = Given::context(c.as_ref());
-        conformance::round_trip(flow.bijection(), z.clone(), &given).unwrap_or_else(|v| panic!("{architecture:?}: {v}"));
-        conformance::ladj_sums_to_zero(flow.bijection(), z.clone(), &given).unwrap_or_else(|v| panic!("{architecture:?}: {v}"));
-        let text = serde_json::to_string(&architecture).unwrap();
-        let read: Architecture = serde_json::from_str(&text).unwrap();
-        let again = parameters::restore(read.build(&place).unwrap(), parameters::collect(&flow)).unwrap();
+        conformance::round_trip(flow.bijection(), z.clone(), &given).unwrap_or_else(|v| panic!("{recipe:?}: {v}"));
+        conformance::ladj_sums_to_zero(flow.bijection(), z.clone(), &given).unwrap_or_else(|v| panic!("{recipe:?}: {v}"));
+        let text = serde_json::to_string(&recipe).unwrap();
+        let read: Recipe = serde_json::from_str(&text).unwrap();
+        let again = parameters::restore(read.flow(&place).unwrap(), parameters::collect(&flow)).unwrap();
         let log_prob = |f: &Flow<_, _>| values(f.log_prob(z.clone(), &given).unwrap());
-        assert_eq!(log_prob(&flow), log_prob(&again), "{architecture:?}");
+        assert_eq!(log_prob(&flow), log_prob(&again), "{recipe:?}");
     }
 }
 
 #[test]
 fn every_product_starts_near_the_identity_and_reads_its_context() {
     let place = Placement::cpu(Precision::F64);
-    for architecture in products(1).into_iter().filter(|a| matches!(a.mixing, Mixing::Reversed | Mixing::Lu)) {
+    for recipe in products(1).into_iter().filter(|r| ["reversed", "lu"].iter().any(|&name| value(r, "mixing") == name.into())) {
         let mut rng = rng(2);
-        let flow = architecture.build(&place).unwrap();
+        let flow = recipe.flow(&place).unwrap();
         let z = place.uniform([200, 3], &mut rng) * 6.0 - 3.0;
         let c = context(200, 2, &place, &mut rng);
         let given = Given::context(c.as_ref());
-        conformance::is_near_identity(flow.bijection(), z.clone(), &given).unwrap_or_else(|v| panic!("{architecture:?}: {v}"));
+        conformance::is_near_identity(flow.bijection(), z.clone(), &given).unwrap_or_else(|v| panic!("{recipe:?}: {v}"));
         let flow = randomised(flow, 0.2, &mut rng);
         let other = context(200, 2, &place, &mut rng);
         let log_prob = |c: &Option<_>| values(flow.log_prob(z.clone(), &Given::context(Option::as_ref(c))).unwrap());
-        assert!(log_prob(&c).iter().zip(log_prob(&other)).all(|(a, b)| *a != b), "{architecture:?}");
+        assert!(log_prob(&c).iter().zip(log_prob(&other)).all(|(a, b)| *a != b), "{recipe:?}");
     }
 }
 
@@ -79,39 +96,29 @@ fn every_product_starts_near_the_identity_and_reads_its_context() {
 #[test]
 fn the_two_choices_are_independent() {
     let place = Placement::cpu(Precision::F64);
-    for model in open() {
+    for family in open() {
         let mut seen: Vec<Vec<f64>> = Vec::new();
         for (triangular, form) in BOTH.into_iter().flat_map(|t| FORMS.map(|f| (t, f))) {
-            let small = Architecture { layers: 1, hidden: vec![8], components: 4, ..Architecture::new(model, 3, 0, 0) };
-            let flow = Architecture { triangular: Some(triangular), form: Some(form), ..small }.build(&place).unwrap();
+            let recipe = Recipe::new(family, 3).layers(1).hidden([8]).components(4);
+            let flow = recipe.triangular(triangular).form(form).flow(&place).unwrap();
             let flow = randomised(flow.train(), 0.3, &mut rng(3));
             seen.push(values(flow.log_prob(place.normal([5, 3], &mut rng(4)), &Given::default()).unwrap()));
         }
         for i in 0..4 {
-            assert!((0..i).all(|k| seen[i] != seen[k]), "{model:?}");
+            assert!((0..i).all(|k| seen[i] != seen[k]), "{family:?}");
         }
-    }
-}
-
-#[test]
-fn files_without_the_choices_are_the_models_they_were() {
-    for model in Model::ALL {
-        let architecture = Architecture::new(model, 3, 0, 0);
-        let mut document = serde_json::to_value(&architecture).unwrap();
-        ["triangular", "form"].iter().for_each(|key| drop(document.as_object_mut().unwrap().remove(*key)));
-        assert_eq!(serde_json::from_value::<Architecture>(document).unwrap(), architecture);
     }
 }
 
 #[test]
 fn a_map_bends_within_its_bound() {
     let place = Placement::cpu(Precision::F64);
-    for (model, usual) in [(Model::Nsf, 5.0), (Model::Sos, 3.0)] {
-        let one = Architecture { layers: 1, hidden: vec![8], ..Architecture::new(model, 1, 0, 0) };
-        assert_eq!(one.bound, usual);
+    for (family, usual) in [(&Nsf as &dyn Family, 5.0), (&Sos, 3.0)] {
+        let one = Recipe::new(family, 1).layers(1).hidden([8]);
+        assert_eq!(value(&one, "bound"), usual.into());
         // θ ≠ 0, for the start of a spline is the identity.
         let z = |bound: f64| {
-            let flow = randomised(Architecture { bound, ..one.clone() }.build(&place).unwrap(), 0.5, &mut rng(3));
+            let flow = randomised(one.clone().bound(bound).flow(&place).unwrap(), 0.5, &mut rng(3));
             values(flow.to_source(place.tensor(vec![2.0, 3.0, 4.0, 6.0, 7.0, 8.0], [6, 1]), &Given::default()).unwrap())
         };
         let bend = |z: &[f64]| (z[2] - 2.0 * z[1] + z[0]).abs();
@@ -123,27 +130,16 @@ fn a_map_bends_within_its_bound() {
 }
 
 #[test]
-fn files_that_name_no_bound_are_of_a_time_when_it_was_5() {
-    let sos = Architecture::new(Model::Sos, 3, 0, 0);
-    let mut document = serde_json::to_value(&sos).unwrap();
-    assert_eq!(document["bound"], 3.0);
-    document.as_object_mut().unwrap().remove("bound");
-    assert_eq!(serde_json::from_value::<Architecture>(document).unwrap(), Architecture { bound: 5.0, ..sos });
-}
-
-#[test]
 fn choices_that_cannot_be_are_errors() {
     let place = Placement::cpu(Precision::F64);
-    let maf = Architecture::new(Model::Maf, 3, 0, 0);
-    let coupling = Architecture { triangular: Some(Triangular::Coupling), ..maf };
     let cases = [
-        Architecture { model: Model::Iaf, ..coupling.clone() },
-        Architecture { triangular: Some(Triangular::Autoregressive), ..Architecture::new(Model::RealNvp, 3, 0, 0) },
-        Architecture { form: Some(Form::Density), ..Architecture::new(Model::Made, 3, 0, 0) },
-        Architecture { dim: 1, ..coupling.clone() },
-        Architecture { residual: true, hidden: vec![8; 3], ..coupling },
-        Architecture { bound: 0.0, ..Architecture::new(Model::Sos, 3, 0, 0) },
-        Architecture { bound: f64::INFINITY, ..Architecture::new(Model::Nsf, 3, 0, 0) },
+        Iaf::new(3).triangular(Triangular::Coupling),
+        RealNvp::new(3).triangular(Triangular::Autoregressive),
+        Made::new(3).form(Form::Density),
+        Maf::new(1).triangular(Triangular::Coupling),
+        Maf::new(3).triangular(Triangular::Coupling).residual(true).hidden([8; 3]),
+        Sos::new(3).bound(0.0),
+        Nsf::new(3).bound(f64::INFINITY),
     ];
     for case in cases {
         assert!(matches!(case.build(&place), Err(Error::Invalid { .. })), "{case:?}");
@@ -152,8 +148,9 @@ fn choices_that_cannot_be_are_errors() {
 
 #[test]
 fn marginals_that_cannot_be_are_refused() {
-    for (model, marginals, expected) in [(Model::MadeBinary, 8, "none for made_binary"), (Model::Maf, 1, "2 to 65536")] {
-        let error = Architecture { marginals, ..Architecture::new(model, 3, 0, 0) }.build(&Placement::cpu(Precision::F64)).unwrap_err();
+    let bits = Space::new(Shape::Columns(3), Law::Codes(2));
+    for (recipe, expected) in [(MadeBinary::new(bits).marginals(8), "found marginals"), (Maf::new(3).marginals(1), "2 to 65536")] {
+        let error = recipe.build(&Placement::cpu(Precision::F64)).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
 }

@@ -4,25 +4,39 @@
 use std::path::Path;
 
 use knothe::{
-    Bijection, Error, Given, Placement, Precision,
+    Bijection, Error, Given, Placement, Precision, TabularFlow,
     events::table::{MissingPolicy, Need, Overrides, Roles, Schema, Table},
-    families::{Architecture, Form, Model, TabularFlow, Triangular},
+    families::{ALL, Form, Maf, Recipe, Triangular},
     fit::{Dataset, FitConfig, evaluate, fit},
     values,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
+/// The most layers and components of the families' own.
+const SIZES: [(&str, usize); 2] = [("layers", 3), ("components", 6)];
+const BOTH: [Triangular; 2] = [Triangular::Autoregressive, Triangular::Coupling];
+const FORMS: [Form; 2] = [Form::Density, Form::Generative];
+
 fn place() -> Placement {
     Placement::cpu(Precision::F32)
 }
 
-/// Every model of real columns, by every product that it leaves open.
-fn families() -> Vec<(Model, Option<(Triangular, Form)>)> {
-    let mut all: Vec<_> = Model::ALL.into_iter().filter(|&model| model != Model::MadeBinary).map(|model| (model, None)).collect();
-    for model in Model::ALL.into_iter().filter(|model| model.leaves_product_open()) {
-        let products = [Triangular::Autoregressive, Triangular::Coupling].map(|t| [Form::Density, Form::Generative].map(|f| (t, f)));
-        all.extend(products.into_iter().flatten().filter(|&product| product != model.product()).map(|product| (model, Some(product))));
+/// Every family of real columns, by every product that it leaves open.
+fn families(dim: usize) -> Vec<Recipe> {
+    let mut all = Vec::new();
+    for recipe in ALL.iter().filter(|family| family.supports(&dim.into())).map(|&family| Recipe::new(family, dim)) {
+        let small = SIZES.iter().filter_map(|&(name, most)| Some((recipe.family().option(name)?, most))).collect::<Vec<_>>();
+        let small = small.into_iter().fold(recipe, |r, (option, most)| {
+            let value = r.count(&option).min(most);
+            r.set(option.name, value)
+        });
+        let small = if small.family().option("hidden").is_some() { small.hidden([16, 16]) } else { small };
+        all.push(small.clone());
+        if small.family().option("triangular").is_some() && small.family().option("form").is_some() {
+            let products = BOTH.map(|t| FORMS.map(|f| small.clone().triangular(t).form(f)));
+            all.extend(products.into_iter().flatten().filter(|product| *product != small));
+        }
     }
     all
 }
@@ -65,23 +79,19 @@ fn every_family_gives_back_the_rows_of_a_heavy_tailed_table() {
     let beyond = order[..100].iter().flat_map(|row| row.iter().map(|v| farther * v));
     let rows: Vec<f64> = order[..50].iter().chain(&order[9_000..9_050]).flat_map(|row| row.to_vec()).chain(beyond).collect();
     let mut named = 0;
-    for (model, product) in families() {
-        let own = Architecture::new(model, dim, 0, 0);
-        let (triangular, form) = product.unzip();
-        let start =
-            Architecture { hidden: vec![16, 16], layers: own.layers.min(3), components: own.components.min(6), triangular, form, ..own };
-        let (flow, _) = fit(start.build(&place()).unwrap(), &data, &few, &config, None, None, &mut ()).unwrap();
+    for recipe in families(dim) {
+        let (flow, _) = fit(recipe.flow(&place()).unwrap(), &data, &few, &config, None, None, &mut ()).unwrap();
         let refused = match flow.to_source(place().tensor(rows.clone(), [200, dim]), &Given::default()) {
             Ok(_) => Vec::new(),
             Err(Error::NotInvertible { rows, .. }) => rows,
-            Err(other) => panic!("{} {product:?}: {other}", model.name()),
+            Err(other) => panic!("{recipe:?}: {other}"),
         };
         for (row, error) in errors(&flow, &rows, dim).into_iter().enumerate() {
-            let message = format!("{} {product:?}: row {row} errs by {error:.1e}", model.name());
+            let message = format!("{recipe:?}: row {row} errs by {error:.1e}");
             assert!(error <= 1e-3 || refused.contains(&row), "{message} and is not named");
             assert!(error > 1e-4 || !refused.contains(&row), "{message} and is named");
         }
-        assert!(refused.len() < 100, "{} {product:?}: {} of 200 rows are named", model.name(), refused.len());
+        assert!(refused.len() < 100, "{recipe:?}: {} of 200 rows are named", refused.len());
         named += refused.len();
     }
     assert!(named > 0, "no row of any family needed to be named");
@@ -96,7 +106,7 @@ fn a_flow_learns_a_narrow_gaussian() {
     };
     let set = |x: Vec<f64>| Dataset::new(x, 2, Vec::new(), 0, None, &place()).unwrap();
     let (train, validation, test) = (set(draws(50_000, 1)), set(draws(5_000, 2)), draws(50_000, 3));
-    let start = Architecture { hidden: vec![32, 32], ..Architecture::new(Model::Maf, 2, 0, 0) }.build(&place()).unwrap();
+    let start = Maf::new(2).hidden([32, 32]).flow(&place()).unwrap();
     let config = FitConfig { steps: Some(600), learning_rate: 5e-3, ..FitConfig::default() };
     let (flow, _) = fit(start, &train, &validation, &config, None, None, &mut ()).unwrap();
     let truth =

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use knothe::bits_per_dim;
+use knothe::events::{Coding, Units};
 use knothe::fit::{Observer, Progress};
 
 use crate::failure::{Failure, say};
@@ -21,8 +22,10 @@ pub struct Bar {
     /// "member 2 of 4 · " in an ensemble.
     member: String,
     batch: usize,
-    /// The numbers of an image, whose likelihood is told in bits for each of them.
+    /// The numbers of an event whose likelihood is told in bits for each of them.
     dim: Option<usize>,
+    /// The word for several events.
+    events: &'static str,
     interrupted: Arc<AtomicBool>,
     terminal: bool,
     started: Option<(Instant, u64)>,
@@ -30,8 +33,8 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar for steps of `batch` rows, by members of these names; takes over Ctrl-C.
-    pub fn new(batch: usize, names: Vec<&'static str>) -> Result<Self, Failure> {
+    /// A bar for steps of `batch` events, by members of these names; takes over Ctrl-C.
+    pub fn new<C: Coding>(coding: &C, batch: usize, names: Vec<&'static str>) -> Result<Self, Failure> {
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = interrupted.clone();
         ctrlc::set_handler(move || {
@@ -46,12 +49,9 @@ impl Bar {
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         let terminal = std::io::stderr().is_terminal();
-        Ok(Bar { bar, names, member: String::new(), batch, dim: None, interrupted, terminal, started: None, drawn: Instant::now() })
-    }
-
-    /// Tells bits per dimension of images of `dim` numbers, in the place of log-likelihoods.
-    pub fn of_images(self, dim: usize) -> Self {
-        Bar { dim: Some(dim), ..self }
+        let dim = (coding.units() == Units::BitsPerDim).then(|| coding.space().dim());
+        let (events, drawn) = (C::WORDS[1], Instant::now());
+        Ok(Bar { bar, names, member: String::new(), batch, dim, events, interrupted, terminal, started: None, drawn })
     }
 
     /// Takes the bar away.
@@ -74,7 +74,7 @@ impl Observer for Bar {
         if now - self.drawn >= due {
             self.drawn = now;
             let rate = (p.step - first) as f64 / (now - start).as_secs_f64().max(1e-9);
-            let (unit, rows) = if self.dim.is_some() { ("bits/dim", "images") } else { ("log-likelihood", "rows") };
+            let (unit, rows) = (if self.dim.is_some() { "bits/dim" } else { "log-likelihood" }, self.events);
             let number = |value: Option<f64>| {
                 let own = |v: f64| self.dim.map_or(v, |dim| bits_per_dim(v, dim));
                 value.map_or_else(|| "–".into(), |v| format!("{:.3}", own(v)))

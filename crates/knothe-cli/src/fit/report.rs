@@ -1,42 +1,37 @@
 //! What a fit says before and after.
 
-use knothe::evaluate::Checks;
-use knothe::events::table::Schema;
-use knothe::families::Architecture;
-use knothe::fit::{FitReport, Stopped};
-use knothe::tabular::{FitRecord, HeldOut, Member, Split, TableModel, Weighting};
+use knothe::{
+    Model,
+    events::{Coding, Events},
+    fit::{FitReport, Stopped},
+    model::{Checks, Fitting, HeldOut, Member, Split, Weighting},
+};
 
-use crate::evaluate;
-use crate::failure::{Failure, say};
-use crate::fit_arguments::FitArguments;
-use crate::inspect::{families, nats};
-use crate::output::print_json;
+use crate::{
+    evaluate,
+    failure::{Failure, say},
+    fit_arguments::FitArguments,
+    kind::Kind,
+    output::print_json,
+    words::{families, likelihood},
+};
 
 /// One line before the fit.
-pub fn start(split: &Split, schema: &Schema, architectures: &[Architecture]) {
-    let held_out = match &split.held_out {
-        HeldOut::Rows(rows) => format!(", {} held out", rows.n),
+pub fn start<C: Kind>(fitting: &Fitting<C>) {
+    let held_out = match &fitting.split.held_out {
+        HeldOut::Events(events) => format!(", {} held out", events.len()),
         HeldOut::Validation => String::new(),
     };
-    let given = if schema.context.is_empty() {
-        String::new()
-    } else {
-        format!(" given {}", schema.context.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", "))
+    let model = match fitting.recipes {
+        [one] => one.name().into(),
+        all => format!("an ensemble of {} ({})", all.len(), families(all.iter().map(|recipe| recipe.name()))),
     };
-    say(format_args!(
-        "fitting {} to {} rows of {} columns{given} ({} to validate{held_out})",
-        match architectures {
-            [one] => one.model.name().into(),
-            all => format!("an ensemble of {} ({})", all.len(), families(all)),
-        },
-        split.train.n,
-        schema.dim(),
-        split.validation.n
-    ));
+    let (described, validation) = (fitting.coding.described(fitting.split.train.len()), fitting.split.validation.len());
+    say(format_args!("fitting {model} to {described} ({validation} to validate{held_out})"));
 }
 
 /// Says how many steps were skipped, and how often a fit went back; returns the steps.
-pub fn note_skipped(reports: &[&FitReport]) -> u64 {
+fn note_skipped(reports: &[&FitReport]) -> u64 {
     let sum = |count: fn(&FitReport) -> u64| reports.iter().map(|r| count(r)).sum::<u64>();
     let (steps, skipped, retreats) = (sum(|r| r.steps), sum(|r| r.skipped), sum(|r| r.retreats.into()));
     if skipped > 0 {
@@ -48,8 +43,8 @@ pub fn note_skipped(reports: &[&FitReport]) -> u64 {
     steps
 }
 
-/// The result: held-out log-likelihood beside the Gaussian's, the checks, and what to run next.
-pub fn finish(model: &TableModel, checks: &Checks, split: &Split, arguments: &FitArguments) -> Result<(), Failure> {
+/// The result: held-out likelihood beside the Gaussian's, the checks, and what to run next.
+pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Events>, arguments: &FitArguments) -> Result<(), Failure> {
     let record = &model.record;
     let reports: Vec<&FitReport> = model.members.iter().map(|m| &m.report).collect();
     let steps = note_skipped(&reports);
@@ -57,57 +52,59 @@ pub fn finish(model: &TableModel, checks: &Checks, split: &Split, arguments: &Fi
         [one] => course(&one.report),
         all => format!("{} members, {steps} steps in {:.1} s", all.len(), all.iter().map(|m| m.report.seconds).sum::<f64>()),
     };
-    say(format_args!("{what}; on the {}:\n", judged_on(split, record.weighting)));
+    say(format_args!("{what}; on the {}:\n", judged_on::<C>(split, record.weighting)));
     let text = evaluate::report(model, &record.held_out, checks);
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    say(format_args!("{first}\n{}full Gaussian   {}\n{rest}", each_member(model), beside_gaussian(record)));
-    let (out, table) = (arguments.out.display(), arguments.table.display());
-    let given: String = model.schema.context.iter().map(|c| format!(" --given {}=…", c.name)).collect();
-    say(format_args!(
-        "wrote {out}; next:\n  \
-         knothe score {out} {table}    log_prob of each row\n  \
-         knothe sample {out} -n 1000{given}    new rows\n  \
-         knothe evaluate {out} TABLE    log-likelihood and checks on other rows\n  \
-         knothe inspect {out}    what the file holds"
-    ));
+    say(format_args!("{first}\n{}{}{rest}", each_member(model), beside_gaussian(model)));
+    let mut next = model.coding.next(&arguments.out, &arguments.data);
+    next.push((format!("knothe inspect {}", arguments.out.display()), "the contents of the file"));
+    let lines: Vec<String> = next.iter().map(|(command, what)| format!("  {command}    {what}")).collect();
+    say(format_args!("wrote {}; next:\n{}", arguments.out.display(), lines.join("\n")));
     if arguments.json { print_json(&evaluate::document(model, &record.held_out, 0, checks)) } else { Ok(()) }
 }
 
 /// How a fit went.
-pub fn course(report: &FitReport) -> String {
+fn course(report: &FitReport) -> String {
     let ended = if report.stopped == Stopped::Patience { ", stopped early" } else { "" };
     let best = report.best.map_or_else(String::new, |(_, epoch)| format!(", best epoch {epoch} of {}", report.history.len()));
     format!("{} steps in {:.1} s{best}{ended}", report.steps, report.seconds)
 }
 
-/// One line a member of an ensemble, with its own log-likelihood; nothing for a single model.
-fn each_member(model: &TableModel) -> String {
+/// One line for each member of an ensemble, with its own likelihood; nothing for a single model.
+fn each_member<C: Kind>(model: &Model<C>) -> String {
     let line = |(k, (m, weight)): (usize, (&Member, &f64))| {
-        let name = m.architecture.model.name();
-        format!("{:<15} {}; {name}, weight {weight:.3}, {}\n", format!("member {}", k + 1), nats(&m.held_out), course(&m.report))
+        let (own, name) = (likelihood(&model.coding, &m.held_out), m.recipe.name());
+        format!("{:<15} {own}; {name}, weight {weight:.3}, {}\n", format!("member {}", k + 1), course(&m.report))
     };
     let members = if model.members.len() > 1 { model.members.as_slice() } else { &[] };
     members.iter().zip(model.mixture().weights()).enumerate().map(line).collect()
 }
 
-fn judged_on(split: &Split, weighting: Weighting) -> &'static str {
+fn judged_on<C: Coding>(split: &Split<C::Events>, weighting: Weighting) -> String {
+    let [_, events] = C::WORDS;
     match (&split.held_out, weighting) {
-        (HeldOut::Rows(_), _) => "held-out rows",
-        (HeldOut::Validation, Weighting::Uniform) => "validation rows, which chose the epoch",
-        (HeldOut::Validation, Weighting::Validation) => "validation rows, which chose the epochs and the weights",
+        (HeldOut::Events(_), _) => format!("held-out {events}"),
+        (HeldOut::Validation, Weighting::Uniform) => format!("validation {events}, which chose the epoch"),
+        (HeldOut::Validation, Weighting::Validation) => format!("validation {events}, which chose the epochs and the weights"),
     }
 }
 
-/// The full Gaussian's log-likelihood, and whether the model beats it.
-fn beside_gaussian(record: &FitRecord) -> String {
-    let Some(gaussian) = &record.gaussian else { return "none: the training rows have no covariance of full rank".into() };
-    let gain = record.held_out.mean - gaussian.mean;
+/// The full Gaussian's likelihood, and whether the model beats it; nothing where a kind of event has no such baseline.
+fn beside_gaussian<C: Kind>(model: &Model<C>) -> String {
+    if model.coding.baseline().is_none() {
+        return String::new();
+    }
+    let record = &model.record;
+    let Some(gaussian) = &record.gaussian else {
+        return "full Gaussian   none: the training rows have no covariance of full rank\n".into();
+    };
+    let (gain, event) = (record.held_out.mean - gaussian.mean, C::WORDS[0]);
     let verdict = if gain > 0.0 {
-        format!("the model is {gain:.3} nats a row better")
+        format!("the model is {gain:.3} nats per {event} better")
     } else if gain == 0.0 {
         "which this model is".into()
     } else {
-        format!("the model does NOT beat it: it is {:.3} nats a row worse", -gain)
+        format!("the model does NOT beat it: it is {:.3} nats per {event} worse", -gain)
     };
-    format!("{}; {verdict}", nats(gaussian))
+    format!("full Gaussian   {}; {verdict}\n", likelihood(&model.coding, gaussian))
 }

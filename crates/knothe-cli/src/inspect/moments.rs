@@ -36,7 +36,7 @@ pub fn run(model: &TableModel, at: Option<&Path>, as_json: bool) -> Result<(), F
     print(&csv(&numbers, &found))
 }
 
-fn rows(model: &TableModel, path: &Path) -> Result<knothe::events::table::Rows, Failure> {
+fn rows(model: &TableModel, path: &Path) -> Result<knothe::events::table::TableRows, Failure> {
     let mut skipped = given::skipped(&[], &model.schema);
     skipped.extend(model.schema.weights.clone());
     let rows = model.schema.rows(&Table::read_skipping(path, &skipped)?, Need::Score)?;

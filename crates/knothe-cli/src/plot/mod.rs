@@ -5,20 +5,21 @@ mod table;
 use std::path::Path;
 
 use knothe::{
-    events::table::{Kind, Lattice, Rows, Schema, SchemaColumn, quoted},
+    Model,
+    events::table::{Kind as ColumnKind, Lattice, Schema, SchemaColumn, TableRows, quoted},
     file::ending,
+    model::Scoring,
     plot::{Axis, Grid, Picture, beside, corner, curve},
-    tabular::{Scoring, TableModel},
 };
 
 use crate::{
     cli::PlotArguments,
     failure::{Failure, say},
-    fit::check_writable,
     given,
-    sample::Context,
+    kind::{Kind, refuse_others},
+    output::check_writable,
 };
-use table::{columns, contexts, read, weighted};
+use table::{contexts, read, weighted};
 
 /// Columns of a corner plot; more would be too small to see.
 const LARGEST: usize = 12;
@@ -28,36 +29,41 @@ const POINTS: usize = 600;
 /// Bins of a histogram of one column, and along each axis of a pair in a corner plot.
 const BINS: usize = 60;
 const PAIR_BINS: usize = 48;
+/// Samples of a model, unless the user wants others.
+const SAMPLES: usize = 20_000;
 /// Noise samples for the mass of an integer.
 const NOISE: usize = 16;
 
 /// Draws a picture.
-pub fn run(arguments: &PlotArguments) -> Result<(), Failure> {
-    arguments.runtime.start()?;
-    check_ending(&arguments.out)?;
-    let model = TableModel::load(&arguments.model, &arguments.runtime.device)?;
-    let schema = &model.schema;
-    given::check(&arguments.given, schema)?;
-    let chosen = chosen(arguments, schema)?;
+pub fn run<C: Kind>(model: &Model<C>, arguments: &PlotArguments) -> Result<(), Failure> {
+    let mut supplied = arguments.input.supplied();
+    supplied.push(("columns", !arguments.columns.is_empty()));
+    refuse_others::<C>("a model of another kind", &supplied)?;
+    given::check(&arguments.input.given, &model.coding)?;
     // What cannot be written is said before anything is drawn.
     check_writable(&arguments.out)?;
-    let data = arguments.table.as_deref().map(|table| read(table, &arguments.given, schema)).transpose()?;
-    let context = match (&data, schema.context.is_empty()) {
-        (Some(data), false) => data.context.clone(),
-        _ => Context::new(schema, &arguments.given, None)?.part(0, 1),
-    };
-    let width = schema.context_dim();
-    let n = arguments.n as usize;
-    let repeated: Vec<f64> = (0..n * width).map(|k| context[k % context.len()]).collect();
-    let samples = columns(&model.sample(n, &repeated, arguments.seed)?, schema);
-    let title = data.as_ref().filter(|d| d.rows.n > 0).map(|d| format!("{}, {} rows", name(&d.path), grouped(d.rows.n)));
-    let rows = data.filter(|d| d.rows.n > 0).map(|d| weighted(&d.rows, schema, arguments.seed));
-    let picture = Drawing { model: &model, context: &context, samples, rows: title.zip(rows), caption: caption(arguments, schema) };
-    picture.draw(&chosen)?.write(&arguments.out)?;
-    Ok(())
+    Ok(C::picture(model, arguments)?.write(&arguments.out)?)
 }
 
-fn check_ending(path: &Path) -> Result<(), Failure> {
+/// The density of the columns of a table.
+pub fn density(model: &Model<Schema>, arguments: &PlotArguments) -> Result<Picture, Failure> {
+    let schema = &model.coding;
+    let (chosen, given) = (chosen(arguments, schema)?, &arguments.input.given);
+    let data = arguments.data.as_deref().map(|table| read(table, given, schema)).transpose()?;
+    let context = match (&data, schema.context.is_empty()) {
+        (Some(data), false) => data.context.clone(),
+        _ => schema.context(given, None)?.part(0, 1),
+    };
+    let n = arguments.n.map_or(SAMPLES, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let repeated: Vec<f64> = (0..n * schema.context.len()).map(|k| context[k % context.len()]).collect();
+    let samples = weighted(&model.sample(n, &repeated, arguments.seed)?, schema, 0);
+    let title = data.as_ref().filter(|d| d.rows.n > 0).map(|d| format!("{}, {} rows", name(&d.path), grouped(d.rows.n)));
+    let rows = data.filter(|d| d.rows.n > 0).map(|d| weighted(&d.rows, schema, arguments.seed));
+    Drawing { model, context: &context, samples, rows: title.zip(rows), caption: caption(arguments, schema) }.draw(&chosen)
+}
+
+/// Checks that a picture has a name of a PNG file.
+pub fn check_ending(path: &Path) -> Result<(), Failure> {
     let ending = ending(path);
     if ending == "png" {
         return Ok(());
@@ -98,9 +104,9 @@ fn caption(arguments: &PlotArguments, schema: &Schema) -> Vec<String> {
     if schema.context.is_empty() {
         return lines;
     }
-    let given: Vec<String> = arguments.given.iter().map(|v| format!("{} = {}", v.column, v.value)).collect();
+    let given: Vec<String> = arguments.input.given.iter().map(|v| format!("{} = {}", v.column, v.value)).collect();
     let others: Vec<&str> =
-        schema.context.iter().map(|c| c.name.as_str()).filter(|c| !arguments.given.iter().any(|v| v.column == *c)).collect();
+        schema.context.iter().map(|c| c.name.as_str()).filter(|c| !arguments.input.given.iter().any(|v| v.column == *c)).collect();
     if !given.is_empty() {
         lines.push(format!("given {}", given.join(", ")));
     }
@@ -122,13 +128,13 @@ fn grouped(n: usize) -> String {
 }
 
 /// The lattice of the values of a column, 0 and 1 included.
-fn lattice(kind: Kind) -> Option<Lattice> {
-    if kind == Kind::Binary { Kind::Integer.lattice() } else { kind.lattice() }
+fn lattice(kind: ColumnKind) -> Option<Lattice> {
+    if kind == ColumnKind::Binary { ColumnKind::Integer.lattice() } else { kind.lattice() }
 }
 
 /// What there is to draw.
 struct Drawing<'a> {
-    model: &'a TableModel,
+    model: &'a Model<Schema>,
     context: &'a [f64],
     samples: Vec<Vec<f64>>,
     rows: Option<(String, Vec<Vec<f64>>)>,
@@ -139,7 +145,7 @@ impl Drawing<'_> {
     fn draw(&self, chosen: &[usize]) -> Result<Picture, Failure> {
         let drawn = format!("samples, {}", grouped(self.samples.first().map_or(0, Vec::len)));
         let (title, shown) = self.rows.as_ref().map_or((drawn.as_str(), &self.samples), |(title, rows)| (title, rows));
-        let whole = chosen.len() == self.model.schema.dim();
+        let whole = chosen.len() == self.model.coding.dim();
         match chosen {
             [only] if whole => {
                 let (axis, bins) = (self.axis(*only, POINTS), self.axis(*only, BINS));
@@ -165,16 +171,16 @@ impl Drawing<'_> {
     }
 
     fn column(&self, j: usize) -> Option<&SchemaColumn> {
-        self.model.schema.modelled().nth(j)
+        self.model.coding.modelled().nth(j)
     }
 
     /// The axis of a modelled column, within its support, which holds the rows, or else the samples.
     fn axis(&self, j: usize, cells: usize) -> Axis {
         let values = self.rows.as_ref().map_or(&self.samples, |(_, rows)| rows)[j].as_slice();
-        let (label, kind) = self.column(j).map_or(("", Kind::Continuous), |c| (c.name.as_str(), c.kind));
+        let (label, kind) = self.column(j).map_or(("", ColumnKind::Continuous), |c| (c.name.as_str(), c.kind));
         let support = match kind {
-            Kind::Positive => [0.0, f64::INFINITY],
-            Kind::Bounded(ends) => ends,
+            ColumnKind::Positive => [0.0, f64::INFINITY],
+            ColumnKind::Bounded(ends) => ends,
             _ => [f64::NEG_INFINITY, f64::INFINITY],
         };
         let axis = Axis::new(label, &[values], support, cells);
@@ -186,22 +192,22 @@ impl Drawing<'_> {
 
     /// The density at points, averaged over the contexts. Masses of integers and lattices, taken at the nearest of them, count over their step.
     fn density(&self, points: &[Vec<f64>]) -> Result<Vec<f64>, Failure> {
-        let schema = &self.model.schema;
+        let schema = &self.model.coding;
         let nearest = |(&x, column): (&f64, &SchemaColumn)| match lattice(column.kind) {
             Some(lattice) => lattice.value(((x - lattice.offset) / lattice.step).round()),
             None => x,
         };
         let x: Vec<f64> = points.iter().flat_map(|point| point.iter().zip(schema.modelled()).map(nearest)).collect();
         let steps: f64 = schema.modelled().filter_map(|c| c.kind.lattice()).map(|l| l.step.ln()).sum();
-        let contexts = contexts(self.context, schema.context_dim());
+        let contexts = contexts(self.context, schema.context.len());
         let mut total = vec![0.0; points.len()];
         for (context, share) in &contexts {
-            let rows = Rows {
+            let rows = TableRows {
                 n: points.len(),
                 x: x.clone(),
                 context: points.iter().flat_map(|_| context.iter().copied()).collect(),
                 index: (0..points.len() as u64).collect(),
-                ..Rows::default()
+                ..TableRows::default()
             };
             let log_prob = self.model.log_prob(&rows, Scoring { seed: 0, samples: NOISE })?;
             total.iter_mut().zip(log_prob).for_each(|(t, l)| *t += share * (l - steps).exp());

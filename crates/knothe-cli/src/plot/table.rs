@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use knothe::events::table::{Column, Need, Rows, Schema, Table};
+use knothe::events::{
+    Events,
+    table::{Need, Schema, Table, TableRows},
+};
 
 use crate::{
     failure::{Failure, say},
-    given::{self, Value},
+    given::Value,
+    kind::set,
 };
 
 /// Contexts over which a density is averaged when they come from a table.
@@ -18,7 +22,7 @@ pub struct Data {
     /// The table.
     pub path: PathBuf,
     /// Its rows.
-    pub rows: Rows,
+    pub rows: TableRows,
     /// The contexts of all of its rows, row-major, with what is given set.
     pub context: Vec<f64>,
 }
@@ -28,7 +32,7 @@ pub fn read(path: &Path, given: &[Value], schema: &Schema) -> Result<Data, Failu
     let mut table = Table::read_skipping(path, &schema.dropped)?;
     let agrees = |i: usize, value: &Value| table.column(&value.column).is_none_or(|c| c.values[i] == value.value);
     let kept: Vec<usize> = (0..table.rows()).filter(|&i| given.iter().all(|v| agrees(i, v))).collect();
-    given::set(&mut table, given);
+    set(&mut table, given);
     let rows = schema.rows(&table, Need::Evaluate)?;
     let kept: HashSet<u64> = kept.into_iter().map(|i| i as u64).collect();
     let positions: Vec<usize> = (0..rows.n).filter(|&i| kept.contains(&rows.index[i])).collect();
@@ -36,16 +40,11 @@ pub fn read(path: &Path, given: &[Value], schema: &Schema) -> Result<Data, Failu
         say(format_args!("note: no row of {} has the context that is given, so none is drawn", path.display()));
     }
     let context = rows.context.clone();
-    Ok(Data { path: path.to_owned(), rows: rows.pick(&positions, schema), context })
-}
-
-/// The modelled columns of a sample.
-pub fn columns(sample: &[Column], schema: &Schema) -> Vec<Vec<f64>> {
-    schema.modelled().filter_map(|c| sample.iter().find(|s| s.name == c.name)).map(|c| c.values.clone()).collect()
+    Ok(Data { path: path.to_owned(), rows: rows.pick(&positions), context })
 }
 
 /// The columns of rows; weighted ones are drawn again, each in proportion to its weight, at equal steps of the sum of weights.
-pub fn weighted(rows: &Rows, schema: &Schema, seed: u64) -> Vec<Vec<f64>> {
+pub fn weighted(rows: &TableRows, schema: &Schema, seed: u64) -> Vec<Vec<f64>> {
     let dim = schema.dim();
     let picked: Vec<usize> = match &rows.weights {
         None => (0..rows.n).collect(),

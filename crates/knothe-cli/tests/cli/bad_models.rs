@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use knothe::{SavedModel, tabular::TableModel};
+use knothe::{
+    Model,
+    events::table::Schema,
+    model::AnyModel,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -15,10 +19,10 @@ fn original() -> Vec<u8> {
     std::fs::read(fitted().join("model.safetensors")).unwrap()
 }
 
-fn load(bytes: &[u8]) -> knothe::Result<TableModel> {
+fn load(bytes: &[u8]) -> knothe::Result<Model<Schema>> {
     load_any(bytes).map(|model| match model {
-        SavedModel::Table(model) => *model,
-        SavedModel::Images(_) => panic!("a model of a table"),
+        AnyModel::Table(model) => *model,
+        AnyModel::Images(_) => panic!("a model of a table"),
     })
 }
 
@@ -26,10 +30,10 @@ fn original_of_images() -> Vec<u8> {
     std::fs::read(images().join("images.safetensors")).unwrap()
 }
 
-fn load_any(bytes: &[u8]) -> knothe::Result<SavedModel> {
+fn load_any(bytes: &[u8]) -> knothe::Result<AnyModel> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    SavedModel::load(file.path(), "cpu")
+    AnyModel::load(file.path(), "cpu")
 }
 
 fn refuses(folder: &Path, bytes: &[u8], expected: &str) {
@@ -91,17 +95,17 @@ fn damaged_files_are_refused_with_the_reason() {
     refuses(folder.path(), &forged(|d| d["format"] = 2.into()), "format 2 is newer than 1");
     refuses(
         folder.path(),
-        &forged(|d| d["content"]["members"][0]["architecture"]["hidden"] = vec![60_000, 60_000].into()),
-        "its architecture asks for",
+        &forged(|d| d["content"]["members"][0]["recipe"]["options"]["hidden"] = vec![60_000, 60_000].into()),
+        "its recipe asks for",
     );
     refuses(
         folder.path(),
-        &forged(|d| d["content"]["members"][0]["architecture"]["dim"] = 2.into()),
-        "its schema and its architecture differ",
+        &forged(|d| d["content"]["members"][0]["recipe"]["space"]["shape"]["columns"] = 2.into()),
+        "its coding and its members differ",
     );
     refuses(folder.path(), &forged(|d| d["content"]["weights"] = vec![0.5].into()), "add up to 1");
     refuses(folder.path(), &forged(|d| d["content"]["members"] = Value::Array(vec![])), "at least one member");
-    refuses(folder.path(), &forged(|d| d["content"]["kind"] = "image".into()), "expected a model of a table, found kind \"image\"");
+    refuses(folder.path(), &forged(|d| d["content"]["kind"] = "image".into()), "expected a model, found kind \"image\"");
     // A length that no file has.
     refuses(folder.path(), &[&u64::MAX.to_le_bytes(), &bytes[8..]].concat(), "not a whole safetensors file");
     assert!(load(&forged(|_| ())).is_ok(), "a forgery that changes nothing loads");
@@ -116,14 +120,15 @@ fn damaged_files_of_images_are_refused_with_the_reason() {
     let cases = [
         (bytes[..bytes.len() / 2].to_vec(), "not a whole safetensors file"),
         (flipped, "the checksum does not fit the contents"),
-        (content("/member/architecture/width", 30_000.into()), "its architecture asks for"),
-        (content("/member/architecture/noise_width", 65_536.into()), "its architecture asks for"),
-        (content("/member/architecture/noise_width", u64::MAX.into()), "its architecture asks for"),
-        (content("/member/architecture/steps", 900.into()), "parameter"),
-        (content("/member/architecture/image/channels", 3.into()), "its coding and its architecture differ"),
-        (content("/coding/depth", 9.into()), "its coding and its architecture differ"),
-        (content("/coding/classes", vec![1, 0].into()), "its coding and its architecture differ"),
-        (content("/kind", "image".into()), "expected a model of a table, found kind \"image\""),
+        (content("/members/0/recipe/options/width", 30_000.into()), "its recipe asks for"),
+        (content("/members/0/recipe/options/noise_width", 65_536.into()), "noise_width of glow: expected a whole number from 1 to 4096"),
+        (content("/members/0/recipe/options/noise_width", u64::MAX.into()), "noise_width of glow"),
+        (content("/members/0/recipe/family", "resnet".into()), "expected one of glow, real_nvp, found resnet"),
+        (content("/members/0/recipe/options/steps_per_level", 900.into()), "parameter"),
+        (content("/members/0/recipe/space/shape/grid/channels", 3.into()), "its coding and its members differ"),
+        (content("/coding/depth", 9.into()), "its coding cannot be"),
+        (content("/coding/classes", vec![1, 0].into()), "its coding cannot be"),
+        (content("/kind", "image".into()), "expected a model, found kind \"image\""),
     ];
     for (bad, expected) in cases {
         let found = load_any(&bad).unwrap_err().to_string();

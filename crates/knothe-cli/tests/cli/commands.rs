@@ -167,8 +167,48 @@ fn models_are_listed() {
     assert_eq!(of_images.collect::<Vec<_>>(), ["glow", "real_nvp"]);
     for name in ["gaussian", "made", "made_mog", "maf", "maf_mog", "iaf", "nice", "real_nvp", "nsf", "naf", "naf_ddsf", "sos"] {
         assert!(names.contains(&name), "{name}");
-        assert!(succeeds(fitted(), "models").lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
+        assert!(succeeds(fitted(), "models").lines().any(|line| line.starts_with(&format!("  {name} "))), "{name}");
     }
+}
+
+#[test]
+fn a_family_is_described_with_its_options() {
+    let text = succeeds(fitted(), "models sos");
+    for part in ["Jaini, Selby & Yu 2019", "tables of columns of real numbers", "--degree", "[default: 4]", "--components", "--mixing"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!succeeds(fitted(), "models gaussian").contains("--hidden"));
+    let unknown = knothe(fitted(), "models resnet");
+    assert!(unknown.code == 2 && unknown.error().contains("expected the name of a family, found 'resnet'"), "{}", unknown.stderr);
+}
+
+#[test]
+fn rows_come_back_from_their_coordinates_and_have_others_between_them() {
+    let folder = copy();
+    let text = succeeds(folder.path(), "reconstruct model.safetensors table.csv -n 50 --out back.csv");
+    assert_eq!(text, "50 rows from 1 of 1 scales: 0 of 150 numbers differ\n");
+    let [before, after] = ["table.csv", "back.csv"].map(|name| Table::read(&folder.path().join(name)).unwrap());
+    for name in ["x", "k"] {
+        let [a, b] = [&before, &after].map(|table| table.column(name).unwrap());
+        // In 32 bits, of numbers of the order of 1.
+        assert!(a.values.iter().zip(&b.values).all(|(a, b)| (a - b).abs() < 1e-4), "{name}");
+    }
+    succeeds(folder.path(), "interpolate model.safetensors table.csv:1 table.csv:3 -n 5 --out path.csv");
+    let path = Table::read(&folder.path().join("path.csv")).unwrap();
+    let [start, x] = [&before, &path].map(|table| &table.column("x").unwrap().values);
+    assert!(x.len() == 5 && (x[0] - start[0]).abs() < 1e-4 && (x[4] - start[2]).abs() < 1e-4, "{x:?}");
+    let wrong = knothe(folder.path(), "interpolate model.safetensors table.csv:401 table.csv:3 --out x.csv");
+    assert!(wrong.code == 2 && wrong.error().contains("expected a complete row from 1 to 400, found 401"), "{}", wrong.stderr);
+}
+
+#[test]
+fn a_low_temperature_draws_typical_rows() {
+    let spread = |options: &str| {
+        let x: Vec<f64> = numbers(&succeeds(fitted(), &format!("sample model.safetensors -n 500 --given class=1 {options}"))).iter().map(|r| r[0]).collect();
+        let mean = x.iter().sum::<f64>() / 500.0;
+        x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 500.0
+    };
+    assert!(spread("--temperature 0.1") < 0.1 * spread(""));
 }
 
 #[test]
@@ -209,5 +249,9 @@ fn moments_are_in_the_units_of_the_file() {
     assert_eq!((&mean_row["method"], &mean_row["rows"][0]["columns"][1]["column"]), (&"exact".into(), &"y".into()));
     let refused = knothe(folder.path(), "inspect model.safetensors --moments");
     assert_eq!(refused.code, 1);
-    assert!(refused.error().contains("expected one autoregressive layer") && refused.error().contains("--layers 1"), "{}", refused.stderr);
+    assert!(
+        refused.error().contains("expected one autoregressive layer") && refused.stderr.contains("hint: fit with --layers 1"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use knothe::{events::image::ImageSet, space::ImageShape};
+use knothe::{
+    events::{Events, image::ImageSet},
+    space::ImageShape,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,7 +23,7 @@ fn set(n: usize) -> ImageSet {
         if (class == 0) == upper { 11 + noise as u8 } else { noise as u8 }
     };
     let labels = Some((0..n).map(|i| i as i64 % 2).collect());
-    ImageSet { path: PathBuf::new(), shape, depth: 4, white: 15, pixels: (0..16 * n).map(level).collect(), labels }
+    ImageSet { path: PathBuf::new(), shape, depth: 4, white: 15, pixels: (0..16 * n).map(level).collect(), labels, weights: None }
 }
 
 /// A folder with `set.npz` and `images.safetensors`, fitted to its classes; made once.
@@ -49,7 +52,7 @@ fn a_fit_tells_bits_and_the_same_seed_gives_the_same_file() {
     let json = succeeds(folder.path(), &format!("fit set.npz --model real_nvp --bits 3 {FIT} --out a.safetensors --json"));
     let found: Value = serde_json::from_str(&json).unwrap();
     let bits = found["bits_per_dim"]["mean"].as_f64().unwrap();
-    assert!(bits > 0.0 && bits < 10.0 && found["exactness"] == "lower_bound" && found["bits"] == 3 && found["depth"] == 4, "{json}");
+    assert!(bits > 0.0 && bits < 10.0 && found["exactness"] == "lower_bound" && found["dim"] == 16, "{json}");
     assert!(!folder.path().join("a.safetensors.checkpoint").exists());
     let again = knothe(folder.path(), &format!("fit set.npz --model real_nvp --bits 3 {FIT} --out b.safetensors"));
     assert!(again.stderr.contains("bits/dim") && again.stderr.contains("3 of 4 bits"), "{}", again.stderr);
@@ -121,31 +124,32 @@ fn interpolations_end_at_their_ends() {
     knothe::plot::Picture { width: 4, height: 5, pixels: vec![[0; 3]; 20] }.write(&folder.path().join("long.png")).unwrap();
     let model = images().join("images.safetensors").display().to_string();
     for (ends, out) in
-        [("set.npz:0 set.npz:1 --labels labels", "array.npy"), ("first.png set.npz:1 --given class=0 --given class=1", "picture.npy")]
+        [("set.npz:1 set.npz:2 --labels labels", "array.npy"), ("first.png set.npz:2 --given class=0 --given class=1", "picture.npy")]
     {
         assert_eq!(succeeds(folder.path(), &format!("interpolate {model} {ends} -n 5 --out {out}")), "");
         let strip = ImageSet::read(&folder.path().join(out), None).unwrap();
         assert_eq!((strip.len(), strip.pick(&[0]).pixels, strip.pick(&[4]).pixels), (5, first.pixels.clone(), second.pixels.clone()));
         assert!(strip.pick(&[2]).pixels != first.pixels && strip.pick(&[2]).pixels != second.pixels);
     }
-    succeeds(folder.path(), &format!("interpolate {model} set.npz:0 set.npz:1 --given class=1 --out strip.png"));
+    succeeds(folder.path(), &format!("interpolate {model} set.npz:1 set.npz:2 --given class=1 --out strip.png"));
     let cases = [
-        ("interpolate MODEL set.npz set.npz:1 --out x.png", 2, "or FILE:INDEX of an array, found set.npz"),
-        ("interpolate MODEL set.npz:100 set.npz:1 --out x.png", 2, "set.npz:100: expected an index from 0 to 99, found 100"),
-        ("interpolate MODEL set.npz:0 set.npz:1 --out x.png", 1, "expected a label for each image, found none"),
-        ("interpolate MODEL set.npz:0 set.npz:1 --given class=7 --out x.png", 2, "class: expected one of 0, 1, found 7"),
+        ("interpolate MODEL set.npz set.npz:1 --out x.png", 2, "expected FILE:NUMBER, or a .png or .jpg file for a model of images, found set.npz"),
+        ("interpolate MODEL set.npz:0 set.npz:1 --out x.png", 2, "set.npz:0: expected a number from 1, found 0"),
+        ("interpolate MODEL set.npz:101 set.npz:1 --out x.png", 2, "set.npz:101: expected an image from 1 to 100, found 101"),
+        ("interpolate MODEL set.npz:1 set.npz:2 --out x.png", 1, "expected a label for each image, found none"),
+        ("interpolate MODEL set.npz:1 set.npz:2 --given class=7 --out x.png", 2, "class: expected one of 0, 1, found 7"),
         (
-            "interpolate MODEL set.npz:0 set.npz:1 --given class=1 -n 1 --out x.png",
+            "interpolate MODEL set.npz:1 set.npz:2 --given class=1 -n 1 --out x.png",
             2,
             "images of an interpolation: expected two or more, found 1",
         ),
         (
-            "interpolate MODEL set.npz:0 long.png --given class=1 --out x.png",
+            "interpolate MODEL set.npz:1 long.png --given class=1 --out x.png",
             1,
             "expected images of 1 channels of 4 × 4, found 1 channels of 5 × 4",
         ),
-        ("interpolate MODEL set.npz:0 none.png --given class=1 --out x.png", 1, "none.png"),
-        ("interpolate MODEL set.npz:0 set.npz:1 --out x.csv", 2, "expected a name that ends in .png, .npy or .npz"),
+        ("interpolate MODEL set.npz:1 none.png --given class=1 --out x.png", 1, "none.png"),
+        ("interpolate MODEL set.npz:1 set.npz:2 --out x.csv", 2, "expected a name that ends in .png, .npy or .npz"),
         ("reconstruct MODEL set.npz --labels labels --keep 2 --out x.png", 2, "scales to keep: expected 1, found 2"),
         ("reconstruct MODEL set.npz --out x.png", 1, "expected a label for each image, found none"),
         ("reconstruct MODEL set.npz --labels labels -n 0 --out x.png", 2, "'0'"),
@@ -159,7 +163,7 @@ fn interpolations_end_at_their_ends() {
 #[test]
 fn evaluations_are_bounds_and_inspect_says_what_the_file_is() {
     let text = succeeds(images(), "evaluate images.safetensors set.npz --labels labels");
-    assert!(text.contains("bits/dim") && text.contains("±") && text.contains("lower bound"), "{text}");
+    assert!(text.contains("bits/dim") && text.contains("±") && text.contains("an upper bound"), "{text}");
     let json = |arguments: &str| serde_json::from_str::<Value>(&succeeds(images(), arguments)).unwrap();
     let bits = |options: &str| {
         let found = json(&format!("evaluate images.safetensors set.npz --labels labels --json {options}"));
@@ -170,7 +174,43 @@ fn evaluations_are_bounds_and_inspect_says_what_the_file_is() {
     assert!(bits("--samples 4") < mean);
     assert_eq!(json("inspect images.safetensors --json")["kind"], "images");
     let text = succeeds(images(), "inspect images.safetensors");
-    assert!(text.contains("glow, of images") && text.contains("1 × 4 × 4") && text.contains("classes      0, 1"), "{text}");
+    assert!(text.contains("kind images") && text.contains("glow (") && text.contains("1 × 4 × 4") && text.contains("classes      0, 1"), "{text}");
+}
+
+#[test]
+fn images_have_scores_weights_ensembles_and_plots() {
+    let folder = tempfile::tempdir().unwrap();
+    set(100).write(&folder.path().join("set.npz")).unwrap();
+    // Weights of class 0 alone, as an array of 100 floats that numpy would write.
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    let header = format!("{:<117}\n", "{'descr': '<f8', 'fortran_order': False, 'shape': (100,), }");
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    (0..100).for_each(|i| bytes.extend(f64::from(1 - i % 2).to_le_bytes()));
+    std::fs::write(folder.path().join("weights.npy"), bytes).unwrap();
+    let fit = format!("fit set.npz --model glow,real_nvp --validation set.npz --weights weights.npy {FIT} --out both.safetensors --json");
+    let report: Value = serde_json::from_str(&succeeds(folder.path(), &fit)).unwrap();
+    assert_eq!(report["fit"]["members"].as_array().unwrap().len(), 2);
+    for check in ["ks", "energy", "tails"] {
+        assert!(report["checks"][check]["verdict"].is_string(), "{report}");
+    }
+    let scores = crate::support::numbers(&succeeds(folder.path(), "score both.safetensors set.npz")).concat();
+    // The mean of those of class 0 is what the weighted evaluation at the end of the fit has found.
+    let mean = scores.iter().step_by(2).sum::<f64>() / 50.0;
+    let found = report["log_likelihood"]["mean"].as_f64().unwrap();
+    assert!(scores.len() == 100 && (mean - found).abs() < 1e-9 * found.abs(), "{mean} {found}");
+    // A fit to class 0 alone finds the other class unlikely.
+    assert!(mean > scores.iter().skip(1).step_by(2).sum::<f64>() / 50.0);
+    let model = images().join("images.safetensors").display().to_string();
+    for (arguments, sides) in [("plot both.safetensors -n 9", 3), ("plot both.safetensors set.npz -n 9", 7)] {
+        assert_eq!(succeeds(folder.path(), &format!("{arguments} --out plot.png")), "");
+        let png = std::fs::read(folder.path().join("plot.png")).unwrap();
+        assert_eq!(u32::from_be_bytes(png[16..20].try_into().unwrap()), 34 * sides + 2, "{arguments}");
+    }
+    let one = succeeds(folder.path(), &format!("score {model} set.npz --given class=1"));
+    assert_ne!(one, succeeds(folder.path(), &format!("score {model} set.npz --labels labels")));
+    let refused = knothe(folder.path(), "reconstruct both.safetensors set.npz --out x.png");
+    assert!(refused.code == 1 && refused.error().contains("expected a single model, found an ensemble of 2"), "{}", refused.stderr);
 }
 
 #[test]
@@ -190,7 +230,7 @@ fn a_folder_of_pictures_can_be_fitted() {
         "{}",
         run.stderr
     );
-    assert!(succeeds(folder.path(), "evaluate model.safetensors pictures").contains("12 images of 48 numbers"));
+    assert!(succeeds(folder.path(), "evaluate model.safetensors pictures").contains("12 images"));
     std::fs::write(pictures.join("13.png"), "no picture").unwrap();
     let run = knothe(folder.path(), "evaluate model.safetensors pictures");
     assert!(run.code == 1 && run.error().contains("13.png: expected a whole PNG or JPEG picture"), "{}", run.stderr);
@@ -203,10 +243,11 @@ fn a_folder_of_pictures_can_be_fitted() {
 #[test]
 fn what_does_not_go_together_is_an_error() {
     let table = fitted().join("model.safetensors").display().to_string();
-    let cases: [(&str, i32, &str); 18] = [
-        ("fit set.npz --model maf --out x", 2, "expected glow or real_nvp for images, found maf"),
-        ("fit set.npz --model glow,real_nvp --out x", 2, "expected one model for images"),
-        ("fit set.npz --hidden 8 --out x", 2, "--hidden: expected a table, found images"),
+    let cases: [(&str, i32, &str); 19] = [
+        ("fit set.npz --model maf --out x", 2, "--model maf: expected a family of images for set.npz"),
+        ("fit set.npz --hidden 8 --out x", 2, "--hidden means nothing to the model glow"),
+        ("fit set.npz --context class --out x", 2, "--context: expected a table, found images"),
+        ("inspect images.safetensors --moments", 2, "expected a model of columns with names and units, found one of images"),
         ("fit set.npz --key other --out x", 1, "expected an array 'other', found 'images' and 'labels'"),
         ("fit set.npz --labels images --out x", 1, "expected labels that are integers"),
         ("fit set.npz --bits 9 --out x", 2, "9"),
@@ -214,14 +255,14 @@ fn what_does_not_go_together_is_an_error() {
         ("fit set.npz --resume --out x", 1, "no checkpoint to resume from"),
         ("fit none.npz --out x", 1, "none.npz"),
         ("evaluate images.safetensors set.npz", 1, "expected a label for each image, found none"),
-        ("evaluate images.safetensors set.npz --given class=1", 2, "--given: expected a model of a table"),
-        ("evaluate TABLE set.npz --key images", 2, "--key: expected a model of images, found one of a table"),
-        ("score images.safetensors set.npz", 1, "expected a model of a table, found kind \"images\""),
+        ("evaluate images.safetensors set.npz --given class=7", 2, "class: expected one of 0, 1, found 7"),
+        ("evaluate TABLE set.npz --key images", 2, "--key: expected images, found a model of another kind"),
+        ("score images.safetensors set.npz", 1, "expected a label for each image, found none"),
         ("sample images.safetensors -n 4", 2, "expected a name that ends in .png, .npy or .npz"),
         ("sample images.safetensors -n 4 --out x.csv", 2, "expected a name that ends in .png, .npy or .npz"),
         ("sample images.safetensors -n 4 --out x.png --given class=5", 2, "class: expected one of 0, 1, found 5"),
         ("sample images.safetensors -n 4 --out x.png --temperature -1", 2, "expected a number of at least 0"),
-        ("sample TABLE -n 4 --temperature 1", 2, "--temperature: expected a model of images"),
+        ("sample TABLE -n 4 --nearest set.npz", 2, "--nearest: expected images, found a model of another kind"),
     ];
     for (arguments, code, expected) in cases {
         refuses(images(), &arguments.replace("TABLE", &table), code, expected);
@@ -231,9 +272,9 @@ fn what_does_not_go_together_is_an_error() {
     left.sort();
     assert_eq!(left, ["images.safetensors", "set.npz"]);
     let table = knothe(fitted(), "fit table.csv --model glow --out x");
-    assert!(table.code == 2 && table.error().contains("--model glow: expected images, found table.csv"), "{}", table.stderr);
+    assert!(table.code == 2 && table.error().contains("--model glow: expected a family of tables for table.csv"), "{}", table.stderr);
     let table = knothe(fitted(), "fit table.csv --bits 3 --out x");
-    assert!(table.code == 2 && table.error().contains("--bits: expected images"), "{}", table.stderr);
+    assert!(table.code == 2 && table.error().contains("--bits: expected images, found the table table.csv"), "{}", table.stderr);
 }
 
 #[cfg(unix)]

@@ -11,16 +11,12 @@
 
 mod energy;
 mod ks;
-#[cfg(feature = "tables")]
-mod table;
 mod tails;
 
 use serde::Serialize;
 
 pub use energy::{ENERGY_ROWS, Energy, energy_distance};
 pub use ks::{KolmogorovSmirnov, P_VALUE_ROWS, holm, ks_distance, ks_p_value};
-#[cfg(feature = "tables")]
-pub use table::{Checks, check};
 pub use tails::{TAIL, TailShare, Tails};
 
 /// What a check found.

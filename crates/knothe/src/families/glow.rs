@@ -1,27 +1,107 @@
-//! Glow (Kingma & Dhariwal 2018, §3): at each level a squeeze, then steps of activation normalisation, an invertible 1 × 1
-//! convolution and a coupling of channels; after each level but the last, half of the channels are split off, with a learned prior.
-//! Given a class, so is the prior of the last: a normal with a mean and a deviation a class.
+//! Glow (Kingma & Dhariwal 2018).
+
+use std::sync::Arc;
 
 use rand::Rng;
+use rand_chacha::ChaCha12Rng;
 
-use super::{ChannelMixing, ImageArchitecture};
-use crate::{Compose, error::Result, placement::Placement, space::ImageShape};
+use super::{
+    ChannelMixing, Family, FamilyOption, Recipe,
+    pixels::{self, LEVELS, Pixels, RESIDUAL, STEPS, WIDENING, WIDTH, WINDOWS},
+};
+use crate::{
+    Compose, Layer,
+    error::Result,
+    fit::FitConfig,
+    network::Network,
+    placement::Placement,
+    space::{ImageShape, Space},
+    triangular::Elementwise,
+    univariate::Affine,
+};
+
+/// What mixes the channels.
+const CHANNEL_MIXING: FamilyOption = FamilyOption::name(
+    "channel_mixing",
+    "Mixing of the channels: a 1 × 1 convolution by the factors of its matrix, a free one, or none",
+    &["lu", "matrix", "none"],
+);
+
+/// At each level a squeeze, then steps of activation normalisation, an invertible 1 × 1 convolution and a coupling of channels; after each level but the
+/// last, half of the channels are split off, with a learned prior (Kingma & Dhariwal 2018, §3). Given a class, so is the prior of the last: a
+/// normal with a mean and a deviation for each class.
+#[derive(Clone, Copy, Debug)]
+pub struct Glow;
+
+impl Family for Glow {
+    fn name(&self) -> &'static str {
+        "glow"
+    }
+
+    fn about(&self) -> &'static str {
+        "Multi-scale flow of images by 1 × 1 convolutions and couplings of channels; the default of images"
+    }
+
+    fn details(&self) -> &'static str {
+        "Each scale squeezes blocks of 2 × 2 pixels into channels and takes steps of activation normalisation, an invertible 1 × 1 convolution and an affine \
+         coupling of channels (Kingma & Dhariwal 2018). Couplings scale by a sigmoid, below 1, so that no image is scaled out of range."
+    }
+
+    fn spaces(&self) -> &'static str {
+        "images of 1 to 8 bits, of even height and width"
+    }
+
+    fn supports(&self, space: &Space) -> bool {
+        pixels::supports(space)
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        pixels::options(&[LEVELS, STEPS, WIDTH, WIDENING, WINDOWS, RESIDUAL, CHANNEL_MIXING])
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        pixels::check(recipe)
+    }
+
+    fn size(&self, recipe: &Recipe) -> usize {
+        pixels::size(recipe)
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let map = level(&Pixels::of(recipe), pixels::image(recipe), 0, place, rng)?;
+        pixels::network(recipe, map, place, rng)
+    }
+
+    fn fitting(&self) -> FitConfig {
+        pixels::fitting()
+    }
+
+    fn scales(&self, recipe: &Recipe) -> usize {
+        recipe.count(&LEVELS)
+    }
+}
 
 /// The map of this level and of those towards the source, over images of the shape that comes into it.
-pub(super) fn level(a: &ImageArchitecture, image: ImageShape, level: usize, place: &Placement, rng: &mut impl Rng) -> Result<Compose> {
-    let squeezed = image.squeezed()?;
-    let mut layers = if level + 1 < a.levels {
-        let next = self::level(a, ImageArchitecture::half(squeezed), level + 1, place, rng)?;
-        a.split(squeezed, next, true, place, rng)?
+fn level(pixels: &Pixels, image: ImageShape, level: usize, place: &Placement, rng: &mut impl Rng) -> Result<Compose> {
+    let (squeezed, mixing) = (image.squeezed()?, pixels.recipe.choice(&CHANNEL_MIXING));
+    let mut layers = if level + 1 < pixels.levels {
+        let next = self::level(pixels, Pixels::half(squeezed), level + 1, place, rng)?;
+        pixels.split(squeezed, next, true, place, rng)?
     } else {
-        a.prior(squeezed, place)
+        prior(pixels.recipe, squeezed, place)
     };
-    for k in 0..a.steps {
+    for k in 0..pixels.steps {
         // Without mixing the halves have to move in turn.
-        let second = k % 2 == 0 || a.mixing != ChannelMixing::None;
-        layers.push(a.coupling(squeezed, &squeezed.half_of_channels(second), a.width_at(level), place, rng)?);
-        layers.push(a.channels(squeezed, a.mixing, place, rng)?);
+        let second = k % 2 == 0 || mixing != ChannelMixing::None;
+        layers.push(pixels.coupling(squeezed, &squeezed.half_of_channels(second), pixels.width_at(level), place, rng)?);
+        layers.push(pixels.channels(squeezed, mixing, place, rng)?);
     }
-    layers.push(ImageArchitecture::squeeze(image, place)?);
+    layers.push(Pixels::squeeze(image, place)?);
     Ok(Compose::new(image.dim(), layers))
+}
+
+/// The mean and the scale of the coarsest level, given the class; nothing without classes.
+fn prior(recipe: &Recipe, image: ImageShape, place: &Placement) -> Vec<Layer> {
+    let prior = || Layer::Elementwise(Elementwise::new(image.dim(), recipe.context_dim(), Arc::new(Affine::default()), place));
+    (recipe.context_dim() > 0).then(prior).into_iter().collect()
 }

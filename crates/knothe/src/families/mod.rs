@@ -1,15 +1,183 @@
-//! Recipes: the published models as products of conditioner × univariate map × mixing. No mathematics lives here.
+//! Families: the published models, each a product of conditioner, univariate map and mixing, in a file of its own.
+//!
+//! A [`Family`] says what it is, which spaces of events it supports, which options it has, and how a [`Recipe`] of it is built. [`ALL`] is the only list: the command
+//! line, the model file, the documentation of options and the laws read it.
 
-mod architecture;
+mod ar_gaussian;
+mod chain;
+mod gaussian;
 mod glow;
-mod image;
-mod image_real_nvp;
+mod iaf;
+mod made;
+mod made_binary;
+mod made_mog;
+mod maf;
+mod maf_mog;
+mod mixture_cdf;
+mod naf;
+mod naf_ddsf;
+mod nice;
+mod nsf;
+mod option;
+mod pixels;
 mod product;
-mod recipes;
+mod real_nvp;
+mod recipe;
+mod setters;
+mod sos;
 
-pub use architecture::{Architecture, Mixing, Model, SourceKind};
-pub use image::{ChannelMixing, ImageArchitecture, ImageFlow, ImageModel};
+pub use ar_gaussian::ArGaussian;
+pub use chain::{Mixing, SourceKind};
+pub use gaussian::Gaussian;
+pub use glow::Glow;
+pub use iaf::Iaf;
+pub use made::Made;
+pub use made_binary::MadeBinary;
+pub use made_mog::MadeMog;
+pub use maf::Maf;
+pub use maf_mog::MafMog;
+pub use mixture_cdf::MixtureCdf;
+pub use naf::Naf;
+pub use naf_ddsf::NafDdsf;
+pub use nice::Nice;
+pub use nsf::Nsf;
+pub use option::{FamilyOption, Initial, Range, Setting};
+pub use pixels::{ChannelMixing, Noise};
 pub use product::{Form, Triangular};
+pub use real_nvp::{ImageRealNvp, RealNvp};
+pub use recipe::Recipe;
+pub use sos::Sos;
 
-/// The type of every built-in model: a source and a chain of layers.
-pub type TabularFlow = crate::Flow<crate::source::Source, crate::Compose>;
+use std::fmt::Debug;
+
+use rand_chacha::ChaCha12Rng;
+
+use crate::{
+    error::{Error, Result},
+    fit::FitConfig,
+    network::Network,
+    placement::Placement,
+    space::{Law, Space},
+};
+
+/// Every family, in the order of the documentation. A new family is one file and one line here.
+pub static ALL: &[&dyn Family] = &[
+    &Gaussian,
+    &ArGaussian,
+    &Made,
+    &MadeMog,
+    &MadeBinary,
+    &Maf,
+    &MafMog,
+    &Iaf,
+    &Nice,
+    &RealNvp,
+    &Nsf,
+    &Naf,
+    &NafDdsf,
+    &Sos,
+    &MixtureCdf,
+    &Glow,
+    &ImageRealNvp,
+];
+
+/// A named family of networks.
+pub trait Family: Debug + Sync {
+    /// The name in files and on the command line. Families of different spaces may share one.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a sentence without its full stop.
+    fn about(&self) -> &'static str;
+
+    /// Its formula, its source, and when to use it.
+    fn details(&self) -> &'static str;
+
+    /// The events that it takes, in words.
+    fn spaces(&self) -> &'static str;
+
+    /// Whether it takes the events of a space.
+    fn supports(&self, space: &Space) -> bool;
+
+    /// The law that it needs the elements of an event to have.
+    fn law(&self) -> Law {
+        Law::Real
+    }
+
+    /// Its options with their defaults.
+    fn options(&self) -> Vec<FamilyOption>;
+
+    /// The option of a name, if the family has it.
+    fn option(&self, name: &str) -> Option<FamilyOption> {
+        self.options().into_iter().find(|option| option.name == name)
+    }
+
+    /// Checks what the ranges of single options cannot say.
+    fn check(&self, _recipe: &Recipe) -> Result<()> {
+        Ok(())
+    }
+
+    /// At least about how many parameters a network has, without building it.
+    fn size(&self, recipe: &Recipe) -> usize;
+
+    /// Builds a network with its parameters at their start. The recipe has passed [`Recipe::check`].
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network>;
+
+    /// The settings of a fit, unless the user has others.
+    fn fitting(&self) -> FitConfig {
+        FitConfig::default()
+    }
+
+    /// Whether the data-dependent start is already the maximum of the likelihood.
+    fn closed_form(&self) -> bool {
+        false
+    }
+
+    /// The scales of its source, of which the coarsest come first.
+    fn scales(&self, _recipe: &Recipe) -> usize {
+        1
+    }
+}
+
+/// The family of a name that supports a space.
+///
+/// # Errors
+/// [`Error::Invalid`], with the names of the families that do.
+pub fn find(name: &str, space: &Space) -> Result<&'static dyn Family> {
+    ALL.iter().find(|family| family.name() == name && family.supports(space)).copied().ok_or_else(|| {
+        let names = ALL.iter().filter(|family| family.supports(space)).map(|family| family.name()).collect::<Vec<_>>();
+        Error::invalid("family", format!("one of {}", names.join(", ")), name)
+    })
+}
+
+/// `Family::new(space)`, a recipe with the default options.
+macro_rules! constructor {
+    ($($family:ident),+) => {
+        $(impl $family {
+            /// A recipe of this family with its default options, for a number of columns or another [`Space`].
+            #[allow(clippy::new_ret_no_self)]
+            pub fn new(space: impl Into<Space>) -> Recipe {
+                Recipe::new(&$family, space)
+            }
+        })+
+    };
+}
+
+constructor!(
+    Gaussian,
+    ArGaussian,
+    Made,
+    MadeMog,
+    MadeBinary,
+    Maf,
+    MafMog,
+    Iaf,
+    Nice,
+    RealNvp,
+    Nsf,
+    Naf,
+    NafDdsf,
+    Sos,
+    MixtureCdf,
+    Glow,
+    ImageRealNvp
+);

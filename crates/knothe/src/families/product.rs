@@ -7,63 +7,68 @@
 //!
 //! All four read the data, so their density takes one pass of the network; couplings also sample in one.
 
+use std::sync::Arc;
+
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::Model;
+use super::{
+    FamilyOption, Initial, Recipe,
+    chain::{self, Chain, FORM, TRIANGULAR},
+};
+use crate::{error::Result, network::Network, placement::Placement, univariate::MonotoneMap};
 
 /// What the parameters of a column read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Triangular {
     /// Every column before it: one masked network.
+    #[default]
     Autoregressive,
     /// The half of the columns that stands still; odd and even columns move in turn (Dinh et al. 2015).
     Coupling,
 }
 
 /// The direction in which the univariate map is explicit. The other one takes its inverse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// z_j = U(x_j; θ).
+    #[default]
     Density,
     /// x_j = U(z_j; θ).
     Generative,
 }
 
-impl Triangular {
-    /// The name in files and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Triangular::Autoregressive => "autoregressive",
-            Triangular::Coupling => "coupling",
-        }
-    }
+/// The options of a family that leaves both choices open: `own` first, then those of every flow. `form` is the family's own.
+pub(super) fn options(own: &[FamilyOption], form: &'static str) -> Vec<FamilyOption> {
+    chain::flow_options(&[own, &[TRIANGULAR, FORM.or(Initial::Name(form))]].concat())
 }
 
-impl Form {
-    /// The name in files and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Form::Density => "density",
-            Form::Generative => "generative",
-        }
-    }
+/// The form that a recipe asks for.
+pub(super) fn form(recipe: &Recipe) -> Form {
+    recipe.choice(&FORM)
 }
 
-impl Model {
-    /// Whether both choices are open: the flows by conditioner × univariate map. The other models are one of the four by their names,
-    /// or none of them.
-    pub fn leaves_product_open(self) -> bool {
-        matches!(self, Model::Maf | Model::Nsf | Model::Naf | Model::NafDdsf | Model::Sos | Model::MixtureCdf)
-    }
+/// What the parameters of a column read in a recipe.
+pub(super) fn triangular(recipe: &Recipe) -> Triangular {
+    recipe.choice(&TRIANGULAR)
+}
 
-    /// The two choices when none are asked for. Affine maps are generative: their parameters are then the mean and the standard deviation.
-    pub fn product(self) -> (Triangular, Form) {
-        match self {
-            Model::Nsf | Model::Naf | Model::NafDdsf | Model::Sos | Model::MixtureCdf => (Triangular::Autoregressive, Form::Density),
-            Model::Nice | Model::RealNvp => (Triangular::Coupling, Form::Generative),
-            _ => (Triangular::Autoregressive, Form::Generative),
-        }
-    }
+/// Checks that the columns can be shared out, where they have to be.
+pub(super) fn check(recipe: &Recipe) -> Result<()> {
+    if triangular(recipe) == Triangular::Coupling { chain::check_coupling(recipe) } else { Ok(()) }
+}
+
+/// At least about how many parameters a flow has whose map takes `parameters` numbers or more for each column.
+pub(super) fn size(recipe: &Recipe, parameters: usize) -> usize {
+    let moving = if triangular(recipe) == Triangular::Coupling { recipe.dim() / 2 } else { recipe.dim() };
+    chain::flow_size(recipe, chain::product(&[parameters, moving]))
+}
+
+/// The flow of layers of one univariate map, with the conditioner and the form that a recipe asks for.
+pub(super) fn build(recipe: &Recipe, map: Arc<dyn MonotoneMap>, place: &Placement, rng: &mut impl Rng) -> Result<Network> {
+    let layers = Chain::of(recipe, triangular(recipe), form(recipe), map).build(place, rng)?;
+    let source = chain::source(recipe, place, rng)?;
+    chain::flow(recipe, source, layers, place, rng)
 }

@@ -1,4 +1,4 @@
-//! The whole state of a fit, on disk: what `--resume` goes on from, exactly.
+//! The whole state of a fit, on disk: a fit that is resumed from it ends as if it had not been interrupted.
 
 use std::path::Path;
 
@@ -81,7 +81,7 @@ impl Checkpoint {
 
     /// What a file holds is a checkpoint, or an error that names the file.
     pub(crate) fn parse(path: &Path, mut content: Value, tensors: Parameters) -> Result<Self> {
-        let wrong = |reason: &str| Error::model_file(path, reason, "");
+        let wrong = |reason: &str| Error::model_file(path, reason, None);
         if content["kind"] != "checkpoint" {
             return Err(wrong("not a checkpoint"));
         }

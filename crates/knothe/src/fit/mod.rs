@@ -15,7 +15,6 @@ pub use dataset::Dataset;
 pub use run::{evaluate, fit};
 pub use schedule::Schedule;
 
-#[cfg(feature = "tables")]
 pub(crate) use dataset::EVALUATION_ROWS;
 
 use std::path::PathBuf;

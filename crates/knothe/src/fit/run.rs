@@ -29,7 +29,8 @@ pub fn evaluate(density: &impl Density, data: &Dataset, seed: u64) -> Result<Vec
     for batch in data.in_order(data.evaluation_rows(), seed) {
         let batch = batch?;
         let given = Given { context: batch.context.as_ref(), seed };
-        all.extend(values(density.log_prob(batch.x, &given)?));
+        let start = all.len();
+        all.extend(values(density.log_prob(batch.x, &given).map_err(|e| e.renumbered(|row| start + row))?));
     }
     Ok(all)
 }

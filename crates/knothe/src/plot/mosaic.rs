@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    events::image::ImageSet,
+    events::{Events, image::ImageSet},
     plot::Picture,
 };
 
@@ -57,7 +57,7 @@ mod tests {
     fn images_stand_in_rows_and_white_is_white() {
         let shape = ImageShape { channels: 1, height: 16, width: 16 };
         let pixels = [[0; 256], [8; 256], [16; 256]].concat();
-        let set = ImageSet { path: "".into(), shape, depth: 5, white: 16, pixels, labels: None };
+        let set = ImageSet { path: "".into(), shape, depth: 5, white: 16, pixels, labels: None, weights: None };
         let picture = mosaic(&set, 2).unwrap();
         assert_eq!((picture.height, picture.width), (70, 70));
         let at = |i: usize, j: usize| picture.pixels[i * 70 + j][0];

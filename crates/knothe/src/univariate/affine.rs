@@ -43,6 +43,7 @@ pub enum Scale {
     Softplus,
     /// σ = 1/(1 + exp(−b(s) − 2)), below 1, as the code of Glow has it; s = 0 gives 0.88.
     Sigmoid,
+    #[serde(rename = "additive")]
     /// σ = 1: an additive map with one parameter, as NICE has it.
     One,
 }

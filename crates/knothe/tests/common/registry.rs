@@ -6,11 +6,12 @@ use burn::{module::Module, tensor::Tensor};
 use knothe::{
     Bijection, Compose, Flow, Inverse, Layer, Mixture, Placement, Result,
     conditioner::{Activation, ConvolutionalConfig, Degrees, MadeConfig, Order},
-    families::{ChannelMixing, ImageArchitecture, ImageModel},
+    families::{ALL, Family, Range, Recipe},
     fit::Dataset,
-    grid::{ImageShape, Partial, Pixelwise},
+    grid::{Partial, Pixelwise},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, RotationStart, TriangularAffine},
     source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
+    space::{ImageShape, Space},
     triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise, Marginals},
     univariate::{
         Affine, Bernoulli, Categorical, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, LogisticMixture, MixtureCdf,
@@ -243,11 +244,19 @@ pub fn convolutions(context_dim: usize, windows: &[usize]) -> ConvolutionalConfi
     ConvolutionalConfig { context_dim, width: 4, windows: windows.to_vec(), activation: Activation::Silu, residual: windows.len() > 2 }
 }
 
-/// An image model of two levels and few channels.
-pub fn image_model(model: ImageModel, mixing: ChannelMixing, context_dim: usize) -> ImageArchitecture {
-    let (steps, width, windows) = (2, 4, vec![3, 1, 3]);
-    let fresh = ImageArchitecture::new(model, IMAGE, context_dim, 3);
-    ImageArchitecture { levels: 2, steps, width, windows, mixing, activation: Activation::Silu, ..fresh }
+/// A small network of a family of images: two levels and few channels.
+pub fn small_image_model(family: &'static dyn Family, context_dim: usize) -> Recipe {
+    let small = Recipe::new(family, IMAGE).context(context_dim).seed(3).activation(Activation::Silu);
+    small.levels(2).steps_per_level(2).width(4).windows([3, 1, 3])
+}
+
+/// Small networks of every family of images, with every mixing of the channels that the family has.
+pub fn small_image_models(context_dim: usize) -> Vec<Recipe> {
+    let of = |family: &'static dyn Family| match family.option("channel_mixing").map(|option| option.range) {
+        Some(Range::Name(names)) => names.iter().map(|&name| small_image_model(family, context_dim).set("channel_mixing", name)).collect(),
+        _ => vec![small_image_model(family, context_dim)],
+    };
+    ALL.iter().filter(|family| family.supports(&Space::from(IMAGE))).flat_map(|&family| of(family)).collect()
 }
 
 /// The maps of images.
@@ -294,14 +303,10 @@ fn images() -> Vec<Entry<Compose>> {
         let inner = Coupling::of_image(half, &half.checkerboard(true), convolutions(2, &[3]), affine(Scale::Exp), place, rng)?;
         Ok(Layer::Partial(Partial::new(IMAGE.dim(), Compose::new(half.dim(), vec![Layer::ImageCoupling(inner)]))?))
     }));
-    for (name, model, mixing) in [
-        ("Glow without mixing", ImageModel::Glow, ChannelMixing::None),
-        ("Glow", ImageModel::Glow, ChannelMixing::Lu),
-        ("Glow of plain matrices", ImageModel::Glow, ChannelMixing::Matrix),
-        ("multi-scale Real-NVP", ImageModel::RealNvp, ChannelMixing::None),
-    ] {
-        let build: Build<Compose> = Box::new(move |place, _| Ok(image_model(model, mixing, 2).build(place)?.inner().bijection().clone()));
-        all.push(Entry { name: name.into(), dim, context_dim: 2, order: None, near_identity: false, build });
+    for recipe in small_image_models(2) {
+        let name = format!("{} of images {:?}", recipe.name(), recipe.family().option("channel_mixing").map(|o| recipe.get(&o)));
+        let build: Build<Compose> = Box::new(move |place, _| Ok(recipe.dequantised(place)?.inner().bijection().clone()));
+        all.push(Entry { name, dim, context_dim: 2, order: None, near_identity: false, build });
     }
     all
 }

@@ -9,11 +9,15 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 use super::{IMAGES_KEY, ImageSet, LABELS_KEY};
 use crate::{
     error::{Error, Result},
-    events::table::{
-        npy::{Array, Header, write_header},
-        quoted,
+    events::{
+        Events,
+        table::{
+            npy::{Array, Header, write_header},
+            quoted,
+        },
     },
     file::{ending, write_atomically},
+    hint::Hint,
     space::ImageShape,
 };
 
@@ -25,30 +29,31 @@ pub fn array_shape(path: &Path) -> Result<Vec<u64>> {
 
 pub(super) fn images(path: &Path, key: &str) -> Result<ImageSet> {
     let array = array(path, key)?;
-    let wrong = |problem: String, hint: &str| Error::table(path, problem, hint);
+    let wrong = |problem: String, hint: Option<&'static str>| Error::table(path, problem, hint.map(Hint::other));
     let (n, shape, last) = match array.shape[..] {
         [n, height, width] => (n, ImageShape { channels: 1, height, width }, false),
         [n, height, width, channels @ (1 | 3 | 4)] if !matches!(height, 1 | 3 | 4) => (n, ImageShape { channels, height, width }, true),
         [n, channels, height, width] => (n, ImageShape { channels, height, width }, false),
         _ => {
             let problem = format!("expected images of three or four dimensions, found an array of {}", array.shape.len());
-            return Err(wrong(problem, "the shapes are [n, height, width], [n, channels, height, width] and [n, height, width, channels]"));
+            let shapes = "the shapes are [n, height, width], [n, channels, height, width] and [n, height, width, channels]";
+            return Err(wrong(problem, Some(shapes)));
         }
     };
     if !array.item.is_integral() {
         return Err(wrong(
             "expected integers from 0 to 255, found floats".into(),
-            "multiply by what makes them whole, and save them as uint8",
+            Some("scale them to integers from 0 to 255, and save them as uint8"),
         ));
     }
     if n == 0 || shape.dim() == 0 {
         let found = array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
-        return Err(wrong(format!("expected one image or more, and none of them empty, found {found}"), ""));
+        return Err(wrong(format!("expected one image or more, and none of them empty, found {found}"), None));
     }
     if let Some(found) = array.numbers().find(|v| !(0.0..=255.0).contains(v)) {
         return Err(wrong(
             format!("expected integers from 0 to 255, found {found}"),
-            "divide by what takes them there, and save them as uint8",
+            Some("scale them to that range, and save them as uint8"),
         ));
     }
     let mut pixels: Vec<u8> = array.numbers().map(|v| v as u8).collect();
@@ -56,7 +61,7 @@ pub(super) fn images(path: &Path, key: &str) -> Result<ImageSet> {
         pixels = pixels.chunks_exact(shape.dim()).flat_map(|image| channels_first(image, shape.channels)).collect();
     }
     let white = pixels.iter().copied().max().unwrap_or(0).max(1);
-    Ok(ImageSet { path: path.to_owned(), shape, depth: white.ilog2() as usize + 1, white, pixels, labels: None })
+    Ok(ImageSet { path: path.to_owned(), shape, depth: white.ilog2() as usize + 1, white, pixels, labels: None, weights: None })
 }
 
 /// An image of `[height, width, channels]` as one of `[channels, height, width]`.
@@ -66,21 +71,35 @@ pub(super) fn channels_first(image: &[u8], channels: usize) -> Vec<u8> {
 
 /// Labels, and the file that they are from.
 pub(super) fn labels(images: &Path, name: &str) -> Result<(PathBuf, Vec<i64>)> {
+    let (path, array) = beside(images, name, "labels")?;
+    if !array.item.is_integral() {
+        return Err(Error::table(&path, "expected labels that are integers, in one dimension, found floats", None));
+    }
+    let labels = array.numbers().map(|v| v as i64).collect();
+    Ok((path, labels))
+}
+
+/// Weights, and the file that they are from.
+pub(super) fn weights(images: &Path, name: &str) -> Result<(PathBuf, Vec<f64>)> {
+    let (path, array) = beside(images, name, "weights")?;
+    let weights = array.numbers().collect();
+    Ok((path, weights))
+}
+
+/// An array of one dimension with a number for each image, and the file that it is from: a .npy file, or that of the images.
+fn beside(images: &Path, name: &str, what: &str) -> Result<(PathBuf, Array)> {
     let own = Path::new(name);
     let path = if ending(own) == "npy" { own } else { images };
     if path == images && ending(images) != "npz" {
-        let problem = format!("expected labels in a .npy file, or as an array of a .npz file, found '{name}'");
-        return Err(Error::table(images, problem, ""));
+        let problem = format!("expected {what} in a .npy file, or as an array of a .npz file, found '{name}'");
+        return Err(Error::table(images, problem, None));
     }
     let array = array(path, name)?;
-    let wrong = |found: String| Error::table(path, format!("expected labels that are integers, in one dimension, found {found}"), "");
     if array.shape.len() != 1 {
-        return Err(wrong(format!("an array of {} dimensions", array.shape.len())));
+        let problem = format!("expected {what} in one dimension, found an array of {} dimensions", array.shape.len());
+        return Err(Error::table(path, problem, None));
     }
-    if !array.item.is_integral() {
-        return Err(wrong("floats".into()));
-    }
-    Ok((path.to_owned(), array.numbers().map(|v| v as i64).collect()))
+    Ok((path.to_owned(), array))
 }
 
 fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
@@ -96,13 +115,13 @@ fn array(path: &Path, key: &str) -> Result<Array> {
     match ending(path).as_str() {
         "npy" => Array::read(path, file, length),
         "npz" => {
-            let damaged = |e| Error::table(path, format!("expected an NPZ file, found one that cannot be read: {e}"), "");
+            let damaged = |e| Error::table(path, format!("expected an NPZ file, found one that cannot be read: {e}"), None);
             let mut archive = ZipArchive::new(file).map_err(damaged)?;
             let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned())).collect();
             if !names.iter().any(|name| name == key) {
                 let found = if names.is_empty() { "none".into() } else { quoted(&names) };
                 let problem = format!("expected an array '{key}', found {found}");
-                return Err(Error::table(path, problem, "--key names the array of the images, --labels that of the labels"));
+                return Err(Error::table(path, problem, Hint::NameArray));
             }
             let entry = archive.by_name(&format!("{key}.npy")).map_err(damaged)?;
             let length = entry.size();
@@ -112,7 +131,7 @@ fn array(path: &Path, key: &str) -> Result<Array> {
         other => {
             let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
             let problem = format!("expected a folder of pictures, or a name that ends in .npy or .npz, found {found}");
-            Err(Error::table(path, problem, ""))
+            Err(Error::table(path, problem, None))
         }
     }
 }

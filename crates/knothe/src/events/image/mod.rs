@@ -1,6 +1,7 @@
 //! Sets of images: NPY and NPZ arrays of integers, and folders of PNG and JPEG pictures.
 
 mod arrays;
+mod coding;
 mod folder;
 
 use std::path::{Path, PathBuf};
@@ -9,12 +10,13 @@ use rayon::prelude::*;
 
 use crate::{
     error::{Error, Result},
-    events::table,
+    events::{Events, table},
     file,
     space::ImageShape,
 };
 
 pub use arrays::array_shape;
+pub use coding::Pixels;
 pub use folder::is_picture;
 
 /// The array of a .npz file that holds the images, unless another is named.
@@ -37,6 +39,8 @@ pub struct ImageSet {
     pub pixels: Vec<u8>,
     /// The class of each image, where it has one.
     pub labels: Option<Vec<i64>>,
+    /// The weight of each image, where it has one.
+    pub weights: Option<Vec<f64>>,
 }
 
 impl ImageSet {
@@ -72,9 +76,29 @@ impl ImageSet {
     pub fn with_labels(mut self, name: &str) -> Result<Self> {
         let (from, labels) = arrays::labels(&self.path, name)?;
         if labels.len() != self.len() {
-            return Err(Error::table(&from, format!("expected {} labels, one an image, found {}", self.len(), labels.len()), ""));
+            return Err(Error::table(&from, format!("expected {} labels, one an image, found {}", self.len(), labels.len()), None));
         }
         self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// Sets the weights: the .npy file of that name, or else the array of that name in the .npz file of the images.
+    ///
+    /// # Errors
+    /// [`Error::Table`] where there is none, or it does not hold a number of at least 0 for each image, of which one is above 0.
+    pub fn with_weights(mut self, name: &str) -> Result<Self> {
+        let (from, weights) = arrays::weights(&self.path, name)?;
+        if weights.len() != self.len() {
+            return Err(Error::table(&from, format!("expected {} weights, one an image, found {}", self.len(), weights.len()), None));
+        }
+        if let Some(row) = weights.iter().position(|w| !w.is_finite() || *w < 0.0) {
+            let problem = format!("expected weights of at least 0, found {}", weights[row]);
+            return Err(Error::Table { path: from, column: None, row: Some(row as u64 + 1), problem, hint: None });
+        }
+        if weights.iter().sum::<f64>() <= 0.0 {
+            return Err(Error::table(&from, "expected weights that are not all 0, found only 0", None));
+        }
+        self.weights = Some(weights);
         Ok(self)
     }
 
@@ -82,24 +106,6 @@ impl ImageSet {
     /// or with the labels, of 64-bit integers, in a .npz file, which [`ImageSet::read`] and [`ImageSet::with_labels`] read.
     pub fn write(&self, path: &Path) -> Result<()> {
         arrays::write(path, self)
-    }
-
-    /// The number of images.
-    pub fn len(&self) -> usize {
-        self.pixels.len() / self.shape.dim().max(1)
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The images at these positions.
-    pub fn pick(&self, positions: &[usize]) -> Self {
-        let dim = self.shape.dim();
-        let pixels = positions.iter().flat_map(|&i| &self.pixels[i * dim..(i + 1) * dim]).copied().collect();
-        let labels = self.labels.as_ref().map(|labels| positions.iter().map(|&i| labels[i]).collect());
-        ImageSet { path: self.path.clone(), pixels, labels, ..*self }
     }
 
     /// Each image followed by that of `others` in the same place.
@@ -116,7 +122,13 @@ impl ImageSet {
             ));
         }
         let pairs = self.pixels.chunks_exact(dim).zip(others.pixels.chunks_exact(dim));
-        Ok(ImageSet { path: PathBuf::new(), pixels: pairs.flat_map(|(a, b)| [a, b].concat()).collect(), labels: None, ..*self })
+        Ok(ImageSet {
+            path: PathBuf::new(),
+            pixels: pairs.flat_map(|(a, b)| [a, b].concat()).collect(),
+            labels: None,
+            weights: None,
+            ..*self
+        })
     }
 
     /// For each image of `of` the position of the one in this set that is nearest to it by the sum of squared differences; the first where several are.

@@ -9,7 +9,7 @@ use super::*;
 fn set(channels: usize) -> ImageSet {
     let shape = ImageShape { channels, height: 2, width: 5 };
     let pixels: Vec<u8> = (0..4 * shape.dim()).map(|k| (k % 17) as u8).collect();
-    ImageSet { path: PathBuf::new(), shape, depth: 5, white: 16, pixels, labels: Some(vec![7, -1, 7, 2]) }
+    ImageSet { path: PathBuf::new(), shape, depth: 5, white: 16, pixels, labels: Some(vec![7, -1, 7, 2]), weights: None }
 }
 
 fn error(outcome: Result<ImageSet>) -> String {

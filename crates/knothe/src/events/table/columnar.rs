@@ -15,7 +15,10 @@ use arrow::ipc::{reader::FileReader, root_as_footer};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::table::{Column, Source, check_names};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
@@ -101,7 +104,7 @@ fn check_types(path: &Path, schema: &SchemaRef, skip: &[String]) -> Result<()> {
                 column: Some(field.name().clone()),
                 row: None,
                 problem: format!("expected numbers, found {data_type}"),
-                hint: format!("write categories as whole numbers, or leave the column out with --drop {}", field.name()),
+                hint: Some(Hint::EncodeOrDrop(field.name().clone())),
             });
         }
     }
@@ -138,7 +141,7 @@ fn check_blocks(path: &Path, file: &mut File) -> Result<()> {
 fn damaged(path: &Path, format: &str, reason: &str) -> Error {
     let reason = reason.lines().next().unwrap_or_default();
     let article = if format == "Arrow" { "an" } else { "a" };
-    Error::table(path, format!("expected {article} {format} file, found one that cannot be read ({reason})"), "")
+    Error::table(path, format!("expected {article} {format} file, found one that cannot be read ({reason})"), None)
 }
 
 thread_local! {

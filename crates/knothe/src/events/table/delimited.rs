@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 
 use super::table::{Column, Source, check_names};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 /// A reader of delimited text with a header.
 pub(super) struct Delimited {
@@ -50,7 +53,7 @@ impl Source for Delimited {
                         column: Some(self.names[j].clone()),
                         row: Some(self.row),
                         problem: format!("expected a number, found '{}'", shown(field)),
-                        hint: format!("write categories as whole numbers, or leave the column out with --drop {}", self.names[j]),
+                        hint: Some(Hint::EncodeOrDrop(self.names[j].clone())),
                     });
                 };
                 columns[j].integral_dtype &= value.is_nan() || value.fract() == 0.0;
@@ -80,7 +83,7 @@ fn check_is_header(path: &Path, names: &[String]) -> Result<()> {
         Some(v) if !counts(&v) => Err(Error::table(
             path,
             format!("expected the names of the columns in the first line, found numbers ('{}', …)", shown(names[0].as_bytes())),
-            "add a line with the names of the columns",
+            Hint::other("add a line with the names of the columns"),
         )),
         _ => Ok(()),
     }
@@ -99,6 +102,6 @@ fn refuse(path: &Path, error: csv::Error, row: u64) -> Error {
     };
     match error.into_kind() {
         ErrorKind::Io(source) => Error::io("read", path, source),
-        _ => Error::Table { path: path.to_owned(), column: None, row: Some(row).filter(|&r| r > 0), problem, hint: String::new() },
+        _ => Error::Table { path: path.to_owned(), column: None, row: Some(row).filter(|&r| r > 0), problem, hint: None },
     }
 }

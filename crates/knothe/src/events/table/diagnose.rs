@@ -9,10 +9,13 @@ use super::{
     kind::Kind,
     lattice::{Lattice, whole},
     quoted,
-    rows::Rows,
+    rows::TableRows,
     schema::{Notice, Schema},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 /// The share of the rows from which a single value is an atom.
 const ATOM: f64 = 0.01;
@@ -23,7 +26,7 @@ const ATOM_ROWS: usize = 5;
 ///
 /// A column that repeats another, or is an exact linear function of others or of the context, is an error: the density would be infinite on a plane.
 /// A single value that holds more than 1 % of a continuous column (an atom), a column on a lattice, and repeated rows are notices, each with what mends it.
-pub fn diagnose(path: &Path, schema: &Schema, rows: &Rows) -> Result<Vec<Notice>> {
+pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<Notice>> {
     check_independent(path, schema, rows)?;
     let (dim, mut notices) = (schema.dim(), Vec::new());
     for (j, column) in schema.modelled().enumerate().filter(|(_, c)| c.kind.lattice().is_none()) {
@@ -37,7 +40,7 @@ pub fn diagnose(path: &Path, schema: &Schema, rows: &Rows) -> Result<Vec<Notice>
 }
 
 /// Looks for linear relations in file units and, where a column is positive or bounded, between the logarithms and logits too.
-fn check_independent(path: &Path, schema: &Schema, rows: &Rows) -> Result<()> {
+fn check_independent(path: &Path, schema: &Schema, rows: &TableRows) -> Result<()> {
     let (dim, given) = (schema.dim(), schema.context_dim());
     let kinds: Vec<Kind> = schema.modelled().map(|c| c.kind).collect();
     let mut joined = Cow::Borrowed(&rows.x);
@@ -59,8 +62,8 @@ fn check_independent(path: &Path, schema: &Schema, rows: &Rows) -> Result<()> {
         return Ok(());
     }
     let each: Vec<String> = found.iter().map(|r| described(r, &names)).collect();
-    let columns: Vec<&str> = found.iter().map(|r| names[r.column]).collect();
-    Err(Error::table(path, format!("{}{scale}: there is no density", each.join("; ")), format!("--drop {}", columns.join(","))))
+    let columns: Vec<String> = found.iter().map(|r| names[r.column].to_owned()).collect();
+    Err(Error::table(path, format!("{}{scale}: there is no density", each.join("; ")), Hint::DropColumns(columns)))
 }
 
 /// `column 'c' is an exact linear function of 'a' and 'b' (c = a + b)`.
@@ -106,7 +109,7 @@ fn lattice_notice(name: &str, sorted: &[f64]) -> Option<Notice> {
         "'{name}' takes only multiples of {}{offset} (a lattice), so it has no density; the likelihood of a flexible model is then unbounded",
         lattice.step
     );
-    Some(Notice::new(message, format!("say so in --schema: {{{}: {kind}}}", serde_json::Value::from(name))))
+    Some(Notice::new(message, Hint::DeclareKind { columns: vec![name.into()], kind, only_seen: false }))
 }
 
 fn atom_notice(name: &str, sorted: &[f64]) -> Option<Notice> {
@@ -118,12 +121,12 @@ fn atom_notice(name: &str, sorted: &[f64]) -> Option<Notice> {
             "'{name}' is {value} in {:.1} % of the rows (an atom), so it has no density there; the likelihood of a flexible model is then unbounded",
             100.0 * share
         );
-        Notice::new(message, format!("fit the rows where it is not {value} alone, or leave it out with --drop {name}"))
+        Notice::new(message, Hint::SplitOrDrop { column: name.into(), value })
     })
 }
 
 /// Rows that repeat another in every continuous column: an atom of the joint density, and the same row on both sides of a validation split.
-fn repeated_rows(schema: &Schema, rows: &Rows) -> Option<Notice> {
+fn repeated_rows(schema: &Schema, rows: &TableRows) -> Option<Notice> {
     if schema.modelled().any(|c| c.kind.lattice().is_some()) {
         return None;
     }
@@ -132,6 +135,7 @@ fn repeated_rows(schema: &Schema, rows: &Rows) -> Option<Notice> {
     let repeated = sorted.windows(2).filter(|w| w[0] == w[1]).count();
     (repeated > 0).then(|| {
         let message = format!("{repeated} of {} rows repeat an earlier row exactly", rows.n);
-        Notice::new(message, "remove them if they are copies: a row on both sides of the validation split flatters the model")
+        let hint = "remove the copies: a row on both sides of the validation split makes the model look better than it is";
+        Notice::new(message, Hint::other(hint))
     })
 }

@@ -9,7 +9,10 @@ use super::{
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
     table::{Column, Table},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 impl Schema {
     /// The schema of a table, with shifts 0 and scales 1 until [`Schema::fit`], and what a user should know about it.
@@ -19,23 +22,26 @@ impl Schema {
     /// Fails on names that the table lacks, contradictory roles, missing values where they are rejected, fewer than two rows, and when no column is left.
     pub fn infer(table: &Table, overrides: &Overrides, roles: &Roles, missing: MissingPolicy) -> Result<(Schema, Vec<Notice>)> {
         check_roles(table, roles)?;
-        check_known(table, "--schema", overrides.0.keys())?;
+        check_known(table, "the schema", overrides.0.keys())?;
         let is_used = |c: &&Column| !roles.drop.contains(&c.name) && roles.weights.as_ref() != Some(&c.name);
         let used: Vec<&Column> = table.columns.iter().filter(is_used).collect();
         let kept = complete_rows(table, &used, missing)?;
         if kept.len() < 2 {
-            return Err(Error::table(&table.path, format!("expected at least 2 rows to learn from, found {}", kept.len()), ""));
+            return Err(Error::table(&table.path, format!("expected at least 2 rows to learn from, found {}", kept.len()), None));
         }
 
         let mut notices = Vec::new();
         let mut schema = Schema { weights: roles.weights.clone(), dropped: roles.drop.clone(), missing, ..Schema::default() };
         for name in &roles.context {
             if overrides.0.contains_key(name) {
-                notices.push(Notice::new(format!("'{name}' is context, so what the schema says of it is not used"), ""));
+                notices.push(Notice::new(format!("'{name}' is context, so its entry in the schema is not used"), None));
             }
             let column = table.column(name).into_iter().find(|c| constant(c, &kept).is_some());
             if column.is_some() {
-                notices.push(Notice::new(format!("the context column '{name}' has a single value and tells nothing"), "leave it out"));
+                notices.push(Notice::new(
+                    format!("the context column '{name}' has a single value and carries no information"),
+                    Hint::other("leave it out"),
+                ));
             }
             schema.context.push(ContextColumn { name: name.clone(), shift: 0.0, scale: 1.0 });
         }
@@ -43,7 +49,7 @@ impl Schema {
             let kind = kind(column, overrides, &kept);
             if let Kind::Constant(value) = kind {
                 let message = format!("'{}' is {value} in every row: it is left out of the density and restored in samples", column.name);
-                notices.push(Notice::new(message, format!("--drop {} leaves it out of the samples too", column.name)));
+                notices.push(Notice::new(message, Hint::DropConstant(column.name.clone())));
             }
             schema.columns.push(SchemaColumn { name: column.name.clone(), kind, shift: 0.0, scale: 1.0 });
         }
@@ -83,36 +89,34 @@ fn suggestions(table: &Table, schema: &Schema, overrides: &Overrides, kept: &[us
             positive.push(column.name.as_str());
         }
     }
-    let line = |names: &[&str], kind: &str| {
-        let entries: Vec<String> = names.iter().map(|n| format!("{}: {kind}", serde_json::Value::from(*n))).collect();
-        format!("if that holds of every value possible, say so in --schema: {{{}}}", entries.join(", "))
-    };
     let each = [(positive, "above 0", r#""positive""#), (shares, "between 0 and 1", r#"{"bounded": [0, 1]}"#)];
     let notice = |(names, range, kind): &(Vec<&str>, &str, &str)| {
         let verb = if names.len() == 1 { "is" } else { "are" };
-        Notice::new(format!("{} {verb} {range} in every row", quoted(names)), line(names, kind))
+        let columns = names.iter().map(|&name| name.to_owned()).collect();
+        let hint = Hint::DeclareKind { columns, kind: (*kind).into(), only_seen: true };
+        Notice::new(format!("{} {verb} {range} in every row", quoted(names)), hint)
     };
     each.iter().filter(|(names, ..)| !names.is_empty()).map(notice).collect()
 }
 
 /// Every name is the table's, and no column has two roles.
 fn check_roles(table: &Table, roles: &Roles) -> Result<()> {
-    check_known(table, "--context", &roles.context)?;
-    check_known(table, "--weights", &roles.weights)?;
-    check_known(table, "--drop", &roles.drop)?;
+    check_known(table, "the context", &roles.context)?;
+    check_known(table, "the setting of the weights", &roles.weights)?;
+    check_known(table, "the list of dropped columns", &roles.drop)?;
     let mut all: Vec<&String> = roles.context.iter().chain(&roles.weights).chain(&roles.drop).collect();
     all.sort();
     match all.windows(2).find(|w| w[0] == w[1]) {
-        Some(twice) => Err(Error::invalid("--context, --weights, --drop", "each column once", format!("'{}' twice", twice[0]))),
+        Some(twice) => Err(Error::invalid("context, weights and dropped columns", "each column once", format!("'{}' twice", twice[0]))),
         None => Ok(()),
     }
 }
 
-fn check_known<'a>(table: &Table, option: &str, names: impl IntoIterator<Item = &'a String>) -> Result<()> {
+fn check_known<'a>(table: &Table, place: &str, names: impl IntoIterator<Item = &'a String>) -> Result<()> {
     let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
     match names.into_iter().find(|n| table.column(n).is_none()) {
         Some(name) => {
-            let problem = format!("{option} names a column '{name}', and the table has {}", quoted(&known));
+            let problem = format!("{place} names a column '{name}', but the table has {}", quoted(&known));
             Err(Error::table(&table.path, problem, near(name, &known)))
         }
         None => Ok(()),
@@ -122,5 +126,5 @@ fn check_known<'a>(table: &Table, option: &str, names: impl IntoIterator<Item = 
 fn no_column_left(path: &Path, schema: &Schema) -> Error {
     let constant: Vec<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
     let found = if constant.is_empty() { "none".into() } else { format!("only constant ones: {}", quoted(&constant)) };
-    Error::table(path, format!("expected at least one column to learn a density of, found {found}"), "")
+    Error::table(path, format!("expected at least one column to learn a density of, found {found}"), None)
 }

@@ -81,7 +81,7 @@ impl Overrides {
     /// Reads a schema file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-        Overrides::parse(&text).map_err(|e| Error::table(path, e.to_string(), ""))
+        Overrides::parse(&text).map_err(|e| Error::table(path, e.to_string(), None))
     }
 
     /// Reads the text of a schema file: a JSON object of column names and kinds.

@@ -17,6 +17,7 @@
 //! # Ok::<(), knothe::Error>(())
 //! ```
 
+mod coding;
 mod columnar;
 mod delimited;
 mod dependence;
@@ -31,20 +32,12 @@ mod schema;
 mod table;
 mod write;
 
+pub use crate::hint::quoted;
 pub use diagnose::diagnose;
 pub use kind::{Kind, Overrides};
 pub use lattice::Lattice;
 pub use preprocess::Preprocess;
-pub use rows::{Need, Rows};
+pub use rows::{Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 pub use table::{Column, Table, TableReader, ending};
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};
-
-/// Names as messages list them: `'a', 'b' and 'c'`.
-pub fn quoted<S: AsRef<str>>(names: &[S]) -> String {
-    let each: Vec<String> = names.iter().map(|n| format!("'{}'", n.as_ref())).collect();
-    match each.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => each.join(""),
-    }
-}

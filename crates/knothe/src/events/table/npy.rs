@@ -5,7 +5,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::table::{Column, Source};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 /// How one number is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,17 +46,17 @@ impl Header {
         let header_length = match start[..] {
             [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b] => u64::from(u16::from_le_bytes([a, b])),
             [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
-            _ => return Err(Error::table(path, "expected an NPY file, found other bytes", "")),
+            _ => return Err(Error::table(path, "expected an NPY file, found other bytes", None)),
         };
         let data = start.len() as u64 + header_length;
         // A header of plain numbers takes 128 bytes; one far beyond that describes something else.
         if data > length || header_length > 1 << 16 {
-            return Err(Error::table(path, "expected an NPY file, found one with a damaged header", ""));
+            return Err(Error::table(path, "expected an NPY file, found one with a damaged header", None));
         }
         let mut header = vec![0; header_length as usize];
         bytes.read_exact(&mut header).map_err(io)?;
         let header = String::from_utf8_lossy(&header).into_owned();
-        let damaged = |part: &str| Error::table(path, format!("expected an NPY file, found one whose {part} cannot be read"), "");
+        let damaged = |part: &str| Error::table(path, format!("expected an NPY file, found one whose {part} cannot be read"), None);
 
         let descr = entry(&header, "descr").ok_or_else(|| damaged("type"))?;
         let item = item(descr).ok_or_else(|| {
@@ -61,7 +64,7 @@ impl Header {
             Error::table(
                 path,
                 format!("expected 32- or 64-bit floats, integers or Booleans, found {}", found.trim().replace(char::is_control, " ")),
-                "",
+                None,
             )
         })?;
         let fortran = entry(&header, "fortran_order").is_some_and(|v| v.starts_with("True"));
@@ -70,7 +73,7 @@ impl Header {
         if needed.is_none_or(|needed| needed > length - data) {
             let shape = shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ");
             let problem = format!("expected {shape} values of {} bytes, found {} bytes", item.size, length - data);
-            return Err(Error::table(path, problem, "the file is cut short or damaged"));
+            return Err(Error::table(path, problem, Hint::other("the file is cut short or damaged")));
         }
         Ok(Header { item, fortran, shape, data })
     }
@@ -89,7 +92,7 @@ impl Array {
         let Header { item, fortran, shape, .. } = Header::read(path, &mut bytes, length)?;
         if fortran && shape.len() > 1 {
             let problem = "expected an array whose last index runs fastest, found one in Fortran order";
-            return Err(Error::table(path, problem, "save numpy.ascontiguousarray of it"));
+            return Err(Error::table(path, problem, Hint::other("save numpy.ascontiguousarray of it")));
         }
         // The header was checked against a length that, of a compressed array, is itself a claim.
         let needed = shape.iter().product::<u64>() * item.size as u64;
@@ -98,7 +101,7 @@ impl Array {
         bytes.take(needed.saturating_add(1)).read_to_end(&mut all).map_err(|e| Error::io("read", path, e))?;
         if (all.len() as u64) < needed {
             let problem = format!("expected {needed} bytes of numbers, found {}", all.len());
-            return Err(Error::table(path, problem, "the file is cut short or damaged"));
+            return Err(Error::table(path, problem, Hint::other("the file is cut short or damaged")));
         }
         all.truncate(needed as usize);
         Ok(Array { shape: shape.into_iter().map(|n| n as usize).collect(), item, bytes: all })
@@ -131,15 +134,11 @@ impl Npy {
             [rows] => (rows, 1),
             [rows, dim] => (rows, dim),
             _ => {
-                return Err(Error::table(
-                    path,
-                    format!("expected one or two dimensions, found {}", shape.len()),
-                    "reshape to rows and columns; images, of three or four, are for --model glow and real_nvp",
-                ));
+                return Err(Error::table(path, format!("expected one or two dimensions, found {}", shape.len()), Hint::ReshapeOrImages));
             }
         };
         if dim == 0 {
-            return Err(Error::table(path, "expected at least one column, found none", ""));
+            return Err(Error::table(path, "expected at least one column, found none", None));
         }
         Ok(Npy { path: path.to_owned(), file, item, fortran, data, rows, dim, row: 0, batch_rows: batch_rows as u64 })
     }

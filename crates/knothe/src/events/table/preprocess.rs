@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::{
     kind::Kind,
-    rows::Rows,
+    rows::TableRows,
     schema::{Schema, SchemaColumn},
     table::Column,
 };
@@ -151,7 +151,7 @@ impl Schema {
     /// the log cell of the lattices; and the standardised context, `[n, context_dim]`.
     ///
     /// The seed is that of the dequantisation noise.
-    pub fn to_model(&self, rows: &Rows, seed: u64) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    pub fn to_model(&self, rows: &TableRows, seed: u64) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         let preprocess = Preprocess::new(self);
         let mut x = rows.x.clone();
         preprocess.dequantise(&mut x, &rows.index, seed);
@@ -162,7 +162,7 @@ impl Schema {
 
     /// Rows in model space as [`Schema::to_model`] has them, but without dequantisation noise, and the width of the noise that each column needs
     /// there (0 where it is no lattice): what a fit reads, which draws fresh noise for every batch. The ladj does not depend on the noise.
-    pub fn to_model_without_noise(&self, rows: &Rows) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    pub fn to_model_without_noise(&self, rows: &TableRows) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         let preprocess = Preprocess::new(self);
         let (mut x, log_cell) = (rows.x.clone(), preprocess.log_cell());
         let ladj = x.chunks_exact_mut(self.dim().max(1)).map(|row| preprocess.to_model_row(row) + log_cell).collect();
@@ -170,28 +170,30 @@ impl Schema {
         (x, ladj, widths)
     }
 
-    /// Row-major `[n, dim]` in model space as columns of the file: in their order, integers and lattices rounded down, constants restored.
-    pub fn to_file(&self, mut model: Vec<f64>, n: usize) -> Result<Vec<Column>> {
-        let (dim, preprocess) = (self.dim(), Preprocess::new(self));
-        if model.len() != n * dim {
-            return Err(Error::shape("samples", format!("{n} × {dim} values"), model.len()));
-        }
-        for row in model.chunks_exact_mut(dim.max(1)) {
+    /// Row-major `[n, dim]` in model space in the units of the file: integers and lattices rounded down.
+    pub(super) fn to_file(&self, mut model: Vec<f64>) -> Vec<f64> {
+        let preprocess = Preprocess::new(self);
+        for row in model.chunks_exact_mut(self.dim().max(1)) {
             preprocess.to_file_row(row);
         }
         preprocess.quantise(&mut model);
-        let mut next = 0;
+        model
+    }
+
+    /// Rows as columns of the file in their order, with the constant ones restored.
+    pub fn columns_of(&self, rows: &TableRows) -> Vec<Column> {
+        let (dim, mut next) = (self.dim(), 0);
         let column = |c: &SchemaColumn| {
             let (values, integral_dtype) = match c.kind {
-                Kind::Constant(value) => (vec![value; n], value.fract() == 0.0),
+                Kind::Constant(value) => (vec![value; rows.n], value.fract() == 0.0),
                 kind => {
                     next += 1;
-                    (model.iter().skip(next - 1).step_by(dim).copied().collect(), matches!(kind, Kind::Integer | Kind::Binary))
+                    (rows.x.iter().skip(next - 1).step_by(dim).copied().collect(), matches!(kind, Kind::Integer | Kind::Binary))
                 }
             };
             Column { name: c.name.clone(), values, integral_dtype }
         };
-        Ok(self.columns.iter().map(column).collect())
+        self.columns.iter().map(column).collect()
     }
 }
 

@@ -5,8 +5,11 @@ use super::{
     schema::{MissingPolicy, Schema},
     table::{Column, Table},
 };
-use crate::error::{Error, Result};
 use crate::events::table::Kind;
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 /// What the rows are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub enum Need {
 
 /// Rows of numbers in the units of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
+pub struct TableRows {
     /// The number of rows.
     pub n: usize,
     /// Row-major `[n, dim]`; empty for [`Need::Context`].
@@ -38,29 +41,12 @@ pub struct Rows {
     pub index: Vec<u64>,
 }
 
-impl Rows {
-    /// The rows at these positions, in this order.
-    pub fn pick(&self, positions: &[usize], schema: &Schema) -> Rows {
-        let matrix = |values: &[f64], columns: usize| {
-            positions.iter().flat_map(|&i| values[i * columns..(i + 1) * columns].iter().copied()).collect()
-        };
-        Rows {
-            n: positions.len(),
-            x: matrix(&self.x, schema.dim()),
-            context: matrix(&self.context, schema.context_dim()),
-            weights: self.weights.as_ref().map(|w| positions.iter().map(|&i| w[i]).collect()),
-            dropped: 0,
-            index: positions.iter().map(|&i| self.index[i]).collect(),
-        }
-    }
-}
-
 impl Schema {
     /// Matches a table's columns by name, in any order.
     ///
     /// Fails on a missing or an extra column (dropped, constant and weight columns may be there or not), on a missing value where the schema rejects them,
     /// on a value that contradicts its column's kind, and, where weights are needed, on ones that are missing, negative or all 0.
-    pub fn rows(&self, table: &Table, need: Need) -> Result<Rows> {
+    pub fn rows(&self, table: &Table, need: Need) -> Result<TableRows> {
         let modelled: Vec<(&Column, Kind)> = match need {
             Need::Context => Vec::new(),
             _ => self.modelled().map(|c| Ok((self.find(table, &c.name)?, c.kind))).collect::<Result<_>>()?,
@@ -79,7 +65,7 @@ impl Schema {
         for (column, kind) in &modelled {
             check_kind(table, column, *kind, &kept)?;
         }
-        Ok(Rows {
+        Ok(TableRows {
             n: kept.len(),
             x: kept.iter().flat_map(|&i| modelled.iter().map(move |(c, _)| c.values[i])).collect(),
             context: kept.iter().flat_map(|&i| context.iter().map(move |c| c.values[i])).collect(),
@@ -109,14 +95,15 @@ impl Schema {
         }
         let expected: Vec<&String> = self.columns.iter().map(|c| &c.name).chain(self.context.iter().map(|c| &c.name)).collect();
         let problem = format!("expected the columns {}, found also {}", quoted(&expected), quoted(&extra));
-        Err(Error::table(&table.path, problem, "leave the extra columns out of the table"))
+        Err(Error::table(&table.path, problem, Hint::other("leave the extra columns out of the table")))
     }
 }
 
-/// The names that look like `name`, as a hint; empty when none does.
-pub(super) fn near<S: AsRef<str>>(name: &str, known: &[S]) -> String {
-    let close: Vec<&str> = known.iter().map(AsRef::as_ref).filter(|k| distance(name, k) <= name.chars().count() / 3).collect();
-    if close.is_empty() { String::new() } else { format!("did you mean {}?", quoted(&close)) }
+/// The names that look like `name`, as a hint; none where no name does.
+pub(super) fn near<S: AsRef<str>>(name: &str, known: &[S]) -> Option<Hint> {
+    let close = known.iter().map(AsRef::as_ref).filter(|k| distance(name, k) <= name.chars().count() / 3);
+    let close: Vec<String> = close.map(str::to_owned).collect();
+    (!close.is_empty()).then_some(Hint::DidYouMean(close))
 }
 
 /// Edits that turn one name into the other, whatever the case (Levenshtein 1966).
@@ -141,16 +128,16 @@ pub(super) fn complete_rows(table: &Table, used: &[&Column], policy: MissingPoli
     let counts: Vec<(&str, usize)> = used.iter().map(|c| (c.name.as_str(), missing(c))).filter(|(_, n)| *n > 0).collect();
     let all: Vec<String> = counts.iter().map(|(name, n)| format!("'{name}' {n}")).collect();
     if let Some((name, _)) = counts.iter().find(|(_, n)| *n == table.rows()) {
-        let hint = format!("--drop {name} leaves the column out");
+        let hint = Hint::DropColumns(vec![(*name).into()]);
         return Err(Error::table(&table.path, format!("expected values in column '{name}', found only missing ones"), hint));
     }
     if policy == MissingPolicy::Reject && !counts.is_empty() {
         let problem = format!("expected complete rows, found missing values: {} (of {} rows)", all.join(", "), table.rows());
-        return Err(Error::table(&table.path, problem, "--missing drop leaves out the rows that lack a value"));
+        return Err(Error::table(&table.path, problem, Hint::AllowMissing));
     }
     let kept: Vec<usize> = (0..table.rows()).filter(|&i| used.iter().all(|c| !c.values[i].is_nan())).collect();
     if kept.is_empty() && !counts.is_empty() {
-        return Err(Error::table(&table.path, format!("expected complete rows, found none: {} missing", all.join(", ")), ""));
+        return Err(Error::table(&table.path, format!("expected complete rows, found none: {} missing", all.join(", ")), None));
     }
     Ok(kept)
 }
@@ -163,7 +150,7 @@ fn check_kind(table: &Table, column: &Column, kind: Kind, kept: &[usize]) -> Res
                 column: Some(column.name.clone()),
                 row: Some(table.first_row + i as u64 + 1),
                 problem: format!("expected {expected}, found {}", column.values[i]),
-                hint: "the schema that the model was given says so".into(),
+                hint: Some(Hint::other("the schema of the model declares the column so")),
             });
         }
     }
@@ -176,7 +163,7 @@ fn checked_weights(table: &Table, weights: &Column, kept: &[usize]) -> Result<Ve
         column: Some(weights.name.clone()),
         row: row.map(|i| table.first_row + i as u64 + 1),
         problem: format!("expected weights of at least 0 that are not all 0, found {found}"),
-        hint: String::new(),
+        hint: None,
     };
     let values: Vec<f64> = kept.iter().map(|&i| weights.values[i]).collect();
     if let Some(k) = values.iter().position(|w| w.is_nan() || *w < 0.0) {

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{kind::Kind, rows::Rows};
-use crate::error::{Error, Result};
+use super::{kind::Kind, rows::TableRows};
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 /// What columns are for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,16 +31,16 @@ pub enum MissingPolicy {
 }
 
 /// A warning or a suggestion about a table; never an error, and never acted on by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// What was seen.
     pub message: String,
     /// What the user can do about it.
-    pub hint: String,
+    pub hint: Option<Hint>,
 }
 
 impl Notice {
-    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>, hint: impl Into<Option<Hint>>) -> Self {
         Notice { message: message.into(), hint: hint.into() }
     }
 }
@@ -114,7 +117,7 @@ impl Schema {
     /// Sets the shift and scale of every column to the weighted mean and standard deviation of `rows`.
     ///
     /// Those of a dequantised column with values offset + k · step are known in closed form: the uniform noise adds step/2 to the mean and step²/12 to the variance.
-    pub fn fit(&mut self, rows: &Rows) -> Result<()> {
+    pub fn fit(&mut self, rows: &TableRows) -> Result<()> {
         let (dim, context_dim) = (self.dim(), self.context_dim());
         let columns = self.columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Constant(_)));
         for (j, column) in columns.enumerate().filter(|(_, c)| c.kind != Kind::Binary) {
@@ -142,7 +145,7 @@ impl Schema {
 }
 
 /// Weighted mean and variance, in two passes so that a large mean costs no digits.
-fn moments(rows: &Rows, value: impl Fn(usize) -> f64) -> (f64, f64) {
+fn moments(rows: &TableRows, value: impl Fn(usize) -> f64) -> (f64, f64) {
     let weight = |i: usize| rows.weights.as_ref().map_or(1.0, |w| w[i]);
     let total: f64 = (0..rows.n).map(weight).sum();
     let mean = (0..rows.n).map(|i| weight(i) * value(i)).sum::<f64>() / total;

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::{columnar, delimited, npy};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
 
 /// The largest magnitude a table may hold. Columns are standardised in 64 bits before anything is done in 32, and the fourth powers of
 /// such numbers, with room for sums of them, are below 1e308 there. Beyond it stands a mark for what is missing, or damage, and no measurement.
@@ -104,10 +107,10 @@ impl TableReader {
         let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
         let about = file.metadata().map_err(|e| Error::io("read", path, e))?;
         if about.is_dir() {
-            return Err(Error::table(path, "expected a file, found a folder", ""));
+            return Err(Error::table(path, "expected a file, found a folder", None));
         }
         if about.is_file() && about.len() == 0 {
-            return Err(Error::table(path, "expected a table, found an empty file", ""));
+            return Err(Error::table(path, "expected a table, found an empty file", None));
         }
         let source: Box<dyn Source + Send> = match ending.as_str() {
             "csv" => Box::new(delimited::Delimited::open(path, file, b',', batch_rows, skip)?),
@@ -147,13 +150,13 @@ pub fn ending(path: &Path) -> Result<String> {
     let ending = crate::file::ending(path);
     match ending.as_str() {
         "csv" | "tsv" | "parquet" | "arrow" | "feather" | "ipc" | "npy" => Ok(ending),
-        _ if path.is_dir() => Err(Error::table(path, "expected a file, found a folder", "")),
+        _ if path.is_dir() => Err(Error::table(path, "expected a file, found a folder", None)),
         other => {
             let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
             Err(Error::table(
                 path,
                 format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}"),
-                "",
+                None,
             ))
         }
     }
@@ -162,23 +165,27 @@ pub fn ending(path: &Path) -> Result<String> {
 /// Names are there, fit on a line and differ.
 pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
     if names.is_empty() {
-        return Err(Error::table(path, "expected at least one column, found none", ""));
+        return Err(Error::table(path, "expected at least one column, found none", None));
     }
     let mut seen = HashSet::new();
     for (j, name) in names.iter().enumerate() {
         if name.trim().is_empty() {
-            return Err(Error::table(path, format!("expected a name for each column, found none for column {}", j + 1), ""));
+            return Err(Error::table(path, format!("expected a name for each column, found none for column {}", j + 1), None));
         }
         if name.chars().any(char::is_control) {
             let found = name.escape_debug();
             return Err(Error::table(
                 path,
                 format!("expected names of one line without control characters, found '{found}'"),
-                "rename the column",
+                Hint::other("rename the column"),
             ));
         }
         if !seen.insert(name) {
-            return Err(Error::table(path, format!("expected names that differ, found two columns named '{name}'"), "rename one of them"));
+            return Err(Error::table(
+                path,
+                format!("expected names that differ, found two columns named '{name}'"),
+                Hint::other("rename one of them"),
+            ));
         }
     }
     Ok(())
@@ -196,7 +203,7 @@ fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
                 column: Some(column.name.clone()),
                 row: Some(first_row + i as u64 + 1),
                 problem: format!("expected {expected}, found {value:?}"),
-                hint: "an empty field or NaN marks a missing value".into(),
+                hint: Some(Hint::other("an empty field or NaN marks a missing value")),
             });
         }
     }
@@ -204,5 +211,5 @@ fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
 }
 
 fn no_rows(path: &Path) -> Error {
-    Error::table(path, "expected at least one row, found none", "")
+    Error::table(path, "expected at least one row, found none", None)
 }

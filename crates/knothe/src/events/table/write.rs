@@ -76,7 +76,7 @@ impl TableWriter {
         }
         if let Some(((name, _), _)) = self.columns.iter().zip(columns).find(|((_, whole), column)| *whole && !is_whole(column)) {
             let problem = format!("expected integers in column '{name}', as in the rows before, found other numbers");
-            return Err(Error::table(&self.path, problem, ""));
+            return Err(Error::table(&self.path, problem, None));
         }
         let result = self.put(columns);
         if result.is_err() {

@@ -1,0 +1,48 @@
+//! `knothe reconstruct` and `knothe interpolate`.
+
+use knothe::{Model, events::Events, model::Kept};
+use serde_json::json;
+
+use crate::{
+    cli::{InterpolateArguments, ReconstructArguments},
+    failure::Failure,
+    given,
+    kind::{Kind, refuse_others},
+    output::{print, print_json},
+};
+
+/// How far apart two numbers of a reconstruction may be, as the network sees them: integers are 1 apart, and reals are standardised.
+const SAME: f64 = 1e-3;
+
+/// Writes events with what the model makes of their coordinates, and counts the numbers that differ.
+pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) -> Result<(), Failure> {
+    refuse_others::<C>("a model of another kind", &arguments.input.supplied())?;
+    C::check_out(&arguments.out)?;
+    let events = model.coding.read(&arguments.data, &arguments.input)?.events;
+    let events = events.pick(&(0..events.len().min(arguments.n as usize)).collect::<Vec<_>>());
+    let of = model.scales();
+    let scales = arguments.keep.unwrap_or(of);
+    let found = model.reconstruct(&events, Kept { scales, temperature: arguments.temperature }, arguments.seed)?;
+    let [before, after] = [&events, &found].map(|events| model.coding.encode(events, None));
+    let (before, after) = (before?.values, after?.values);
+    let different = before.iter().zip(&after).filter(|(a, b)| (*a - *b).abs() > SAME).count();
+    model.coding.write_pairs(&events, &found, &arguments.out)?;
+    let (n, numbers, [_, words]) = (events.len(), before.len(), C::WORDS);
+    if arguments.json {
+        return print_json(&json!({ words: n, "numbers": numbers, "different": different, "scales": scales }));
+    }
+    print(&format!("{n} {words} from {scales} of {of} scales: {different} of {numbers} numbers differ\n"))
+}
+
+/// Writes the events between two.
+pub fn interpolate<C: Kind>(model: &Model<C>, arguments: &InterpolateArguments) -> Result<(), Failure> {
+    refuse_others::<C>("a model of another kind", &arguments.input.supplied())?;
+    C::check_out(&arguments.out)?;
+    if C::QUANTITIES {
+        given::check(&arguments.input.given, &model.coding)?;
+    }
+    let [a, b] = [model.coding.one(&arguments.from, &arguments.input)?, model.coding.one(&arguments.to, &arguments.input)?];
+    let ends = model.coding.both([a, b], &arguments.input.given)?;
+    let n = arguments.n as usize;
+    model.coding.write(&model.interpolate(&ends, n, arguments.seed)?, n, &arguments.out)
+}

@@ -1,0 +1,37 @@
+//! The hints of the library in the words of the command line.
+
+use knothe::Hint;
+
+/// What to type, for a hint of the library.
+pub fn worded(hint: &Hint) -> String {
+    match hint {
+        Hint::DropColumns(columns) => format!("--drop {}", columns.join(",")),
+        Hint::DropConstant(column) => format!("--drop {column} leaves it out of the samples too"),
+        Hint::EncodeOrDrop(column) => format!("write categories as whole numbers, or leave the column out with --drop {column}"),
+        Hint::SplitOrDrop { column, value } => {
+            format!("fit only the rows where it is not {value}, or leave the column out with --drop {column}")
+        }
+        Hint::DeclareKind { columns, kind, only_seen } => {
+            let condition = if *only_seen { "if this holds for every possible value, " } else { "" };
+            format!("{condition}declare it in a JSON file for --schema: {}", Hint::declaration(columns, kind))
+        }
+        Hint::AllowMissing => "--missing drop leaves out the rows that lack a value".into(),
+        Hint::NameLabels => "--labels says where they are".into(),
+        Hint::NameArray => "--key names the array of images, and --labels the array of labels".into(),
+        Hint::NameValidation => "--validation names a table to validate with".into(),
+        Hint::ReshapeOrImages => {
+            "reshape it to rows and columns; for images, of three or four dimensions, use --model glow or --model real_nvp".into()
+        }
+        Hint::ImageModel => "sample, evaluate and inspect take models of images".into(),
+        Hint::AllBits => "the model was fitted to images of smaller numbers; fit with --bits 8 to accept all of them".into(),
+        Hint::LowerLearningRate => "lower --lr, or look for extreme values in the table".into(),
+        Hint::SingleModel => "fit without --ensemble".into(),
+        Hint::OneLayer => "fit with --layers 1".into(),
+        Hint::StartAnew => "leave out --resume to start a new fit".into(),
+        Hint::ResumeSame => "repeat the interrupted command with --resume, or leave out --resume to start a new fit".into(),
+        Hint::SinglePrecision => "use --precision f32".into(),
+        Hint::BuildWith(feature) => format!("build knothe with `--features {feature}`"),
+        // `Upgrade`, `DidYouMean` and `Other` name no setting.
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,127 @@
+//! The words, files and pictures of each kind of event: all that the command line adds to a [`Coding`].
+
+mod images;
+mod table;
+
+use std::path::Path;
+
+use knothe::{Model, events::Coding, model::Split, plot::Picture, space::Law};
+use serde_json::Value as Json;
+
+use crate::{
+    cli::{Input, InspectArguments, PlotArguments, SampleArguments},
+    failure::Failure,
+    fit_arguments::FitArguments,
+    given::Value,
+    sample::Context,
+};
+
+pub use table::set;
+
+/// Events to fit to, with their coding.
+pub struct Opened<C: Coding> {
+    pub coding: C,
+    pub split: Split<C::Events>,
+}
+
+/// Events that were read, and how many were left out because they lack a value.
+pub struct Read<E> {
+    pub events: E,
+    pub dropped: usize,
+}
+
+/// A part of a file that is scored: `rows` rows, of which those at `positions` are complete.
+pub struct Part<E> {
+    pub rows: usize,
+    pub positions: Vec<usize>,
+    pub events: Option<E>,
+}
+
+/// Takes draws part by part; what it writes appears when it is complete.
+pub trait Sink<E> {
+    /// Takes the next draws.
+    fn take(&mut self, events: E) -> Result<(), Failure>;
+
+    /// Completes the output.
+    fn finish(self: Box<Self>) -> Result<(), Failure>;
+}
+
+/// The parts of a file that is scored, in order.
+pub type Parts<'a, E> = Box<dyn Iterator<Item = Result<Part<E>, Failure>> + Send + 'a>;
+
+/// A kind of event on the command line.
+pub trait Kind: Coding<Events: Send> + Send + Sync {
+    /// The kind in a sentence: "a table", "images".
+    const NOUN: &'static str;
+    /// The family that is fitted unless the user names another.
+    const FAMILY: &'static str;
+    /// The options that this kind alone has; every command refuses those of other kinds.
+    const OPTIONS: &'static [&'static str];
+
+    /// Reads the events to fit to, and says what the user should know of them.
+    fn open(arguments: &FitArguments, law: Law) -> Result<Opened<Self>, Failure>;
+
+    /// What is fitted to: "15,216 rows of 10 columns given class".
+    fn described(&self, n: usize) -> String;
+
+    /// Reads events to judge a model by, with their weights.
+    fn read(&self, path: &Path, input: &Input) -> Result<Read<Self::Events>, Failure>;
+
+    /// Reads events to score, part by part.
+    fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, Self::Events>, Failure>;
+
+    /// The context of samples.
+    fn context(&self, given: &[Value], table: Option<&Path>) -> Result<Context, Failure>;
+
+    /// Where samples go.
+    fn sink<'a>(&'a self, arguments: &'a SampleArguments, context: &'a Context) -> Result<Box<dyn Sink<Self::Events> + 'a>, Failure>;
+
+    /// One event of a file by the user's name for it.
+    fn one(&self, name: &Path, input: &Input) -> Result<Self::Events, Failure>;
+
+    /// Two events as one set, with the context that is given for both or for each.
+    fn both(&self, ends: [Self::Events; 2], given: &[Value]) -> Result<Self::Events, Failure>;
+
+    /// Checks that events can be written to a file, before any work is done.
+    fn check_out(out: &Path) -> Result<(), Failure>;
+
+    /// Writes events, those of a picture in rows of `columns`.
+    fn write(&self, events: &Self::Events, columns: usize, out: &Path) -> Result<(), Failure>;
+
+    /// Writes events with what the model makes of them.
+    fn write_pairs(&self, events: &Self::Events, others: &Self::Events, out: &Path) -> Result<(), Failure>;
+
+    /// What a model file holds beside its members, line by line.
+    fn shown(&self) -> Vec<(String, String)>;
+
+    /// The same for programs.
+    fn document(&self) -> Json;
+
+    /// Commands to run after a fit, with what they do.
+    fn next(&self, out: &Path, data: &Path) -> Vec<(String, &'static str)>;
+
+    /// Draws a model.
+    fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure>;
+
+    /// Prints the conditional moments of each element, where they have a meaning.
+    fn moments(_model: &Model<Self>, _arguments: &InspectArguments) -> Result<(), Failure> {
+        Err(meaningless::<Self>("--moments"))
+    }
+}
+
+/// The refusal of an operation that has a meaning only where each element is a quantity of its own.
+pub fn meaningless<C: Kind>(option: &str) -> Failure {
+    let [_, events] = C::WORDS;
+    Failure::usage(format!("{option}: expected a model of columns with names and units, found one of {events}"), "")
+}
+
+/// Refuses an option of another kind; `supplied` says of each option of any kind whether it is given.
+pub fn refuse_others<C: Kind>(found: &str, supplied: &[(&'static str, bool)]) -> Result<(), Failure> {
+    match supplied.iter().find(|(name, given)| *given && !C::OPTIONS.contains(name)) {
+        Some((name, _)) => {
+            let others = if C::NOUN == "images" { "a table" } else { "images" };
+            Err(Failure::usage(format!("--{name}: expected {others}, found {found}"), ""))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,64 @@
+//! `knothe inspect --moments`: what a model of one layer says of each column given those before it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use knothe::{
+    Model,
+    events::table::{Need, Schema, Table, TableRows, csv_field},
+    model::TableMoments,
+    moments::Method,
+};
+use serde_json::json;
+
+use crate::{
+    failure::{Failure, say},
+    output::{print, print_json},
+};
+
+/// Prints the moments at the rows of a table, or at the mean row.
+pub fn run(model: &Model<Schema>, at: Option<&Path>, as_json: bool) -> Result<(), Failure> {
+    let rows = at.map(|path| rows(model, path)).transpose()?;
+    let found = model.conditional_moments(rows.as_ref())?;
+    // Rows are numbered as in the table, from 1.
+    let numbers: Vec<u64> = rows.map_or(vec![0], |rows| rows.index.iter().map(|i| i + 1).collect());
+    if as_json {
+        let row = |(number, columns)| json!({ "row": number, "columns": columns });
+        let all: Vec<_> = numbers.iter().zip(&found.rows).map(row).collect();
+        return print_json(&json!({ "method": found.method, "rows": all }));
+    }
+    if at.is_none() {
+        say("note: row 0 is the mean of every column; --at TABLE takes others");
+    }
+    if found.rows.iter().flatten().any(|c| c.of != "x") {
+        say("note: the moments of a column are of what `of` says, which is affine in the model's own number");
+    }
+    print(&csv(&numbers, &found))
+}
+
+fn rows(model: &Model<Schema>, path: &Path) -> Result<TableRows, Failure> {
+    let mut skipped = model.coding.dropped.clone();
+    skipped.extend(model.coding.weights.clone());
+    let rows = model.coding.rows(&Table::read_skipping(path, &skipped)?, Need::Score)?;
+    if rows.dropped > 0 {
+        say(format_args!("warning: {} rows lack a value and are left out", rows.dropped));
+    }
+    Ok(rows)
+}
+
+fn csv(numbers: &[u64], found: &TableMoments) -> String {
+    let method = match found.method {
+        Method::Exact => "exact",
+        Method::Numerical => "numerical",
+    };
+    let mut text = String::from("row,column,mean,variance,skewness,excess_kurtosis,of,method\n");
+    for (number, columns) in numbers.iter().zip(&found.rows) {
+        for c in columns {
+            let m = c.moments;
+            let moments = format!("{},{},{},{}", m.mean, m.variance, m.skewness, m.excess_kurtosis);
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{number},{},{moments},{},{method}", csv_field(&c.column), c.of);
+        }
+    }
+    text
+}

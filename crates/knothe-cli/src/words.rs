@@ -1,0 +1,85 @@
+//! The words for likelihoods and fits that several commands use.
+
+use knothe::{
+    Exactness, Model, bits_per_dim,
+    events::{Coding, Units},
+    fit::{FitReport, Stopped},
+    model::{LogLikelihood, Member},
+};
+use serde_json::{Value, json};
+
+use crate::kind::Kind;
+
+/// "exact" or "lower_bound".
+pub fn exactness<C: Kind>(model: &Model<C>) -> &'static str {
+    match model.exactness() {
+        Exactness::Exact => "exact",
+        Exactness::LowerBound => "lower_bound",
+    }
+}
+
+/// A mean likelihood with its error, in the units of a kind of event.
+pub fn likelihood<C: Kind>(coding: &C, l: &LogLikelihood) -> String {
+    match coding.units() {
+        Units::Nats(_) => format!("{:.4} ± {:.4} nats per {}", l.mean, l.two_se, C::WORDS[0]),
+        Units::BitsPerDim => {
+            let bits = l.bits_per_dim(coding.space().dim());
+            format!("{:.4} ± {:.4} bits/dim", bits.mean, bits.two_se)
+        }
+    }
+}
+
+/// A mean log-likelihood without its error, in the units of a kind of event.
+pub fn mean<C: Coding>(coding: &C, log_prob: f64) -> String {
+    match coding.units() {
+        Units::Nats(_) => format!("{log_prob:.4} nats per {}", C::WORDS[0]),
+        Units::BitsPerDim => format!("{:.4} bits/dim", bits_per_dim(log_prob, coding.space().dim())),
+    }
+}
+
+/// The name of a likelihood in those units.
+pub fn likelihood_name<C: Coding>(coding: &C) -> &'static str {
+    match coding.units() {
+        Units::Nats(_) => "log-likelihood",
+        Units::BitsPerDim => "bits/dim",
+    }
+}
+
+/// What log_prob counts, in words.
+pub fn units<C: Coding>(coding: &C) -> String {
+    match coding.units() {
+        Units::Nats(of) => format!("nats per {}: {of}", C::WORDS[0]),
+        Units::BitsPerDim => format!("bits for each of the {} numbers of an {}", coding.space().dim(), C::WORDS[0]),
+    }
+}
+
+/// The families that members take in turn, as `--model` has them.
+pub fn families<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut distinct: Vec<&str> = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
+    }
+    distinct.join(",")
+}
+
+/// The members of a mixture, briefly, for programs.
+pub fn members<C: Kind>(model: &Model<C>) -> Vec<Value> {
+    let one = |(m, weight): (&Member, &f64)| {
+        let (name, seed) = (m.recipe.name(), m.recipe.start_seed());
+        json!({ "model": name, "seed": seed, "weight": weight, "held_out": m.held_out })
+    };
+    model.members.iter().zip(model.mixture().weights()).map(one).collect()
+}
+
+/// How a fit went, in a line.
+pub fn course(report: &FitReport) -> String {
+    let stopped = match report.stopped {
+        Stopped::Finished => "all steps taken",
+        Stopped::Patience => "no better validation for a while",
+        Stopped::Interrupted => "interrupted",
+    };
+    let (epochs, skipped) = (report.history.len(), report.skipped);
+    format!("{} steps, {epochs} epochs, {skipped} skipped; {stopped}", report.steps)
+}

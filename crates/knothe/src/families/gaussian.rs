@@ -1,0 +1,59 @@
+//! The full-covariance Gaussian.
+
+use rand_chacha::ChaCha12Rng;
+
+use super::{Family, FamilyOption, Recipe, chain};
+use crate::{
+    Layer,
+    error::Result,
+    linear::TriangularAffine,
+    network::Network,
+    order::Order,
+    placement::Placement,
+    source::{Normal, Source},
+    space::Space,
+};
+
+/// x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Gaussian;
+
+impl Family for Gaussian {
+    fn name(&self) -> &'static str {
+        "gaussian"
+    }
+
+    fn about(&self) -> &'static str {
+        "Full-covariance Gaussian, fitted in closed form; linear in the context"
+    }
+
+    fn details(&self) -> &'static str {
+        "x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps. With marginals it is the Gaussian copula."
+    }
+
+    fn spaces(&self) -> &'static str {
+        "tables of columns of real numbers"
+    }
+
+    fn supports(&self, space: &Space) -> bool {
+        chain::supports(space)
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        vec![chain::MARGINALS]
+    }
+
+    fn closed_form(&self) -> bool {
+        true
+    }
+
+    fn size(&self, recipe: &Recipe) -> usize {
+        chain::product(&[recipe.dim(), recipe.dim()]).saturating_add(chain::marginals_size(recipe))
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let layer = TriangularAffine::new(&Order::natural(recipe.dim()), recipe.context_dim(), place);
+        let source = Source::Normal(Normal::new(recipe.dim(), place));
+        chain::flow(recipe, source, vec![Layer::TriangularAffine(layer)], place, rng)
+    }
+}

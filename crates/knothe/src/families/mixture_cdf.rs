@@ -1,0 +1,60 @@
+//! Flows of mixture-of-logistics distribution functions (Ho et al. 2019).
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+
+use super::{Family, FamilyOption, Recipe, chain, product};
+use crate::{
+    error::Result,
+    network::Network,
+    placement::Placement,
+    space::Space,
+    univariate::{self, Affine, Composed, Standard},
+};
+
+/// Logistic laws of each mixture.
+const COMPONENTS: FamilyOption = FamilyOption::count("components", "Logistic laws of each mixture", (1, 500), 8);
+
+/// Each layer is the distribution function of a mixture of logistic laws before a conditional scale and shift (the univariate map of Flow++, Ho et al. 2019).
+#[derive(Clone, Copy, Debug)]
+pub struct MixtureCdf;
+
+impl Family for MixtureCdf {
+    fn name(&self) -> &'static str {
+        "mixture_cdf"
+    }
+
+    fn about(&self) -> &'static str {
+        "Flow of mixture-of-logistics distribution functions"
+    }
+
+    fn details(&self) -> &'static str {
+        "Each layer is the distribution function of a mixture of logistic laws before a conditional scale and shift (the univariate map of Flow++, Ho et al. 2019)."
+    }
+
+    fn spaces(&self) -> &'static str {
+        "tables of columns of real numbers"
+    }
+
+    fn supports(&self, space: &Space) -> bool {
+        chain::supports(space)
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        product::options(&[chain::LAYERS, COMPONENTS], "density")
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        product::check(recipe)
+    }
+
+    fn size(&self, recipe: &Recipe) -> usize {
+        product::size(recipe, recipe.count(&COMPONENTS))
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let cdf = univariate::MixtureCdf { law: Standard::Logistic, components: recipe.count(&COMPONENTS) };
+        product::build(recipe, Arc::new(Composed(cdf, Affine::default())), place, rng)
+    }
+}

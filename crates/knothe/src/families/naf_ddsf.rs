@@ -1,0 +1,54 @@
+//! The neural autoregressive flow of dense deep sigmoidal maps (Huang et al. 2018).
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+
+use super::{Family, FamilyOption, Recipe, chain, product};
+use crate::{error::Result, network::Network, placement::Placement, space::Space, univariate::DeepSigmoidal};
+
+/// Units of each layer of the sigmoidal maps.
+const COMPONENTS: FamilyOption = FamilyOption::count("components", "Units of each layer of the sigmoidal maps", (1, 100), 8);
+
+/// Dense deep sigmoidal maps of two layers, with all parameters from a masked network (Huang, Krueger, Lacoste & Courville 2018, DDSF).
+#[derive(Clone, Copy, Debug)]
+pub struct NafDdsf;
+
+impl Family for NafDdsf {
+    fn name(&self) -> &'static str {
+        "naf_ddsf"
+    }
+
+    fn about(&self) -> &'static str {
+        "Neural autoregressive flow of dense deep sigmoidal maps"
+    }
+
+    fn details(&self) -> &'static str {
+        "Dense deep sigmoidal maps of two layers, with all parameters from a masked network (Huang, Krueger, Lacoste & Courville 2018, DDSF)."
+    }
+
+    fn spaces(&self) -> &'static str {
+        "tables of columns of real numbers"
+    }
+
+    fn supports(&self, space: &Space) -> bool {
+        chain::supports(space)
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        product::options(&[chain::LAYERS, COMPONENTS], "density")
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        product::check(recipe)
+    }
+
+    fn size(&self, recipe: &Recipe) -> usize {
+        product::size(recipe, recipe.count(&COMPONENTS))
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let map = DeepSigmoidal { units: recipe.count(&COMPONENTS), ..DeepSigmoidal::default() };
+        product::build(recipe, Arc::new(map), place, rng)
+    }
+}

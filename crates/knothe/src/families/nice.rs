@@ -1,0 +1,67 @@
+//! NICE (Dinh et al. 2015).
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+
+use super::{
+    Family, FamilyOption, Form, Initial, Recipe, Triangular,
+    chain::{self, Chain},
+};
+use crate::{
+    Layer,
+    error::Result,
+    network::Network,
+    placement::Placement,
+    space::Space,
+    triangular::Elementwise,
+    univariate::{Affine, Scale},
+};
+
+/// x_A = z_A + μ(z_P), x_P = z_P, and one scale for each column at the source (Dinh, Krueger & Bengio 2015). Density and samples take one pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Nice;
+
+impl Family for Nice {
+    fn name(&self) -> &'static str {
+        "nice"
+    }
+
+    fn about(&self) -> &'static str {
+        "Additive couplings and one scaling"
+    }
+
+    fn details(&self) -> &'static str {
+        "x_A = z_A + μ(z_P), x_P = z_P, and one scale for each column at the source (Dinh, Krueger & Bengio 2015). Density and samples take one pass."
+    }
+
+    fn spaces(&self) -> &'static str {
+        "tables of columns of real numbers"
+    }
+
+    fn supports(&self, space: &Space) -> bool {
+        chain::supports(space)
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        let unmasked = |option: &FamilyOption| option.name != chain::RESIDUAL.name && option.name != chain::DEGREES.name;
+        chain::flow_options(&[chain::LAYERS.or(Initial::Count(8))]).into_iter().filter(unmasked).collect()
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        chain::check_coupling(recipe)
+    }
+
+    fn size(&self, recipe: &Recipe) -> usize {
+        chain::flow_size(recipe, recipe.dim().div_ceil(2))
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let scaling = Elementwise::new(recipe.dim(), 0, Arc::new(Affine::default()), place);
+        let chain = Chain::of(recipe, Triangular::Coupling, Form::Generative, Arc::new(Affine { scale: Scale::One }));
+        let mut layers = vec![Layer::Elementwise(scaling)];
+        layers.extend(chain.build(place, rng)?);
+        let source = chain::source(recipe, place, rng)?;
+        chain::flow(recipe, source, layers, place, rng)
+    }
+}

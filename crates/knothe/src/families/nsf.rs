@@ -1,0 +1,73 @@
+//! The neural spline flow (Durkan et al. 2019).
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+
+use super::{Family, FamilyOption, Form, Recipe, chain, product};
+use crate::{
+    error::Result,
+    network::Network,
+    placement::Placement,
+    space::Space,
+    univariate::{Affine, Composed, Inverted, MonotoneMap, Spline},
+};
+
+/// Bins of each spline.
+const COMPONENTS: FamilyOption = FamilyOption::count("components", "Bins of each spline", (2, 500), 8);
+
+/// Where a map ends to bend.
+const BOUND: FamilyOption = FamilyOption::number(
+    "bound",
+    "B of the interval [-B, B] in which the map bends; it is a straight line outside",
+    (0.0, f64::INFINITY),
+    5.0,
+);
+
+/// Monotone rational-quadratic splines in [−B, B], with all parameters from a masked network (Durkan, Bekasov, Murray & Papamakarios 2019).
+#[derive(Clone, Copy, Debug)]
+pub struct Nsf;
+
+impl Family for Nsf {
+    fn name(&self) -> &'static str {
+        "nsf"
+    }
+
+    fn about(&self) -> &'static str {
+        "Neural spline flow: masked autoregressive flow of rational-quadratic splines"
+    }
+
+    fn details(&self) -> &'static str {
+        "Monotone rational-quadratic splines in [−B, B], with all parameters from a masked network (Durkan, Bekasov, Murray & Papamakarios 2019). A conditional location and scale stands between a spline and the data, which a spline with fixed ends lacks."
+    }
+
+    fn spaces(&self) -> &'static str {
+        "tables of columns of real numbers"
+    }
+
+    fn supports(&self, space: &Space) -> bool {
+        chain::supports(space)
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        product::options(&[chain::LAYERS, COMPONENTS, BOUND], "density")
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        product::check(recipe)
+    }
+
+    fn size(&self, recipe: &Recipe) -> usize {
+        product::size(recipe, recipe.count(&COMPONENTS))
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let spline = Spline { bins: recipe.count(&COMPONENTS), bound: recipe.number(&BOUND) };
+        // A spline leaves what is outside its square in its place, so that a conditional location and scale stand between it and the data.
+        let map: Arc<dyn MonotoneMap> = match product::form(recipe) {
+            Form::Density => Arc::new(Composed(Inverted(Affine::default()), spline)),
+            Form::Generative => Arc::new(Composed(spline, Affine::default())),
+        };
+        product::build(recipe, map, place, rng)
+    }
+}

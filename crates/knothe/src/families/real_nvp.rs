@@ -1,0 +1,150 @@
+//! Real-NVP (Dinh et al. 2017), of tables and of images.
+
+use std::sync::Arc;
+
+use rand::Rng;
+use rand_chacha::ChaCha12Rng;
+
+use super::{
+    ChannelMixing, Family, FamilyOption, Form, Initial, Recipe, Triangular,
+    chain::{self, Chain},
+    pixels::{self, COUPLING, LEVELS, Pixels, RESIDUAL, STEPS, WIDENING, WIDTH, WINDOWS},
+};
+use crate::{
+    Compose, Layer,
+    error::Result,
+    fit::FitConfig,
+    network::Network,
+    placement::Placement,
+    space::{ImageShape, Space},
+    univariate::Affine,
+};
+
+/// x_A = σ(z_P) z_A + μ(z_P), x_P = z_P; odd and even columns move in turn (Dinh, Sohl-Dickstein & Bengio 2017).
+#[derive(Clone, Copy, Debug)]
+pub struct RealNvp;
+
+impl Family for RealNvp {
+    fn name(&self) -> &'static str {
+        "real_nvp"
+    }
+
+    fn about(&self) -> &'static str {
+        "Affine couplings: density and sampling in one pass"
+    }
+
+    fn details(&self) -> &'static str {
+        "x_A = σ(z_P) z_A + μ(z_P), x_P = z_P; odd and even columns move in turn (Dinh, Sohl-Dickstein & Bengio 2017). Use it where samples are needed fast; maf fits most tables better."
+    }
+
+    fn spaces(&self) -> &'static str {
+        "tables of columns of real numbers"
+    }
+
+    fn supports(&self, space: &Space) -> bool {
+        chain::supports(space)
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        let unmasked = |option: &FamilyOption| option.name != chain::RESIDUAL.name && option.name != chain::DEGREES.name;
+        chain::flow_options(&[chain::LAYERS.or(Initial::Count(10))]).into_iter().filter(unmasked).collect()
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        chain::check_coupling(recipe)
+    }
+
+    fn size(&self, recipe: &Recipe) -> usize {
+        chain::flow_size(recipe, recipe.dim().div_ceil(2))
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let layers = Chain::of(recipe, Triangular::Coupling, Form::Generative, Arc::new(Affine::default())).build(place, rng)?;
+        let source = chain::source(recipe, place, rng)?;
+        chain::flow(recipe, source, layers, place, rng)
+    }
+}
+
+/// Multi-scale Real-NVP (Dinh et al. 2017, §3.6): at each level couplings of checkerboards, a squeeze and couplings of channels, then half of the
+/// channels are split off; at the last, one coupling of checkerboards more and nothing else. Activation normalisation stands where the paper has batch
+/// normalisation, and a residual layer where it has a residual block of two.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageRealNvp;
+
+impl Family for ImageRealNvp {
+    fn name(&self) -> &'static str {
+        "real_nvp"
+    }
+
+    fn about(&self) -> &'static str {
+        "Multi-scale flow of images by couplings of checkerboards and of channels"
+    }
+
+    fn details(&self) -> &'static str {
+        "Each scale has couplings of checkerboards, a squeeze of blocks of 2 × 2 pixels into channels, and couplings of channels \
+         (Dinh, Sohl-Dickstein & Bengio 2017, §3.6)."
+    }
+
+    fn spaces(&self) -> &'static str {
+        "images of 1 to 8 bits, whose height and width can be halved once for each scale but the last"
+    }
+
+    fn supports(&self, space: &Space) -> bool {
+        pixels::supports(space)
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        let levels = LEVELS.or(Initial::Of(|recipe| (pixels::halvings(recipe) + 1).clamp(1, 3).into()));
+        let steps = STEPS.about("Couplings of each kind of mask of a scale").or(Initial::Count(3));
+        let (width, widening) = (WIDTH.or(Initial::Count(64)), WIDENING.or(Initial::Count(2)));
+        // The others are as those of every family of images.
+        let own = [levels, steps, width, widening, WINDOWS.or(Initial::Counts(&[3, 3, 3, 3])), RESIDUAL.or(Initial::Of(|_| true.into()))];
+        let exp = |option: FamilyOption| if option.name == COUPLING.name { option.or(Initial::Name("exp")) } else { option };
+        pixels::options(&own).into_iter().map(exp).collect()
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        pixels::check(recipe)
+    }
+
+    fn size(&self, recipe: &Recipe) -> usize {
+        pixels::size(recipe)
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let map = level(&Pixels::of(recipe), pixels::image(recipe), 0, place, rng)?;
+        pixels::network(recipe, map, place, rng)
+    }
+
+    fn fitting(&self) -> FitConfig {
+        pixels::fitting()
+    }
+
+    fn scales(&self, recipe: &Recipe) -> usize {
+        recipe.count(&LEVELS)
+    }
+}
+
+/// The map of this level and of those towards the source, over images of the shape that comes into it.
+fn level(pixels: &Pixels, image: ImageShape, level: usize, place: &Placement, rng: &mut impl Rng) -> Result<Compose> {
+    let (last, width) = (level + 1 == pixels.levels, pixels.width_at(level));
+    let mut layers = Vec::new();
+    let step = |layers: &mut Vec<Layer>, image: ImageShape, moves: &[bool], rng: &mut _| -> Result<()> {
+        layers.push(pixels.coupling(image, moves, width, place, rng)?);
+        layers.push(pixels.channels(image, ChannelMixing::None, place, rng)?);
+        Ok(())
+    };
+    if !last {
+        let squeezed = image.squeezed()?;
+        let next = self::level(pixels, Pixels::half(squeezed), level + 1, place, rng)?;
+        layers.extend(pixels.split(squeezed, next, false, place, rng)?);
+        for k in 0..pixels.steps {
+            step(&mut layers, squeezed, &squeezed.half_of_channels(k % 2 == 0), rng)?;
+        }
+        layers.push(Pixels::squeeze(image, place)?);
+    }
+    for k in 0..pixels.steps + usize::from(last) {
+        step(&mut layers, image, &image.checkerboard(k % 2 == 0), rng)?;
+    }
+    Ok(Compose::new(image.dim(), layers))
+}

@@ -1,0 +1,236 @@
+//! A family and its options: everything that decides the shapes and the start of a model's parameters.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Family, FamilyOption, Setting, find};
+use crate::{
+    error::{Error, Result},
+    network::{ImageFlow, Network, TabularFlow},
+    placement::Placement,
+    random::{Purpose, stream},
+    space::Space,
+};
+
+/// A family, the space of its events, and its options. Two equal recipes build equal networks.
+///
+/// ```
+/// use knothe::{Density, Placement, Precision, families::{Maf, Mixing}};
+/// let recipe = Maf::new(3).context(1).layers(2).hidden([32, 32]).mixing(Mixing::Lu).seed(7);
+/// let flow = recipe.build(&Placement::cpu(Precision::F64))?;
+/// assert_eq!((flow.dim(), flow.context_dim()), (3, 1));
+/// # Ok::<(), knothe::Error>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "Document", try_from = "Document")]
+pub struct Recipe {
+    family: &'static dyn Family,
+    space: Space,
+    context_dim: usize,
+    seed: u64,
+    settings: BTreeMap<String, Setting>,
+}
+
+/// A recipe as a model file has it, with every option.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    family: String,
+    space: Space,
+    context_dim: usize,
+    seed: u64,
+    options: BTreeMap<String, Setting>,
+}
+
+impl From<Recipe> for Document {
+    fn from(recipe: Recipe) -> Self {
+        let options = recipe.family.options().iter().map(|option| (option.name.to_owned(), recipe.get(option))).collect();
+        Document { family: recipe.name().into(), space: recipe.space, context_dim: recipe.context_dim, seed: recipe.seed, options }
+    }
+}
+
+impl TryFrom<Document> for Recipe {
+    type Error = Error;
+
+    fn try_from(document: Document) -> Result<Self> {
+        let recipe = Recipe::new(find(&document.family, &document.space)?, document.space).context(document.context_dim);
+        let recipe = Recipe { settings: document.options, ..recipe.seed(document.seed) };
+        recipe.check()?;
+        Ok(recipe)
+    }
+}
+
+impl PartialEq for Recipe {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |r: &Recipe| r.family.options().iter().map(|option| (option.name, r.get(option))).collect::<Vec<_>>();
+        (self.name(), &self.space, self.context_dim, self.seed) == (other.name(), &other.space, other.context_dim, other.seed)
+            && all(self) == all(other)
+    }
+}
+
+impl Recipe {
+    /// A family for events of a space, such as a number of columns or an [`ImageShape`](crate::space::ImageShape), with its default options.
+    pub fn new(family: &'static dyn Family, space: impl Into<Space>) -> Self {
+        Recipe { family, space: space.into(), context_dim: 0, seed: 0, settings: BTreeMap::new() }
+    }
+
+    /// Sets the number of context columns.
+    pub fn context(self, context_dim: usize) -> Self {
+        Recipe { context_dim, ..self }
+    }
+
+    /// Sets the seed of the parameters' start.
+    pub fn seed(self, seed: u64) -> Self {
+        Recipe { seed, ..self }
+    }
+
+    /// Sets an option by name. [`Recipe::check`], which [`Recipe::build`] calls, refuses what the family does not have.
+    pub fn set(mut self, name: &str, value: impl Into<Setting>) -> Self {
+        self.settings.insert(name.into(), value.into());
+        self
+    }
+
+    /// The family.
+    pub fn family(&self) -> &'static dyn Family {
+        self.family
+    }
+
+    /// The name of the family.
+    pub fn name(&self) -> &'static str {
+        self.family.name()
+    }
+
+    /// The space of the events.
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The number of elements of an event.
+    pub fn dim(&self) -> usize {
+        self.space.dim()
+    }
+
+    /// The number of context columns.
+    pub fn context_dim(&self) -> usize {
+        self.context_dim
+    }
+
+    /// The seed of the parameters' start.
+    pub fn start_seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The value of an option: as it is set, else the family's default, else that of `option` itself.
+    pub fn get(&self, option: &FamilyOption) -> Setting {
+        let own = || self.family.option(option.name).unwrap_or(*option).default_in(self);
+        self.settings.get(option.name).cloned().unwrap_or_else(own)
+    }
+
+    /// A flag.
+    pub fn flag(&self, option: &FamilyOption) -> bool {
+        self.get(option) == Setting::Flag(true)
+    }
+
+    /// A whole number; 0 where the option is none.
+    pub fn count(&self, option: &FamilyOption) -> usize {
+        match self.get(option) {
+            Setting::Count(value) => usize::try_from(value).unwrap_or(usize::MAX),
+            _ => 0,
+        }
+    }
+
+    /// A real number; NaN where the option is none.
+    pub fn number(&self, option: &FamilyOption) -> f64 {
+        match self.get(option) {
+            Setting::Number(value) => value,
+            _ => f64::NAN,
+        }
+    }
+
+    /// Whole numbers; none where the option is something else.
+    pub fn counts(&self, option: &FamilyOption) -> Vec<usize> {
+        match self.get(option) {
+            Setting::Counts(values) => values.into_iter().map(|v| usize::try_from(v).unwrap_or(usize::MAX)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A variant of an enumeration by its name.
+    pub fn choice<T: DeserializeOwned + Default>(&self, option: &FamilyOption) -> T {
+        match self.get(option) {
+            Setting::Name(name) => serde_json::from_value(name.into()).unwrap_or_default(),
+            _ => T::default(),
+        }
+    }
+
+    /// Checks that the family supports the space, has every option that is set, and that each is in its range.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], with what would be accepted.
+    pub fn check(&self) -> Result<()> {
+        let (name, options) = (self.name(), self.family.options());
+        for (key, value) in &self.settings {
+            let Some(option) = options.iter().find(|option| option.name == key) else {
+                let known = options.iter().map(|option| option.name).collect::<Vec<_>>().join(", ");
+                return Err(Error::invalid(format!("options of {name}"), known, key));
+            };
+            if !option.range.holds(value) {
+                return Err(Error::invalid(format!("{key} of {name}"), option.range, value));
+            }
+        }
+        if !self.family.supports(&self.space) {
+            return Err(Error::invalid(format!("events of {name}"), self.family.spaces(), format!("{:?}", self.space)));
+        }
+        let range = |what: &str, value: usize, lowest: usize, highest: usize| {
+            let fits = (lowest..=highest).contains(&value);
+            if fits { Ok(()) } else { Err(Error::invalid(what, format!("{lowest} to {highest}"), value)) }
+        };
+        range("numbers of an event", self.dim(), 1, 1 << 24)?;
+        range("context columns", self.context_dim, 0, 65_536)?;
+        self.family.check(self)?;
+        match self.size() {
+            size if size > 1 << 32 => Err(Error::invalid("parameters", "at most 4 thousand million", size)),
+            _ => Ok(()),
+        }
+    }
+
+    /// At least about how many parameters the network has, without building it.
+    pub fn size(&self) -> usize {
+        self.family.size(self)
+    }
+
+    /// Builds the network with its parameters at their start.
+    ///
+    /// # Errors
+    /// As [`Recipe::check`].
+    pub fn build(&self, place: &Placement) -> Result<Network> {
+        self.check()?;
+        self.family.build(self, place, &mut stream(self.seed, Purpose::Start, 0))
+    }
+
+    /// Builds the network of a family whose networks are flows over real numbers.
+    ///
+    /// # Errors
+    /// As [`Recipe::check`], and [`Error::Unsupported`] for another family.
+    pub fn flow(&self, place: &Placement) -> Result<TabularFlow> {
+        match self.build(place)? {
+            Network::Flow(flow) => Ok(flow),
+            _ => Err(self.is_no("flow over real numbers")),
+        }
+    }
+
+    /// Builds the network of a family whose networks are dequantised flows.
+    ///
+    /// # Errors
+    /// As [`Recipe::check`], and [`Error::Unsupported`] for another family.
+    pub fn dequantised(&self, place: &Placement) -> Result<ImageFlow> {
+        match self.build(place)? {
+            Network::Dequantised(flow) => Ok(flow),
+            _ => Err(self.is_no("dequantised flow")),
+        }
+    }
+
+    fn is_no(&self, kind: &str) -> Error {
+        Error::Unsupported { what: format!("the family {}", self.name()), reason: format!("its networks are no {kind}"), hint: None }
+    }
+}

@@ -1,0 +1,64 @@
+//! A model file of any kind.
+
+use std::path::Path;
+
+#[cfg(feature = "images")]
+use crate::events::image::Pixels;
+#[cfg(feature = "tables")]
+use crate::events::table::Schema;
+use crate::{
+    error::{Error, Result},
+    events::Coding,
+    file,
+    model::Model,
+};
+
+/// A model of any kind of event: the one list of kinds, since the kind of a file is known only when it is read.
+#[derive(Clone, Debug)]
+pub enum AnyModel {
+    /// A density of the rows of a table.
+    #[cfg(feature = "tables")]
+    Table(Box<Model<Schema>>),
+    /// A density of images.
+    #[cfg(feature = "images")]
+    Images(Box<Model<Pixels>>),
+}
+
+impl AnyModel {
+    /// Reads a model file onto a device by name (`cpu`, `cuda`, `vulkan`).
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] where the file is damaged, or is no model of a kind that this build knows.
+    pub fn load(path: &Path, device: &str) -> Result<Self> {
+        let (content, tensors) = file::read(path)?;
+        match content["kind"].as_str() {
+            #[cfg(feature = "tables")]
+            Some(Schema::KIND) => Ok(AnyModel::Table(Box::new(Model::parse(path, content, tensors, device)?))),
+            #[cfg(feature = "images")]
+            Some(Pixels::KIND) => Ok(AnyModel::Images(Box::new(Model::parse(path, content, tensors, device)?))),
+            _ => {
+                let _ = (tensors, device);
+                Err(Error::model_file(path, format!("expected a model, found kind {}", content["kind"]), None))
+            }
+        }
+    }
+}
+
+/// Evaluates an expression for the model of any kind, as the model of its kind.
+///
+/// ```no_run
+/// use knothe::{model::AnyModel, with_model};
+/// let model = AnyModel::load("model.safetensors".as_ref(), "cpu")?;
+/// println!("{} parameters", with_model!(&model, model => model.parameters()));
+/// # Ok::<(), knothe::Error>(())
+/// ```
+#[cfg(feature = "images")]
+#[macro_export]
+macro_rules! with_model {
+    ($any:expr, $model:ident => $call:expr) => {
+        match $any {
+            $crate::model::AnyModel::Table($model) => $call,
+            $crate::model::AnyModel::Images($model) => $call,
+        }
+    };
+}

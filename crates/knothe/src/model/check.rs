@@ -1,0 +1,86 @@
+//! The checks of a model against events that it has not been fitted to.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+use serde::Serialize;
+
+use super::Model;
+use crate::{
+    error::{Error, Result},
+    evaluate::{ENERGY_ROWS, Energy, KolmogorovSmirnov, Tails, Verdict},
+    events::{Coding, Events},
+    order::Order,
+};
+
+/// What the checks found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Checks {
+    /// The elements that the coordinates of `ks` and `tails` belong to, in order.
+    pub columns: Vec<String>,
+    /// Events that were checked.
+    pub rows: usize,
+    /// Are the source coordinates uniform?
+    pub ks: KolmogorovSmirnov,
+    /// Do samples look like data?
+    pub energy: Energy,
+    /// Are the tails as heavy as those of the data?
+    pub tails: Tails,
+}
+
+impl Checks {
+    /// The verdicts with their names.
+    pub fn verdicts(&self) -> [(&'static str, Verdict); 3] {
+        [("ks", self.ks.verdict), ("energy", self.energy.verdict), ("tails", self.tails.verdict)]
+    }
+}
+
+impl<C: Coding> Model<C> {
+    /// Checks the model against events that it has not been fitted to. The seed decides noise, samples and which events are compared; the same seed finds the same.
+    ///
+    /// Events with weights are kept with the probability weight / largest weight, so that what is left follows the weighted distribution.
+    /// Integers are checked with their noise. Samples are compared with data as the network sees them, each with the context of an event.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for events whose coordinates are no numbers.
+    pub fn check(&self, events: &C::Events, seed: u64) -> Result<Checks> {
+        let mut rng = ChaCha12Rng::seed_from_u64(seed);
+        let mut positions = Order::random(events.len(), &mut rng).columns().to_vec();
+        if let Some(weights) = events.weights() {
+            let largest = weights.iter().copied().fold(0.0, f64::max);
+            positions.retain(|&i| rng.random::<f64>() * largest < weights[i]);
+        }
+        let events = events.pick(&positions);
+        let (u, dim) = (self.to_uniform(&events, seed)?, self.coding.space().dim());
+        let broken: Vec<usize> =
+            u.chunks_exact(dim.max(1)).enumerate().filter(|(_, u)| u.iter().any(|u| u.is_nan())).map(|(i, _)| i).collect();
+        if !broken.is_empty() {
+            let rows = broken.iter().map(|&i| events.number(i) as usize).collect();
+            return Err(Error::NotFinite { what: "the source coordinate".into(), rows });
+        }
+        Ok(Checks {
+            columns: self.coding.elements(),
+            rows: events.len(),
+            ks: KolmogorovSmirnov::of(&u, dim),
+            energy: self.energy(&events, seed)?,
+            tails: Tails::of(&u, dim),
+        })
+    }
+
+    /// The energy distance of the first events, with their contexts, and twice as many samples given these contexts.
+    fn energy(&self, events: &C::Events, seed: u64) -> Result<Energy> {
+        let data = events.pick(&(0..events.len().min(ENERGY_ROWS)).collect::<Vec<_>>());
+        let context = self.coding.context_of(&data);
+        let samples = self.sample(2 * data.len(), &[context.as_slice(), &context].concat(), seed)?;
+        let joint = |events: &C::Events, seed: u64| {
+            let rows = self.coding.encode(events, Some(seed))?;
+            let row = |i: usize| {
+                let (dim, width) = (rows.dim, rows.context_dim);
+                rows.values[i * dim..(i + 1) * dim].iter().chain(&rows.context[i * width..(i + 1) * width]).copied()
+            };
+            Ok((0..rows.len()).flat_map(row).collect::<Vec<f64>>())
+        };
+        let columns = self.coding.space().dim() + self.coding.context_dim();
+        // Noise of its own, lest a lattice value agree with its sample to the last digit.
+        Ok(Energy::of(&joint(&data, seed)?, &joint(&samples, seed.wrapping_add(1))?, columns, seed))
+    }
+}

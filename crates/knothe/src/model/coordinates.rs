@@ -1,0 +1,155 @@
+//! Events by their coordinates z = T⁻¹(x): reconstruction and interpolation.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use super::{Model, check_temperature, finite};
+use crate::{
+    bijection::Given,
+    density::Density,
+    error::{Error, Result},
+    events::{Coding, Events, Rows, in_file},
+    network::Network,
+    placement::values,
+    random::{Purpose, stream},
+};
+
+/// The coordinates that a reconstruction keeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kept {
+    /// The coordinates of this many scales, the coarsest first; those of all make the event itself.
+    pub scales: usize,
+    /// The standard deviation of the normal draws that take the place of the others.
+    pub temperature: f64,
+}
+
+impl<C: Coding> Model<C> {
+    /// x = T(z) of the events' own z, or of a part of it: with the coordinates of the finer scales drawn anew, what the coarser ones say of
+    /// an event is what stays (Dinh et al. 2017, §5.2 and their figures of compression).
+    ///
+    /// With all scales every event comes back, but where rounding carries an integer over the edge of its level.
+    ///
+    /// # Errors
+    /// As [`Coding::encode`]; [`Error::Unsupported`] for an ensemble, which has no map of its own; [`Error::Invalid`] for scales that the model does not have, and a
+    /// temperature that cannot be.
+    pub fn reconstruct(&self, events: &C::Events, kept: Kept, seed: u64) -> Result<C::Events> {
+        let (network, scales, dim) = (self.single("a reconstruction")?.1, self.scales(), self.coding.space().dim());
+        if !(1..=scales).contains(&kept.scales) {
+            let range = if scales == 1 { "1".into() } else { format!("1 to {scales}") };
+            return Err(Error::invalid("scales to keep", range, kept.scales));
+        }
+        check_temperature(kept.temperature)?;
+        // A level splits off half of what comes into it, and goes on with the first half.
+        let own = dim >> (scales - kept.scales);
+        let rows = self.coding.encode(events, Some(seed))?;
+        let mut all = Vec::with_capacity(rows.values.len());
+        for (block, start) in (0..rows.len()).step_by(C::SAMPLE_BLOCK).enumerate() {
+            let range = start..rows.len().min(start + C::SAMPLE_BLOCK);
+            let mut rng = stream(seed, Purpose::Sample, block as u64);
+            let found = self.to_source(network, &rows, range.clone(), seed);
+            let (z, context) = found.map_err(|e| in_file(e.renumbered(|row| start + row), events))?;
+            let given = Given { context: context.as_ref(), seed };
+            let z = if own == dim {
+                z
+            } else {
+                let drawn = network.flow().source().sample(range.len(), &Given::default(), &mut rng)? * kept.temperature;
+                Tensor::cat(vec![z.narrow(1, 0, own), drawn.narrow(1, own, dim - own)], 1)
+            };
+            let x = network.from_source(z, &given).map_err(|e| e.renumbered(|row| start + row))?;
+            all.extend(finite(x, start)?);
+        }
+        self.coding.decode(all, self.coding.context_of(events))
+    }
+
+    /// The scales of the source of a single model, of which the coarsest come first.
+    pub fn scales(&self) -> usize {
+        self.members.first().map_or(1, |member| member.recipe.family().scales(&member.recipe))
+    }
+
+    /// `steps` events from the first of two to the second, both among them, at equal angles along the great circle between their coordinates,
+    ///
+    /// z(t) = [sin((1 − t) ω) z₀ + sin(t ω) z₁] / sin ω, with ω the angle between z₀ and z₁ (Shoemake 1985): in high dimension normal coordinates
+    /// lie near a sphere, which the straight line leaves. The context goes along the straight line; the events are returned with the context of the first.
+    ///
+    /// # Errors
+    /// As [`Model::reconstruct`]; [`Error::Invalid`] for other than two events, and fewer than two steps.
+    pub fn interpolate(&self, ends: &C::Events, steps: usize, seed: u64) -> Result<C::Events> {
+        let [_, words] = C::WORDS;
+        if ends.len() != 2 {
+            return Err(Error::invalid(format!("{words} to interpolate"), "two", ends.len()));
+        }
+        if steps < 2 {
+            return Err(Error::invalid(format!("{words} of an interpolation"), "two or more", steps));
+        }
+        let (network, place) = (self.single("an interpolation")?.1, self.placement());
+        let rows = self.coding.encode(ends, Some(seed))?;
+        let (dim, width) = (rows.dim, rows.context_dim);
+        let (z, context) = self.to_source(network, &rows, 0..2, seed).map_err(|e| in_file(e, ends))?;
+        let (z, context) = (values(z), context.map(values).unwrap_or_default());
+        let omega = angle(&z[..dim], &z[dim..]);
+        let mut all = Vec::with_capacity(steps * dim);
+        for start in (0..steps).step_by(C::SAMPLE_BLOCK) {
+            let range = start..steps.min(start + C::SAMPLE_BLOCK);
+            let shares = |ends: &[f64], columns: usize, weights: &dyn Fn(f64) -> [f64; 2]| {
+                let (first, second) = ends.split_at(columns);
+                let at = |row: usize| {
+                    let [a, b] = weights(row as f64 / (steps - 1) as f64);
+                    first.iter().zip(second).map(move |(x, y)| a * x + b * y)
+                };
+                place.tensor(range.clone().flat_map(at).collect(), [range.len(), columns])
+            };
+            let z = shares(&z, dim, &|t| great_circle(t, omega));
+            let context = (width > 0).then(|| shares(&context, width, &|t| [1.0 - t, t]));
+            let given = Given { context: context.as_ref(), seed };
+            let x = network.from_source(z, &given).map_err(|e| e.renumbered(|row| start + row))?;
+            all.extend(finite(x, start)?);
+        }
+        let first = self.coding.context_of(&ends.pick(&[0]));
+        self.coding.decode(all, first.iter().copied().cycle().take(first.len() * steps).collect())
+    }
+
+    /// The coordinates of some rows, and their context.
+    fn to_source(&self, network: &Network, rows: &Rows, range: Range<usize>, seed: u64) -> Result<(Tensor<2>, Option<Tensor<2>>)> {
+        let part = |values: &[f64], columns: usize| {
+            self.placement().tensor(values[range.start * columns..range.end * columns].to_vec(), [range.len(), columns])
+        };
+        let context = (rows.context_dim > 0).then(|| part(&rows.context, rows.context_dim));
+        let z = network.to_source(part(&rows.values, rows.dim), &Given { context: context.as_ref(), seed })?;
+        Ok((z, context))
+    }
+}
+
+/// The angle between two vectors.
+fn angle(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let norms = (dot(a, a) * dot(b, b)).sqrt();
+    if norms > 0.0 { (dot(a, b) / norms).clamp(-1.0, 1.0).acos() } else { 0.0 }
+}
+
+/// The weights of the ends at t; along the straight line where the ends have one direction, or opposite ones.
+fn great_circle(t: f64, omega: f64) -> [f64; 2] {
+    let sine = omega.sin();
+    if sine < 1e-6 { [1.0 - t, t] } else { [1.0 - t, t].map(|share| (share * omega).sin() / sine) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_great_circle_has_one_norm_and_equal_angles() {
+        let (a, b) = ([3.0, 0.0, 4.0], [0.0, -5.0, 0.0]);
+        let omega = angle(&a, &b);
+        let at = |t: f64| {
+            let [u, v] = great_circle(t, omega);
+            [0, 1, 2].map(|k| u * a[k] + v * b[k])
+        };
+        for k in 0..=8 {
+            let z = at(f64::from(k) / 8.0);
+            assert!((z.iter().map(|z| z * z).sum::<f64>().sqrt() - 5.0).abs() < 1e-12);
+            assert!((angle(&a, &z) - omega * f64::from(k) / 8.0).abs() < 1e-7);
+        }
+        assert_eq!((at(0.0), great_circle(0.25, 0.0)), (a, [0.75, 0.25]));
+    }
+}

@@ -1,0 +1,156 @@
+//! From events to a fitted density.
+
+use std::path::Path;
+
+use burn::module::Module;
+
+use super::{
+    FitRecord, LogLikelihood, Member, Model, Resume, Scoring, Split, Weighting, log_prob,
+    member::{path_of, restored, write_finished},
+};
+use crate::{
+    density::Density,
+    error::{Error, Result},
+    events::{Coding, Events, in_file},
+    families::{Recipe, find},
+    fit::{Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Stopped, fit},
+    mixture::Mixture,
+    network::Network,
+    placement::Placement,
+    simplex::likeliest_weights,
+};
+
+/// What to fit, and how.
+pub struct Fitting<'a, C: Coding> {
+    /// The events.
+    pub split: &'a Split<C::Events>,
+    /// The coding, with what it learns from the training events set.
+    pub coding: &'a C,
+    /// The recipe of each member of the ensemble; one alone is an ordinary fit.
+    pub recipes: &'a [Recipe],
+    /// Where the weights of the members come from.
+    pub weighting: Weighting,
+    /// The settings. The k-th member, from 0, is fitted with the seed + k, so that it reads the events in an order of its own.
+    pub config: &'a FitConfig,
+    /// Device and precision.
+    pub place: &'a Placement,
+}
+
+impl<C: Coding> Fitting<'_, C> {
+    /// Fits the members one after another. Nothing where the observer has stopped the fit.
+    ///
+    /// Checkpoints of the first member go to the path given, those of the k-th, from 0, to that path with `.k` at its end. A member
+    /// that is fitted takes the place of its checkpoint, so [`Resume`] finds it; the caller removes them all
+    /// ([`remove_checkpoints`](super::remove_checkpoints)) when the result is safe.
+    ///
+    /// # Errors
+    /// As [`fit`], [`Coding::encode`] and [`Recipe::build`].
+    pub fn run(&self, checkpoints: Option<&Checkpoints>, resume: Option<Resume>, observer: &mut impl Observer) -> Result<Option<Model<C>>> {
+        let train = self.dataset(&self.split.train)?;
+        let validation = self.dataset(&self.split.validation)?;
+        let gaussian = self.coding.baseline().map(|family| self.baseline(family, &train));
+        if let Some(Err(problem)) = &gaussian {
+            observer.warn(problem);
+        }
+        let (mut members, mut networks) = (Vec::new(), Vec::new());
+        let (finished, mut running) = resume.map_or((Vec::new(), None), |r| (r.finished, r.running));
+        for (path, member, tensors) in finished {
+            networks.push(restored(&path, &member, tensors, self.place)?);
+            members.push(member);
+        }
+        for index in members.len()..self.recipes.len() {
+            observer.member(index, self.recipes.len());
+            let at = |c: &Checkpoints, index| Checkpoints { path: path_of(&c.path, index), ..c.clone() };
+            let own = checkpoints.map(|c| at(c, index));
+            let Some((member, network)) = self.member(index, (&train, &validation), own.as_ref(), running.take(), observer)? else {
+                return Ok(None);
+            };
+            if let (Some(c), Some(own)) = (checkpoints, own) {
+                // An older fit's checkpoint of the next member is not one of this fit's.
+                remove(&at(c, index + 1).path);
+                if let Err(problem) = write_finished(&own.path, &own.job, &member, &network) {
+                    observer.warn(&problem);
+                }
+            }
+            members.push(member);
+            networks.push(network);
+        }
+        let mixture = match self.weighting {
+            Weighting::Validation if networks.len() > 1 => {
+                let weights = self.likeliest(&networks)?;
+                Mixture::weighted(networks, weights)?
+            }
+            _ => Mixture::new(networks)?,
+        };
+        let record = FitRecord {
+            version: env!("CARGO_PKG_VERSION").into(),
+            rows: (train.rows(), validation.rows(), self.split.held_out_len()),
+            weighting: self.weighting,
+            // A mixture of one is its member.
+            held_out: if let [only] = members.as_slice() { only.held_out } else { self.judged(&mixture)? },
+            gaussian: gaussian.and_then(Result::ok),
+        };
+        Ok(Some(Model { members, coding: self.coding.clone(), record, mixture, place: self.place.clone() }))
+    }
+
+    /// Fits one member.
+    fn member(
+        &self,
+        index: usize,
+        (train, validation): (&Dataset, &Dataset),
+        checkpoints: Option<&Checkpoints>,
+        resume: Option<Checkpoint>,
+        observer: &mut impl Observer,
+    ) -> Result<Option<(Member, Network)>> {
+        let recipe = &self.recipes[index];
+        let mut config = FitConfig { seed: self.config.seed.wrapping_add(index as u64), ..self.config.clone() };
+        if recipe.family().closed_form() {
+            config = FitConfig { epochs: 0, steps: None, ..config };
+        }
+        let fitted = fit(recipe.build(self.place)?, train, validation, &config, checkpoints, resume, observer);
+        let (network, report) = fitted.map_err(|e| match e {
+            // Only the validation is reported with its rows.
+            Error::NotFinite { .. } => in_file(e, &self.split.validation),
+            other => other,
+        })?;
+        if report.stopped == Stopped::Interrupted {
+            return Ok(None);
+        }
+        let network = network.valid();
+        let member = Member { recipe: recipe.clone(), config, report, held_out: self.judged(&network)? };
+        Ok(Some((member, network)))
+    }
+
+    /// The likeliest weights of the validation events.
+    fn likeliest(&self, networks: &[Network]) -> Result<Vec<f64>> {
+        let events = &self.split.validation;
+        let of = |network| log_prob(self.coding, network, self.place, events, Scoring::default());
+        let log_prob = networks.iter().map(of).collect::<Result<Vec<_>>>()?;
+        let weights = events.weights();
+        Ok(likeliest_weights(&log_prob, weights).map_err(|e| in_file(e, events))?.weights)
+    }
+
+    /// The held-out log-likelihood of the closed-form fit of a family to the training events.
+    fn baseline(&self, family: &str, train: &Dataset) -> Result<LogLikelihood> {
+        let space = self.coding.space();
+        let mut baseline = Recipe::new(find(family, &space)?, space).context(self.coding.context_dim()).build(self.place)?;
+        baseline.initialise(&mut { train })?;
+        self.judged(&baseline.valid())
+    }
+
+    fn judged(&self, density: &impl Density) -> Result<LogLikelihood> {
+        let events = self.split.judge();
+        let log_prob = log_prob(self.coding, density, self.place, events, Scoring::default())?;
+        Ok(LogLikelihood::of(&log_prob, events.weights()))
+    }
+
+    /// Events as a fit reads them, with what carries their log-likelihood to the units of the file.
+    fn dataset(&self, events: &C::Events) -> Result<Dataset> {
+        self.coding.encode(events, None)?.dataset(events, self.place)
+    }
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
+}

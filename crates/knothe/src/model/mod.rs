@@ -1,0 +1,195 @@
+//! A fitted density of events: a coding, a mixture of networks, and the record of its fit. What model files hold.
+//!
+//! Everything here works for every kind of event, which is a [`Coding`].
+
+mod any;
+mod check;
+mod coordinates;
+mod file;
+mod fitting;
+mod member;
+#[cfg(feature = "tables")]
+mod moments;
+mod record;
+mod split;
+
+pub use any::AnyModel;
+pub use check::Checks;
+pub use coordinates::Kept;
+pub use fitting::Fitting;
+pub use member::{Member, Resume, Weighting, remove_checkpoints};
+#[cfg(feature = "tables")]
+pub use moments::{ColumnMoments, TableMoments};
+pub use record::{FitRecord, LogLikelihood, Scoring};
+pub use split::{HeldOut, Split};
+
+use burn::tensor::Tensor;
+
+use crate::{
+    bijection::Given,
+    density::{Density, Exactness},
+    error::{Error, Result},
+    events::{Coding, in_file},
+    hint::Hint,
+    mixture::Mixture,
+    network::Network,
+    parameters,
+    placement::{Placement, values},
+    random::{Purpose, stream},
+};
+
+/// A density of events in the units of their files.
+#[derive(Clone, Debug)]
+pub struct Model<C: Coding> {
+    /// What each member of the mixture is, and how it was fitted.
+    pub members: Vec<Member>,
+    /// How events become rows of numbers.
+    pub coding: C,
+    /// How it was fitted.
+    pub record: FitRecord,
+    mixture: Mixture<Network>,
+    place: Placement,
+}
+
+impl<C: Coding> Model<C> {
+    /// The networks in the order of the members, and their weights.
+    pub fn mixture(&self) -> &Mixture<Network> {
+        &self.mixture
+    }
+
+    /// Device and precision.
+    pub fn placement(&self) -> &Placement {
+        &self.place
+    }
+
+    /// Whether [`Model::log_prob`] is exact, or a bound below the log density or mass.
+    pub fn exactness(&self) -> Exactness {
+        exactness(&self.coding, &self.mixture)
+    }
+
+    /// The numbers that the model's file holds.
+    pub fn parameters(&self) -> usize {
+        parameters::count(&self.mixture)
+    }
+
+    /// The only member.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for an ensemble; `what` names what has a meaning for a single model alone.
+    pub fn single(&self, what: &str) -> Result<(&Member, &Network)> {
+        match (self.members.as_slice(), self.mixture.members()) {
+            ([member], [network]) => Ok((member, network)),
+            (members, _) => {
+                let reason = format!("expected a single model, found an ensemble of {}", members.len());
+                Err(Error::Unsupported { what: what.into(), reason, hint: Some(Hint::SingleModel) })
+            }
+        }
+    }
+
+    /// log q(event | context) of each event in the units of the file: densities for continuous elements, masses for integers.
+    ///
+    /// # Errors
+    /// As [`Coding::encode`].
+    pub fn log_prob(&self, events: &C::Events, scoring: Scoring) -> Result<Vec<f64>> {
+        log_prob(&self.coding, &self.mixture, &self.place, events, scoring)
+    }
+
+    /// The probability integral transform of each event, row-major `[n, dim]`: uniform and independent when the model is right.
+    ///
+    /// # Errors
+    /// As [`Coding::encode`].
+    pub fn to_uniform(&self, events: &C::Events, seed: u64) -> Result<Vec<f64>> {
+        let rows = self.coding.encode(events, Some(seed))?;
+        let found = rows.in_batches(&self.place, |start, x, context| {
+            // Batches that share their random numbers would not be independent.
+            let seed = seed.wrapping_add(start as u64);
+            Ok(values(self.mixture.to_uniform(x, &Given { context, seed })?))
+        });
+        found.map_err(|e| in_file(e, events))
+    }
+
+    /// `n` draws. `given` is the context in the units of the file, row-major `[n, given]`; it is empty without a context.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a context of another size, [`Error::NotFinite`] where the model draws what is no number.
+    pub fn sample(&self, n: usize, given: &[f64], seed: u64) -> Result<C::Events> {
+        self.sample_part(0, n, given, 1.0, seed)
+    }
+
+    /// The draws `first..first + n` of a seed at a temperature, so that a long sample can be made in parts; `first` is a multiple of [`Coding::SAMPLE_BLOCK`].
+    ///
+    /// The temperature scales the standard deviation of the source: 1 draws from the model, less draws more typical events.
+    ///
+    /// # Errors
+    /// As [`Model::sample`], and [`Error::Invalid`] for a temperature below 0.
+    pub fn sample_part(&self, first: usize, n: usize, given: &[f64], temperature: f64, seed: u64) -> Result<C::Events> {
+        let block = C::SAMPLE_BLOCK;
+        if !first.is_multiple_of(block) {
+            return Err(Error::invalid("first", format!("a multiple of {block}"), first));
+        }
+        let (names, width) = (self.coding.given().len(), self.coding.context_dim());
+        if given.len() != n * names {
+            return Err(Error::shape("context", format!("{n} × {names} values"), given.len()));
+        }
+        check_temperature(temperature)?;
+        let context = self.coding.encode_context(given)?;
+        let dim = self.coding.space().dim();
+        let mut all = Vec::with_capacity(n * dim);
+        for (index, start) in (0..n).step_by(block).enumerate() {
+            let rows = block.min(n - start);
+            let context = (width > 0).then(|| self.place.tensor(context[start * width..(start + rows) * width].to_vec(), [rows, width]));
+            let mut rng = stream(seed, Purpose::Sample, (first / block + index) as u64);
+            let given = Given::context(context.as_ref());
+            let x = self.mixture.sample_with(rows, &given, &mut rng, |q, rows, given, rng| q.sample_at(rows, given, temperature, rng));
+            all.extend(finite(x.map_err(|e| e.renumbered(|row| first + start + row))?, first + start)?);
+        }
+        self.coding.decode(all, given.to_vec())
+    }
+}
+
+/// The numbers of draws, the first of them number `start`.
+fn finite(x: Tensor<2>, start: usize) -> Result<Vec<f64>> {
+    let dim = x.dims()[1].max(1);
+    let x = values(x);
+    match x.iter().position(|v| !v.is_finite()) {
+        Some(at) => Err(Error::NotFinite { what: "a sample".into(), rows: vec![start + at / dim] }),
+        None => Ok(x),
+    }
+}
+
+/// Checks that a temperature is one.
+fn check_temperature(temperature: f64) -> Result<()> {
+    if temperature >= 0.0 && temperature.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid("temperature", "a number of at least 0", temperature))
+}
+
+/// Whether log_prob is exact under a coding and a density of its rows.
+fn exactness<C: Coding>(coding: &C, q: &impl Density) -> Exactness {
+    if q.exactness() == Exactness::LowerBound { Exactness::LowerBound } else { coding.exactness() }
+}
+
+/// log q(event | context) in the units of the file, for a density q of the rows of a coding.
+fn log_prob<C: Coding>(coding: &C, q: &impl Density, place: &Placement, events: &C::Events, scoring: Scoring) -> Result<Vec<f64>> {
+    let samples = if exactness(coding, q) == Exactness::LowerBound { scoring.samples.max(1) } else { 1 };
+    let one = |seed: u64| {
+        let rows = coding.encode(events, Some(seed))?;
+        let found = rows.in_batches(place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed })?)));
+        let mut found = found.map_err(|e| in_file(e, events))?;
+        found.iter_mut().zip(&rows.ladj).for_each(|(l, ladj)| *l += ladj);
+        Ok(found)
+    };
+    let mut total = one(scoring.seed)?;
+    for k in 1..samples as u64 {
+        total.iter_mut().zip(one(scoring.seed.wrapping_add(k))?).for_each(|(total, l)| *total = log_add(*total, l));
+    }
+    total.iter_mut().for_each(|total| *total -= (samples as f64).ln());
+    Ok(total)
+}
+
+/// log(eᵃ + eᵇ).
+fn log_add(a: f64, b: f64) -> f64 {
+    let (high, low) = (a.max(b), a.min(b));
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+}

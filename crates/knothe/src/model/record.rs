@@ -1,0 +1,67 @@
+//! What is known of a fit, and how events are scored.
+
+use serde::{Deserialize, Serialize};
+
+use super::Weighting;
+use crate::dequantised::bits_per_dim;
+
+/// A mean log-likelihood with its error.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogLikelihood {
+    /// The (weighted) mean of log q, in nats per event.
+    #[serde(with = "crate::number")]
+    pub mean: f64,
+    /// Two standard errors of the mean; NaN for a single event.
+    #[serde(with = "crate::number")]
+    pub two_se: f64,
+    /// The events.
+    pub rows: usize,
+}
+
+impl LogLikelihood {
+    /// The weighted mean; its standard error is √(Σ w² (l − mean)²) / Σ w. Events of weight 0 have no say, whatever their value.
+    pub fn of(log_prob: &[f64], weights: Option<&[f64]>) -> Self {
+        let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
+        let counted = || log_prob.iter().enumerate().map(|(i, &l)| (weight(i), l)).filter(|(w, _)| *w > 0.0);
+        let total: f64 = counted().map(|(w, _)| w).sum();
+        let mean = counted().map(|(w, l)| w * l).sum::<f64>() / total;
+        let square: f64 = counted().map(|(w, l)| (w * (l - mean)).powi(2)).sum();
+        let two_se = if counted().count() < 2 { f64::NAN } else { 2.0 * square.sqrt() / total };
+        LogLikelihood { mean, two_se, rows: log_prob.len() }
+    }
+
+    /// The same in bits for each of the `dim` numbers of an event, −log₂ P/dim, which is smaller for a better model.
+    pub fn bits_per_dim(&self, dim: usize) -> Self {
+        LogLikelihood { mean: bits_per_dim(self.mean, dim), two_se: -bits_per_dim(self.two_se, dim), rows: self.rows }
+    }
+}
+
+/// How a model came to be, as its file records it. It is a function of data, options and seed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FitRecord {
+    /// The version of Knothe.
+    pub version: String,
+    /// Events fitted to, events that chose the epoch, and events held out of both.
+    pub rows: (usize, usize, usize),
+    /// Where the weights of the members come from.
+    pub weighting: Weighting,
+    /// The held-out log-likelihood.
+    pub held_out: LogLikelihood,
+    /// The held-out log-likelihood of the full Gaussian of the same events, where they have one.
+    pub gaussian: Option<LogLikelihood>,
+}
+
+/// How to score.
+#[derive(Clone, Copy, Debug)]
+pub struct Scoring {
+    /// Seeds dequantisation noise.
+    pub seed: u64,
+    /// Noise samples for each event of a dequantised density: log (1/K) Σ q(x + u_k), a bound that tightens with K.
+    pub samples: usize,
+}
+
+impl Default for Scoring {
+    fn default() -> Self {
+        Scoring { seed: 0, samples: 1 }
+    }
+}

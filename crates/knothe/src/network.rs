@@ -1,0 +1,111 @@
+//! The densities that families build.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use crate::{
+    Compose, Flow,
+    bijection::{Batches, Given},
+    density::{Density, Exactness},
+    dequantised::Dequantised,
+    error::Result,
+    source::Source,
+};
+
+/// A source and a chain of layers, over real numbers.
+pub type TabularFlow = Flow<Source, Compose>;
+
+/// A density over integers from a flow over the reals.
+pub type ImageFlow = Dequantised<TabularFlow>;
+
+/// The closed sum of the densities that families build.
+// Burn has no modules behind a Box, and a model has few networks.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+pub enum Network {
+    /// A flow over real numbers.
+    Flow(TabularFlow),
+    /// A flow over integers with noise.
+    Dequantised(ImageFlow),
+}
+
+/// Calls a function of whichever density a network is.
+macro_rules! each {
+    ($network:expr, $q:ident => $call:expr) => {
+        match $network {
+            Network::Flow($q) => $call,
+            Network::Dequantised($q) => $call,
+        }
+    };
+}
+
+impl Network {
+    /// The flow over real numbers, without what makes integers continuous.
+    pub fn flow(&self) -> &TabularFlow {
+        match self {
+            Network::Flow(flow) => flow,
+            Network::Dequantised(q) => q.inner(),
+        }
+    }
+
+    /// z = T⁻¹(x); integers get the noise of `given.seed` first.
+    ///
+    /// # Errors
+    /// As [`Flow::to_source`] and [`Dequantised::to_source`].
+    pub fn to_source(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        each!(self, q => q.to_source(x, given))
+    }
+
+    /// x = T(z); integers where the density is one of integers.
+    pub fn from_source(&self, z: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        each!(self, q => q.from_source(z, given))
+    }
+
+    /// `n` draws at a temperature; see [`Flow::sample_at`].
+    pub fn sample_at(&self, n: usize, given: &Given, temperature: f64, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        each!(self, q => q.sample_at(n, given, temperature, rng))
+    }
+}
+
+impl Density for Network {
+    fn dim(&self) -> usize {
+        each!(self, q => q.dim())
+    }
+
+    fn context_dim(&self) -> usize {
+        each!(self, q => q.context_dim())
+    }
+
+    fn exactness(&self) -> Exactness {
+        each!(self, q => q.exactness())
+    }
+
+    fn starts_from_data(&self) -> bool {
+        each!(self, q => q.starts_from_data())
+    }
+
+    fn has_statistics(&self) -> bool {
+        each!(self, q => q.has_statistics())
+    }
+
+    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+        each!(self, q => q.initialise(data))
+    }
+
+    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+        each!(self, q => q.collect_statistics(data))
+    }
+
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
+        each!(self, q => q.log_prob(x, given))
+    }
+
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        each!(self, q => q.sample(n, given, rng))
+    }
+
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        each!(self, q => q.to_uniform(x, given))
+    }
+}
