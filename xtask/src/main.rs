@@ -1,5 +1,6 @@
 //! The project's own commands. Standard library only, so that the first of them starts within a second of a bare clone.
 
+mod arrows;
 mod data;
 mod features;
 mod lengths;
@@ -21,6 +22,7 @@ cargo xtask COMMAND
 The checks of `test` that are not a cargo command of their own:
 
   lengths    no source file or page is longer than 500 lines
+  arrows     modules use only what is below them, and nothing in a circle
   links      no page links to a file that is not there
   licences   every dependency's licence is a permissive one
   features   `cargo run` and `cargo test` build their dependencies with the same features, so only once";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["data"] => run_all(&data::steps()),
         ["bench"] => run_all(&[Step::cargo("benchmarks", &["bench", "--workspace"])]),
         ["lengths"] => run_all(&[Step::check("lengths", lengths::check)]),
+        ["arrows"] => run_all(&[Step::check("arrows", arrows::check)]),
         ["links"] => run_all(&[Step::check("links", links::check)]),
         ["licences"] => run_all(&[Step::check("licences", licences::check)]),
         ["features"] => run_all(&[Step::check("features", features::check)]),
@@ -61,6 +64,7 @@ fn test() -> Vec<Step> {
     vec![
         Step::cargo("format", &["fmt", "--all", "--check"]),
         Step::check("lengths", lengths::check),
+        Step::check("arrows", arrows::check),
         Step::check("links", links::check),
         Step::check("licences", licences::check),
         Step::check("features", features::check),
