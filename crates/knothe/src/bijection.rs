@@ -3,9 +3,10 @@
 //! A bijection T carries the source to the data: x = T(z) is *forward*, z = T⁻¹(x) is *inverse*. Both return the
 //! log-absolute determinant of the Jacobian (the *ladj*) of the call just made, so the two add to 0.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
-use crate::error::{Error, Result};
+pub(crate) use crate::shape::{check_dim, check_input};
+use crate::{error::Result, shape::check_context_shape};
 
 /// What a call is given beside its rows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,11 +25,7 @@ impl<'a> Given<'a> {
 
     /// Checks that the context has one row a row of the call and `context_dim` columns; `None` passes for width 0.
     pub fn check(&self, rows: usize, context_dim: usize) -> Result<()> {
-        match self.context.map(Tensor::dims) {
-            None if context_dim == 0 => Ok(()),
-            Some(found) if found == [rows, context_dim] => Ok(()),
-            found => Err(Error::shape("context", format!("[{rows}, {context_dim}]"), found)),
-        }
+        check_context_shape(self.context, rows, context_dim)
     }
 }
 
@@ -137,16 +134,4 @@ pub trait Bijection {
     fn collect_statistics(&mut self, _data: &mut dyn Batches) -> Result<()> {
         Ok(())
     }
-}
-
-/// Checks that `x` is `[rows, dim]`; returns the rows.
-pub(crate) fn check_dim(what: &str, x: &Tensor<2>, dim: usize) -> Result<usize> {
-    let found = x.dims();
-    if found[1] == dim { Ok(found[0]) } else { Err(Error::shape(what, format!("[rows, {dim}]"), found)) }
-}
-
-/// Checks that `x` is `[rows, dim]` in the precision of the parameters, which Burn does not convert; returns the rows.
-pub(crate) fn check_input(what: &str, x: &Tensor<2>, dim: usize, dtype: DType) -> Result<usize> {
-    let rows = check_dim(what, x, dim)?;
-    if x.dtype() == dtype { Ok(rows) } else { Err(Error::shape(what, format!("numbers of type {dtype:?}"), x.dtype())) }
 }

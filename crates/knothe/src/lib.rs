@@ -58,6 +58,7 @@ mod placement;
 #[cfg(feature = "plot")]
 pub mod plot;
 mod random;
+mod shape;
 mod simplex;
 pub mod source;
 pub mod space;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Activation, Conditioner, Convolution, Linear, Window, check_context, index};
 use crate::{
-    bijection::check_input,
     error::{Error, Result},
     kernels::convolve,
     placement::Placement,
+    shape::check_input,
     space::ImageShape,
 };
 

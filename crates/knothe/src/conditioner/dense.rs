@@ -8,10 +8,10 @@ use rand::Rng;
 
 use super::{Activation, Conditioner, Linear, OUTPUT_GAIN, check_context, read};
 use crate::{
-    bijection::check_input,
     error::Result,
     kernels::{Conditioned, Kernel, Network, Stairs, Step, has_kernels},
     placement::Placement,
+    shape::check_input,
 };
 
 /// What a [`Dense`] network is made of.

@@ -19,10 +19,10 @@ use rand::Rng;
 
 use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context, read};
 use crate::{
-    bijection::check_input,
     error::{Error, Result},
     kernels::{Conditioned, Kernel, Network, Stairs, Step, has_kernels},
     placement::Placement,
+    shape::check_input,
 };
 
 /// What a [`Made`] is made of.

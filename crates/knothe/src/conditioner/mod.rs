@@ -27,9 +27,9 @@ pub use crate::kernels::{Step, Window};
 use burn::tensor::{DType, Tensor};
 
 use crate::{
-    bijection::{Given, check_input},
     error::Result,
-    univariate::Kernel,
+    kernels::{FAR, Kernel},
+    shape::{check_context_shape, check_input},
 };
 
 /// A network that gives what moves of a [`crate::triangular::Coupling`] its parameters.
@@ -55,12 +55,9 @@ pub(crate) fn check_context(context: Option<&Tensor<2>>, rows: usize, context_di
     if context_dim == 0 {
         return Ok(None);
     }
-    Given::context(context).check(rows, context_dim)?;
+    check_context_shape(context, rows, context_dim)?;
     context.map(|c| check_input("context", c, context_dim, dtype).map(|_| c)).transpose()
 }
-
-/// Where [`read`] turns from linear to logarithmic, in standard deviations of a standardised column.
-pub(crate) const FAR: f64 = 5.0;
 
 /// How a network with these hidden layers reads a coordinate: as it is without any, and else c asinh(x/c) with c = 5, which is x at
 /// the bulk and grows as log |x| far out. A row far from the others then moves shifts and log-scales by little; read as it is, a layer of a deep flow

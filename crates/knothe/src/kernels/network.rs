@@ -6,12 +6,14 @@
 use std::ops::Range;
 
 use super::{
-    Real,
+    Activation, Real,
     lanes::{LANES, Lanes, vectorised},
     spare::Table,
     stairs::{Packed, Stairs},
 };
-use crate::conditioner::{Activation, FAR};
+
+/// Where [`read`] turns from linear to logarithmic, in standard deviations of a standardised column.
+pub(crate) const FAR: f64 = 5.0;
 
 /// The layers of a conditioner as kernels see them.
 #[derive(Clone, Debug)]

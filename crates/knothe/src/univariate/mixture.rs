@@ -4,10 +4,13 @@
 
 use burn::tensor::{Tensor, activation::log_softmax};
 
-use super::{Conditional, Standard, bounded, check_theta, mixture_root::mixture_root, root::implicit, special::log_sum_exp};
+use super::{
+    Conditional, Standard, bounded, check_theta, mixture_lanes::MixtureDensity, mixture_root::mixture_root, root::implicit,
+    special::log_sum_exp,
+};
 use crate::{
     error::{Error, Result},
-    kernels::{self, Kernel, MixtureDensity},
+    kernels::{self, Kernel},
     placement::Placement,
 };
 

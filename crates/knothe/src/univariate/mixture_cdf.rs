@@ -12,13 +12,15 @@
 use burn::tensor::{Tensor, activation::log_softmax};
 
 use super::{
-    MonotoneMap, Standard, bounded, check_theta, root,
+    MonotoneMap, Standard, bounded, check_theta,
+    mixture_cdf_lanes::LogisticCdf,
+    root,
     sigmoidal::{check_units, spread_offsets},
     special::log_sum_exp,
 };
 use crate::{
     error::{Error, Result},
-    kernels::{self, Kernel, LogisticCdf},
+    kernels::{self, Kernel},
     placement::Placement,
 };
 

@@ -12,19 +12,26 @@
 //! To add a map, copy `examples/add_a_map.rs` and follow CONTRIBUTING.md.
 
 mod affine;
+mod affine_lanes;
 mod composed;
 mod deep_sigmoidal;
+mod deep_sigmoidal_lanes;
 mod discrete;
 mod inverted;
 mod mixture;
 mod mixture_cdf;
+mod mixture_cdf_lanes;
+mod mixture_lanes;
 mod mixture_root;
 mod pushforward;
 pub mod root;
 mod sigmoidal;
+mod sigmoidal_lanes;
 mod sos;
+mod sos_lanes;
 pub(crate) mod special;
 pub(crate) mod spline;
+mod spline_lanes;
 mod standard;
 
 use std::fmt::Debug;
@@ -33,7 +40,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 pub use affine::{Affine, Scale};
-pub(crate) use affine::{BOUND, SATURATED, SIGMOID_START, SOFTPLUS_START, bounded, unbounded};
+pub(crate) use affine::{BOUND, bounded, unbounded};
 pub use composed::Composed;
 pub use deep_sigmoidal::DeepSigmoidal;
 pub use discrete::{Bernoulli, Categorical};

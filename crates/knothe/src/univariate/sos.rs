@@ -14,10 +14,10 @@
 
 use burn::tensor::Tensor;
 
-use super::{MonotoneMap, Polynomial, check_theta, part, root};
+use super::{MonotoneMap, Polynomial, check_theta, part, root, sos_lanes::SquaredPolynomials};
 use crate::{
     error::{Error, Result},
-    kernels::{self, Kernel, SquaredPolynomials},
+    kernels::{self, Kernel},
     placement::Placement,
 };
 

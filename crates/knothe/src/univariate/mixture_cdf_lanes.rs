@@ -1,15 +1,13 @@
-//! The logistic mixture-CDF map in one pass; see [`crate::univariate::MixtureCdf`] for the parameters.
+//! The logistic mixture-CDF map in one pass; see [`super::MixtureCdf`] for the parameters.
 //!
 //! T = logit Σ w_i σ(p_i) with p_i = (x − μ_i)/σ_i is the deep sigmoidal map in other parameters. With ∂L/∂p_i and h κ_i as
-//! [`super::sigmoidal`] has them: ∂L/∂μ_i = −∂L/∂p_i / σ_i, ∂L/∂ log σ_i = −(p_i ∂L/∂p_i + h κ_i) and ∂L/∂x = −Σ_i ∂L/∂μ_i.
+//! [`super::sigmoidal_lanes`] has them: ∂L/∂μ_i = −∂L/∂p_i / σ_i, ∂L/∂ log σ_i = −(p_i ∂L/∂p_i + h κ_i) and ∂L/∂x = −Σ_i ∂L/∂μ_i.
 
 use super::{
-    Real,
-    affine::bounded,
-    lanes::Lanes,
-    sigmoidal::{AT, BY_RAW, LOG_SLOPE, LOGIT, Odds, PARTS, SLOPE, odds},
-    tile::{LaneMap, Theta, ThetaGradient},
+    affine_lanes::bounded,
+    sigmoidal_lanes::{AT, BY_RAW, LOG_SLOPE, LOGIT, Odds, PARTS, SLOPE, odds},
 };
+use crate::kernels::{LaneMap, Lanes, Real, Theta, ThetaGradient};
 
 /// The map of the logistic law.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The deep sigmoidal map in one pass; see [`crate::univariate::Sigmoidal`] for the formula.
+//! The deep sigmoidal map in one pass; see [`super::Sigmoidal`] for the formula.
 //!
 //! With p_i = a_i x + b_i, shares π_i ∝ w_i σ(p_i) and ρ_i ∝ w_i σ(−p_i), each of sum 1, and κ_i ∝ a_i π_i ρ_i / w_i, for a loss L with
 //! ∂L/∂y = g and ∂L/∂ log T′ = h,
@@ -7,13 +7,8 @@
 //! - ∂L/∂ log w_i = (g − h) π_i − (g + h) ρ_i + h κ_i. These sum to −h, so that the logit of w_i gets ∂L/∂ log w_i + h w_i,
 //! - ∂L/∂ log a_i = x a_i ∂L/∂p_i + h κ_i, ∂L/∂b_i = ∂L/∂p_i and ∂L/∂x = Σ_i a_i ∂L/∂p_i.
 
-use super::{
-    Real,
-    affine::bounded,
-    lanes::Lanes,
-    tile::{LaneMap, Theta, ThetaGradient},
-};
-use crate::univariate::Sigmoidal;
+use super::{Sigmoidal, affine_lanes::bounded};
+use crate::kernels::{LaneMap, Lanes, Real, Theta, ThetaGradient};
 
 /// The parts of `work` in [`odds`], of a length of as many units each: those that it reads,
 pub(super) const LOGIT: usize = 0;

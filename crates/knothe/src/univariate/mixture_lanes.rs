@@ -1,4 +1,4 @@
-//! The log-density of a mixture in one pass; see [`crate::univariate::GaussianMixture`] for the parameters.
+//! The log-density of a mixture in one pass; see [`super::GaussianMixture`] for the parameters.
 //!
 //! With t_k = (x − μ_k)/σ_k, log q = log Σ_k w_k p(t_k)/σ_k and the shares r_k ∝ w_k p(t_k)/σ_k of sum 1, for a loss L with
 //! ∂L/∂ log q = h and v(t) = −d log p/dt, which is t for the normal law and σ(t) − σ(−t) for the logistic one,
@@ -6,13 +6,8 @@
 //! - the logit of w_k gets h (r_k − w_k),
 //! - ∂L/∂μ_k = h r_k v(t_k)/σ_k, ∂L/∂ log σ_k = h r_k (t_k v(t_k) − 1) and ∂L/∂x = −Σ_k ∂L/∂μ_k.
 
-use super::{
-    Real,
-    affine::bounded,
-    lanes::Lanes,
-    tile::{LaneMap, Theta, ThetaGradient},
-};
-use crate::univariate::Standard;
+use super::{Standard, affine_lanes::bounded};
+use crate::kernels::{LaneMap, Lanes, Real, Theta, ThetaGradient};
 
 /// y = x, and log q(x | θ) in the place of log T′.
 #[derive(Clone, Debug)]

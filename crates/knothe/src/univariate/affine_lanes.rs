@@ -1,13 +1,12 @@
-//! The affine map in one pass; see [`crate::univariate::Affine`] for the formula.
+//! The affine map in one pass; see [`super::Affine`] for the formula.
 //!
 //! With y = σ x + t and ℓ = log σ, for a loss with ∂L/∂y = g and ∂L/∂ log T′ = h: ∂L/∂t = g, ∂L/∂ℓ = g σ x + h and ∂L/∂x = g σ.
 
 use super::{
-    Real,
-    lanes::Lanes,
-    tile::{LaneMap, Theta, ThetaGradient},
+    Affine, Inverted, Scale,
+    affine::{BOUND, SATURATED, SIGMOID_START, SOFTPLUS_START},
 };
-use crate::univariate::{Affine, BOUND, Inverted, SATURATED, SIGMOID_START, SOFTPLUS_START, Scale};
+use crate::kernels::{LaneMap, Lanes, Real, Theta, ThetaGradient};
 
 /// b(s) = s / √(1 + (s/7)²) and b′(s).
 #[inline(always)]

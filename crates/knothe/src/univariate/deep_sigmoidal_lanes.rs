@@ -1,7 +1,7 @@
-//! The dense deep sigmoidal map in one pass; see [`crate::univariate::DeepSigmoidal`] for the formula.
+//! The dense deep sigmoidal map in one pass; see [`super::DeepSigmoidal`] for the formula.
 //!
 //! Each layer has inputs h_i with t_i = log ∂h_i/∂x, m_j = Σ_i u_ji h_i, q_j = log Σ_i u_ji exp t_i, p_j = a_j m_j + b_j and, for every output,
-//! the mixture of sigmoids of [`super::sigmoidal`], which turns the gradients of h'_o and t'_o into those of its weights, of p_j and of
+//! the mixture of sigmoids of [`super::sigmoidal_lanes`], which turns the gradients of h'_o and t'_o into those of its weights, of p_j and of
 //! log ∂p_j/∂x = log a_j + q_j. Added up over the outputs, these are P_j and Q_j, and with the shares v_ji ∝ u_ji exp t_i of sum 1
 //!
 //! - ∂L/∂ log a_j = P_j a_j m_j + Q_j, ∂L/∂b_j = P_j,
@@ -11,13 +11,11 @@
 //! Going back, the mixtures are computed once more: all of them together would not fit the fastest cache.
 
 use super::{
-    Real,
-    affine::bounded,
-    lanes::Lanes,
-    sigmoidal::{AT, LOG_SLOPE, LOGIT, Odds, PARTS, odds},
-    tile::{LaneMap, Theta, ThetaGradient},
+    DeepSigmoidal,
+    affine_lanes::bounded,
+    sigmoidal_lanes::{AT, LOG_SLOPE, LOGIT, Odds, PARTS, odds},
 };
-use crate::univariate::DeepSigmoidal;
+use crate::kernels::{LaneMap, Lanes, Real, Theta, ThetaGradient};
 
 /// The parts of the scratch of a layer, of a length of as many units each: h, t, p, log ∂p/∂x, and a with the derivative of log a.
 const H: usize = 0;

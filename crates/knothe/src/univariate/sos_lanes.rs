@@ -1,4 +1,4 @@
-//! The sum-of-squares polynomial in one pass; see [`crate::univariate::SumOfSquares`] for the formula.
+//! The sum-of-squares polynomial in one pass; see [`super::SumOfSquares`] for the formula.
 //!
 //! With u = x within the bound and the nearer end of it outside, v = u/2, t_m = a_m v^m, P = Σ_m t_m and F_i = Σ_{m ≥ i} L_mi t_m of each
 //! polynomial, S = ε + Σ P² and R = ε + Σ Σ_i F_i² over all of them: T = c + u R + S (x − u) and T′ = S. For a loss L with ∂L/∂y = g and
@@ -7,11 +7,7 @@
 //! - ∂L/∂c = g, ∂L/∂a_m = 2 v^m (s P + g u Σ_{i ≤ m} L_mi F_i),
 //! - ∂L/∂x = g S + h Σ P P′(v)/S, the second term within the bound alone.
 
-use super::{
-    Real,
-    lanes::Lanes,
-    tile::{LaneMap, Theta, ThetaGradient},
-};
+use crate::kernels::{LaneMap, Lanes, Real, Theta, ThetaGradient};
 
 /// The map with its constants at hand.
 #[derive(Clone, Debug)]

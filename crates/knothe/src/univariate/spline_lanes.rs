@@ -1,4 +1,4 @@
-//! The rational-quadratic spline in one pass, both ways; see [`crate::univariate::Spline`] for the formula.
+//! The rational-quadratic spline in one pass, both ways; see [`super::Spline`] for the formula.
 //!
 //! In the bin from (l, b) to (r, t) with slopes d and e at its ends, w = r − l, s = (t − b)/w, ξ = (x − l)/w, κ = 1 − ξ and
 //! N = s ξ² + d ξκ, D = s (ξ² + κ²) + (d + e) ξκ, M = e ξ² + 2 s ξκ + d κ²: y = b + s w N/D and T′ = s² M/D². For a loss L with
@@ -16,14 +16,10 @@
 //! −u and −h in the place of g and h.
 
 use super::{
-    Real,
-    lanes::Lanes,
-    tile::{LaneMap, Theta, ThetaGradient},
-};
-use crate::univariate::{
     Inverted, Spline,
     spline::{LEAST_SHARE, LEAST_SLOPE, slope_shift},
 };
+use crate::kernels::{LaneMap, Lanes, Real, Theta, ThetaGradient};
 
 /// The bin of each lane: its corner and size, its slopes, and what their gradients need.
 struct Bin<T> {
