@@ -10,11 +10,12 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, activation::softplus};
+use burn::tensor::Tensor;
 use knothe::{
     Compose, Density, Flow, Given, Layer, Placement, Precision, Result,
     conditioner::{Activation, Degrees, MadeConfig, Order},
     source::Normal,
+    special::log_cosh,
     triangular::Autoregressive,
     univariate::MonotoneMap,
     values,
@@ -67,11 +68,6 @@ impl MonotoneMap for SinhArcsinh {
 fn bounded(s: Tensor<2>, bound: f64) -> Tensor<2> {
     let root = (s.clone().powi_scalar(2) / (bound * bound) + 1.0).sqrt();
     s / root
-}
-
-/// log cosh u = log(1 + e²ᵘ) − u − log 2, which does not overflow where cosh does.
-fn log_cosh(u: Tensor<2>) -> Tensor<2> {
-    softplus(u.clone() * 2.0, 1.0) - u - std::f64::consts::LN_2
 }
 
 /// x_j = T(z_j; θ_j(z_<j)) over `dim` coordinates, θ from a masked network.

@@ -62,6 +62,7 @@ mod shape;
 mod simplex;
 pub mod source;
 pub mod space;
+pub mod special;
 pub mod toys;
 pub mod triangular;
 pub mod univariate;

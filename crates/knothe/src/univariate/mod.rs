@@ -29,7 +29,6 @@ mod sigmoidal;
 mod sigmoidal_lanes;
 mod sos;
 mod sos_lanes;
-pub(crate) mod special;
 pub(crate) mod spline;
 mod spline_lanes;
 mod standard;
@@ -55,6 +54,7 @@ pub use standard::Standard;
 
 use crate::error::{Error, Result};
 pub use crate::kernels::Kernel;
+pub(crate) use crate::special;
 
 /// An increasing map of the real line, T(·; θ). All-zero parameters are (nearly) the identity.
 pub trait MonotoneMap: Debug + Send + Sync {

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::log_sigmoid, activation::sigmoid};
 use serde::{Deserialize, Serialize};
 
-use super::special::{self, normal_cdf, normal_log_cdf, normal_log_hazard, normal_quantile, normal_quantile_of_log};
+use crate::special::{self, normal_cdf, normal_log_cdf, normal_log_hazard, normal_quantile, normal_quantile_of_log};
 
 /// A law p(z) of one number. Every method works on each element of a tensor of any shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
