@@ -14,7 +14,7 @@ use crate::{
     order::index,
     placement::{Placement, values},
     random::{Purpose, stream},
-    univariate::special::log_sum_exp,
+    univariate::special::logsumexp,
 };
 
 /// How far from 1 the weights of a mixture may add up: rounding of any number of members.
@@ -161,7 +161,7 @@ impl<D: Density + Module> Density for Mixture<D> {
         if rows == 0 {
             return Ok(Placement::of(&x).zeros([0]));
         }
-        Ok(log_sum_exp(self.log_joint(&x, given)?, 0).reshape([rows]))
+        Ok(logsumexp(self.log_joint(&x, given)?, 0).reshape([rows]))
     }
 
     /// Draws the member of each row with probability w_k, then the row from it. A mixture of one draws as its member does.

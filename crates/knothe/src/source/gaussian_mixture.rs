@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     linear::identity,
     placement::{Placement, values},
-    univariate::{Standard, bounded, special::log_sum_exp, unbounded},
+    univariate::{Standard, bounded, special::logsumexp, unbounded},
 };
 
 /// The covariance of a component.
@@ -99,7 +99,7 @@ impl Density for GaussianMixture {
     fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
         let rows = check_input("z", &x, self.dim(), self.mean.val().dtype())?;
         let each = self.standardise(x).1.sum_dim(2) + self.log_weights();
-        Ok(log_sum_exp(each, 0).reshape([rows]))
+        Ok(logsumexp(each, 0).reshape([rows]))
     }
 
     fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
@@ -140,7 +140,7 @@ impl Density for GaussianMixture {
         check_input("z", &x, self.dim(), self.mean.val().dtype())?;
         let (e, log_prob) = self.standardise(x);
         let before = log_prob.clone().cumsum(2) - log_prob + self.log_weights();
-        let weights = (before.clone() - log_sum_exp(before, 0)).exp();
+        let weights = (before.clone() - logsumexp(before, 0)).exp();
         Ok((weights * Standard::Normal.cdf(e)).sum_dim(0).squeeze_dim(0))
     }
 }

@@ -7,6 +7,5 @@ mod normal;
 
 pub use logarithms::{log_cosh, logsumexp, softplus};
 pub(crate) use normal::{
-    cdf_and_density, log_gamma_half_step, log_sum_exp, normal_cdf, normal_log_cdf, normal_log_hazard, normal_quantile,
-    normal_quantile_of_log, quantile,
+    cdf_and_density, log_gamma_half_step, normal_cdf, normal_log_cdf, normal_log_hazard, normal_quantile, normal_quantile_of_log, quantile,
 };

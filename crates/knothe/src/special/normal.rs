@@ -155,13 +155,6 @@ pub(crate) fn log_gamma_half_step<const D: usize>(a: Tensor<D>) -> Tensor<D> {
     total
 }
 
-/// log Σ exp over dimension `dim`, which keeps length 1; −∞ where every term is.
-pub(crate) fn log_sum_exp<const D: usize>(t: Tensor<D>, dim: usize) -> Tensor<D> {
-    // The maximum cancels, so it needs no gradient; the bound keeps −∞ − (−∞) out.
-    let most = t.clone().inner().max_dim(dim).clamp_min(f64::from(f32::MIN));
-    (t - most.clone()).exp().sum_dim(dim).log() + most
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]

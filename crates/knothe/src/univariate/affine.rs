@@ -1,12 +1,9 @@
 //! The affine map T(x; t, s) = σ(s) x + t, with log σ bounded by its parameterisation.
 
-use burn::tensor::{
-    Tensor,
-    activation::{log_sigmoid, softplus},
-};
+use burn::tensor::{Tensor, activation::log_sigmoid};
 use serde::{Deserialize, Serialize};
 
-use super::{Inverted, MonotoneMap, Polynomial, check_theta, part};
+use super::{Inverted, MonotoneMap, Polynomial, check_theta, part, special::softplus};
 use crate::{error::Result, kernels::Kernel};
 
 /// How far a log-scale can go: |log σ| < 7, so one layer stretches by less than 1,100.
@@ -70,7 +67,7 @@ impl Affine {
         let shift = part(&theta, 0);
         let log_scale = match self.scale {
             Scale::Exp => bounded(part(&theta, 1)),
-            Scale::Softplus => softplus(bounded(part(&theta, 1)) + SOFTPLUS_START, 1.0).log(),
+            Scale::Softplus => softplus(bounded(part(&theta, 1)) + SOFTPLUS_START).log(),
             Scale::Sigmoid => log_sigmoid(bounded(part(&theta, 1)) + SIGMOID_START),
             Scale::One => shift.zeros_like(),
         };

@@ -13,7 +13,7 @@ use burn::tensor::{Tensor, activation::log_softmax};
 use super::{
     MonotoneMap, bounded, check_theta, root,
     sigmoidal::{check_units, logit_of_mixture, spread_offset, spread_offsets},
-    special::log_sum_exp,
+    special::logsumexp,
 };
 use crate::{
     error::{Error, Result},
@@ -125,7 +125,7 @@ impl DeepSigmoidal {
                 let logits = take(units * inputs).reshape([rows, units, inputs, dim]);
                 let log_u = log_softmax(logits + self.preference(units, inputs, &place), 2);
                 h = (log_u.clone().exp() * h.unsqueeze_dim::<4>(1)).sum_dim(2).squeeze_dim(2);
-                tangent = log_sum_exp(log_u + tangent.unsqueeze_dim::<4>(1), 2).squeeze_dim(2);
+                tangent = logsumexp(log_u + tangent.unsqueeze_dim::<4>(1), 2).squeeze_dim(2);
             }
             let p = h * log_slope.clone().exp() + offset;
             let logits = take(outputs * units).reshape([rows, outputs, units, dim]);

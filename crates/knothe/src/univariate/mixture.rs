@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, activation::log_softmax};
 
 use super::{
     Conditional, Standard, bounded, check_theta, mixture_lanes::MixtureDensity, mixture_root::mixture_root, root::implicit,
-    special::log_sum_exp,
+    special::logsumexp,
 };
 use crate::{
     error::{Error, Result},
@@ -147,7 +147,7 @@ impl Mixture {
 
     fn log_prob(self, x: Tensor<2>, at: &Components) -> Tensor<2> {
         let each = self.law.log_prob(at.standardise(x)) - at.log_scale.clone() + at.log_weights.clone();
-        log_sum_exp(each, 1).squeeze_dim(1)
+        logsumexp(each, 1).squeeze_dim(1)
     }
 
     /// The root of F(x) = u, found without gradients on the host ([`mixture_root`]). Where u or θ is tracked, one step on
@@ -163,7 +163,7 @@ impl Mixture {
         let target = u.log().mask_where(upper, mirrored);
         let side = |x: Tensor<2>| {
             let signed = at.standardise(x.clone()) * sign.clone().unsqueeze_dim::<3>(1);
-            let log_tail = log_sum_exp(self.law.log_cdf(signed) + at.log_weights.clone(), 1).squeeze_dim::<2>(1);
+            let log_tail = logsumexp(self.law.log_cdf(signed) + at.log_weights.clone(), 1).squeeze_dim::<2>(1);
             let log_slope = self.log_prob(x, &at) - log_tail.clone();
             Ok((log_tail * sign.clone(), log_slope))
         };

@@ -16,7 +16,7 @@ use super::{
     mixture_cdf_lanes::LogisticCdf,
     root,
     sigmoidal::{check_units, spread_offsets},
-    special::log_sum_exp,
+    special::logsumexp,
 };
 use crate::{
     error::{Error, Result},
@@ -96,8 +96,8 @@ impl MixtureCdf {
         let sign = if t.is_autodiff() { Tensor::from_inner(sign) } else { sign };
         let t = t * sign.clone();
         let each = log_weights + law.log_cdf(t.clone());
-        let y = law.quantile_of_log(log_sum_exp(each.clone(), 1));
-        let ladj = log_sum_exp(log_softmax(each, 1) + law.log_hazard(t) - log_scale, 1) - law.log_hazard(y.clone());
+        let y = law.quantile_of_log(logsumexp(each.clone(), 1));
+        let ladj = logsumexp(log_softmax(each, 1) + law.log_hazard(t) - log_scale, 1) - law.log_hazard(y.clone());
         ((y * sign).squeeze_dim(1), ladj.squeeze_dim(1))
     }
 }

@@ -15,7 +15,7 @@ use burn::tensor::{
     activation::{log_sigmoid, log_softmax},
 };
 
-use super::{MonotoneMap, bounded, check_theta, root, special::log_sum_exp};
+use super::{MonotoneMap, bounded, check_theta, root, special::logsumexp};
 use crate::{
     error::{Error, Result},
     kernels::{self, Kernel},
@@ -43,10 +43,10 @@ pub(super) fn logit_of_mixture<const D: usize>(
 ) -> (Tensor<D>, Tensor<D>) {
     let below = log_weights.clone() + log_sigmoid(p.clone());
     let above = log_weights.clone() + log_sigmoid(p.neg());
-    let y = log_sum_exp(below.clone(), axis) - log_sum_exp(above.clone(), axis);
+    let y = logsumexp(below.clone(), axis) - logsumexp(above.clone(), axis);
     // Shares as softmaxes: a difference of two large logarithms would lose the digits of the slope in the tails.
     let shares = log_softmax(below, axis) + log_softmax(above, axis) - log_weights;
-    (y, log_sum_exp(shares + log_slope, axis))
+    (y, logsumexp(shares + log_slope, axis))
 }
 
 /// Offsets evenly spread over ±`spread`/2, `[units]`.

@@ -10,12 +10,9 @@
 //!
 //! (Their equations 4 and 5, with the denominator as a sum of positive terms.)
 
-use burn::tensor::{
-    Bool, Int, Tensor,
-    activation::{log_sigmoid, softmax},
-};
+use burn::tensor::{Bool, Int, Tensor, activation::softmax};
 
-use super::{Inverted, MonotoneMap, check_theta};
+use super::{Inverted, MonotoneMap, check_theta, special::softplus};
 use crate::{
     error::{Error, Result},
     kernels::{self, Kernel},
@@ -99,8 +96,7 @@ impl Spline {
             let inner = shares.cumsum(1).narrow(1, 0, bins - 1) * (2.0 * self.bound) - self.bound;
             Tensor::cat(vec![end(-self.bound), inner, end(self.bound)], 1)
         };
-        // Softplus as −log σ(−d).
-        let inner = log_sigmoid((theta.clone().narrow(1, 2 * bins, bins - 1) + slope_shift()).neg()).neg() + LEAST_SLOPE;
+        let inner = softplus(theta.clone().narrow(1, 2 * bins, bins - 1) + slope_shift()) + LEAST_SLOPE;
         Knots {
             x: positions(theta.clone().narrow(1, 0, bins)),
             y: positions(theta.narrow(1, bins, bins)),
