@@ -87,7 +87,7 @@ fn layer(dim: usize, place: &Placement, rng: &mut impl Rng) -> Result<Autoregres
 fn main() -> Result<()> {
     let mut rng = <rand_chacha::ChaCha12Rng as rand::SeedableRng>::seed_from_u64(0);
     let place = Placement::cpu(Precision::F64);
-    let map = Compose::new(3, vec![Layer::Autoregressive(layer(3, &place, &mut rng)?)]);
+    let map = Compose::new(3, vec![Layer::Autoregressive(layer(3, &place, &mut rng)?)])?;
     let flow = Flow::new(Normal::new(3, &place), map, 0)?;
     let given = Given::default();
     let x = flow.sample(4, &given, &mut rng)?;

@@ -70,7 +70,7 @@ fn flow(map: &Arc<dyn MonotoneMap>, layers: usize) -> Result<Flow<Source, Compos
         Ok(Layer::InverseAutoregressive(Inverse::of(Autoregressive::new(config, map.clone(), &place, &mut rng)?)))
     };
     let layers = (0..layers).rev().map(&mut layer).collect::<Result<_>>()?;
-    Flow::new(Source::Normal(Normal::new(2, &place)), Compose::new(2, layers), 0)
+    Flow::new(Source::Normal(Normal::new(2, &place)), Compose::new(2, layers)?, 0)
 }
 
 fn axes(toy: Toy) -> [Axis; 2] {

@@ -1,17 +1,17 @@
 //! T_K ∘ … ∘ T_1 of the built-in layers.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::{
     bijection::{Batches, Bijection, Given, Seen, check_dim},
     conditioner::Convolutional,
-    error::Result,
+    error::{Error, Result},
     grid::{Partial, Pixelwise},
     inverse::Inverse,
     kernels::{Step, run, run_of},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, TriangularAffine},
-    placement::Placement,
+    placement::{Placement, dtype_of},
     triangular::{Autoregressive, Coupling, Elementwise, Marginals},
 };
 
@@ -140,10 +140,28 @@ pub struct Compose {
 }
 
 impl Compose {
-    /// A chain of layers, from the source to the data, over `dim` coordinates; no layer at all is the identity.
-    pub fn new(dim: usize, layers: Vec<Layer>) -> Self {
-        debug_assert!(layers.iter().all(|l| l.dim() == dim));
-        Compose { layers, dim }
+    /// A chain of layers over `dim` coordinates, listed from the source to the data. Without a layer it is the identity.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] names the first layer whose dim is another, and the first whose parameters have another precision
+    /// than those of the layers before it.
+    pub fn new(dim: usize, layers: Vec<Layer>) -> Result<Self> {
+        let count = layers.len();
+        let mut precision: Option<DType> = None;
+        for (k, layer) in layers.iter().enumerate() {
+            let name = || format!("layer {} of {count}, counted from the source", k + 1);
+            if layer.dim() != dim {
+                return Err(Error::shape(name(), format!("dim {dim}"), layer.dim()));
+            }
+            let own = dtype_of(layer);
+            if let (Some(expected), Some(found)) = (precision, own)
+                && expected != found
+            {
+                return Err(Error::shape(name(), format!("parameters of type {expected:?}"), found));
+            }
+            precision = precision.or(own);
+        }
+        Ok(Compose { layers, dim })
     }
 
     /// The layers, from the source to the data.

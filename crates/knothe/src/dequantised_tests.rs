@@ -60,7 +60,7 @@ fn learned_noise_is_counted_by_its_own_density() {
     let config = ConvolutionalConfig { windows: vec![1, 1], ..ConvolutionalConfig::glow(3, 0) };
     let noise = Coupling::of_image(both, &both.half_of_channels(true), config, Arc::new(Affine::default()), &place, &mut rng).unwrap();
     let q = Dequantised::new(Logistic::new(1, &place), 2, Preprocessing::Logit { alpha: 0.05 }).unwrap();
-    let q = q.with_noise(Compose::new(2, vec![Layer::ImageCoupling(noise)])).unwrap();
+    let q = q.with_noise(Compose::new(2, vec![Layer::ImageCoupling(noise)]).unwrap()).unwrap();
     let x = place.tensor(vec![2.0], [1, 1]);
     let found: Vec<f64> =
         (0..draws).map(|seed| values(q.log_prob(x.clone(), &Given { context: None, seed: seed.into() }).unwrap())[0]).collect();
@@ -101,7 +101,7 @@ fn the_noise_depends_on_the_seed_and_the_row_alone() {
 fn samples_are_integers_of_the_range_and_colder_ones_lie_closer() {
     let place = cpu();
     for preprocessing in [Preprocessing::Centred, Preprocessing::Logit { alpha: 0.05 }] {
-        let flow = Flow::new(Normal::new(4, &place), Compose::new(4, vec![]), 0).unwrap();
+        let flow = Flow::new(Normal::new(4, &place), Compose::new(4, vec![]).unwrap(), 0).unwrap();
         let q = Dequantised::new(flow, 5, preprocessing).unwrap();
         let mut spread = [1.0, 0.1].map(|temperature| {
             let x = values(q.sample_at(500, &Given::default(), temperature, &mut ChaCha12Rng::seed_from_u64(2)).unwrap());
@@ -111,7 +111,7 @@ fn samples_are_integers_of_the_range_and_colder_ones_lie_closer() {
         spread[1] *= 4.0;
         assert!(spread[1] < spread[0], "{spread:?}");
     }
-    let flow = Flow::new(Normal::new(4, &place), Compose::new(4, vec![]), 0).unwrap();
+    let flow = Flow::new(Normal::new(4, &place), Compose::new(4, vec![]).unwrap(), 0).unwrap();
     assert!(flow.sample_at(1, &Given::default(), -1.0, &mut ChaCha12Rng::seed_from_u64(2)).is_err());
 }
 
@@ -121,7 +121,7 @@ fn settings_that_cannot_be_are_errors() {
     assert!(Dequantised::new(normal(), 0, Preprocessing::Centred).is_err());
     assert!(Dequantised::new(normal(), 17, Preprocessing::Centred).is_err());
     assert!(Dequantised::new(normal(), 8, Preprocessing::Logit { alpha: 0.0 }).is_err());
-    assert!(Dequantised::new(normal(), 8, Preprocessing::Centred).unwrap().with_noise(Compose::new(2, vec![])).is_err());
+    assert!(Dequantised::new(normal(), 8, Preprocessing::Centred).unwrap().with_noise(Compose::new(2, vec![]).unwrap()).is_err());
 }
 
 #[test]

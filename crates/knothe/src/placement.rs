@@ -1,5 +1,6 @@
 //! Where tensors live and how precise they are.
 
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -145,6 +146,19 @@ fn draw(law: impl Distribution<f64> + Sync, count: usize, rng: &mut impl Rng) ->
         part.iter_mut().zip((&law).sample_iter(rng)).for_each(|(number, drawn)| *number = drawn);
     });
     numbers
+}
+
+/// The type of a module's first parameter of real numbers, or none where it has no such parameter.
+pub(crate) fn dtype_of(module: &impl Module) -> Option<DType> {
+    struct First(Option<DType>);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.get_or_insert_with(|| param.val().dtype());
+        }
+    }
+    let mut first = First(None);
+    module.visit(&mut first);
+    first.0
 }
 
 /// The values of a tensor in row-major order, as 64-bit floats.

@@ -198,7 +198,7 @@ fn divergence_in_data_space_is_divergence_in_source_space() {
                 Layer::InverseAutoregressive(Inverse::of(map.unwrap()))
             })
             .collect();
-        let flow = Flow::new(Source::Normal(Normal::new(3, &place)), Compose::new(3, layers), 0).unwrap();
+        let flow = Flow::new(Source::Normal(Normal::new(3, &place)), Compose::new(3, layers).unwrap(), 0).unwrap();
         randomised(flow, 0.2, &mut rng(seed + 10))
     };
     let (data, model) = (flow(0), flow(1));
@@ -222,7 +222,7 @@ fn permuting_columns_and_order_changes_nothing() {
     let build = |order: Order| {
         let map = Autoregressive::new(made(order, 0, &[7, 9], false), Arc::new(Affine::default()), &place, &mut rng(0)).unwrap();
         let layer = Layer::InverseAutoregressive(Inverse::of(map));
-        Flow::new(Source::Normal(Normal::new(4, &place)), Compose::new(4, vec![layer]), 0).unwrap()
+        Flow::new(Source::Normal(Normal::new(4, &place)), Compose::new(4, vec![layer]).unwrap(), 0).unwrap()
     };
     let flow = randomised(build(Order::natural(4)), 0.5, &mut rng(1));
     // New column k is old column columns[k], so the old natural order visits the new columns at their inverse positions.
@@ -285,7 +285,7 @@ fn affine_map_of_a_uniform_is_a_uniform() {
     // The raw scale s with s/√(1 + (s/7)²) = log a.
     let map = map.map(&mut Rewrite(0, |_, _, _: Vec<f64>| vec![b, scale / (1.0 - (scale / 7.0).powi(2)).sqrt()]));
     let source = Source::Uniform(Uniform::new(1, 0.0, 1.0, &place).unwrap());
-    let flow = Flow::new(source, Compose::new(1, vec![Layer::Elementwise(map)]), 0).unwrap();
+    let flow = Flow::new(source, Compose::new(1, vec![Layer::Elementwise(map)]).unwrap(), 0).unwrap();
     let x = place.tensor(vec![b + 1e-9, 0.0, 1.0, a + b - 1e-9, b - 1e-9, a + b + 1e-9, 100.0], [7, 1]);
     let log_q = values(flow.log_prob(x.clone(), &given).unwrap());
     assert!(log_q[..4].iter().all(|l| (l + scale).abs() < 1e-14), "{log_q:?}");

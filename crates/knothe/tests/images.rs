@@ -98,7 +98,7 @@ fn the_forms_of_the_1x1_convolution_agree() {
     let x: Tensor<2> = place.normal([4, image.dim()], &mut rng(1));
     let weighed: Tensor<2> = place.normal([4, image.dim()], &mut rng(2));
     let run = |layer: Layer| {
-        let map = Pixelwise::new(image, Compose::new(6, vec![layer])).unwrap();
+        let map = Pixelwise::new(image, Compose::new(6, vec![layer]).unwrap()).unwrap();
         let mut found = Vec::new();
         for forward in [false, true] {
             let x = Tensor::from_inner(x.clone().inner()).require_grad();
@@ -130,7 +130,7 @@ fn the_ladj_of_a_1x1_convolution_is_that_of_its_matrix_at_each_pixel() {
         }
     }
     let matrix = parameters::restore(matrix, named).unwrap();
-    let map = Pixelwise::new(IMAGE, Compose::new(3, vec![Layer::Matrix(matrix)])).unwrap();
+    let map = Pixelwise::new(IMAGE, Compose::new(3, vec![Layer::Matrix(matrix)]).unwrap()).unwrap();
     let x: Tensor<2> = place.normal([2, IMAGE.dim()], &mut rng(1));
     let (_, ladj) = map.inverse_and_ladj(x, &Given::default()).unwrap();
     values(ladj.clone()).iter().for_each(|l| assert!((l - 16.0 * 3f64.ln()).abs() < 1e-13, "{l}"));
@@ -195,7 +195,7 @@ fn actnorm_standardises_each_channel_over_its_pixels() {
     let place = Placement::cpu(Precision::F64);
     let scale = place.tensor((0..IMAGE.dim()).map(|k| 1.0 + (k / IMAGE.pixels()) as f64).collect(), [1, IMAGE.dim()]);
     let x: Tensor<2> = place.normal([30, IMAGE.dim()], &mut rng(3)) * scale.clone() + scale;
-    let mut map = Pixelwise::new(IMAGE, Compose::new(3, vec![Layer::ActNorm(ActNorm::new(3, &place))])).unwrap();
+    let mut map = Pixelwise::new(IMAGE, Compose::new(3, vec![Layer::ActNorm(ActNorm::new(3, &place))]).unwrap()).unwrap();
     map.initialise(&mut Whole(Batch::new(x.clone()))).unwrap();
     let (z, _) = map.inverse_and_ladj(x, &Given::default()).unwrap();
     for channel in 0..3 {

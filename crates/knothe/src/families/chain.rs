@@ -245,7 +245,7 @@ pub(super) fn flow(recipe: &Recipe, source: Source, layers: Vec<Layer>, place: &
     if bins > 0 {
         all.push(Layer::Marginals(Marginals::new(dim, bins, place)?));
     }
-    Ok(Network::Flow(Flow::new(source, Compose::new(dim, all), recipe.context_dim())?))
+    Ok(Network::Flow(Flow::new(source, Compose::new(dim, all)?, recipe.context_dim())?))
 }
 
 /// A product of sizes that stops at the largest number.

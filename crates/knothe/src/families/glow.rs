@@ -97,7 +97,7 @@ fn level(pixels: &Pixels, image: ImageShape, level: usize, place: &Placement, rn
         layers.push(pixels.channels(squeezed, mixing, place, rng)?);
     }
     layers.push(Pixels::squeeze(image, place)?);
-    Ok(Compose::new(image.dim(), layers))
+    Compose::new(image.dim(), layers)
 }
 
 /// The mean and the scale of the coarsest level, given the class; nothing without classes.

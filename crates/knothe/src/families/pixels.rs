@@ -174,7 +174,7 @@ pub(super) fn network(recipe: &Recipe, map: Compose, place: &Placement, rng: &mu
     let both = ImageShape { channels: 2 * image.channels, ..image };
     let config = Pixels::of(recipe).network(recipe.count(&NOISE_WIDTH));
     let noise = Coupling::of_image(both, &both.half_of_channels(true), config, Arc::new(Affine::default()), place, rng)?;
-    Ok(Network::Dequantised(q.with_noise(Compose::new(both.dim(), vec![Layer::ImageCoupling(noise)]))?))
+    Ok(Network::Dequantised(q.with_noise(Compose::new(both.dim(), vec![Layer::ImageCoupling(noise)])?)?))
 }
 
 /// The parts of a map of images.
@@ -221,7 +221,7 @@ impl<'a> Pixels<'a> {
             ChannelMixing::Matrix => vec![Layer::Matrix(Matrix::new(image.channels, place, rng))],
         };
         layers.push(Layer::ActNorm(ActNorm::new(image.channels, place)));
-        Ok(Layer::Pixelwise(Pixelwise::new(image, Compose::new(image.channels, layers))?))
+        Ok(Layer::Pixelwise(Pixelwise::new(image, Compose::new(image.channels, layers)?)?))
     }
 
     /// The channels that go on to the next level.

@@ -146,5 +146,5 @@ fn level(pixels: &Pixels, image: ImageShape, level: usize, place: &Placement, rn
     for k in 0..pixels.steps + usize::from(last) {
         step(&mut layers, image, &image.checkerboard(k % 2 == 0), rng)?;
     }
-    Ok(Compose::new(image.dim(), layers))
+    Compose::new(image.dim(), layers)
 }

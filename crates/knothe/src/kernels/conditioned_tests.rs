@@ -185,7 +185,7 @@ fn a_stack_is_one_layer_after_another() {
         let (next, ladj) = layer.forward_and_ladj(y, &given).unwrap();
         (y, total) = (next, total + ladj);
     }
-    let whole = Compose::new(6, layers);
+    let whole = Compose::new(6, layers).unwrap();
     let (found, ladj) = whole.forward_and_ladj(x.clone(), &given).unwrap();
     // The same sums in the same order, but for those of the log-determinant.
     assert_eq!(values(found.clone()), values(y));
@@ -200,7 +200,7 @@ fn a_stack_is_one_layer_after_another() {
 #[test]
 fn threads_do_not_change_a_bit() {
     let place = Placement::cpu(Precision::F32).autodiff();
-    let map = Compose::new(6, stack(&place));
+    let map = Compose::new(6, stack(&place)).unwrap();
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| run(&map, 6, true, Precision::F32))

@@ -64,6 +64,7 @@ pub(super) struct Packed<T: Real> {
 impl Stairs {
     /// The layer whose output `columns[o]` reads the first `reads[o]` of the inputs `rows`.
     pub fn new(reads: Vec<usize>, rows: Vec<usize>, columns: Vec<usize>) -> Self {
+        // Only `Made` and `Dense` call this, with units that they have sorted: no input of a user can break it.
         debug_assert!(reads.is_sorted() && reads.len() == columns.len());
         let (inputs, outputs) = (rows.len(), columns.len());
         let blocks = |count: usize, size: usize, range: &dyn Fn(usize, usize) -> (usize, usize)| {

@@ -252,7 +252,8 @@ fn batch_norm_passes_gradients_through_the_statistics_of_the_batch() {
 #[test]
 fn layers_behind_a_batch_norm_see_its_evaluation() {
     let place = place();
-    let mut map = Compose::new(DIM, vec![Layer::BatchNorm(BatchNorm::new(DIM, &place)), Layer::BatchNorm(BatchNorm::new(DIM, &place))]);
+    let mut map =
+        Compose::new(DIM, vec![Layer::BatchNorm(BatchNorm::new(DIM, &place)), Layer::BatchNorm(BatchNorm::new(DIM, &place))]).unwrap();
     let mut rows = data(350, 0);
     map.initialise(&mut rows).unwrap();
     let (z, _) = map.valid().inverse_and_ladj(rows.x, &Given::default()).unwrap();

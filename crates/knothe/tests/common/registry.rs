@@ -82,7 +82,7 @@ fn layer(
 ) -> Entry<Compose> {
     let build: Build<Compose> = Box::new(move |place, rng| {
         let layer = build(place, rng)?;
-        Ok(Compose::new(layer.dim(), vec![layer]))
+        Compose::new(layer.dim(), vec![layer])
     });
     Entry { name: name.into(), dim, context_dim, order, near_identity: true, build }
 }
@@ -123,7 +123,7 @@ fn flow_of(count: usize, dim: usize, context_dim: usize) -> Entry<Compose> {
         let config = |k| MadeConfig { activation: Activation::Tanh, ..made(order(k), context_dim, &[16], false) };
         let one = |k, rng: &mut _| Autoregressive::new(config(k), affine(Scale::Exp), place, rng);
         let layers = (0..count).map(|k| Ok(Layer::InverseAutoregressive(Inverse::of(one(k, rng)?)))).collect::<Result<_>>()?;
-        Ok(Compose::new(dim, layers))
+        Compose::new(dim, layers)
     });
     Entry {
         name: format!("composition of {count}, D = {dim}, context {context_dim}"),
@@ -182,7 +182,7 @@ pub fn bijections() -> Vec<Entry<Compose>> {
         context_dim: 0,
         order: Some(vec![0, 1, 2]),
         near_identity: true,
-        build: Box::new(|_, _| Ok(Compose::new(3, Vec::new()))),
+        build: Box::new(|_, _| Compose::new(3, Vec::new())),
     });
     all
 }
@@ -289,7 +289,7 @@ fn images() -> Vec<Entry<Compose>> {
     }
     let pixelwise = |name: &str, inner: fn(&Placement, &mut ChaCha12Rng) -> Layer| {
         let entry = layer(name, (dim, 0), None, move |place, rng| {
-            Ok(Layer::Pixelwise(Pixelwise::new(IMAGE, Compose::new(channels, vec![inner(place, rng)]))?))
+            Ok(Layer::Pixelwise(Pixelwise::new(IMAGE, Compose::new(channels, vec![inner(place, rng)])?)?))
         });
         Entry { near_identity: false, ..entry }
     };
@@ -301,7 +301,7 @@ fn images() -> Vec<Entry<Compose>> {
     all.push(layer("partial", (dim, 2), None, |place, rng| {
         let half = ImageShape { height: 2, ..IMAGE };
         let inner = Coupling::of_image(half, &half.checkerboard(true), convolutions(2, &[3]), affine(Scale::Exp), place, rng)?;
-        Ok(Layer::Partial(Partial::new(IMAGE.dim(), Compose::new(half.dim(), vec![Layer::ImageCoupling(inner)]))?))
+        Ok(Layer::Partial(Partial::new(IMAGE.dim(), Compose::new(half.dim(), vec![Layer::ImageCoupling(inner)])?)?))
     }));
     for recipe in small_image_models(2) {
         let name = format!("{} of images {:?}", recipe.name(), recipe.family().option("channel_mixing").map(|o| recipe.get(&o)));
@@ -340,7 +340,7 @@ fn one_layer(name: &str, map: Arc<dyn MonotoneMap>) -> Entry<Real> {
     let build: Build<Real> = Box::new(move |place, rng| {
         let config = MadeConfig { activation: Activation::Tanh, ..made(Order::natural(2), 2, &[16], false) };
         let layer = Layer::InverseAutoregressive(Inverse::of(Autoregressive::new(config, map.clone(), place, rng)?));
-        Flow::new(Source::Normal(Normal::new(2, place)), Compose::new(2, vec![layer]), 2)
+        Flow::new(Source::Normal(Normal::new(2, place)), Compose::new(2, vec![layer])?, 2)
     });
     Entry { name: format!("normal under a {name}"), dim: 2, context_dim: 2, order: None, near_identity: true, build }
 }
@@ -387,7 +387,7 @@ pub fn mixtures() -> Vec<Entry<Mixture<Real>>> {
             let tails = Source::StudentT(StudentT::new(dim, 5.0, place)?);
             let tails = Flow::new(tails, (flow_of(1, dim, context_dim).build)(place, rng)?, context_dim)?;
             let apart = Source::GaussianMixture(source::GaussianMixture::new(dim, 3, Covariance::Diagonal, place, rng)?);
-            let apart = Flow::new(apart, Compose::new(dim, Vec::new()), context_dim)?;
+            let apart = Flow::new(apart, Compose::new(dim, Vec::new())?, context_dim)?;
             Mixture::weighted(vec![normal, tails, apart], vec![0.5, 0.3, 0.2])
         });
         let name = format!("mixture of three, D = {dim}, context {context_dim}");
