@@ -104,7 +104,16 @@ impl<F: Fn(&Batch) -> Result<Batch>> Batches for Mapped<'_, F> {
 
 /// A diffeomorphism T from source to data space. Tensors are `[rows, dim]`.
 ///
-/// A user's own map implements this and nothing else; [`crate::conformance`] holds the laws it must obey.
+/// A map of your own implements this trait and derives Burn's `Module`, and needs nothing else. [`crate::Layer::Own`] puts it into a
+/// chain of built-in layers, [`crate::Flow`] under a source. [`crate::conformance`] holds the laws that it must obey. A chain checks
+/// the shape and precision of what goes into your map and of what comes out; where your map stands alone, call [`check_input`]
+/// first.
+///
+/// The file `examples/own_layer.rs` is such a map:
+///
+/// ```
+#[doc = include_str!("../examples/own_layer.rs")]
+/// ```
 pub trait Bijection {
     /// The number of coordinates.
     fn dim(&self) -> usize;

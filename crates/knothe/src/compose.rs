@@ -1,10 +1,12 @@
-//! T_K ∘ … ∘ T_1 of the built-in layers.
+//! T_K ∘ … ∘ T_1: chains of built-in layers and of a user's own.
 
-use burn::module::Module;
+use std::convert::Infallible;
+
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{DType, Tensor};
 
 use crate::{
-    bijection::{Batches, Bijection, Given, Seen, check_dim},
+    bijection::{Batches, Bijection, Given, Seen, check_dim, check_input},
     conditioner::Convolutional,
     error::{Error, Result},
     grid::{Partial, Pixelwise},
@@ -15,11 +17,14 @@ use crate::{
     triangular::{Autoregressive, Coupling, Elementwise, Marginals},
 };
 
-/// A built-in bijection.
+/// One layer of a chain: a built-in bijection, or [`Layer::Own`] for a bijection of yours.
+///
+/// Burn's modules cannot be trait objects, so layers are an enum. `U` is the type of the layers that are not built in; a chain
+/// with several such types takes an enum of them as its `U`. Without any, `U` is [`Never`].
 // Burn has no modules behind a Box, and a model has a few layers only.
 #[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
-pub enum Layer {
+pub enum Layer<U: Module = Never> {
     /// x_j = T(z_j; θ(z_<j)): sampling in one pass.
     Autoregressive(Autoregressive),
     /// z_j = T(x_j; θ(x_<j)): the density in one pass.
@@ -54,6 +59,30 @@ pub enum Layer {
     BatchNorm(BatchNorm),
     /// x = b + C·context + L z.
     TriangularAffine(TriangularAffine),
+    /// A bijection that is not built in.
+    Own(U),
+}
+
+/// The type of a layer that cannot exist: a chain of `Layer<Never>` has built-in layers only.
+// An enum without variants would be simpler, but Burn does not derive `Module` for one.
+#[derive(Module, Debug)]
+pub struct Never {
+    #[module(skip)]
+    _never: Infallible,
+}
+
+impl Bijection for Never {
+    fn dim(&self) -> usize {
+        match self._never {}
+    }
+
+    fn forward_and_ladj(&self, _: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        match self._never {}
+    }
+
+    fn inverse_and_ladj(&self, _: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        match self._never {}
+    }
 }
 
 /// Whichever bijection a layer is, borrowed as the layer is.
@@ -77,11 +106,12 @@ macro_rules! inner {
             Layer::ActNorm(b) => b,
             Layer::BatchNorm(b) => b,
             Layer::TriangularAffine(b) => b,
+            Layer::Own(b) => b,
         }
     };
 }
 
-impl Layer {
+impl<U: Bijection + Module + ModuleDisplay> Layer<U> {
     fn inner(&self) -> &dyn Bijection {
         inner!(self)
     }
@@ -100,19 +130,41 @@ impl Layer {
             _ => Ok(None),
         }
     }
+
+    /// A call of this layer. What goes into a layer that is not built in, and what comes out, is checked: Burn panics where
+    /// precisions meet, and a ladj of one number would be added to every row without a word.
+    fn checked(
+        &self,
+        what: &str,
+        x: Tensor<2>,
+        call: impl FnOnce(Tensor<2>) -> Result<(Tensor<2>, Tensor<1>)>,
+    ) -> Result<(Tensor<2>, Tensor<1>)> {
+        let Layer::Own(own) = self else { return call(x) };
+        let (dim, dtype) = (own.dim(), dtype_of(own).unwrap_or(x.dtype()));
+        let rows = check_input(what, &x, dim, dtype)?;
+        let (y, ladj) = call(x)?;
+        let (found, of_ladj) = ((y.dims(), y.dtype()), (ladj.dims(), ladj.dtype()));
+        if found != ([rows, dim], dtype) {
+            return Err(Error::shape("result of an own layer", format!("[{rows}, {dim}] of type {dtype:?}"), found));
+        }
+        if of_ladj != ([rows], dtype) {
+            return Err(Error::shape("ladj of an own layer", format!("[{rows}] of type {dtype:?}"), of_ladj));
+        }
+        Ok((y, ladj))
+    }
 }
 
-impl Bijection for Layer {
+impl<U: Bijection + Module + ModuleDisplay> Bijection for Layer<U> {
     fn dim(&self) -> usize {
         self.inner().dim()
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.inner().forward_and_ladj(z, given)
+        self.checked("z", z, |z| self.inner().forward_and_ladj(z, given))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.inner().inverse_and_ladj(x, given)
+        self.checked("x", x, |x| self.inner().inverse_and_ladj(x, given))
     }
 
     fn starts_from_data(&self) -> bool {
@@ -134,18 +186,29 @@ impl Bijection for Layer {
 
 /// T_K ∘ … ∘ T_1: the first layer is the one next to the source.
 #[derive(Module, Debug)]
-pub struct Compose {
-    layers: Vec<Layer>,
+pub struct Compose<U: Module = Never> {
+    layers: Vec<Layer<U>>,
     dim: usize,
 }
 
 impl Compose {
-    /// A chain of layers over `dim` coordinates, listed from the source to the data. Without a layer it is the identity.
+    /// A chain of built-in layers over `dim` coordinates, listed from the source to the data. Without a layer it is the identity.
+    ///
+    /// # Errors
+    /// Those of [`Compose::with_own`].
+    pub fn new(dim: usize, layers: Vec<Layer>) -> Result<Self> {
+        Compose::with_own(dim, layers)
+    }
+}
+
+impl<U: Bijection + Module + ModuleDisplay> Compose<U> {
+    /// A chain of layers of which some are not built in; see [`Bijection`]. Built-in neighbours are still one operation.
     ///
     /// # Errors
     /// [`Error::Shape`] names the first layer whose dim is another, and the first whose parameters have another precision
     /// than those of the layers before it.
-    pub fn new(dim: usize, layers: Vec<Layer>) -> Result<Self> {
+    // Not `new`: its callers without an own layer would have to write out the type U.
+    pub fn with_own(dim: usize, layers: Vec<Layer<U>>) -> Result<Self> {
         let count = layers.len();
         let mut precision: Option<DType> = None;
         for (k, layer) in layers.iter().enumerate() {
@@ -165,12 +228,12 @@ impl Compose {
     }
 
     /// The layers, from the source to the data.
-    pub fn layers(&self) -> &[Layer] {
+    pub fn layers(&self) -> &[Layer<U>] {
         &self.layers
     }
 }
 
-impl Bijection for Compose {
+impl<U: Bijection + Module + ModuleDisplay> Bijection for Compose<U> {
     fn dim(&self) -> usize {
         self.dim
     }
@@ -202,13 +265,13 @@ impl Bijection for Compose {
     }
 }
 
-impl Compose {
+impl<U: Bijection + Module + ModuleDisplay> Compose<U> {
     /// Visits the layers that `need` the data, from the data's side, each with what the layers after it, in evaluation, make of the data.
     fn each_from_the_data(
         &mut self,
         data: &mut dyn Batches,
-        need: impl Fn(&Layer) -> bool,
-        visit: impl Fn(&mut Layer, &mut Seen) -> Result<()>,
+        need: impl Fn(&Layer<U>) -> bool,
+        visit: impl Fn(&mut Layer<U>, &mut Seen) -> Result<()>,
     ) -> Result<()> {
         let Some(last) = self.layers.iter().position(need) else { return Ok(()) };
         let mut seen = Seen(Vec::new());
@@ -230,7 +293,12 @@ impl Compose {
 }
 
 /// One layer after another; those that follow one another and have kernels, as one operation.
-fn through(mut layers: &[&Layer], forward: bool, mut x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+fn through<U: Bijection + Module + ModuleDisplay>(
+    mut layers: &[&Layer<U>],
+    forward: bool,
+    mut x: Tensor<2>,
+    given: &Given,
+) -> Result<(Tensor<2>, Tensor<1>)> {
     let mut total = Placement::of(&x).zeros([x.dims()[0]]);
     while !layers.is_empty() {
         let steps = run_of(layers.iter().map(|layer| layer.step(forward, &x, given)))?;

@@ -68,7 +68,7 @@ pub mod triangular;
 pub mod univariate;
 
 pub use bijection::{Bijection, Given};
-pub use compose::{Compose, Layer};
+pub use compose::{Compose, Layer, Never};
 pub use density::{Density, Exactness};
 pub use dequantised::{Dequantised, Preprocessing, bits_per_dim};
 pub use error::{Error, Result};

@@ -10,8 +10,12 @@ pub(crate) fn check_dim(what: &str, x: &Tensor<2>, dim: usize) -> Result<usize> 
     if found[1] == dim { Ok(found[0]) } else { Err(Error::shape(what, format!("[rows, {dim}]"), found)) }
 }
 
-/// Checks that `x` is `[rows, dim]` in the precision of the parameters, which Burn does not convert; returns the rows.
-pub(crate) fn check_input(what: &str, x: &Tensor<2>, dim: usize, dtype: DType) -> Result<usize> {
+/// Checks that `x` is `[rows, dim]` in the precision of the parameters, and returns the number of rows. Burn panics where two
+/// precisions meet.
+///
+/// # Errors
+/// [`Error::Shape`] with the argument's name, `what`.
+pub fn check_input(what: &str, x: &Tensor<2>, dim: usize, dtype: DType) -> Result<usize> {
     let rows = check_dim(what, x, dim)?;
     if x.dtype() == dtype { Ok(rows) } else { Err(Error::shape(what, format!("numbers of type {dtype:?}"), x.dtype())) }
 }

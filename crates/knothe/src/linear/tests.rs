@@ -185,12 +185,13 @@ fn gradients_equal_finite_differences_in_both_directions() {
 fn starts_are_the_identity_and_normalise() {
     let place = place();
     let x = place.normal::<2>([5, DIM], &mut rng());
-    for layer in [
+    let layers: [Layer; 4] = [
         Layer::Lu(Lu::new(DIM, &place)),
         Layer::Rotation(Rotation::new(DIM, 6, RotationStart::Identity, &place, &mut rng()).unwrap()),
         Layer::ActNorm(ActNorm::new(DIM, &place)),
         Layer::TriangularAffine(TriangularAffine::new(&Order::natural(DIM), 0, &place)),
-    ] {
+    ];
+    for layer in layers {
         let (y, _) = layer.inverse_and_ladj(x.clone(), &Given::default()).unwrap();
         assert!(values((y - x.clone()).abs()).into_iter().all(|d| d < 1e-14), "{layer:?}");
     }
@@ -319,14 +320,15 @@ fn what_has_no_solution_is_an_error() {
 fn single_precision_and_one_coordinate_work() {
     let place = Placement::cpu(Precision::F32);
     let x = place.normal::<2>([3, 1], &mut rng());
-    for layer in [
+    let layers: [Layer; 6] = [
         Layer::Permutation(Permutation::new(&Order::natural(1), &place)),
         Layer::Lu(Lu::new(1, &place)),
         Layer::Rotation(Rotation::new(1, 2, RotationStart::Random, &place, &mut rng()).unwrap()),
         Layer::ActNorm(ActNorm::new(1, &place)),
         Layer::BatchNorm(BatchNorm::new(1, &place).valid()),
         Layer::TriangularAffine(TriangularAffine::new(&Order::natural(1), 0, &place)),
-    ] {
+    ];
+    for layer in layers {
         let (z, _) = layer.inverse_and_ladj(x.clone(), &Given::default()).unwrap();
         let (back, _) = layer.forward_and_ladj(z, &Given::default()).unwrap();
         assert!(values((back - x.clone()).abs()).into_iter().all(|d| d < 1e-5), "{layer:?}");
