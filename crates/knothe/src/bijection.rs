@@ -5,7 +5,8 @@
 
 use burn::tensor::Tensor;
 
-pub(crate) use crate::shape::{check_dim, check_input};
+pub(crate) use crate::shape::check_dim;
+pub use crate::shape::check_input;
 use crate::{error::Result, shape::check_context_shape};
 
 /// What a call is given beside its rows.
