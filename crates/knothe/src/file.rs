@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
@@ -16,12 +17,14 @@ use tempfile::NamedTempFile;
 use crate::{
     error::{Error, Result},
     hint::Hint,
-    parameters::Parameters,
+    parameters::{self, Parameters},
 };
 
 /// The version of the format that this build writes, and the newest that it reads.
 pub const FORMAT: u64 = 1;
 const KEY: &str = "knothe";
+/// The kind of a file of parameters alone.
+const PARAMETERS: &str = "parameters";
 
 /// The ending of a file's name in lower case; empty where there is none.
 pub fn ending(path: &Path) -> String {
@@ -53,6 +56,36 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File
     temporary.as_file().sync_all().map_err(failed)?;
     temporary.persist(path).map_err(|e| failed(e.error))?;
     Ok(())
+}
+
+/// Writes the parameters of a module, such as a hand-built flow, to one safetensors file.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be written.
+pub fn save(module: &impl Module, path: impl AsRef<Path>) -> Result<()> {
+    write(path.as_ref(), &serde_json::json!({ "kind": PARAMETERS }), &parameters::collect(module))
+}
+
+/// Puts the parameters of a file of [`save`] into a module of the same architecture.
+///
+/// ```
+/// use knothe::{Placement, Precision, file, linear::Lu, parameters};
+/// let (cpu, written) = (Placement::cpu(Precision::F64), tempfile::NamedTempFile::new()?);
+/// let layer = Lu::rotated(3, &cpu, &mut <rand_chacha::ChaCha12Rng as rand::SeedableRng>::seed_from_u64(1));
+/// file::save(&layer, written.path())?;
+/// let again = file::load(Lu::new(3, &cpu), written.path())?;
+/// assert_eq!(parameters::collect(&again), parameters::collect(&layer));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::ModelFile`] where the file is damaged or holds something else; as [`parameters::restore`].
+pub fn load<M: Module>(module: M, path: impl AsRef<Path>) -> Result<M> {
+    let (content, tensors) = read(path.as_ref())?;
+    if content["kind"] != PARAMETERS {
+        return Err(Error::model_file(path.as_ref(), format!("expected parameters, found kind {}", content["kind"]), None));
+    }
+    parameters::restore(module, tensors)
 }
 
 /// Writes a document and tensors.

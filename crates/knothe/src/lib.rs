@@ -68,6 +68,7 @@ pub mod triangular;
 pub mod univariate;
 
 pub use bijection::{Bijection, Given};
+pub use burn;
 pub use compose::{Compose, Layer, Never};
 pub use density::{Density, Exactness};
 pub use dequantised::{Dequantised, Preprocessing, bits_per_dim};

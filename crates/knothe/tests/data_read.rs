@@ -1,5 +1,6 @@
 //! Files to tables and back, and the one line that each bad file gets.
 #![cfg(feature = "tables")]
+#![cfg(feature = "tables")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};

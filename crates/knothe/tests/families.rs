@@ -1,4 +1,5 @@
 //! What holds for every family of the registry: it builds, scores, samples and survives a file, and refuses what it does not have.
+#![cfg(feature = "tables")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

@@ -1,17 +1,24 @@
 //! A family and its options: everything that decides the shapes and the start of a model's parameters.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use burn::module::Module;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Family, FamilyOption, Setting, find};
 use crate::{
     error::{Error, Result},
+    file,
     network::{ImageFlow, Network, TabularFlow},
+    parameters,
     placement::Placement,
     random::{Purpose, stream},
     space::Space,
 };
+
+/// The kind of a file of one network.
+const KIND: &str = "network";
 
 /// A family, the space of its events, and its options. Two equal recipes build equal networks.
 ///
@@ -228,6 +235,44 @@ impl Recipe {
             Network::Dequantised(flow) => Ok(flow),
             _ => Err(self.is_no("dequantised flow")),
         }
+    }
+
+    /// Writes a network of this recipe, with the recipe, to one safetensors file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn save(&self, network: &impl Module, path: impl AsRef<Path>) -> Result<()> {
+        file::write(path.as_ref(), &serde_json::json!({ "kind": KIND, "recipe": self }), &parameters::collect(network))
+    }
+
+    /// Reads a file of [`Recipe::save`]: the recipe, and the network with its parameters, for evaluation.
+    ///
+    /// ```
+    /// use knothe::{Density, Given, Placement, Precision, families::{Maf, Recipe}, values};
+    /// let (cpu, file) = (Placement::cpu(Precision::F64), tempfile::NamedTempFile::new()?);
+    /// let recipe = Maf::new(2).layers(2).hidden([8]);
+    /// let flow = recipe.build(&cpu)?;
+    /// recipe.save(&flow, file.path())?;
+    /// let (read, again) = Recipe::load(file.path(), &cpu)?;
+    /// let x = cpu.zeros([3, 2]);
+    /// assert_eq!(values(again.log_prob(x.clone(), &Given::default())?), values(flow.log_prob(x, &Given::default())?));
+    /// assert_eq!(read, recipe);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] where the file is damaged, or holds something else; [`Error::Shape`] where it has another precision.
+    pub fn load(path: impl AsRef<Path>, place: &Placement) -> Result<(Self, Network)> {
+        let path = path.as_ref();
+        let (mut content, tensors) = file::read(path)?;
+        if content["kind"] != KIND {
+            return Err(Error::model_file(path, format!("expected a network, found kind {}", content["kind"]), None));
+        }
+        let recipe: Recipe = file::part(path, &mut content, "recipe", "recipe")?;
+        file::check_size(path, recipe.size(), &tensors)?;
+        let network = recipe.build(place).and_then(|network| parameters::restore(network, tensors));
+        let network = network.map_err(|e| Error::model_file(path, e.to_string(), None))?;
+        Ok((recipe, network.valid()))
     }
 
     fn is_no(&self, kind: &str) -> Error {
