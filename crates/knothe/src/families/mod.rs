@@ -26,27 +26,11 @@ mod recipe;
 mod setters;
 mod sos;
 
-pub use ar_gaussian::ArGaussian;
 pub use chain::{Mixing, SourceKind};
-pub use gaussian::Gaussian;
-pub use glow::Glow;
-pub use iaf::Iaf;
-pub use made::Made;
-pub use made_binary::MadeBinary;
-pub use made_mog::MadeMog;
-pub use maf::Maf;
-pub use maf_mog::MafMog;
-pub use mixture_cdf::MixtureCdf;
-pub use naf::Naf;
-pub use naf_ddsf::NafDdsf;
-pub use nice::Nice;
-pub use nsf::Nsf;
 pub use option::{FamilyOption, Initial, Range, Setting};
 pub use pixels::{ChannelMixing, Noise};
 pub use product::{Form, Triangular};
-pub use real_nvp::{ImageRealNvp, RealNvp};
 pub use recipe::Recipe;
-pub use sos::Sos;
 
 use std::fmt::Debug;
 
@@ -59,27 +43,6 @@ use crate::{
     placement::Placement,
     space::{Law, Space},
 };
-
-/// Every family, in the order of the documentation. A new family is one file and one line here.
-pub static ALL: &[&dyn Family] = &[
-    &Gaussian,
-    &ArGaussian,
-    &Made,
-    &MadeMog,
-    &MadeBinary,
-    &Maf,
-    &MafMog,
-    &Iaf,
-    &Nice,
-    &RealNvp,
-    &Nsf,
-    &Naf,
-    &NafDdsf,
-    &Sos,
-    &MixtureCdf,
-    &Glow,
-    &ImageRealNvp,
-];
 
 /// A named family of networks.
 pub trait Family: Debug + Sync {
@@ -149,9 +112,14 @@ pub fn find(name: &str, space: &Space) -> Result<&'static dyn Family> {
     })
 }
 
-/// `Family::new(space)`, a recipe with the default options.
-macro_rules! constructor {
-    ($($family:ident),+) => {
+/// The registry: each family is public, stands in [`ALL`], and has a constructor.
+macro_rules! registry {
+    ($($module:ident::$family:ident),+ $(,)?) => {
+        $(pub use $module::$family;)+
+
+        /// Every family, in the order of the documentation.
+        pub static ALL: &[&dyn Family] = &[$(&$family),+];
+
         $(impl $family {
             /// A recipe of this family with its default options, for a number of columns or another [`Space`].
             #[allow(clippy::new_ret_no_self)]
@@ -162,22 +130,23 @@ macro_rules! constructor {
     };
 }
 
-constructor!(
-    Gaussian,
-    ArGaussian,
-    Made,
-    MadeMog,
-    MadeBinary,
-    Maf,
-    MafMog,
-    Iaf,
-    Nice,
-    RealNvp,
-    Nsf,
-    Naf,
-    NafDdsf,
-    Sos,
-    MixtureCdf,
-    Glow,
-    ImageRealNvp
+// A new family is one file and its line here, with its `mod` above.
+registry!(
+    gaussian::Gaussian,
+    ar_gaussian::ArGaussian,
+    made::Made,
+    made_mog::MadeMog,
+    made_binary::MadeBinary,
+    maf::Maf,
+    maf_mog::MafMog,
+    iaf::Iaf,
+    nice::Nice,
+    real_nvp::RealNvp,
+    nsf::Nsf,
+    naf::Naf,
+    naf_ddsf::NafDdsf,
+    sos::Sos,
+    mixture_cdf::MixtureCdf,
+    glow::Glow,
+    real_nvp::ImageRealNvp,
 );
