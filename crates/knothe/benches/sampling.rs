@@ -60,7 +60,7 @@ fn main() {
             let naive = || {
                 through(&|l, x| {
                     let step = |column, theta| Ok(Affine::default().inverse(x.clone().narrow(1, column, 1), theta)?.0);
-                    naive_solve(l.conditioner(), ROWS, None, &place, step)
+                    naive_solve(l.conditioner(), ROWS, &Given::default(), &place, step)
                 })
             };
             let (exact, pass) = (fastest(15, exact), fastest(15, pass));

@@ -6,29 +6,8 @@
 use burn::tensor::Tensor;
 
 pub(crate) use crate::shape::check_dim;
-pub use crate::shape::check_input;
-use crate::{error::Result, shape::check_context_shape};
-
-/// What a call is given beside its rows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
-    /// One row of context for each row of the call: `[rows, context_dim]`. `None` is a context of width 0.
-    pub context: Option<&'a Tensor<2>>,
-    /// Seeds what is random inside an evaluation, such as dequantisation noise.
-    pub seed: u64,
-}
-
-impl<'a> Given<'a> {
-    /// Given a context, and seed 0.
-    pub fn context(context: Option<&'a Tensor<2>>) -> Self {
-        Given { context, seed: 0 }
-    }
-
-    /// Checks that the context has one row a row of the call and `context_dim` columns; `None` passes for width 0.
-    pub fn check(&self, rows: usize, context_dim: usize) -> Result<()> {
-        check_context_shape(self.context, rows, context_dim)
-    }
-}
+pub use crate::{given::Given, shape::check_input};
+use crate::error::Result;
 
 /// Some rows of a training set.
 #[derive(Clone, Debug)]

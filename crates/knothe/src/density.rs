@@ -18,6 +18,17 @@ pub enum Exactness {
 }
 
 /// A probability density (or mass function) on vectors of `dim` numbers, given a context of `context_dim` numbers.
+///
+/// A source of your own implements this trait and derives Burn's `Module`, and needs nothing else: [`crate::Flow`] takes any
+/// source under any map, and a flow of it is fitted, sampled and evaluated like one of built-in parts. So is a whole density of
+/// your own. Call [`check_input`](crate::bijection::check_input) on the rows that come in, since Burn panics where two precisions
+/// meet. [`crate::conformance`] holds the laws that a density must obey.
+///
+/// The file `examples/own_source.rs` is such a source:
+///
+/// ```
+#[doc = include_str!("../examples/own_source.rs")]
+/// ```
 pub trait Density {
     /// The number of coordinates.
     fn dim(&self) -> usize;

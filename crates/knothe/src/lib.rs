@@ -42,6 +42,7 @@ pub mod families;
 pub mod file;
 pub mod fit;
 mod flow;
+mod given;
 pub mod grid;
 mod hint;
 mod inverse;

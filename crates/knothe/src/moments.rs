@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::{
     Compose, Flow, Layer,
     bijection::{Bijection, Given},
+    conditioner::Conditioner,
     error::{Error, Result},
     hint::Hint,
     placement::{Placement, Precision, values},
@@ -186,5 +187,5 @@ impl Flow<Source, Compose> {
 
 /// The moments under a layer whose conditioner reads `read` and whose map from z to x is `map`.
 fn of_layer(layer: &Autoregressive, map: &dyn MonotoneMap, read: Tensor<2>, given: &Given) -> Result<ConditionalMoments> {
-    univariate_moments(map, layer.conditioner().parameters(read, given.context)?)
+    univariate_moments(map, layer.conditioner().parameters(read, given)?)
 }

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use common::{context, randomised, registry, registry::made, rng};
 use knothe::{
     Bijection, Compose, Density, Flow, Given, Inverse, Layer, Placement, Precision,
-    conditioner::{Activation, Made, MadeConfig, Order},
+    conditioner::{Activation, Conditioner, Made, MadeConfig, Order},
     conformance::{self, jacobian},
     source::{Normal, Source, Uniform},
     triangular::{Autoregressive, Coupling, Elementwise},
@@ -109,17 +109,19 @@ fn masks_cut_every_forbidden_path_and_no_other() {
                 let made = made.map(&mut Rewrite(0, |_, _, v: Vec<f64>| v.iter().map(|w| 0.1 + w.abs()).collect()));
                 let x = place.uniform([3, 5], &mut rng(1));
                 let c = (context_dim > 0).then(|| place.uniform([3, context_dim], &mut rng(2)));
-                let before = values(made.parameters(x.clone(), c.as_ref()).unwrap());
+                let before = values(made.parameters(x.clone(), &Given::context(c.as_ref())).unwrap());
                 for (rank, &column) in order.columns().iter().enumerate() {
                     let bump = x.clone().narrow(1, column, 1) + 1.0;
-                    let after = values(made.parameters(x.clone().slice_assign([0..3, column..column + 1], bump), c.as_ref()).unwrap());
+                    let after = values(
+                        made.parameters(x.clone().slice_assign([0..3, column..column + 1], bump), &Given::context(c.as_ref())).unwrap(),
+                    );
                     for (k, (a, b)) in after.iter().zip(&before).enumerate() {
                         let later = order.columns()[rank + 1..].contains(&(k % 5));
                         assert_eq!(a != b, later, "{name}: x[{column}] and output {k}");
                     }
                 }
                 if let Some(c) = c {
-                    let after = values(made.parameters(x.clone(), Some(&(c + 1.0))).unwrap());
+                    let after = values(made.parameters(x.clone(), &Given::context(Some(&(c + 1.0)))).unwrap());
                     assert!(after.iter().zip(&before).all(|(a, b)| a > b), "{name}: the context reaches every coordinate");
                 }
             }

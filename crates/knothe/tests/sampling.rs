@@ -10,7 +10,7 @@ use common::{context, randomised, registry::made, rng};
 use knothe::{
     Density, Error, Given, Placement, Precision, Result,
     bijection::Bijection,
-    conditioner::{Activation, Degrees, Made, MadeConfig, Order},
+    conditioner::{Activation, AutoregressiveConditioner, Degrees, Made, MadeConfig, Order},
     conformance::naive_solve,
     triangular::{Autoregressive, AutoregressiveDensity},
     univariate::{Affine, MonotoneMap, Pushforward, Standard},
@@ -55,7 +55,7 @@ fn cases() -> Vec<MadeConfig> {
 fn naive(conditioner: &Made, x: &Tensor<2>, given: &Given) -> Vec<f64> {
     let place = Placement::of(x);
     let step = |column, theta| Ok(Affine::default().inverse(x.clone().narrow(1, column, 1), theta)?.0);
-    values(naive_solve(conditioner, x.dims()[0], given.context, &place, step).unwrap())
+    values(naive_solve(conditioner, x.dims()[0], given, &place, step).unwrap())
 }
 
 fn exact_sampling_is_d_passes(precision: Precision, tolerance: f64) {
@@ -104,7 +104,7 @@ fn gradients_pass_through_exact_sampling() {
             let z = if fast {
                 map.inverse_and_ladj(x.clone(), &given).unwrap().0
             } else {
-                naive_solve(map.conditioner(), 5, given.context, &place, step).unwrap()
+                naive_solve(map.conditioner(), 5, &given, &place, step).unwrap()
             };
             let gradients = z.powi_scalar(3).sum().backward();
             values(x.grad(&gradients).unwrap())
@@ -215,7 +215,7 @@ fn bad_shapes_are_errors() {
     let (forward, inverse) = message(&single, Some(&c));
     assert!(forward.contains("F64") && inverse.contains("F64"), "{forward}, {inverse}");
     let single = Placement::cpu(Precision::F32);
-    let solved = map.conditioner().solve(3, Some(&c), &single, |_, _| Ok(single.zeros([3, 1]))).unwrap_err().to_string();
+    let solved = map.conditioner().solve(3, &Given::context(Some(&c)), &single, |_, _| Ok(single.zeros([3, 1]))).unwrap_err().to_string();
     assert_eq!(solved, "placement: expected numbers of type F64, found F32");
     let theta = Affine::default().value(single.zeros([3, 2]), place.zeros([3, 2, 2])).unwrap_err().to_string();
     assert_eq!(theta, "theta: expected numbers of type F32, found F64");

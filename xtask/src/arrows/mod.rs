@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["conditioner"],
     &["univariate"],
     &["kernels"],
-    &["error", "file", "number", "order", "parameters", "placement", "random", "shape", "simplex", "space", "special"],
+    &["error", "file", "given", "hint", "number", "order", "parameters", "placement", "random", "shape", "simplex", "space", "special"],
 ];
 
 /// Arrows of the library that are still to be mended: the file, and the module that it should not use.

@@ -65,6 +65,11 @@ impl Convolution {
         ConvolutionLayer { weight: self.weight.val(), bias, window: self.window, rectified }
     }
 
+    /// The device and precision of the weights.
+    pub(super) fn placement(&self) -> Placement {
+        Placement::of(&self.bias.val())
+    }
+
     /// The precision of the weights.
     pub(super) fn dtype(&self) -> DType {
         self.bias.val().dtype()

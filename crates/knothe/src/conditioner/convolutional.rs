@@ -5,8 +5,9 @@ use burn::tensor::{DType, Int, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Conditioner, Convolution, Linear, Window, check_context, index};
+use super::{Activation, Conditioner, Convolution, Linear, Widths, Window, check_context, index};
 use crate::{
+    given::Given,
     error::{Error, Result},
     kernels::convolve,
     placement::Placement,
@@ -49,6 +50,7 @@ pub struct Convolutional {
     /// The moving pixels among those of the network's output.
     gives: Option<Tensor<1, Int>>,
     standing: usize,
+    moving: usize,
     parameters: usize,
     #[module(skip)]
     image: ImageShape,
@@ -101,6 +103,7 @@ impl Convolutional {
             reads: (!whole).then(|| index(&reads, &place.device)),
             gives: (!whole).then(|| index(&gives, &place.device)),
             standing,
+            moving: moves.len() - standing,
             parameters,
             image: ImageShape { channels: inputs, ..image },
             config,
@@ -109,14 +112,23 @@ impl Convolutional {
 }
 
 impl Conditioner for Convolutional {
+    fn widths(&self) -> Widths {
+        let &Convolutional { standing: inputs, moving: outputs, parameters, .. } = self;
+        Widths { inputs, context_dim: self.config.context_dim, parameters, outputs }
+    }
+
+    fn placement(&self) -> Placement {
+        self.layers[0].placement()
+    }
+
     fn dtype(&self) -> DType {
         self.layers[0].dtype()
     }
 
-    fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
+    fn parameters(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<3>> {
         let dtype = self.dtype();
         let rows = check_input("conditioner input", &x, self.standing, dtype)?;
-        let context = check_context(context, rows, self.config.context_dim, dtype)?;
+        let context = check_context(given.context, rows, self.config.context_dim, dtype)?;
         let x = match &self.reads {
             Some(reads) => Tensor::cat(vec![x.clone(), x.zeros_like().narrow(1, 0, 1)], 1).select(1, reads.clone()),
             None => x,

@@ -6,8 +6,9 @@ use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use rand::Rng;
 
-use super::{Activation, Conditioner, Linear, OUTPUT_GAIN, check_context, read};
+use super::{Activation, Conditioner, Linear, OUTPUT_GAIN, Widths, check_context, read};
 use crate::{
+    given::Given,
     error::Result,
     kernels::{Conditioned, Kernel, Network, Stairs, Step, has_kernels},
     placement::Placement,
@@ -55,11 +56,6 @@ impl Dense {
         Dense { layers, config, shape: None }
     }
 
-    /// The same network as what gives the columns `mapped` their parameters, given the columns `reads`.
-    pub(crate) fn between(self, reads: &[usize], mapped: &[usize]) -> Self {
-        Dense { shape: self.shape(reads, mapped), ..self }
-    }
-
     /// What the one operation needs to know; none without hidden layers.
     fn shape(&self, reads: &[usize], mapped: &[usize]) -> Option<Arc<Conditioned>> {
         let (count, outputs) = (self.config.parameters, self.config.outputs);
@@ -76,15 +72,28 @@ impl Dense {
 }
 
 impl Conditioner for Dense {
+    fn widths(&self) -> Widths {
+        let &DenseConfig { inputs, context_dim, parameters, outputs, .. } = &self.config;
+        Widths { inputs, context_dim, parameters, outputs }
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::of(&self.layers[0].bias())
+    }
+
+    fn between(self, reads: &[usize], mapped: &[usize]) -> Self {
+        Dense { shape: self.shape(reads, mapped), ..self }
+    }
+
     fn dtype(&self) -> DType {
         self.layers[0].bias().dtype()
     }
 
-    fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
+    fn parameters(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<3>> {
         let dtype = self.dtype();
         let rows = check_input("conditioner input", &x, self.config.inputs, dtype)?;
         let x = read(x, &self.config.hidden);
-        let mut h = match check_context(context, rows, self.config.context_dim, dtype)? {
+        let mut h = match check_context(given.context, rows, self.config.context_dim, dtype)? {
             Some(c) => Tensor::cat(vec![x, c.clone()], 1),
             None => x,
         };
@@ -97,15 +106,15 @@ impl Conditioner for Dense {
         Ok(h.reshape([rows, self.config.parameters, self.config.outputs]))
     }
 
-    fn step(&self, kernel: &Kernel, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<Step>> {
+    fn step(&self, kernel: Kernel, _solve: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
         let Some(shape) = self.shape.as_ref().filter(|_| has_kernels(x)) else { return Ok(None) };
-        let context = check_context(context, x.dims()[0], self.config.context_dim, self.dtype())?;
+        let context = check_context(given.context, x.dims()[0], self.config.context_dim, self.dtype())?;
         let mut parameters: Vec<_> = self.layers.iter().map(|l| (l.weight(), l.bias())).collect();
         let added = context.map(|c| {
             let whole = parameters[0].0.clone();
             parameters[0].0 = whole.clone().narrow(0, 0, self.config.inputs);
             c.clone().matmul(whole.narrow(0, self.config.inputs, self.config.context_dim))
         });
-        Ok(Some(Step { shape: shape.clone(), kernel: kernel.clone(), solve: false, added, parameters }))
+        Ok(Some(Step { shape: shape.clone(), kernel, solve: false, added, parameters }))
     }
 }

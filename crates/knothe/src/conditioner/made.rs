@@ -8,7 +8,7 @@
 //! - hidden u → output j: r_j ≥ d_u.
 //!
 //! Units are sorted by degree, so every mask is block-triangular, and the units of degree ≤ d are a prefix of each layer.
-//! [`Made::solve`] uses that to go through the coordinates one after another, computing each unit once, when its inputs
+//! [`AutoregressiveConditioner::solve`](super::AutoregressiveConditioner::solve) uses that to go through the coordinates one after another, computing each unit once, when its inputs
 //! are known: D conditionals for the arithmetic of one pass.
 
 use std::sync::Arc;
@@ -17,8 +17,9 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{Activation, Degrees, Linear, OUTPUT_GAIN, Order, check_context, read};
+use super::{Activation, Conditioner, Degrees, Linear, OUTPUT_GAIN, Order, Widths, check_context, read};
 use crate::{
+    given::Given,
     error::{Error, Result},
     kernels::{Conditioned, Kernel, Network, Stairs, Step, has_kernels},
     placement::Placement,
@@ -116,21 +117,34 @@ impl Made {
         self.config.context_dim
     }
 
-    /// The order of the coordinates.
-    pub fn order(&self) -> &Order {
-        &self.config.order
+    /// Adds the residual connection that ends at layer `l`, and remembers its sum as the start of the next one.
+    pub(super) fn residual(&self, l: usize, y: Tensor<2>, carry: &mut Option<Tensor<2>>) -> Tensor<2> {
+        if !self.config.residual || l % 2 == 1 {
+            return y;
+        }
+        let sum = match carry.take() {
+            Some(before) => before + y,
+            None => y,
+        };
+        *carry = Some(sum.clone());
+        sum
+    }
+}
+
+impl Conditioner for Made {
+    fn widths(&self) -> Widths {
+        let (dim, &MadeConfig { context_dim, parameters, .. }) = (self.dim(), &self.config);
+        Widths { inputs: dim, context_dim, parameters, outputs: dim }
     }
 
-    /// The device and precision of the weights.
-    pub fn placement(&self) -> Placement {
+    fn placement(&self) -> Placement {
         Placement::of(&self.layers[0].bias())
     }
 
-    /// The parameters of every coordinate in one pass, `[rows, parameters, dim]`.
-    pub fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<Tensor<3>> {
+    fn parameters(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<3>> {
         let dtype = self.placement().dtype();
         let rows = check_input("conditioner input", &x, self.dim(), dtype)?;
-        let context = check_context(context, rows, self.config.context_dim, dtype)?;
+        let context = check_context(given.context, rows, self.config.context_dim, dtype)?;
         let mut carry: Option<Tensor<2>> = None;
         let mut h = read(x, &self.config.hidden);
         for (l, layer) in self.layers.iter().enumerate() {
@@ -146,28 +160,15 @@ impl Made {
         Err(Error::invalid("layers", "an output layer", 0))
     }
 
-    /// A map of this conditioner for fused operations: y_j = T(x_j; θ_j), with θ of x, or to `solve` of y. None without hidden layers or kernels.
-    pub(crate) fn step(&self, kernel: Kernel, solve: bool, x: &Tensor<2>, context: Option<&Tensor<2>>) -> Result<Option<Step>> {
+    /// None without hidden layers, and where there are no kernels.
+    fn step(&self, kernel: Kernel, solve: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
         let dtype = self.placement().dtype();
         let rows = check_input("conditioner input", x, self.dim(), dtype)?;
-        let context = check_context(context, rows, self.config.context_dim, dtype)?;
+        let context = check_context(given.context, rows, self.config.context_dim, dtype)?;
         let Some(shape) = self.shape.clone().filter(|_| has_kernels(x)) else { return Ok(None) };
         let added = self.context.as_ref().zip(context).map(|(w, c)| c.clone().matmul(w.val()));
         let parameters = self.layers.iter().map(|l| (l.unmasked(), l.bias())).collect();
         Ok(Some(Step { shape, kernel, solve, added, parameters }))
-    }
-
-    /// Adds the residual connection that ends at layer `l`, and remembers its sum as the start of the next one.
-    pub(super) fn residual(&self, l: usize, y: Tensor<2>, carry: &mut Option<Tensor<2>>) -> Tensor<2> {
-        if !self.config.residual || l % 2 == 1 {
-            return y;
-        }
-        let sum = match carry.take() {
-            Some(before) => before + y,
-            None => y,
-        };
-        *carry = Some(sum.clone());
-        sum
     }
 }
 

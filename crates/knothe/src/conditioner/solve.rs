@@ -10,16 +10,13 @@
 
 use burn::tensor::Tensor;
 
-use super::{Made, check_context, index};
-use crate::{
-    error::{Error, Result},
-    placement::Placement,
-};
+use super::{AutoregressiveConditioner, Conditioner, Made, Order, check_context, check_placement, index};
+use crate::{bijection::Given, error::Result, placement::Placement};
 
 /// Degrees a block: at the usual 8 to 16 units a degree, a block's activations are about 100 wide.
 const BLOCK: usize = 8;
 
-/// One layer as [`Made::solve`] sees it.
+/// One layer as [`AutoregressiveConditioner::solve`] sees it.
 struct Stage {
     /// `[nodes, inputs]`, both sorted by degree.
     weight: Tensor<2>,
@@ -31,23 +28,21 @@ struct Stage {
     inputs: Vec<usize>,
 }
 
-impl Made {
-    /// Goes through the coordinates in order: `step(column, θ)` gets the parameters of one coordinate, `[rows, parameters, 1]`,
-    /// given the values of those before it, and returns the coordinate's value, `[rows, 1]`. Returns all values, `[rows, dim]`.
-    ///
-    /// Errors: a context whose shape or precision does not fit, another precision of `place`, and whatever `step` returns.
-    pub fn solve(
+impl AutoregressiveConditioner for Made {
+    fn order(&self) -> &Order {
+        &self.config.order
+    }
+
+    fn solve(
         &self,
         rows: usize,
-        context: Option<&Tensor<2>>,
+        given: &Given,
         place: &Placement,
         mut step: impl FnMut(usize, Tensor<3>) -> Result<Tensor<2>>,
     ) -> Result<Tensor<2>> {
         let dtype = self.placement().dtype();
-        if place.dtype() != dtype {
-            return Err(Error::shape("placement", format!("numbers of type {dtype:?}"), place.dtype()));
-        }
-        let context = check_context(context, rows, self.config.context_dim, dtype)?;
+        check_placement(place, dtype)?;
+        let context = check_context(given.context, rows, self.config.context_dim, dtype)?;
         if rows == 0 {
             return Ok(place.zeros([0, self.dim()]));
         }
@@ -92,7 +87,9 @@ impl Made {
         let ranks = self.config.order.inverse();
         Ok(Tensor::cat(ranks.columns().iter().map(|&rank| values[rank].clone()).collect(), 1))
     }
+}
 
+impl Made {
     /// The layers with their nodes sorted by degree.
     fn stages(&self, context: Option<&Tensor<2>>, place: &Placement) -> Vec<Stage> {
         let (dim, parameters, hidden) = (self.dim(), self.config.parameters, self.degrees.len());
@@ -101,7 +98,7 @@ impl Made {
             let nodes: Vec<usize> = columns.iter().flat_map(|&c| (0..stride).map(move |p| p * dim + c)).collect();
             index(&nodes, &place.device)
         };
-        let ranked = self.config.order != super::Order::natural(dim);
+        let ranked = self.config.order != Order::natural(dim);
         let mut context = context.zip(self.context.as_ref()).map(|(c, w)| w.val().transpose().matmul(c.clone().transpose()));
         let mut inputs: Vec<usize> = (1..=dim).collect();
         (0..=hidden)

@@ -3,12 +3,13 @@
 use burn::tensor::Tensor;
 
 use super::{
-    Law, Violation, check, failed,
+    Law, Violation, check, failed, is_triangular, ladj_is_jacobian,
     measure::{Way, condition, rounding},
 };
 use crate::{
     bijection::{Bijection, Given},
     error::Error,
+    order::Order,
     placement::{Placement, values},
 };
 
@@ -100,4 +101,17 @@ pub fn handles_empty_batch<B: Bijection + ?Sized>(map: &B, context_dim: usize, p
         }
     }
     Ok(())
+}
+
+/// All laws of a map at once: [`round_trip`], [`ladj_sums_to_zero`], [`ladj_is_jacobian`], [`is_batch_invariant`],
+/// [`handles_empty_batch`] and, for a map that is triangular in the order `triangular`, [`is_triangular`]. `points` is `[rows, dim]`.
+///
+/// How a fresh map must start, [`is_near_identity`], is a law of its own.
+pub fn obeys_laws<B: Bijection + ?Sized>(map: &B, triangular: Option<&Order>, points: Tensor<2>, given: &Given) -> Result<(), Violation> {
+    round_trip(map, points.clone(), given)?;
+    ladj_sums_to_zero(map, points.clone(), given)?;
+    ladj_is_jacobian(map, points.clone(), given)?;
+    is_batch_invariant(map, points.clone(), given)?;
+    handles_empty_batch(map, given.context.map_or(0, |c| c.dims()[1]), &Placement::of(&points))?;
+    triangular.map_or(Ok(()), |order| is_triangular(map, order.columns(), points, given))
 }

@@ -8,15 +8,14 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use knothe::{Bijection, Given, Placement, Precision, conformance, triangular::Elementwise, univariate::Affine};
+//! use knothe::{Given, Order, Placement, Precision, conformance, triangular::Elementwise, univariate::Affine};
 //! let cpu = Placement::cpu(Precision::F64);
 //! let map = Elementwise::new(2, 0, Arc::new(Affine::default()), &cpu);
 //! let z = cpu.tensor(vec![0.3, -1.0, 30.0, -8.0], [2, 2]);
 //! let given = Given::default();
 //! conformance::round_trip(&map, z.clone(), &given)?;
-//! conformance::ladj_sums_to_zero(&map, z.clone(), &given)?;
-//! conformance::ladj_is_jacobian(&map, z.clone(), &given)?;
-//! conformance::is_triangular(&map, &[0, 1], z, &given)?;
+//! // Or all of them:
+//! conformance::obeys_laws(&map, Some(&Order::natural(2)), z, &given)?;
 //! # Ok::<(), conformance::Violation>(())
 //! ```
 
@@ -31,7 +30,7 @@ pub use density::{
     Quadrature, entropy_agrees, integrates_to_one, is_invariant, sample_and_log_prob_agree, samples_agree, samples_are_uniform,
 };
 pub use jacobian::{is_triangular, jacobian, ladj_is_finite_difference, ladj_is_jacobian};
-pub use map::{handles_empty_batch, is_batch_invariant, is_near_identity, ladj_sums_to_zero, round_trip};
+pub use map::{handles_empty_batch, is_batch_invariant, is_near_identity, ladj_sums_to_zero, obeys_laws, round_trip};
 pub use masses::{masses_sum_to_one, samples_have_masses};
 pub use naive::naive_solve;
 

@@ -1,24 +1,25 @@
-//! The plain road that [`Made::solve`] shortens: one pass of the whole network a coordinate.
+//! The plain road that a conditioner's incremental form shortens: one pass of the whole network per coordinate.
 
 use burn::tensor::Tensor;
 
-use crate::{conditioner::Made, error::Result, placement::Placement};
+use crate::{
+    bijection::Given,
+    conditioner::{AutoregressiveConditioner, by_passes},
+    error::Result,
+    placement::Placement,
+};
 
-/// What [`Made::solve`] returns, by D passes: the parameters of every coordinate are computed anew before each step, and those
-/// of one coordinate are used. The reference that the fast road is tested and timed against.
-pub fn naive_solve(
-    conditioner: &Made,
+/// What [`AutoregressiveConditioner::solve`] returns, by D passes: the parameters of every coordinate are computed anew before each
+/// step, and the parameters of one coordinate are used. This is the reference that a network's own `solve` is tested and timed against.
+///
+/// # Errors
+/// Those of [`AutoregressiveConditioner::solve`].
+pub fn naive_solve<C: AutoregressiveConditioner>(
+    conditioner: &C,
     rows: usize,
-    context: Option<&Tensor<2>>,
+    given: &Given,
     place: &Placement,
-    mut step: impl FnMut(usize, Tensor<3>) -> Result<Tensor<2>>,
+    step: impl FnMut(usize, Tensor<3>) -> Result<Tensor<2>>,
 ) -> Result<Tensor<2>> {
-    let dim = conditioner.dim();
-    let mut x = place.zeros([rows, dim]);
-    for &column in conditioner.order().columns() {
-        let theta = conditioner.parameters(x.clone(), context)?;
-        let value = step(column, theta.narrow(2, column, 1))?;
-        x = x.slice_assign([0..rows, column..column + 1], value);
-    }
-    Ok(x)
+    by_passes(conditioner, rows, given, place, step)
 }

@@ -25,7 +25,8 @@ use crate::{
     triangular::AutoregressiveDensity,
 };
 
-/// A built-in source. Any other density can be a source too: [`crate::Flow`] is generic over it.
+/// A built-in source, as the families choose one by name. A source of your own needs no place in this list: [`crate::Flow`] takes
+/// any [`Density`].
 #[derive(Module, Debug)]
 pub enum Source {
     /// Independent standard normals.

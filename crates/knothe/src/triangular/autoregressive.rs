@@ -1,7 +1,7 @@
 //! The autoregressive map x_j = T(z_j; θ_j(z_<j)), which reads its own inputs.
 //!
 //! Forward is one pass; inverse goes through the coordinates one after another, for the arithmetic of about one pass
-//! ([`Made::solve`]). [`crate::Inverse`] of this, z_j = T(x_j; θ_j(x_<j)), has its density in one pass: the masked
+//! ([`AutoregressiveConditioner::solve`]). [`crate::Inverse`] of this, z_j = T(x_j; θ_j(x_<j)), has its density in one pass: the masked
 //! autoregressive flow (Papamakarios et al. 2017). Without it, sampling is one pass: the inverse autoregressive flow
 //! (Kingma et al. 2016).
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     bijection::{Bijection, Given, check_input},
-    conditioner::{Made, MadeConfig, check_context},
+    conditioner::{AutoregressiveConditioner, Made, MadeConfig, check_context, check_widths, checked_parameters},
     error::Result,
     kernels::{Step, run},
     placement::Placement,
@@ -26,8 +26,8 @@ use crate::{
 
 /// x_j = T(z_j; θ_j(z_<j, context)), a triangular map in the order of its conditioner.
 #[derive(Module, Debug)]
-pub struct Autoregressive {
-    conditioner: Made,
+pub struct Autoregressive<C: Module = Made> {
+    conditioner: C,
     #[module(skip)]
     map: Arc<dyn MonotoneMap>,
 }
@@ -36,18 +36,31 @@ impl Autoregressive {
     /// Joins a masked network, made by `config` with the map's number of parameters, to a univariate map.
     pub fn new(mut config: MadeConfig, map: Arc<dyn MonotoneMap>, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
         config.parameters = map.parameters();
-        Ok(Autoregressive { conditioner: Made::new(config, place, rng)?, map })
+        Self::of(Made::new(config, place, rng)?, map)
+    }
+}
+
+impl<C: AutoregressiveConditioner + Module> Autoregressive<C> {
+    /// Joins any conditioner to a univariate map.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the conditioner's [widths](crate::conditioner::Conditioner::widths) do not fit
+    /// its order or the map's number of parameters.
+    pub fn of(conditioner: C, map: Arc<dyn MonotoneMap>) -> Result<Self> {
+        let dim = conditioner.order().dim();
+        check_widths(&conditioner, dim, map.parameters(), dim)?;
+        Ok(Autoregressive { conditioner, map })
     }
 
     /// The conditioner.
-    pub fn conditioner(&self) -> &Made {
+    pub fn conditioner(&self) -> &C {
         &self.conditioner
     }
 
     /// This map, or its inverse, for fused operations.
     pub(crate) fn step(&self, forward: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
         let kernel = if forward { self.map.kernel() } else { self.map.inverse_kernel() };
-        kernel.map_or(Ok(None), |kernel| self.conditioner.step(kernel, !forward, x, given.context))
+        kernel.map_or(Ok(None), |kernel| self.conditioner.step(kernel, !forward, x, given))
     }
 
     /// The univariate map.
@@ -56,9 +69,9 @@ impl Autoregressive {
     }
 }
 
-impl Bijection for Autoregressive {
+impl<C: AutoregressiveConditioner + Module> Bijection for Autoregressive<C> {
     fn dim(&self) -> usize {
-        self.conditioner.dim()
+        self.conditioner.order().dim()
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
@@ -67,15 +80,15 @@ impl Bijection for Autoregressive {
         {
             return Ok(found);
         }
-        let theta = self.conditioner.parameters(z.clone(), given.context)?;
+        let theta = checked_parameters(&self.conditioner, z.clone(), given)?;
         let (x, ladj) = self.map.value(z, theta)?;
         Ok((x, sum_coordinates(ladj)))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let dtype = self.conditioner.placement().dtype();
+        let dtype = self.conditioner.dtype();
         let rows = check_input("x", &x, self.dim(), dtype)?;
-        check_context(given.context, rows, self.conditioner.context_dim(), dtype)?;
+        check_context(given.context, rows, self.conditioner.widths().context_dim, dtype)?;
         if rows == 0 {
             let ladj = Placement::of(&x).zeros([0]);
             return Ok((x, ladj));
@@ -86,21 +99,24 @@ impl Bijection for Autoregressive {
             return Ok(found);
         }
         let tracked = x.is_autodiff() || self.conditioner.placement().device.is_autodiff();
-        let tiles = in_tiles(rows, tracked, |tile| self.inverse_tile(rows_of(&x, &tile), context_of(given, &tile).as_ref()))?;
+        let tiles = in_tiles(rows, tracked, |tile| {
+            let context = context_of(given, &tile);
+            self.inverse_tile(rows_of(&x, &tile), &Given { context: context.as_ref(), ..*given })
+        })?;
         let (z, ladj) = tiles.into_iter().unzip();
         Ok((Tensor::cat(z, 0), Tensor::cat(ladj, 0)))
     }
 }
 
-impl Autoregressive {
+impl<C: AutoregressiveConditioner + Module> Autoregressive<C> {
     /// The inverse of some rows, column after column.
-    fn inverse_tile(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn inverse_tile(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let [rows, dim] = x.dims();
         // One column after another is read, so columns are laid out in one piece each.
         let columns = x.transpose().reshape([dim, rows, 1]);
         let mut ladjs = Vec::with_capacity(dim);
         let place = Placement::of(&columns);
-        let z = self.conditioner.solve(rows, context, &place, |column, theta| {
+        let z = self.conditioner.solve(rows, given, &place, |column, theta| {
             let (z, ladj) = self.map.inverse(columns.clone().narrow(0, column, 1).squeeze_dim(0), theta)?;
             ladjs.push(ladj);
             Ok(z)

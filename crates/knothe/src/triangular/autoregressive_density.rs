@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     bijection::Given,
-    conditioner::{Made, MadeConfig},
+    conditioner::{AutoregressiveConditioner, Made, MadeConfig, check_widths, checked_parameters},
     density::Density,
     error::Result,
     kernels::run,
@@ -26,8 +26,8 @@ use crate::{
 
 /// q(x | context) = Π_j q(x_j | θ_j(x_<j, context)).
 #[derive(Module, Debug)]
-pub struct AutoregressiveDensity {
-    conditioner: Made,
+pub struct AutoregressiveDensity<C: Module = Made> {
+    conditioner: C,
     context_dim: usize,
     #[module(skip)]
     conditional: Arc<dyn Conditional>,
@@ -37,14 +37,27 @@ impl AutoregressiveDensity {
     /// Joins a masked network, made by `config` with the law's number of parameters, to a conditional law.
     pub fn new(mut config: MadeConfig, conditional: Arc<dyn Conditional>, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
         config.parameters = conditional.parameters();
-        let context_dim = config.context_dim;
-        Ok(AutoregressiveDensity { conditioner: Made::new(config, place, rng)?, context_dim, conditional })
+        Self::of(Made::new(config, place, rng)?, conditional)
     }
 }
 
-impl Density for AutoregressiveDensity {
+impl<C: AutoregressiveConditioner + Module> AutoregressiveDensity<C> {
+    /// Joins any conditioner to a conditional law.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the conditioner's [widths](crate::conditioner::Conditioner::widths) do not fit
+    /// its order or the law's number of parameters.
+    pub fn of(conditioner: C, conditional: Arc<dyn Conditional>) -> Result<Self> {
+        let dim = conditioner.order().dim();
+        check_widths(&conditioner, dim, conditional.parameters(), dim)?;
+        let context_dim = conditioner.widths().context_dim;
+        Ok(AutoregressiveDensity { conditioner, context_dim, conditional })
+    }
+}
+
+impl<C: AutoregressiveConditioner + Module> Density for AutoregressiveDensity<C> {
     fn dim(&self) -> usize {
-        self.conditioner.dim()
+        self.conditioner.order().dim()
     }
 
     fn context_dim(&self) -> usize {
@@ -54,12 +67,12 @@ impl Density for AutoregressiveDensity {
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         given.check(x.dims()[0], self.context_dim)?;
         if let Some(kernel) = self.conditional.kernel()
-            && let Some(step) = self.conditioner.step(kernel, false, &x, given.context)?
+            && let Some(step) = self.conditioner.step(kernel, false, &x, given)?
             && let Some((_, log_prob)) = run(&x, vec![step])
         {
             return Ok(log_prob);
         }
-        let theta = self.conditioner.parameters(x.clone(), given.context)?;
+        let theta = checked_parameters(&self.conditioner, x.clone(), given)?;
         Ok(sum_coordinates(self.conditional.log_prob(x, theta)?))
     }
 
@@ -72,7 +85,8 @@ impl Density for AutoregressiveDensity {
         let u = place.open_uniform([n, self.dim()], rng);
         let tiles = in_tiles(n, place.device.is_autodiff(), |tile| {
             let u = rows_of(&u, &tile);
-            self.conditioner.solve(tile.len(), context_of(given, &tile).as_ref(), &place, |column, theta| {
+            let context = context_of(given, &tile);
+            self.conditioner.solve(tile.len(), &Given { context: context.as_ref(), ..*given }, &place, |column, theta| {
                 self.conditional.quantile(u.clone().narrow(1, column, 1), theta)
             })
         })?;
@@ -81,7 +95,7 @@ impl Density for AutoregressiveDensity {
 
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         given.check(x.dims()[0], self.context_dim)?;
-        let theta = self.conditioner.parameters(x.clone(), given.context)?;
+        let theta = checked_parameters(&self.conditioner, x.clone(), given)?;
         let above = self.conditional.cdf(x.clone(), theta.clone())?;
         if !self.conditional.is_discrete() {
             return Ok(above);

@@ -10,7 +10,9 @@ use rand::Rng;
 use super::sum_coordinates;
 use crate::{
     bijection::{Bijection, Given, check_input},
-    conditioner::{Activation, Conditioner, Convolutional, ConvolutionalConfig, Dense, DenseConfig, index},
+    conditioner::{
+        Activation, Conditioner, Convolutional, ConvolutionalConfig, Dense, DenseConfig, check_widths, checked_parameters, index,
+    },
     error::{Error, Result},
     kernels::{self, Kernel, Step, run},
     placement::Placement,
@@ -18,7 +20,8 @@ use crate::{
     univariate::MonotoneMap,
 };
 
-/// x_A = T(z_A; θ(z_P, context)) and x_P = z_P, θ from a [`Dense`] network or, of images, from a [`Convolutional`] one.
+/// x_A = T(z_A; θ(z_P, context)) and x_P = z_P, with θ from a [`Dense`] network, from a [`Convolutional`] one for images, or from a
+/// [`Conditioner`] of your own.
 #[derive(Module, Debug)]
 pub struct Coupling<C: Module = Dense> {
     conditioner: C,
@@ -47,6 +50,15 @@ impl Columns {
     }
 }
 
+/// The columns that stand still, and those that move.
+fn halves(moves: &[bool]) -> Result<[Vec<usize>; 2]> {
+    let (moving, standing): (Vec<usize>, Vec<usize>) = (0..moves.len()).partition(|&j| moves[j]);
+    if moving.is_empty() || standing.is_empty() {
+        return Err(Error::invalid("coupling", "two columns or more, of which one moves and one stands still", format!("{moves:?}")));
+    }
+    Ok([standing, moving])
+}
+
 impl Coupling {
     /// `moves[j]` says whether coordinate j moves; at least one must move and one stand still.
     pub fn new(
@@ -58,12 +70,10 @@ impl Coupling {
         place: &Placement,
         rng: &mut impl Rng,
     ) -> Result<Self> {
-        let parameters = map.parameters();
-        Self::over(moves, map, place, |standing, moving| {
-            let (inputs, outputs) = (standing.len(), moving.len());
-            let config = DenseConfig { inputs, context_dim, hidden: hidden.to_vec(), parameters, outputs, activation };
-            Ok(Dense::new(config, place, rng).between(standing, moving))
-        })
+        let [standing, moving] = halves(moves)?;
+        let (inputs, outputs, parameters) = (standing.len(), moving.len(), map.parameters());
+        let config = DenseConfig { inputs, context_dim, hidden: hidden.to_vec(), parameters, outputs, activation };
+        Self::of(moves, Dense::new(config, place, rng), map)
     }
 }
 
@@ -78,32 +88,31 @@ impl Coupling<Convolutional> {
         place: &Placement,
         rng: &mut impl Rng,
     ) -> Result<Self> {
-        let parameters = map.parameters();
-        Self::over(moves, map, place, |_, _| Convolutional::new(image, moves, parameters, config, place, rng))
+        halves(moves)?;
+        Self::of(moves, Convolutional::new(image, moves, map.parameters(), config, place, rng)?, map)
     }
 }
 
 impl<C: Conditioner + Module> Coupling<C> {
-    /// A coupling whose conditioner is made for the columns that stand and those that move.
-    fn over(
-        moves: &[bool],
-        map: Arc<dyn MonotoneMap>,
-        place: &Placement,
-        conditioner: impl FnOnce(&[usize], &[usize]) -> Result<C>,
-    ) -> Result<Self> {
-        let (moving, standing): (Vec<usize>, Vec<usize>) = (0..moves.len()).partition(|&j| moves[j]);
-        if moving.is_empty() || standing.is_empty() {
-            return Err(Error::invalid("coupling", "two columns or more, of which one moves and one stands still", format!("{moves:?}")));
-        }
+    /// Joins any conditioner to a univariate map. It reads the coordinates that stand still, in their order, and gives parameters
+    /// to those that move; `moves[j]` says whether coordinate j moves.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] unless at least one coordinate moves and one stands still; [`Error::Shape`] where the conditioner's
+    /// [widths](Conditioner::widths) are others than theirs or than the map's number of parameters.
+    pub fn of(moves: &[bool], conditioner: C, map: Arc<dyn MonotoneMap>) -> Result<Self> {
+        let [standing, moving] = halves(moves)?;
+        check_widths(&conditioner, standing.len(), map.parameters(), moving.len())?;
+        let device = conditioner.placement().device;
         let mut restore = vec![0; moves.len()];
         for (position, &column) in standing.iter().chain(&moving).enumerate() {
             restore[column] = position;
         }
         Ok(Coupling {
-            conditioner: conditioner(&standing, &moving)?,
-            standing: index(&standing, &place.device),
-            moving: index(&moving, &place.device),
-            restore: index(&restore, &place.device),
+            conditioner: conditioner.between(&standing, &moving),
+            standing: index(&standing, &device),
+            moving: index(&moving, &device),
+            restore: index(&restore, &device),
             dim: moves.len(),
             columns: [standing, moving].map(|columns| Columns(columns.into())),
             map,
@@ -113,7 +122,7 @@ impl<C: Conditioner + Module> Coupling<C> {
     /// This map, or its inverse, for fused operations.
     pub(crate) fn step(&self, forward: bool, x: &Tensor<2>, given: &Given) -> Result<Option<Step>> {
         check_input(if forward { "z" } else { "x" }, x, self.dim, self.conditioner.dtype())?;
-        self.kernel(forward).map_or(Ok(None), |kernel| self.conditioner.step(&kernel, x, given.context))
+        self.kernel(forward).map_or(Ok(None), |kernel| self.conditioner.step(kernel, false, x, given))
     }
 
     fn kernel(&self, forward: bool) -> Option<Kernel> {
@@ -135,7 +144,7 @@ impl<C: Conditioner + Module> Coupling<C> {
         }
         let [of_standing, of_moving] = &self.columns;
         let standing = of_standing.of(&x, &self.standing);
-        let theta = self.conditioner.parameters(standing.clone(), given.context)?;
+        let theta = checked_parameters(&self.conditioner, standing.clone(), given)?;
         let kernel = self.kernel(forward);
         if let Some(found) = kernel.as_ref().and_then(|kernel| kernels::moved(kernel, &x, &theta, &of_moving.0)) {
             return Ok(found);
