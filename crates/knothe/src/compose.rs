@@ -20,7 +20,8 @@ use crate::{
 /// One layer of a chain: a built-in bijection, or [`Layer::Own`] for a bijection of yours.
 ///
 /// Burn's modules cannot be trait objects, so layers are an enum. `U` is the type of the layers that are not built in; a chain
-/// with several such types takes an enum of them as its `U`. Without any, `U` is [`Never`].
+/// with several such types takes an enum of them as its `U`. Without any, `U` is [`Never`]; a layer that goes into no chain says
+/// so in its type, `let layer: Layer = …`.
 // Burn has no modules behind a Box, and a model has a few layers only.
 #[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
@@ -44,7 +45,7 @@ pub enum Layer<U: Module = Never> {
     /// A bijection of the channels at every pixel.
     Pixelwise(Pixelwise),
     /// A bijection of the first columns.
-    Partial(Partial),
+    Partial(Partial<U>),
     /// A fixed permutation.
     Permutation(Permutation),
     /// z = L U x + b.
@@ -137,11 +138,15 @@ impl<U: Bijection + Module + ModuleDisplay> Layer<U> {
         &self,
         what: &str,
         x: Tensor<2>,
+        given: &Given,
         call: impl FnOnce(Tensor<2>) -> Result<(Tensor<2>, Tensor<1>)>,
     ) -> Result<(Tensor<2>, Tensor<1>)> {
         let Layer::Own(own) = self else { return call(x) };
         let (dim, dtype) = (own.dim(), dtype_of(own).unwrap_or(x.dtype()));
         let rows = check_input(what, &x, dim, dtype)?;
+        if let Some(found) = given.context.map(Tensor::dtype).filter(|found| *found != dtype) {
+            return Err(Error::shape("context", format!("numbers of type {dtype:?}"), found));
+        }
         let (y, ladj) = call(x)?;
         let (found, of_ladj) = ((y.dims(), y.dtype()), (ladj.dims(), ladj.dtype()));
         if found != ([rows, dim], dtype) {
@@ -160,11 +165,11 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Layer<U> {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.checked("z", z, |z| self.inner().forward_and_ladj(z, given))
+        self.checked("z", z, given, |z| self.inner().forward_and_ladj(z, given))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.checked("x", x, |x| self.inner().inverse_and_ladj(x, given))
+        self.checked("x", x, given, |x| self.inner().inverse_and_ladj(x, given))
     }
 
     fn starts_from_data(&self) -> bool {

@@ -5,13 +5,15 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Batch, Batches, Bijection, Given, Mapped},
+    bijection::{Batch, Batches, Bijection, Given, Mapped, check_dim},
     density::{Density, Exactness},
     error::{Error, Result},
-    placement::{Placement, values},
+    placement::{Placement, dtype_of, values},
 };
 
 /// The density of x = T(z), z ~ source.
+///
+/// The source is any [`Density`] and T any [`Bijection`], built in or yours.
 #[derive(Module, Debug)]
 pub struct Flow<S: Module, B: Module> {
     source: S,
@@ -21,9 +23,21 @@ pub struct Flow<S: Module, B: Module> {
 
 impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
     /// Joins a source and a bijection of the same dim; `context_dim` is the width of the context that either reads.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the two differ in dim or in the precision of their parameters, and where the source reads a context
+    /// of another width.
     pub fn new(source: S, bijection: B, context_dim: usize) -> Result<Self> {
         if source.dim() != bijection.dim() {
-            return Err(Error::shape("source", format!("dim {}", bijection.dim()), source.dim()));
+            return Err(Error::shape("source", format!("dim {}, as the map has it", bijection.dim()), source.dim()));
+        }
+        if ![0, context_dim].contains(&source.context_dim()) {
+            return Err(Error::shape("context of the source", format!("{context_dim} columns"), source.context_dim()));
+        }
+        if let (Some(expected), Some(found)) = (dtype_of(&bijection), dtype_of(&source))
+            && expected != found
+        {
+            return Err(Error::shape("source", format!("parameters of type {expected:?}, as the map has them"), found));
         }
         Ok(Flow { source, bijection, context_dim })
     }
@@ -44,8 +58,7 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
     /// [`Error::NotInvertible`] with the rows that have an |x_j − T(z)_j| above √ε, or above 64 ε |x_j| where that is more, of the precision's
     /// ε: where T⁻¹ is too flat for z to hold the digits of x, far outside what a model was fitted to.
     pub fn to_source(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
-        given.check(x.dims()[0], self.context_dim)?;
-        let (z, _) = self.bijection.inverse_and_ladj(x.clone(), given)?;
+        let (z, _) = self.inverse(x.clone(), given)?;
         // Without gradients, of which a pass that is thrown away would keep the graph.
         let context = given.context.map(|c| c.clone().inner());
         let plain = Given { context: context.as_ref(), ..*given };
@@ -64,7 +77,7 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
     /// x = T(z).
     pub fn from_source(&self, z: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         given.check(z.dims()[0], self.context_dim)?;
-        Ok(self.bijection.forward_and_ladj(z, given)?.0)
+        Ok(self.forward(z, given)?.0)
     }
 
     /// `n` draws from T(temperature · z): at a temperature below 1 more typical ones, with less variety.
@@ -78,7 +91,7 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
         }
         given.check(n, self.context_dim)?;
         let z = self.source.sample(n, &self.source_given(given), rng)?;
-        Ok(self.bijection.forward_and_ladj(z * temperature, given)?.0)
+        Ok(self.forward(z * temperature, given)?.0)
     }
 
     /// `n` draws and their log densities, for the price of the draws.
@@ -87,8 +100,31 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
         let own = self.source_given(given);
         let z = self.source.sample(n, &own, rng)?;
         let log_source = self.source.log_prob(z.clone(), &own)?;
-        let (x, ladj) = self.bijection.forward_and_ladj(z, given)?;
-        Ok((x, log_source - ladj))
+        let (x, ladj) = self.forward(z, given)?;
+        Ok((x, of_rows("log_prob of the source", log_source, &ladj)? - ladj))
+    }
+
+    /// T of rows from the source, which are checked, and so is what T makes of them.
+    fn forward(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_dim("z", &z, self.dim())?;
+        self.of_map(rows, self.bijection.forward_and_ladj(z, given)?)
+    }
+
+    /// T⁻¹ of a user's rows, which are checked, and so is what T⁻¹ makes of them.
+    fn inverse(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_dim("x", &x, self.dim())?;
+        given.check(rows, self.context_dim)?;
+        self.of_map(rows, self.bijection.inverse_and_ladj(x, given)?)
+    }
+
+    /// Checks what the map returned, for maps that are not ours.
+    fn of_map(&self, rows: usize, (y, ladj): (Tensor<2>, Tensor<1>)) -> Result<(Tensor<2>, Tensor<1>)> {
+        let (dim, found) = (self.dim(), (y.dims(), ladj.dims()));
+        if found == ([rows, dim], [rows]) {
+            Ok((y, ladj))
+        } else {
+            Err(Error::shape("result of the map", format!("[{rows}, {dim}] and [{rows}]"), found))
+        }
     }
 
     /// What the source is given: the context, if it reads one.
@@ -135,22 +171,27 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
     }
 
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
-        given.check(x.dims()[0], self.context_dim)?;
-        let (z, ladj) = self.bijection.inverse_and_ladj(x, given)?;
-        Ok(self.source.log_prob(z, &self.source_given(given))? + ladj)
+        let (z, ladj) = self.inverse(x, given)?;
+        Ok(of_rows("log_prob of the source", self.source.log_prob(z, &self.source_given(given))?, &ladj)? + ladj)
     }
 
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
         given.check(n, self.context_dim)?;
         let z = self.source.sample(n, &self.source_given(given), rng)?;
-        Ok(self.bijection.forward_and_ladj(z, given)?.0)
+        Ok(self.forward(z, given)?.0)
     }
 
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
-        given.check(x.dims()[0], self.context_dim)?;
-        let (z, _) = self.bijection.inverse_and_ladj(x, given)?;
+        let (z, _) = self.inverse(x, given)?;
         self.source.to_uniform(z, &self.source_given(given))
     }
+}
+
+/// Checks that `found` has one number per row in the precision of `like`: Burn panics where precisions meet, and it would add one
+/// number to every row without a word.
+fn of_rows(what: &str, found: Tensor<1>, like: &Tensor<1>) -> Result<Tensor<1>> {
+    let [expected, came] = [like, &found].map(|t| (t.dims(), t.dtype()));
+    if expected == came { Ok(found) } else { Err(Error::shape(what, format!("{:?} of type {:?}", expected.0, expected.1), came)) }
 }
 
 /// What the source sees of a batch.

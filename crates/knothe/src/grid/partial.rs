@@ -1,11 +1,11 @@
 //! A bijection of the first columns, which leaves the others: how a multi-scale flow stays one bijection (Dinh et al. 2017, §3.6).
 
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
 use crate::{
     bijection::{Batch, Batches, Bijection, Given, Mapped, check_dim},
-    compose::Compose,
+    compose::{Compose, Never},
     error::{Error, Result},
 };
 
@@ -14,14 +14,14 @@ use crate::{
 /// With a coupling after it, x_B = μ(x_A) + σ(x_A) z_B, what is split off has a learned prior N(μ(x_A), σ(x_A)²) (Kingma & Dhariwal 2018), and
 /// the source is still a standard normal of every column.
 #[derive(Module, Debug)]
-pub struct Partial {
-    inner: Compose,
+pub struct Partial<U: Module = Never> {
+    inner: Compose<U>,
     dim: usize,
 }
 
-impl Partial {
+impl<U: Bijection + Module + ModuleDisplay> Partial<U> {
     /// `inner` on the first of `dim` columns; at least one is left.
-    pub fn new(dim: usize, inner: Compose) -> Result<Self> {
+    pub fn new(dim: usize, inner: Compose<U>) -> Result<Self> {
         if inner.dim() == 0 || inner.dim() >= dim {
             return Err(Error::shape("inner map", format!("some of {dim} columns, and not all"), inner.dim()));
         }
@@ -41,7 +41,7 @@ impl Partial {
     }
 }
 
-impl Bijection for Partial {
+impl<U: Bijection + Module + ModuleDisplay> Bijection for Partial<U> {
     fn dim(&self) -> usize {
         self.dim
     }

@@ -1,6 +1,7 @@
 //! What the tests share: points, randomised parameters, and the registry of every bijection and density.
 #![allow(dead_code)]
 
+pub mod own;
 pub mod registry;
 
 use burn::module::{Module, ModuleMapper, Param};
