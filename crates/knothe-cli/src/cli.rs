@@ -1,15 +1,14 @@
 //! The commands and their options.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    failure::Failure,
-    fit_arguments::{FitArguments, at_least_zero},
+    fit_arguments::FitArguments,
     given::Value,
+    options::{Input, Runtime, at_least_zero},
 };
 
 /// Learn a probability density from data, then score rows, draw samples and check the fit
@@ -48,51 +47,6 @@ pub enum Command {
         /// Shell to complete for
         shell: Shell,
     },
-}
-
-/// Where and with how many threads a command computes.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Runtime")]
-pub struct Runtime {
-    /// Compute on cpu, cuda or vulkan. The last two need a build with that feature
-    #[arg(long, value_name = "NAME", default_value = "cpu", hide_possible_values = true, value_parser = ["cpu", "cuda", "vulkan"])]
-    pub device: String,
-    /// Number of CPU threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
-}
-
-impl Runtime {
-    /// Sets the number of threads; before any tensor exists, since the first of them starts the pool.
-    pub fn start(&self) -> Result<(), Failure> {
-        let Some(threads) = self.threads else { return Ok(()) };
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
-            .build_global()
-            .map_err(|e| Failure::usage(format!("--threads {threads}: {e}"), ""))
-    }
-}
-
-/// What events of a file are given beside themselves.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Input")]
-pub struct Input {
-    /// Set a context column to this value in every row (images: class=VALUE). Repeat the option for more columns
-    #[arg(long, value_name = "COLUMN=VALUE")]
-    pub given: Vec<Value>,
-    /// Class of each image: an NPY file, or the name of an array in the NPZ file
-    #[arg(long, value_name = "NAME")]
-    pub labels: Option<String>,
-    /// Name of the array that holds the images in an NPZ file [default: images]
-    #[arg(long, value_name = "NAME")]
-    pub key: Option<String>,
-}
-
-impl Input {
-    /// The options of one kind of event alone, and whether they are given.
-    pub fn supplied(&self) -> Vec<(&'static str, bool)> {
-        vec![("labels", self.labels.is_some()), ("key", self.key.is_some())]
-    }
 }
 
 /// The noise that makes integers continuous.

@@ -11,7 +11,10 @@ use knothe::{
     model::Weighting,
 };
 
-use crate::{cli::Runtime, family_arguments::FamilyArguments};
+use crate::{
+    family_arguments::FamilyArguments,
+    options::{Runtime, above_zero, at_least_zero, decay},
+};
 
 /// Fit a density to a table or to images by maximum likelihood
 #[derive(Args, Debug)]
@@ -191,20 +194,3 @@ names!(WeightingName for Weighting: Uniform, Validation);
 names!(Missing for MissingPolicy: Reject, Drop);
 names!(ScheduleName for Schedule: Constant, Cosine, Plateau);
 names!(PrecisionName for Precision: F32, F64);
-
-fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
-    text.parse().ok().filter(|v: &f64| v.is_finite() && fits(*v)).ok_or_else(|| format!("expected {expected}"))
-}
-
-fn above_zero(text: &str) -> Result<f64, String> {
-    number(text, "a number above 0", |v| v > 0.0)
-}
-
-/// A number of at least 0.
-pub fn at_least_zero(text: &str) -> Result<f64, String> {
-    number(text, "a number of at least 0", |v| v >= 0.0)
-}
-
-fn decay(text: &str) -> Result<f64, String> {
-    number(text, "a number strictly between 0 and 1", |v| 0.0 < v && v < 1.0)
-}

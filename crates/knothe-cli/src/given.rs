@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use knothe::events::table::quoted;
+use knothe::events::{Coding, table::quoted};
 
-use crate::{failure::Failure, kind::Kind};
+use crate::failure::Failure;
 
 /// A context column and its value for every row.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ impl FromStr for Value {
 }
 
 /// Checks that each value is for a context column, and that none has two.
-pub fn check<C: Kind>(given: &[Value], coding: &C) -> Result<(), Failure> {
+pub fn check<C: Coding>(given: &[Value], coding: &C) -> Result<(), Failure> {
     let context = coding.given();
     for (i, value) in given.iter().enumerate() {
         let name = &value.column;
@@ -47,7 +47,7 @@ pub fn check<C: Kind>(given: &[Value], coding: &C) -> Result<(), Failure> {
 }
 
 /// Checks that every context column is given.
-pub fn check_complete<C: Kind>(given: &[Value], coding: &C) -> Result<(), Failure> {
+pub fn check_complete<C: Coding>(given: &[Value], coding: &C) -> Result<(), Failure> {
     let missing: Vec<String> = coding.given().into_iter().filter(|name| !given.iter().any(|v| v.column == *name)).collect();
     if missing.is_empty() {
         return Ok(());

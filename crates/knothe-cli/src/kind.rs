@@ -9,14 +9,13 @@ use knothe::{Model, events::Coding, model::Split, plot::Picture, space::Law};
 use serde_json::Value as Json;
 
 use crate::{
-    cli::{Input, InspectArguments, PlotArguments, SampleArguments},
+    cli::{InspectArguments, PlotArguments, SampleArguments},
+    context::Context,
     failure::Failure,
     fit_arguments::FitArguments,
     given::Value,
-    sample::Context,
+    options::Input,
 };
-
-pub use table::set;
 
 /// Events to fit to, with their coding.
 pub struct Opened<C: Coding> {

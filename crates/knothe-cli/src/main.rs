@@ -3,7 +3,9 @@
 mod ahead;
 mod catch;
 mod cli;
+mod context;
 mod coordinates;
+mod drawing;
 mod evaluate;
 mod failure;
 mod family_arguments;
@@ -15,6 +17,7 @@ mod inspect;
 mod kind;
 mod models;
 mod moments;
+mod options;
 mod output;
 mod plot;
 mod sample;

@@ -5,9 +5,9 @@
 
 use burn::tensor::Tensor;
 
+use crate::error::Result;
 pub(crate) use crate::shape::check_dim;
 pub use crate::{given::Given, shape::check_input};
-use crate::error::Result;
 
 /// Some rows of a training set.
 #[derive(Clone, Debug)]

@@ -43,7 +43,6 @@ pub mod file;
 pub mod fit;
 mod flow;
 mod given;
-pub mod grid;
 mod hint;
 mod inverse;
 mod kernels;
@@ -70,7 +69,7 @@ pub mod univariate;
 
 pub use bijection::{Bijection, Given};
 pub use burn;
-pub use compose::{Compose, Layer, Never};
+pub use compose::{Compose, Layer, Never, Partial, Pixelwise};
 pub use density::{Density, Exactness};
 pub use dequantised::{Dequantised, Preprocessing, bits_per_dim};
 pub use error::{Error, Result};

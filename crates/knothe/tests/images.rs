@@ -10,12 +10,11 @@ use common::{
     rng,
 };
 use knothe::{
-    Bijection, Compose, Density, Given, Layer, Placement, Precision, Preprocessing,
+    Bijection, Compose, Density, Given, Layer, Pixelwise, Placement, Precision, Preprocessing,
     bijection::{Batch, Batches},
     bits_per_dim,
     families::{ALL, ChannelMixing, Glow, Noise, Recipe},
     fit::{Dataset, FitConfig, fit},
-    grid::Pixelwise,
     linear::{ActNorm, Lu, Matrix},
     parameters,
     space::{ImageShape, Law, Shape, Space},

@@ -85,11 +85,7 @@ fn fitted(table: &Table) -> (Schema, knothe::Result<Model<Schema>>) {
     let all = schema.rows(table, Need::Fit).unwrap();
     let train: Vec<usize> = (0..200).collect();
     let validation: Vec<usize> = (8_000..9_000).collect();
-    let split = Split {
-        train: all.pick(&train),
-        validation: all.pick(&validation),
-        held_out: HeldOut::Validation,
-    };
+    let split = Split { train: all.pick(&train), validation: all.pick(&validation), held_out: HeldOut::Validation };
     schema.fit(&split.train).unwrap();
     let fitting = Fitting {
         split: &split,

@@ -16,8 +16,9 @@ use knothe::{
     Bijection, Compose, Density, Error, Flow, Given, Inverse, Layer, Placement, Precision, Result,
     conditioner::{Activation, AutoregressiveConditioner, Conditioner, Order, Widths},
     linear::{Lu, Permutation},
+    source::AutoregressiveDensity,
     source::Normal,
-    triangular::{Autoregressive, AutoregressiveDensity, Coupling},
+    triangular::{Autoregressive, Coupling},
     univariate::{GaussianMixture, Scale},
 };
 

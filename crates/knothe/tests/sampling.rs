@@ -12,7 +12,8 @@ use knothe::{
     bijection::Bijection,
     conditioner::{Activation, AutoregressiveConditioner, Degrees, Made, MadeConfig, Order},
     conformance::naive_solve,
-    triangular::{Autoregressive, AutoregressiveDensity},
+    source::AutoregressiveDensity,
+    triangular::Autoregressive,
     univariate::{Affine, MonotoneMap, Pushforward, Standard},
     values,
 };

@@ -17,12 +17,13 @@ use serde_json::{Value as Json, json};
 
 use super::{Kind, Opened, Part, Parts, Read, Sink};
 use crate::{
-    cli::{Input, PlotArguments, SampleArguments},
+    cli::{PlotArguments, SampleArguments},
+    context::Context,
     failure::Failure,
     fit_arguments::FitArguments,
     given::{self, Value},
+    options::Input,
     output::check_writable,
-    sample::Context,
 };
 
 /// The widest grid of one column for each class.

@@ -19,14 +19,15 @@ use serde_json::{Value as Json, json};
 
 use super::{Kind, Opened, Part, Parts, Read, Sink};
 use crate::{
-    cli::{Input, InspectArguments, PlotArguments, SampleArguments},
+    cli::{InspectArguments, PlotArguments, SampleArguments},
+    context::Context,
+    drawing,
     failure::{Failure, say},
     fit_arguments::FitArguments,
     given::{self, Value},
     hints, moments,
+    options::Input,
     output::Output,
-    plot,
-    sample::Context,
 };
 
 /// Rows read and scored at a time.
@@ -181,7 +182,9 @@ impl Kind for Schema {
     }
 
     fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure> {
-        plot::density(model, arguments)
+        let needs = arguments.data.is_none() && !model.coding.context.is_empty();
+        let given = if needs { model.coding.context(&arguments.input.given, None)?.values } else { Vec::new() };
+        drawing::density(model, arguments, &given)
     }
 
     fn moments(model: &Model<Self>, arguments: &InspectArguments) -> Result<(), Failure> {
@@ -227,7 +230,7 @@ fn skipped(given: &[Value], schema: &Schema) -> Vec<String> {
 }
 
 /// Sets the given columns in every row.
-pub fn set(table: &mut Table, given: &[Value]) {
+fn set(table: &mut Table, given: &[Value]) {
     given.iter().for_each(|v| table.set(&v.column, v.value));
 }
 

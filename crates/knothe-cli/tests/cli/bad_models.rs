@@ -2,11 +2,7 @@
 
 use std::path::Path;
 
-use knothe::{
-    Model,
-    events::table::Schema,
-    model::AnyModel,
-};
+use knothe::{Model, events::table::Schema, model::AnyModel};
 use proptest::prelude::*;
 use serde_json::Value;
 

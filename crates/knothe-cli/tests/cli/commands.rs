@@ -204,7 +204,10 @@ fn rows_come_back_from_their_coordinates_and_have_others_between_them() {
 #[test]
 fn a_low_temperature_draws_typical_rows() {
     let spread = |options: &str| {
-        let x: Vec<f64> = numbers(&succeeds(fitted(), &format!("sample model.safetensors -n 500 --given class=1 {options}"))).iter().map(|r| r[0]).collect();
+        let x: Vec<f64> = numbers(&succeeds(fitted(), &format!("sample model.safetensors -n 500 --given class=1 {options}")))
+            .iter()
+            .map(|r| r[0])
+            .collect();
         let mean = x.iter().sum::<f64>() / 500.0;
         x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 500.0
     };

@@ -34,7 +34,10 @@ fn scores_are_the_log_mean_exp_of_the_members_fitted_alone() {
     assert_eq!(names, ["made_mog", "nsf"]);
     assert!(members.iter().all(|m| m["weight"] == 0.5 && m["held_out"]["mean"].is_f64()), "{report}");
     let text = succeeds(folder.path(), "inspect both.safetensors");
-    assert!(text.contains("2 members") && text.contains("member 2     weight 0.5000, seed 6") && text.contains("random_order true"), "{text}");
+    assert!(
+        text.contains("2 members") && text.contains("member 2     weight 0.5000, seed 6") && text.contains("random_order true"),
+        "{text}"
+    );
 }
 
 #[test]

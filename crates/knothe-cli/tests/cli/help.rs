@@ -69,9 +69,15 @@ fn options_that_cannot_be_are_usage_errors() {
         ("fit table.csv --out out.safetensors --model maf,resnet", "'resnet'"),
         ("fit table.csv --out out.safetensors --ensemble 0", "'0'"),
         ("fit table.csv --out out.safetensors --model maf,nsf --ensemble 1", "a member for each of the 2 models"),
-        ("fit table.csv --out out.safetensors --model maf,made_binary", "expected families of the same events, found made_binary among others"),
+        (
+            "fit table.csv --out out.safetensors --model maf,made_binary",
+            "expected families of the same events, found made_binary among others",
+        ),
         ("fit table.csv --out out.safetensors --ensemble-weights validation", "means nothing to a single model"),
-        ("fit table.csv --out out.safetensors --drop same --model nsf --form inverse", "--form: expected one of density, generative, found inverse"),
+        (
+            "fit table.csv --out out.safetensors --drop same --model nsf --form inverse",
+            "--form: expected one of density, generative, found inverse",
+        ),
         ("fit table.csv", "--out <FILE>"),
     ];
     for (arguments, expected) in cases {

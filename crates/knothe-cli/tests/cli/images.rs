@@ -133,7 +133,11 @@ fn interpolations_end_at_their_ends() {
     }
     succeeds(folder.path(), &format!("interpolate {model} set.npz:1 set.npz:2 --given class=1 --out strip.png"));
     let cases = [
-        ("interpolate MODEL set.npz set.npz:1 --out x.png", 2, "expected FILE:NUMBER, or a .png or .jpg file for a model of images, found set.npz"),
+        (
+            "interpolate MODEL set.npz set.npz:1 --out x.png",
+            2,
+            "expected FILE:NUMBER, or a .png or .jpg file for a model of images, found set.npz",
+        ),
         ("interpolate MODEL set.npz:0 set.npz:1 --out x.png", 2, "set.npz:0: expected a number from 1, found 0"),
         ("interpolate MODEL set.npz:101 set.npz:1 --out x.png", 2, "set.npz:101: expected an image from 1 to 100, found 101"),
         ("interpolate MODEL set.npz:1 set.npz:2 --out x.png", 1, "expected a label for each image, found none"),
@@ -174,7 +178,10 @@ fn evaluations_are_bounds_and_inspect_says_what_the_file_is() {
     assert!(bits("--samples 4") < mean);
     assert_eq!(json("inspect images.safetensors --json")["kind"], "images");
     let text = succeeds(images(), "inspect images.safetensors");
-    assert!(text.contains("kind images") && text.contains("glow (") && text.contains("1 × 4 × 4") && text.contains("classes      0, 1"), "{text}");
+    assert!(
+        text.contains("kind images") && text.contains("glow (") && text.contains("1 × 4 × 4") && text.contains("classes      0, 1"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Activation, Conditioner, Convolution, Linear, Widths, Window, check_context, index};
 use crate::{
-    given::Given,
     error::{Error, Result},
+    given::Given,
     kernels::convolve,
     placement::Placement,
     shape::check_input,

@@ -8,8 +8,8 @@ use rand::Rng;
 
 use super::{Activation, Conditioner, Linear, OUTPUT_GAIN, Widths, check_context, read};
 use crate::{
-    given::Given,
     error::Result,
+    given::Given,
     kernels::{Conditioned, Kernel, Network, Stairs, Step, has_kernels},
     placement::Placement,
     shape::check_input,

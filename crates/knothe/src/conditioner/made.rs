@@ -19,8 +19,8 @@ use rand::Rng;
 
 use super::{Activation, Conditioner, Degrees, Linear, OUTPUT_GAIN, Order, Widths, check_context, read};
 use crate::{
-    given::Given,
     error::{Error, Result},
+    given::Given,
     kernels::{Conditioned, Kernel, Network, Stairs, Step, has_kernels},
     placement::Placement,
     shape::check_input,

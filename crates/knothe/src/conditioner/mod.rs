@@ -90,7 +90,7 @@ pub trait Conditioner: Sync {
 /// A network whose parameters θ_j(x_<j, context) read only the coordinates before j in an order. Its inputs are its outputs.
 ///
 /// [`Autoregressive::of`](crate::triangular::Autoregressive::of) joins a network of yours to a univariate map, and
-/// [`AutoregressiveDensity::of`](crate::triangular::AutoregressiveDensity::of) joins it to a conditional law. The law
+/// [`AutoregressiveDensity::of`](crate::source::AutoregressiveDensity::of) joins it to a conditional law. The law
 /// [`is_triangular`](crate::conformance::is_triangular) of the map says whether the network reads what it should not.
 ///
 /// The file `examples/own_conditioner.rs` is such a network:

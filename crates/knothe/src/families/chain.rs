@@ -15,9 +15,9 @@ use crate::{
     order::Order,
     placement::Placement,
     random::{Purpose, stream},
-    source::{Covariance, GaussianMixture, Logistic, Normal, Source, StudentT},
+    source::{AutoregressiveDensity, Covariance, GaussianMixture, Logistic, Normal, Source, StudentT},
     space::{Law, Shape, Space},
-    triangular::{Autoregressive, AutoregressiveDensity, Coupling, Marginals},
+    triangular::{Autoregressive, Coupling, Marginals},
     univariate::{Conditional, Inverted, MonotoneMap},
 };
 

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{FamilyOption, Initial, Recipe};
 use crate::{
     Compose, Flow, Inverse, Layer,
+    compose::{Partial, Pixelwise},
     conditioner::{Activation, ConvolutionalConfig},
     dequantised::{Dequantised, Preprocessing},
     error::{Error, Result},
     fit::FitConfig,
-    grid::{Partial, Pixelwise},
     linear::{ActNorm, Lu, Matrix, Permutation},
     network::Network,
     placement::Placement,

@@ -1,5 +1,6 @@
 //! Source densities p(z).
 
+mod autoregressive_density;
 mod full_normal;
 mod gaussian_mixture;
 mod logistic;
@@ -11,6 +12,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
 
+pub use autoregressive_density::AutoregressiveDensity;
 pub use full_normal::FullNormal;
 pub use gaussian_mixture::{Covariance, GaussianMixture};
 pub use logistic::Logistic;
@@ -22,7 +24,6 @@ use crate::{
     bijection::{Batches, Given},
     density::{Density, Exactness},
     error::Result,
-    triangular::AutoregressiveDensity,
 };
 
 /// A built-in source, as the families choose one by name. A source of your own needs no place in this list: [`crate::Flow`] takes

@@ -1,14 +1,12 @@
 //! Where a conditioner meets a univariate map: x_j = T_j(z_j; θ_j(z_<j)).
 
 mod autoregressive;
-mod autoregressive_density;
 mod coupling;
 mod elementwise;
 mod marginals;
-mod tiles;
+pub(crate) mod tiles;
 
 pub use autoregressive::Autoregressive;
-pub use autoregressive_density::AutoregressiveDensity;
 pub use coupling::Coupling;
 pub use elementwise::Elementwise;
 pub use marginals::Marginals;

@@ -20,7 +20,7 @@ const TILE: usize = 512;
 ///
 /// A tracked call is one tile: the order in which a graph adds gradients must not depend on the threads either.
 /// Errors: the first, except that rows without an inverse are gathered from all tiles.
-pub(super) fn in_tiles<T: Send>(rows: usize, tracked: bool, part: impl Fn(Range<usize>) -> Result<T> + Sync) -> Result<Vec<T>> {
+pub(crate) fn in_tiles<T: Send>(rows: usize, tracked: bool, part: impl Fn(Range<usize>) -> Result<T> + Sync) -> Result<Vec<T>> {
     let count = if tracked { 1 } else { rows.div_ceil(TILE).max(1) };
     if count == 1 {
         return Ok(vec![part(0..rows)?]);
@@ -42,11 +42,11 @@ pub(super) fn in_tiles<T: Send>(rows: usize, tracked: bool, part: impl Fn(Range<
 }
 
 /// The rows of a tile.
-pub(super) fn rows_of(x: &Tensor<2>, tile: &Range<usize>) -> Tensor<2> {
+pub(crate) fn rows_of(x: &Tensor<2>, tile: &Range<usize>) -> Tensor<2> {
     x.clone().narrow(0, tile.start, tile.len())
 }
 
 /// The context of a tile.
-pub(super) fn context_of(given: &Given, tile: &Range<usize>) -> Option<Tensor<2>> {
+pub(crate) fn context_of(given: &Given, tile: &Range<usize>) -> Option<Tensor<2>> {
     given.context.map(|c| if c.dims()[1] == 0 { c.clone() } else { rows_of(c, tile) })
 }

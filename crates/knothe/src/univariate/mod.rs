@@ -127,7 +127,7 @@ impl MonotoneMap for Arc<dyn MonotoneMap> {
     }
 }
 
-/// A law of one number given parameters θ: what one column of an [`crate::triangular::AutoregressiveDensity`] follows.
+/// A law of one number given parameters θ: what one column of an [`crate::source::AutoregressiveDensity`] follows.
 pub trait Conditional: Debug + Send + Sync {
     /// Parameters a coordinate.
     fn parameters(&self) -> usize;

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use burn::{module::Module, tensor::Tensor};
 use knothe::{
-    Bijection, Compose, Flow, Inverse, Layer, Mixture, Placement, Result,
+    Bijection, Compose, Flow, Inverse, Layer, Mixture, Partial, Pixelwise, Placement, Result,
     conditioner::{Activation, ConvolutionalConfig, Degrees, MadeConfig, Order},
     families::{ALL, Family, Range, Recipe},
     fit::Dataset,
-    grid::{Partial, Pixelwise},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, RotationStart, TriangularAffine},
-    source::{self, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
+    source::{self, AutoregressiveDensity, Covariance, FullNormal, Logistic, Normal, Source, StudentT},
     space::{ImageShape, Space},
-    triangular::{Autoregressive, AutoregressiveDensity, Coupling, Elementwise, Marginals},
+    triangular::{Autoregressive, Coupling, Elementwise, Marginals},
     univariate::{
         Affine, Bernoulli, Categorical, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, LogisticMixture, MixtureCdf,
         MonotoneMap, Pushforward, Scale, Sigmoidal, Spline, Standard, SumOfSquares,

@@ -1,4 +1,4 @@
-//! `knothe plot`: a model's density, beside or over the rows of a table.
+//! The picture of a density of columns, beside or over the rows of a table.
 
 mod table;
 
@@ -7,7 +7,6 @@ use std::path::Path;
 use knothe::{
     Model,
     events::table::{Kind as ColumnKind, Lattice, Schema, SchemaColumn, TableRows, quoted},
-    file::ending,
     model::Scoring,
     plot::{Axis, Grid, Picture, beside, corner, curve},
 };
@@ -15,9 +14,6 @@ use knothe::{
 use crate::{
     cli::PlotArguments,
     failure::{Failure, say},
-    given,
-    kind::{Kind, refuse_others},
-    output::check_writable,
 };
 use table::{contexts, read, weighted};
 
@@ -34,25 +30,14 @@ const SAMPLES: usize = 20_000;
 /// Noise samples for the mass of an integer.
 const NOISE: usize = 16;
 
-/// Draws a picture.
-pub fn run<C: Kind>(model: &Model<C>, arguments: &PlotArguments) -> Result<(), Failure> {
-    let mut supplied = arguments.input.supplied();
-    supplied.push(("columns", !arguments.columns.is_empty()));
-    refuse_others::<C>("a model of another kind", &supplied)?;
-    given::check(&arguments.input.given, &model.coding)?;
-    // What cannot be written is said before anything is drawn.
-    check_writable(&arguments.out)?;
-    Ok(C::picture(model, arguments)?.write(&arguments.out)?)
-}
-
-/// The density of the columns of a table.
-pub fn density(model: &Model<Schema>, arguments: &PlotArguments) -> Result<Picture, Failure> {
+/// The density of the columns of a table. `given` is the context where no table has one.
+pub fn density(model: &Model<Schema>, arguments: &PlotArguments, given: &[f64]) -> Result<Picture, Failure> {
     let schema = &model.coding;
-    let (chosen, given) = (chosen(arguments, schema)?, &arguments.input.given);
-    let data = arguments.data.as_deref().map(|table| read(table, given, schema)).transpose()?;
+    let chosen = chosen(arguments, schema)?;
+    let data = arguments.data.as_deref().map(|table| read(table, &arguments.input.given, schema)).transpose()?;
     let context = match (&data, schema.context.is_empty()) {
         (Some(data), false) => data.context.clone(),
-        _ => schema.context(given, None)?.part(0, 1),
+        _ => given.to_vec(),
     };
     let n = arguments.n.map_or(SAMPLES, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let repeated: Vec<f64> = (0..n * schema.context.len()).map(|k| context[k % context.len()]).collect();
@@ -60,16 +45,6 @@ pub fn density(model: &Model<Schema>, arguments: &PlotArguments) -> Result<Pictu
     let title = data.as_ref().filter(|d| d.rows.n > 0).map(|d| format!("{}, {} rows", name(&d.path), grouped(d.rows.n)));
     let rows = data.filter(|d| d.rows.n > 0).map(|d| weighted(&d.rows, schema, arguments.seed));
     Drawing { model, context: &context, samples, rows: title.zip(rows), caption: caption(arguments, schema) }.draw(&chosen)
-}
-
-/// Checks that a picture has a name of a PNG file.
-pub fn check_ending(path: &Path) -> Result<(), Failure> {
-    let ending = ending(path);
-    if ending == "png" {
-        return Ok(());
-    }
-    let found = if ending.is_empty() { "none".into() } else { format!(".{ending}") };
-    Err(Failure::usage(format!("--out {}: expected a name that ends in .png, found {found}", path.display()), ""))
 }
 
 /// The columns to draw, by their place among those that are modelled.

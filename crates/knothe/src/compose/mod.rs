@@ -1,4 +1,10 @@
-//! T_K ∘ … ∘ T_1: chains of built-in layers and of a user's own.
+//! T_K ∘ … ∘ T_1: chains of built-in layers and of a user's own, and the layers that hold a chain.
+
+mod partial;
+mod pixelwise;
+
+pub use partial::Partial;
+pub use pixelwise::Pixelwise;
 
 use std::convert::Infallible;
 
@@ -9,7 +15,6 @@ use crate::{
     bijection::{Batches, Bijection, Given, Seen, check_dim, check_input},
     conditioner::Convolutional,
     error::{Error, Result},
-    grid::{Partial, Pixelwise},
     inverse::Inverse,
     kernels::{Step, run, run_of},
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, TriangularAffine},

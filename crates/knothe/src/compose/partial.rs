@@ -3,9 +3,9 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
+use super::{Compose, Never};
 use crate::{
     bijection::{Batch, Batches, Bijection, Given, Mapped, check_dim},
-    compose::{Compose, Never},
     error::{Error, Result},
 };
 

@@ -4,13 +4,13 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::ImageShape;
+use super::{Compose, Layer};
 use crate::{
     bijection::{Batch, Batches, Bijection, Given, Mapped, check_dim},
-    compose::{Compose, Layer},
     error::{Error, Result},
     kernels::{ConvolutionLayer, Window, convolve},
     placement::Placement,
+    space::ImageShape,
 };
 
 /// x = T(z) on the channels of each pixel, T affine. Its ladj is the sum over the pixels: of a matrix W, height · width · log|det W|.

@@ -11,7 +11,6 @@ use knothe::events::{
 use crate::{
     failure::{Failure, say},
     given::Value,
-    kind::set,
 };
 
 /// Contexts over which a density is averaged when they come from a table.
@@ -32,7 +31,7 @@ pub fn read(path: &Path, given: &[Value], schema: &Schema) -> Result<Data, Failu
     let mut table = Table::read_skipping(path, &schema.dropped)?;
     let agrees = |i: usize, value: &Value| table.column(&value.column).is_none_or(|c| c.values[i] == value.value);
     let kept: Vec<usize> = (0..table.rows()).filter(|&i| given.iter().all(|v| agrees(i, v))).collect();
-    set(&mut table, given);
+    given.iter().for_each(|v| table.set(&v.column, v.value));
     let rows = schema.rows(&table, Need::Evaluate)?;
     let kept: HashSet<u64> = kept.into_iter().map(|i| i as u64).collect();
     let positions: Vec<usize> = (0..rows.n).filter(|&i| kept.contains(&rows.index[i])).collect();

@@ -9,10 +9,6 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::{
-    sum_coordinates,
-    tiles::{context_of, in_tiles, rows_of},
-};
 use crate::{
     bijection::Given,
     conditioner::{AutoregressiveConditioner, Made, MadeConfig, check_widths, checked_parameters},
@@ -21,6 +17,10 @@ use crate::{
     kernels::run,
     placement::Placement,
     random::{Purpose, stream},
+    triangular::{
+        sum_coordinates,
+        tiles::{context_of, in_tiles, rows_of},
+    },
     univariate::Conditional,
 };
 

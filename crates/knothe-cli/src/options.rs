@@ -1,0 +1,71 @@
+//! Options that several commands share, and the numbers that options take.
+
+use std::num::NonZeroUsize;
+
+use clap::Args;
+
+use crate::{failure::Failure, given::Value};
+
+/// Where and with how many threads a command computes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Runtime")]
+pub struct Runtime {
+    /// Compute on cpu, cuda or vulkan. The last two need a build with that feature
+    #[arg(long, value_name = "NAME", default_value = "cpu", hide_possible_values = true, value_parser = ["cpu", "cuda", "vulkan"])]
+    pub device: String,
+    /// Number of CPU threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl Runtime {
+    /// Sets the number of threads; before any tensor exists, since the first of them starts the pool.
+    pub fn start(&self) -> Result<(), Failure> {
+        let Some(threads) = self.threads else { return Ok(()) };
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .map_err(|e| Failure::usage(format!("--threads {threads}: {e}"), ""))
+    }
+}
+
+/// What events of a file are given beside themselves.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Input")]
+pub struct Input {
+    /// Set a context column to this value in every row (images: class=VALUE). Repeat the option for more columns
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    pub given: Vec<Value>,
+    /// Class of each image: an NPY file, or the name of an array in the NPZ file
+    #[arg(long, value_name = "NAME")]
+    pub labels: Option<String>,
+    /// Name of the array that holds the images in an NPZ file [default: images]
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
+}
+
+impl Input {
+    /// The options of one kind of event alone, and whether they are given.
+    pub fn supplied(&self) -> Vec<(&'static str, bool)> {
+        vec![("labels", self.labels.is_some()), ("key", self.key.is_some())]
+    }
+}
+
+fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
+    text.parse().ok().filter(|v: &f64| v.is_finite() && fits(*v)).ok_or_else(|| format!("expected {expected}"))
+}
+
+/// A number above 0.
+pub fn above_zero(text: &str) -> Result<f64, String> {
+    number(text, "a number above 0", |v| v > 0.0)
+}
+
+/// A number of at least 0.
+pub fn at_least_zero(text: &str) -> Result<f64, String> {
+    number(text, "a number of at least 0", |v| v >= 0.0)
+}
+
+/// A number strictly between 0 and 1.
+pub fn decay(text: &str) -> Result<f64, String> {
+    number(text, "a number strictly between 0 and 1", |v| 0.0 < v && v < 1.0)
+}
