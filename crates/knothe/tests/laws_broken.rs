@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
+#[path = "laws_broken/univariate.rs"]
+mod univariate;
 
 use burn::module::Module;
 use burn::tensor::Tensor;

@@ -33,16 +33,30 @@ pub(super) fn rounding(place: &Placement, scale: f64, condition: f64) -> f64 {
     ROUNDING * place.precision.epsilon() * (1.0 + scale.abs() + condition)
 }
 
-/// The condition of x ↦ (T(x), ladj(x)) at each row: the largest change of either over a relative step, for steps of
+/// How much T(x) and ladj(x) move at a row for a relative step of x.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Condition {
+    pub value: f64,
+    pub ladj: f64,
+}
+
+impl Condition {
+    /// The larger of the two.
+    pub(super) fn worst(self) -> f64 {
+        self.value.max(self.ladj)
+    }
+}
+
+/// The condition of x ↦ (T(x), ladj(x)) at each row: the largest change of each over a relative step, for steps of
 /// alternating signs both ways. The step √ε is large enough for rounding not to show in it.
-pub(super) fn condition<B: Bijection + ?Sized>(map: &B, way: Way, x: &Tensor<2>, given: &Given) -> Result<Vec<f64>> {
+pub(super) fn condition<B: Bijection + ?Sized>(map: &B, way: Way, x: &Tensor<2>, given: &Given) -> Result<Vec<Condition>> {
     let [rows, dim] = x.dims();
     let place = Placement::of(x);
     let step = place.precision.epsilon().sqrt();
     let (y, ladj) = way.apply(map, x.clone(), given)?;
     let (y, ladj) = (values(y), values(ladj));
     let start = values(x.clone());
-    let mut worst = vec![0.0_f64; rows];
+    let mut worst = vec![Condition::default(); rows];
     for phase in 0..4 {
         let sign = |k: usize| if (((k % dim) >> (phase / 2)) & 1) ^ (phase & 1) == 0 { 1.0 } else { -1.0 };
         let moved = start.iter().enumerate().map(|(k, v)| v + sign(k) * step * (1.0 + v.abs())).collect();
@@ -50,7 +64,9 @@ pub(super) fn condition<B: Bijection + ?Sized>(map: &B, way: Way, x: &Tensor<2>,
         let change = values(y2).into_iter().zip(&y).map(|(a, b)| (a - b).abs() / step).collect::<Vec<_>>();
         let ladj_change = values(ladj2).into_iter().zip(&ladj).map(|(a, b)| (a - b).abs() / step);
         for (row, l) in ladj_change.enumerate() {
-            worst[row] = change[row * dim..(row + 1) * dim].iter().fold(worst[row].max(l), |m, &c| m.max(c));
+            let worst = &mut worst[row];
+            worst.value = change[row * dim..(row + 1) * dim].iter().fold(worst.value, |m, &c| m.max(c));
+            worst.ladj = worst.ladj.max(l);
         }
     }
     Ok(worst)

@@ -18,6 +18,8 @@
 //! conformance::obeys_laws(&map, Some(&Order::natural(2)), z, &given)?;
 //! # Ok::<(), conformance::Violation>(())
 //! ```
+//!
+//! [`univariate`] has the laws of one univariate map.
 
 mod density;
 mod jacobian;
@@ -25,6 +27,7 @@ mod map;
 mod masses;
 mod measure;
 mod naive;
+pub mod univariate;
 
 pub use density::{
     Quadrature, entropy_agrees, integrates_to_one, is_invariant, sample_and_log_prob_agree, samples_agree, samples_are_uniform,
@@ -67,6 +70,16 @@ pub enum Law {
     SampleAndLogProb,
     /// Columns and order permuted together leave log_prob as it was.
     Invariant,
+    /// A univariate map rises with x and is finite.
+    Increasing,
+    /// The log-slope of a univariate map is the logarithm of its derivative.
+    LogSlope,
+    /// The gradients of a univariate map are those of finite differences.
+    Gradient,
+    /// No two parameters of a univariate map have equal gradients at its start.
+    UnitsApart,
+    /// Parameters of a wrong shape are an error, and NaN does not become a number.
+    BadInput,
 }
 
 impl Law {
@@ -87,6 +100,11 @@ impl Law {
             Law::Entropy => "the entropy of samples is that of the density",
             Law::SampleAndLogProb => "the log density beside a sample is that of the sample",
             Law::Invariant => "permuting columns and order together changes nothing",
+            Law::Increasing => "a univariate map is finite and rises",
+            Law::LogSlope => "the log-slope is the logarithm of the derivative",
+            Law::Gradient => "gradients are those of finite differences",
+            Law::UnitsApart => "no two parameters start with equal gradients",
+            Law::BadInput => "a wrong shape is an error, and NaN stays NaN",
         }
     }
 }

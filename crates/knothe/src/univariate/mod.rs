@@ -153,8 +153,11 @@ pub trait Conditional: Debug + Send + Sync {
     }
 }
 
-/// Checks that x is `[rows, dim]` and θ `[rows, parameters, dim]`, both of one precision.
-pub(crate) fn check_theta(x: &Tensor<2>, theta: &Tensor<3>, parameters: usize) -> Result<()> {
+/// Checks that x is `[rows, dim]` and θ `[rows, parameters, dim]`, both of one precision. Every map calls it first.
+///
+/// # Errors
+/// [`Error::Shape`] with what was expected and what was found.
+pub fn check_theta(x: &Tensor<2>, theta: &Tensor<3>, parameters: usize) -> Result<()> {
     let ([rows, dim], found) = (x.dims(), theta.dims());
     if found != [rows, parameters, dim] {
         return Err(Error::shape("theta", format!("[{rows}, {parameters}, {dim}]"), found));
