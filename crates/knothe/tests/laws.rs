@@ -8,6 +8,7 @@ use common::{context, points, randomised, registry, rng};
 use knothe::{
     Bijection, Compose, Density, Error, Flow, Given, Placement, Precision,
     conformance::{self, Quadrature, Violation},
+    univariate,
 };
 use rand_chacha::ChaCha12Rng;
 
@@ -26,6 +27,18 @@ fn each_map(
         let far = randomised(fresh.clone(), deviation, &mut rng);
         for (state, map) in [("fresh", fresh), ("randomised", far)] {
             broken.extend(law(&map, entry, &mut rng, &place).err().map(|v| format!("{} ({state}): {v}", entry.name)));
+        }
+    }
+    assert!(broken.is_empty(), "{} violations\n{}", broken.len(), broken.join("\n"));
+}
+
+#[test]
+fn univariate_maps_obey_every_law() {
+    let mut broken = Vec::new();
+    for (name, map) in univariate::all() {
+        for precision in [Precision::F64, Precision::F32] {
+            let result = conformance::univariate::every_law(&map, precision);
+            broken.extend(result.err().map(|violation| format!("{name}, {precision:?}: {violation}")));
         }
     }
     assert!(broken.is_empty(), "{} violations\n{}", broken.len(), broken.join("\n"));

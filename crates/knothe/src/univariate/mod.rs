@@ -9,7 +9,7 @@
 //!
 //! θ = 0 is the start of both: about the identity, or about the standard law, with the components of a mixture apart.
 //!
-//! To add a map, copy `examples/add_a_map.rs` and follow CONTRIBUTING.md.
+//! [`all`] is the one list of maps, over which every law runs. To add a map, copy `examples/add_a_map.rs` and follow CONTRIBUTING.md.
 
 mod affine;
 mod affine_lanes;
@@ -18,6 +18,7 @@ mod deep_sigmoidal;
 mod deep_sigmoidal_lanes;
 mod discrete;
 mod inverted;
+mod list;
 mod mixture;
 mod mixture_cdf;
 mod mixture_cdf_lanes;
@@ -44,6 +45,7 @@ pub use composed::Composed;
 pub use deep_sigmoidal::DeepSigmoidal;
 pub use discrete::{Bernoulli, Categorical};
 pub use inverted::Inverted;
+pub use list::all;
 pub use mixture::{GaussianMixture, LogisticMixture};
 pub use mixture_cdf::MixtureCdf;
 pub use pushforward::Pushforward;

@@ -13,8 +13,8 @@ use knothe::{
     space::{ImageShape, Space},
     triangular::{Autoregressive, Coupling, Elementwise, Marginals},
     univariate::{
-        Affine, Bernoulli, Categorical, Composed, Conditional, DeepSigmoidal, GaussianMixture, Inverted, LogisticMixture, MixtureCdf,
-        MonotoneMap, Pushforward, Scale, Sigmoidal, Spline, Standard, SumOfSquares,
+        self, Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale,
+        Standard,
     },
     values,
 };
@@ -37,26 +37,8 @@ pub struct Entry<T> {
 /// A hidden network by its widths, residual or not.
 const NETWORKS: [(&[usize], bool); 4] = [(&[], false), (&[8], false), (&[16, 16], false), (&[16, 16, 16], true)];
 
-const LOGISTIC: MixtureCdf = MixtureCdf { law: Standard::Logistic, components: 4 };
-
 pub fn affine(scale: Scale) -> Arc<dyn MonotoneMap> {
     Arc::new(Affine { scale })
-}
-
-/// Every univariate map that approximates any other.
-pub fn universal() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
-    vec![
-        ("spline", Arc::new(Spline::default())),
-        ("spline after location and scale", Arc::new(Composed(Inverted(Affine::default()), Spline::default()))),
-        ("spline before location and scale", Arc::new(Composed(Spline::default(), Affine::default()))),
-        ("sigmoidal map", Arc::new(Sigmoidal(8))),
-        ("deep sigmoidal map", Arc::new(DeepSigmoidal { units: 4, layers: 2 })),
-        ("normal mixture CDF", Arc::new(MixtureCdf { law: Standard::Normal, components: 4 })),
-        ("logistic mixture CDF", Arc::new(LOGISTIC)),
-        ("logistic mixture CDF before location and scale", Arc::new(Composed(LOGISTIC, Affine::default()))),
-        ("sum of squares", Arc::new(SumOfSquares::default())),
-        ("raw sum of squares", Arc::new(SumOfSquares { polynomials: 2, degree: 2, bound: None })),
-    ]
 }
 
 /// The settings of a masked network with one parameter a coordinate.
@@ -161,7 +143,7 @@ pub fn bijections() -> Vec<Entry<Compose>> {
         }
         all[first..].iter_mut().for_each(|entry| entry.near_identity = scale != Scale::Sigmoid);
     }
-    for (name, map) in universal() {
+    for (name, map) in univariate::all() {
         all.extend(autoregressive(name, made(Order::natural(3), 2, &[16, 16], false), map.clone()));
         // Of couplings the two forms are each other's inverse; of autoregressive maps they are not.
         all.extend(coupling(&format!("{name} coupling"), 3, 0, &[16], map.clone()));
@@ -414,7 +396,7 @@ pub fn densities() -> Vec<Entry<Real>> {
             }));
         }
     }
-    for (name, map) in universal() {
+    for (name, map) in univariate::all() {
         all.push(one_layer(name, map));
     }
     all.push(density("Student's t", (2, 2), 2, move |place, _| Ok(Source::StudentT(StudentT::new(2, 5.0, place)?))));
