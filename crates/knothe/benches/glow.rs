@@ -12,8 +12,7 @@ use burn::{module::Module, tensor::Tensor};
 use knothe::{
     Density, Given, Placement, Precision,
     families::{Glow, Recipe},
-    fit::objective::max_likelihood,
-    fit::{Adam, Batch},
+    fit::{Adam, Batch, MaxLikelihood, loss},
     parameters,
     space::ImageShape,
 };
@@ -52,9 +51,9 @@ fn train(recipe: &Recipe) -> ([f64; 2], [f64; 2]) {
     let step = time(7, || {
         let start = Instant::now();
         let own = module.take().unwrap();
-        let loss = max_likelihood(&own, &batch).unwrap();
+        let number = loss(&MaxLikelihood, &own, &batch).unwrap();
         let value = start.elapsed().as_secs_f64() * 1e3;
-        let gradients = loss.backward();
+        let gradients = number.backward();
         parts[0].push(value);
         parts[1].push(start.elapsed().as_secs_f64() * 1e3 - value);
         module = Some(adam.step(own, gradients, 1e-4, 0.0, 1.0).0);

@@ -12,8 +12,7 @@ use knothe::{
     Density, Given, Placement, Precision,
     conditioner::Activation,
     families::{Family, Maf, Naf, Nsf, RealNvp, Recipe, Sos, find},
-    fit::objective::max_likelihood,
-    fit::{Adam, Batch},
+    fit::{Adam, Batch, MaxLikelihood, loss},
     parameters,
 };
 use rand::SeedableRng;
@@ -67,7 +66,7 @@ fn train(case: &Case, batch: usize) -> ([f64; 2], f64) {
     let mut of_adam = Vec::new();
     let step = time(if case.width > 64 { 41 } else { 201 }, || {
         let own = module.take().unwrap();
-        let gradients = max_likelihood(&own, &batch).unwrap().backward();
+        let gradients = loss(&MaxLikelihood, &own, &batch).unwrap().backward();
         let start = Instant::now();
         module = Some(adam.step(own, gradients, 1e-3, 0.0, f64::INFINITY).0);
         of_adam.push(start.elapsed().as_secs_f64() * 1e3);

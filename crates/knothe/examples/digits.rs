@@ -6,7 +6,7 @@
 use knothe::{
     Given, Placement, Precision, Result, bits_per_dim,
     families::Glow,
-    fit::{Dataset, FitConfig, fit},
+    fit::{Dataset, Fit},
     space::{ImageShape, Law, Shape, Space},
     values,
 };
@@ -24,12 +24,11 @@ fn picture(rng: &mut ChaCha12Rng) -> Vec<f64> {
 
 fn main() -> Result<()> {
     let (place, mut rng) = (Placement::cpu(Precision::F32), ChaCha12Rng::seed_from_u64(0));
-    let mut data = |rows: usize| Dataset::new((0..rows).flat_map(|_| picture(&mut rng)).collect(), IMAGE.dim(), vec![], 0, None, &place);
+    let mut data = |rows: usize| Dataset::new((0..rows).flat_map(|_| picture(&mut rng)).collect::<Vec<f64>>(), IMAGE.dim(), &place);
     let (train, validation) = (data(2048)?, data(512)?);
     let glow = Glow::new(Space::new(Shape::Grid(IMAGE), Law::Codes(16)));
     let q = glow.levels(2).steps_per_level(4).width(32).dequantised(&place.autodiff())?;
-    let config = FitConfig { epochs: 10, batch: 64, ..FitConfig::default() };
-    let (q, report) = fit(q, &train, &validation, &config, None, None, &mut ())?;
+    let (q, report) = Fit::new().epochs(10).batch(64).run(q, &train, &validation)?;
     for (epoch, found) in report.history.iter().enumerate() {
         println!("epoch {:2}  {:.3} bits/dim", epoch + 1, bits_per_dim(found.validation, IMAGE.dim()));
     }

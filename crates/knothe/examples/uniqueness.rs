@@ -10,8 +10,7 @@ use knothe::{
     Bijection, Error, Given, Placement, Precision, Result, TabularFlow,
     conditioner::Activation,
     families::{Family, Naf, Nsf, Recipe, Sos},
-    fit::objective::max_likelihood,
-    fit::{Adam, Batch},
+    fit::{Adam, Batch, MaxLikelihood, loss},
     values,
 };
 use rand::SeedableRng;
@@ -39,7 +38,7 @@ fn fitted((family, components): (&'static dyn Family, usize), seed: u64, place: 
     for step in 0..STEPS {
         let x = banana(&values(place.normal([ROWS, 2], &mut rng)));
         let batch = Batch::new(place.autodiff().tensor(x, [ROWS, 2]));
-        let gradients = max_likelihood(&flow, &batch)?.backward();
+        let gradients = loss(&MaxLikelihood, &flow, &batch)?.backward();
         let rate = RATE * 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / STEPS as f64).cos());
         flow = adam.step(flow, gradients, rate, 0.0, 5.0).0;
     }

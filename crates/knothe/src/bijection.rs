@@ -4,31 +4,35 @@
 //! log-absolute determinant of the Jacobian (the *ladj*) of the call just made, so the two add to 0.
 
 use burn::tensor::Tensor;
+use rand_chacha::ChaCha12Rng;
 
-use crate::error::Result;
 pub(crate) use crate::shape::check_dim;
+use crate::{
+    error::{Error, Result},
+    random::{Purpose, stream},
+};
 pub use crate::{given::Given, shape::check_input};
 
 /// Some rows of a training set.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// `[rows, dim]`.
+    /// The rows, `[rows, dim]`.
     pub x: Tensor<2>,
-    /// `[rows, context_dim]`, where there is a context.
+    /// The context of each row, `[rows, context_dim]`. `None` is a context of width 0.
     pub context: Option<Tensor<2>>,
-    /// One weight a row, where they are given, of mean 1 over the training set.
+    /// One weight per row, of mean 1 over the training set. `None` weighs all rows equally.
     pub weights: Option<Vec<f64>>,
-    /// Seeds what is random inside an evaluation of the rows.
+    /// Seeds the random numbers of an evaluation of these rows, such as dequantisation noise.
     pub seed: u64,
 }
 
 impl Batch {
-    /// Rows without context and weights.
+    /// Rows without context and without weights.
     pub fn new(x: Tensor<2>) -> Self {
         Batch { x, context: None, weights: None, seed: 0 }
     }
 
-    /// What a call on the rows is given.
+    /// The context and the seed, as calls on the rows take them.
     pub fn given(&self) -> Given<'_> {
         Given { context: self.context.as_ref(), seed: self.seed }
     }
@@ -36,6 +40,24 @@ impl Batch {
     /// The weight of a row of the batch.
     pub fn weight(&self, row: usize) -> f64 {
         self.weights.as_ref().map_or(1.0, |w| w[row])
+    }
+
+    /// A generator for the random numbers of an objective. It depends on the seed of the batch alone, and no other part of a fit draws from it.
+    pub fn rng(&self) -> ChaCha12Rng {
+        stream(self.seed, Purpose::Objective, 0)
+    }
+
+    /// Checks that the batch has rows of `dim` columns, a context of `context_dim` columns and one weight per row.
+    pub(crate) fn check(&self, dim: usize, context_dim: usize) -> Result<()> {
+        let rows = check_dim("batch", &self.x, dim)?;
+        if rows == 0 {
+            return Err(Error::shape("batch", format!("at least one row of {dim} columns"), self.x.dims()));
+        }
+        self.given().check(rows, context_dim)?;
+        match self.weights.as_ref().map(Vec::len) {
+            Some(found) if found != rows => Err(Error::shape("weights of a batch", format!("{rows} numbers, one per row"), found)),
+            _ => Ok(()),
+        }
     }
 
     /// The first rows, at most `count`.
@@ -55,28 +77,29 @@ impl Batch {
     }
 }
 
-/// A pass over the training set, as often as it is asked for.
-pub trait Batches {
-    /// Calls `visit` with each batch, in order.
+/// Training rows that can be read as often as needed: data-dependent starts and statistics read them. A `&Dataset` is one, and so is a
+/// reference to any [`crate::fit::Batches`].
+pub trait Replay {
+    /// Calls `visit` with each batch, in an order that is always the same.
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()>;
 }
 
-/// The training set, or a part of it, as the layers so far leave it.
+/// Batches in memory, as the layers so far leave them.
 pub(crate) struct Seen(pub Vec<Batch>);
 
-impl Batches for Seen {
+impl Replay for Seen {
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
         self.0.iter().try_for_each(visit)
     }
 }
 
-/// A training set as something before a map leaves it.
+/// Batches as a map leaves them.
 pub(crate) struct Mapped<'a, F> {
-    pub data: &'a mut dyn Batches,
+    pub data: &'a mut dyn Replay,
     pub map: F,
 }
 
-impl<F: Fn(&Batch) -> Result<Batch>> Batches for Mapped<'_, F> {
+impl<F: Fn(&Batch) -> Result<Batch>> Replay for Mapped<'_, F> {
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
         self.data.each(&mut |batch| visit(&(self.map)(batch)?))
     }
@@ -110,7 +133,7 @@ pub trait Bijection {
     }
 
     /// Sets the data-dependent start (actnorm, a closed-form solution). A fit calls it once.
-    fn initialise(&mut self, _data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, _data: &mut dyn Replay) -> Result<()> {
         Ok(())
     }
 
@@ -120,7 +143,7 @@ pub trait Bijection {
     }
 
     /// Sets the statistics of the whole training set that evaluation uses (batch norm). A fit calls it before each validation.
-    fn collect_statistics(&mut self, _data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, _data: &mut dyn Replay) -> Result<()> {
         Ok(())
     }
 }

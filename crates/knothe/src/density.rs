@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Batches, Given},
+    bijection::{Given, Replay},
     error::Result,
 };
 
@@ -54,12 +54,12 @@ pub trait Density {
     }
 
     /// Sets the data-dependent start; see [`Bijection::initialise`](crate::Bijection::initialise).
-    fn initialise(&mut self, _data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, _data: &mut dyn Replay) -> Result<()> {
         Ok(())
     }
 
     /// Sets statistics of the training set; see [`Bijection::collect_statistics`](crate::Bijection::collect_statistics).
-    fn collect_statistics(&mut self, _data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, _data: &mut dyn Replay) -> Result<()> {
         Ok(())
     }
 

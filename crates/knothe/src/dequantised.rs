@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bijection::{Batch, Batches, Bijection, Given, Mapped, Seen, check_dim},
+    bijection::{Batch, Bijection, Given, Mapped, Replay, Seen, check_dim},
     compose::Compose,
     density::{Density, Exactness},
     error::{Error, Result},
@@ -204,7 +204,7 @@ impl<D: Density + Module> Density for Dequantised<D> {
         self.inner.has_statistics()
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         let own = self.dequantisation.valid();
         let (mut seen, mut left) = (Vec::new(), START_ROWS);
         data.each(&mut |batch| {
@@ -219,7 +219,7 @@ impl<D: Density + Module> Density for Dequantised<D> {
         self.inner.initialise(&mut Seen(seen))
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         let own = self.dequantisation.valid();
         self.inner.collect_statistics(&mut Mapped { data, map: |batch: &Batch| own.batch(batch) })
     }

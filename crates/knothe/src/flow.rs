@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::{
-    bijection::{Batch, Batches, Bijection, Given, Mapped, check_dim},
+    bijection::{Batch, Bijection, Given, Mapped, Replay, check_dim},
     density::{Density, Exactness},
     error::{Error, Result},
     placement::{Placement, dtype_of, values},
@@ -154,7 +154,7 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
         self.bijection.has_statistics() || self.source.has_statistics()
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.bijection.initialise(data)?;
         if self.source.starts_from_data() {
             self.source.initialise(&mut Mapped { data, map: to_source(&self.bijection.valid()) })?;
@@ -162,7 +162,7 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
         Ok(())
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.bijection.collect_statistics(data)?;
         if self.source.has_statistics() {
             self.source.collect_statistics(&mut Mapped { data, map: to_source(&self.bijection.valid()) })?;

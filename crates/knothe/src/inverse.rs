@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::{
-    bijection::{Batches, Bijection, Given},
+    bijection::{Bijection, Given, Replay},
     error::Result,
 };
 
@@ -43,7 +43,7 @@ impl<B: Bijection + Module> Bijection for Inverse<B> {
         self.inner.starts_from_data()
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.inner.initialise(data)
     }
 
@@ -51,7 +51,7 @@ impl<B: Bijection + Module> Bijection for Inverse<B> {
         self.inner.has_statistics()
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.inner.collect_statistics(data)
     }
 }

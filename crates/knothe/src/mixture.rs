@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use rand::{Rng, RngExt};
 
 use crate::{
-    bijection::{Batches, Given, check_dim},
+    bijection::{Given, Replay, check_dim},
     density::{Density, Exactness},
     error::{Error, Result},
     order::index,
@@ -145,11 +145,11 @@ impl<D: Density + Module> Density for Mixture<D> {
         self.members.iter().any(D::has_statistics)
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.members.iter_mut().try_for_each(|q| q.initialise(data))
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.members.iter_mut().try_for_each(|q| q.collect_statistics(data))
     }
 

@@ -6,7 +6,7 @@ use rand::Rng;
 
 use crate::{
     Compose, Flow,
-    bijection::{Batches, Given},
+    bijection::{Given, Replay},
     density::{Density, Exactness},
     dequantised::Dequantised,
     error::Result,
@@ -89,11 +89,11 @@ impl Density for Network {
         each!(self, q => q.has_statistics())
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         each!(self, q => q.initialise(data))
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         each!(self, q => q.collect_statistics(data))
     }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    placement::Placement,
+};
 
 /// Parameters by their path in the module, such as `bijection.layers.0.inner.conditioner.layers.1.weight`.
 pub type Parameters = BTreeMap<String, TensorData>;
@@ -20,6 +23,19 @@ pub fn collect(module: &impl Module) -> Parameters {
 /// How many numbers the parameters of a module hold.
 pub fn count(module: &impl Module) -> usize {
     module.num_params()
+}
+
+/// The device and the precision of a module's first parameter. None of a module without parameters.
+pub(crate) fn placement(module: &impl Module) -> Option<Placement> {
+    struct First(Option<Placement>);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.get_or_insert_with(|| Placement::of(&param.val()));
+        }
+    }
+    let mut first = First(None);
+    module.visit(&mut first);
+    first.0
 }
 
 /// Puts `parameters` into a module of the same architecture, exactly: a missing, extra or differently shaped one is an error.

@@ -24,6 +24,8 @@ pub(crate) enum Purpose {
     Check,
     /// The order of the columns.
     Order,
+    /// What an objective draws.
+    Objective,
 }
 
 /// The stream of a seed for a purpose; `index` tells apart the epochs, steps or blocks that it is for.

@@ -6,8 +6,10 @@ use burn::tensor::Tensor;
 use knothe::{
     Density, Error, Given, Placement, Precision, TabularFlow,
     families::{ALL, Family, Gaussian, MadeMog, Maf, Mixing, RealNvp, Recipe, Setting, SourceKind},
-    fit::objective::max_likelihood,
-    fit::{Batch, Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Progress, Schedule, Stopped, evaluate, fit},
+    fit::{
+        Batch, Checkpoint, Checkpoints, Dataset, Fit, FitConfig, FitReport, MaxLikelihood, Observer, Progress, Schedule, Stopped, evaluate,
+        loss,
+    },
     parameters::collect,
     values,
 };
@@ -25,7 +27,15 @@ fn banana(rows: usize, seed: u64) -> Vec<f64> {
 }
 
 fn dataset(x: Vec<f64>, weights: Option<Vec<f64>>) -> Dataset {
-    Dataset::new(x, 2, Vec::new(), 0, weights, &place()).unwrap()
+    let data = Dataset::new(x, 2, &place()).unwrap();
+    match weights {
+        Some(weights) => data.with_weights(weights).unwrap(),
+        None => data,
+    }
+}
+
+fn fit<M: Density + Module>(density: M, train: &Dataset, validation: &Dataset, config: &FitConfig) -> knothe::Result<(M, FitReport)> {
+    Fit::new().config(config.clone()).run(density, train, validation)
 }
 
 fn model(family: &'static dyn Family) -> TabularFlow {
@@ -54,9 +64,9 @@ fn gradients(density: &TabularFlow, data: &Dataset) -> Vec<Vec<f64>> {
             self.1.extend(p.val().grad(self.0).map(values));
         }
     }
-    let all: Vec<u32> = (0..data.rows() as u32).collect();
+    let all: Vec<usize> = (0..data.rows()).collect();
     let batch: Batch = data.gather(&all, 0.0, &mut ChaCha12Rng::seed_from_u64(0)).unwrap();
-    let gradients = max_likelihood(density, &batch).unwrap().backward();
+    let gradients = loss(&MaxLikelihood, density, &batch).unwrap().backward();
     let mut gather = Gather(&gradients, Vec::new());
     density.visit(&mut gather);
     gather.1
@@ -82,7 +92,7 @@ fn the_gaussian_is_the_weighted_mean_and_covariance() {
     let weights: Vec<f64> = (0..200).map(|i| f64::from(i % 4)).collect();
     let data = dataset(x.clone(), Some(weights.clone()));
     let none = FitConfig { epochs: 0, ..config() };
-    let (gaussian, _) = fit(model(&Gaussian), &data, &data, &none, None, None, &mut ()).unwrap();
+    let (gaussian, _) = fit(model(&Gaussian), &data, &data, &none).unwrap();
     let total: f64 = weights.iter().sum();
     let rows = || x.chunks_exact(2).zip(&weights);
     let mean: Vec<f64> = (0..2).map(|j| rows().map(|(r, w)| w * r[j]).sum::<f64>() / total).collect();
@@ -97,7 +107,7 @@ fn the_gaussian_is_the_weighted_mean_and_covariance() {
 /// The full Gaussian's log-likelihood of the validation rows: what a model reaches that learns means, scales and lines alone.
 fn gaussian_of(train: &Dataset, validation: &Dataset) -> f64 {
     let none = FitConfig { epochs: 0, ..config() };
-    let (gaussian, _) = fit(model(&Gaussian), train, validation, &none, None, None, &mut ()).unwrap();
+    let (gaussian, _) = fit(model(&Gaussian), train, validation, &none).unwrap();
     validation.mean(&evaluate(&gaussian, validation, 0).unwrap())
 }
 
@@ -110,7 +120,7 @@ fn every_model_learns_more_than_a_gaussian_can() {
     let bent = ALL.iter().filter(|f| f.supports(&2usize.into()) && !matches!(f.name(), "gaussian" | "ar_gaussian"));
     for &family in bent {
         let settings = FitConfig { epochs: 60, ..config() };
-        let (fitted, report) = fit(model(family), &train, &validation, &settings, None, None, &mut ()).unwrap();
+        let (fitted, report) = fit(model(family), &train, &validation, &settings).unwrap();
         let after = validation.mean(&evaluate(&fitted, &validation, 0).unwrap());
         assert!(after > gaussian + 0.1, "{}: {after}, the Gaussian {gaussian}", family.name());
         assert_eq!(report.skipped, 0);
@@ -128,7 +138,7 @@ fn every_mixing_source_and_marginal_learns_more_than_a_gaussian_can() {
     let marginals = base.clone().marginals(16);
     for recipe in mixings.into_iter().chain(sources).chain([marginals]) {
         let settings = FitConfig { epochs: 60, ..config() };
-        let (fitted, _) = fit(recipe.flow(&place()).unwrap(), &train, &validation, &settings, None, None, &mut ()).unwrap();
+        let (fitted, _) = fit(recipe.flow(&place()).unwrap(), &train, &validation, &settings).unwrap();
         let after = validation.mean(&evaluate(&fitted, &validation, 0).unwrap());
         assert!(after > gaussian, "{recipe:?}: {after}, the Gaussian {gaussian}");
     }
@@ -138,7 +148,7 @@ fn every_mixing_source_and_marginal_learns_more_than_a_gaussian_can() {
 fn components_part_and_stay_apart() {
     let train = dataset(banana(500, 14), None);
     let settings = FitConfig { steps: Some(100), ..config() };
-    let (fitted, _) = fit(model(&MadeMog), &train, &train, &settings, None, None, &mut ()).unwrap();
+    let (fitted, _) = fit(model(&MadeMog), &train, &train, &settings).unwrap();
     let parameters = collect(&fitted);
     let bias = parameters
         .iter()
@@ -159,14 +169,19 @@ fn an_interrupted_fit_resumes_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (train, validation) = (dataset(banana(300, 7), None), dataset(banana(100, 8), None));
     for settings in [config(), FitConfig { average: Some(0.9), noise: 0.1, schedule: Schedule::Plateau, ..config() }] {
-        let (whole, report) = fit(model(&Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
+        let (whole, report) = fit(model(&Maf), &train, &validation, &settings).unwrap();
         // Step 7 of 30 is in the middle of the second epoch.
         let checkpoints = Checkpoints { path: folder.path().join("checkpoint"), every: 1e9, job: serde_json::json!({"a": 1}) };
-        let stopped = fit(model(&Maf), &train, &validation, &settings, Some(&checkpoints), None, &mut StopAt(7)).unwrap();
+        let stopped = Fit::new()
+            .config(settings.clone())
+            .checkpoints(checkpoints.clone())
+            .observer(&mut StopAt(7))
+            .run(model(&Maf), &train, &validation)
+            .unwrap();
         assert_eq!(stopped.1.stopped, Stopped::Interrupted);
         let checkpoint = Checkpoint::read(&checkpoints.path).unwrap();
         assert_eq!((checkpoint.steps(), &checkpoint.job), (7, &checkpoints.job));
-        let (resumed, again) = fit(model(&Maf), &train, &validation, &settings, None, Some(checkpoint), &mut ()).unwrap();
+        let (resumed, again) = Fit::new().config(settings).resume(checkpoint).run(model(&Maf), &train, &validation).unwrap();
         assert_eq!(collect(&resumed), collect(&whole));
         assert_eq!(again.best, report.best);
         assert_eq!(again.history.len(), report.history.len());
@@ -178,9 +193,9 @@ fn a_checkpoint_of_another_model_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = dataset(banana(100, 9), None);
     let checkpoints = Checkpoints { path: folder.path().join("checkpoint"), every: 0.0, job: serde_json::Value::Null };
-    fit(model(&Maf), &data, &data, &config(), Some(&checkpoints), None, &mut StopAt(3)).unwrap();
+    Fit::new().config(config()).checkpoints(checkpoints.clone()).observer(&mut StopAt(3)).run(model(&Maf), &data, &data).unwrap();
     let checkpoint = Checkpoint::read(&checkpoints.path).unwrap();
-    let refused = fit(model(&RealNvp), &data, &data, &config(), None, Some(checkpoint), &mut ());
+    let refused = Fit::new().config(config()).resume(checkpoint).run(model(&RealNvp), &data, &data);
     assert!(matches!(refused, Err(Error::Invalid { .. } | Error::Shape { .. })));
 }
 
@@ -189,7 +204,7 @@ fn patience_stops_and_the_best_state_is_kept() {
     let (train, validation) = (dataset(banana(20, 10), None), dataset(banana(200, 11), None));
     // Twenty rows and a large rate: the validation soon gets worse.
     let settings = FitConfig { epochs: 1_000, batch: 20, learning_rate: 0.02, patience: 3, ..FitConfig::default() };
-    let (fitted, report) = fit(model(&Maf), &train, &validation, &settings, None, None, &mut ()).unwrap();
+    let (fitted, report) = fit(model(&Maf), &train, &validation, &settings).unwrap();
     assert_eq!(report.stopped, Stopped::Patience);
     let (best, epoch) = report.best.unwrap();
     assert_eq!(epoch as usize + 3, report.history.len());
@@ -228,12 +243,12 @@ fn steps_that_are_not_finite_are_skipped_counted_and_too_many_are_an_error() {
     let (train, validation) = (dataset(x, None), dataset(banana(50, 13), None));
     let breaks = || Breaks { flow: model(&Maf) };
     let settings = FitConfig { batch: 32, ..config() };
-    let (fitted, report) = fit(breaks(), &train, &validation, &settings, None, None, &mut ()).unwrap();
+    let (fitted, report) = fit(breaks(), &train, &validation, &settings).unwrap();
     assert_eq!(report.skipped, 6, "one batch in each of 6 epochs");
     assert!(evaluate(&fitted, &validation, 0).unwrap().iter().all(|l| l.is_finite()));
     let all = FitConfig { batch: 64, skipped_limit: 4, ..settings.clone() };
-    assert!(matches!(fit(breaks(), &train, &validation, &all, None, None, &mut ()), Err(Error::Diverged { steps: 4 })));
-    let unjudged = fit(breaks(), &validation, &train, &settings, None, None, &mut ());
+    assert!(matches!(fit(breaks(), &train, &validation, &all), Err(Error::Diverged { steps: 4 })));
+    let unjudged = fit(breaks(), &validation, &train, &settings);
     assert!(matches!(unjudged, Err(Error::NotFinite { rows, .. }) if rows == [5]), "no validation was finite, because of row 5");
 }
 
@@ -264,28 +279,31 @@ impl Density for Cliff {
 
 #[test]
 fn a_fit_that_diverges_goes_back_to_its_best_at_half_the_rate() {
-    let data = Dataset::new(vec![1.4; 8], 1, Vec::new(), 0, None, &place()).unwrap();
+    let data = Dataset::new(vec![1.4; 8], 1, &place()).unwrap();
     let cliff = || Cliff { mean: Param::from_tensor(place().autodiff().zeros([1])) };
     let settings = FitConfig { epochs: 400, batch: 8, learning_rate: 0.4, skipped_limit: 3, patience: 0, ..FitConfig::default() };
-    let (fitted, report) = fit(cliff(), &data, &data, &settings, None, None, &mut ()).unwrap();
+    let (fitted, report) = fit(cliff(), &data, &data, &settings).unwrap();
     assert!((1..=5).contains(&report.retreats) && report.skipped == 3 * u64::from(report.retreats), "{report:?}");
     assert!((values(fitted.mean.val())[0] - 1.4).abs() < 0.02, "{:?}", values(fitted.mean.val()));
     // Beyond the edge before anything was judged.
     let steep = FitConfig { learning_rate: 1e3, ..settings };
-    let error = fit(cliff(), &data, &data, &steep, None, None, &mut ());
+    let error = fit(cliff(), &data, &data, &steep);
     assert!(matches!(error, Err(Error::Diverged { steps: 3 })));
 }
 
 #[test]
 fn data_that_cannot_be_fitted_are_refused() {
-    let new = |x: Vec<f64>, weights| Dataset::new(x, 2, Vec::new(), 0, weights, &place());
-    assert!(new(vec![1.0, f64::NAN], None).is_err());
-    assert!(new(vec![1.0, 1e16], None).is_err());
-    assert!(new(vec![], None).is_err());
-    assert!(new(vec![1.0, 2.0, 3.0], None).is_err());
-    assert!(new(vec![1.0, 2.0], None).unwrap().with_lattice(vec![1.0]).is_err());
-    assert!(new(vec![1.0, 2.0], None).unwrap().gather(&[1], 0.0, &mut ChaCha12Rng::seed_from_u64(0)).is_err());
-    assert!(new(vec![1.0, 2.0], Some(vec![-1.0])).is_err());
-    assert!(new(vec![1.0, 2.0], Some(vec![0.0])).is_err());
-    assert!(Dataset::new(vec![1.0, 2.0], 2, vec![1.0], 2, None, &place()).is_err());
+    let new = |x: Vec<f64>| Dataset::new(x, 2, &place());
+    assert!(matches!(new(vec![0.0, 0.0, 1.0, f64::NAN]), Err(Error::NotFinite { rows, .. }) if rows == [1]));
+    assert!(new(vec![1.0, 1e16]).is_err());
+    assert!(new(vec![]).is_err());
+    assert!(new(vec![1.0, 2.0, 3.0]).is_err());
+    let one = || new(vec![1.0, 2.0]).unwrap();
+    assert!(one().with_lattice(vec![1.0]).is_err());
+    assert!(one().gather(&[1], 0.0, &mut ChaCha12Rng::seed_from_u64(0)).is_err());
+    assert!(one().with_weights(vec![-1.0]).is_err());
+    assert!(one().with_weights(vec![0.0]).is_err());
+    assert!(one().with_weights(vec![1.0, 1.0]).is_err());
+    assert!(one().with_context(vec![1.0], 2).is_err());
+    assert!(one().with_context(vec![1.0, 2.0], 1).is_err());
 }

@@ -11,10 +11,10 @@ use common::{
 };
 use knothe::{
     Bijection, Compose, Density, Given, Layer, Pixelwise, Placement, Precision, Preprocessing,
-    bijection::{Batch, Batches},
+    bijection::{Batch, Replay},
     bits_per_dim,
     families::{ALL, ChannelMixing, Glow, Noise, Recipe},
-    fit::{Dataset, FitConfig, fit},
+    fit::{Dataset, Fit},
     linear::{ActNorm, Lu, Matrix},
     parameters,
     space::{ImageShape, Law, Shape, Space},
@@ -44,7 +44,7 @@ impl burn::module::ModuleVisitor for Every<'_> {
 
 struct Whole(Batch);
 
-impl Batches for Whole {
+impl Replay for Whole {
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> knothe::Result<()>) -> knothe::Result<()> {
         visit(&self.0)
     }
@@ -232,11 +232,10 @@ fn a_set_of_known_entropy_is_learned_to_two_hundredths_of_a_bit() {
             let normal = SHARE.sqrt() * common[row * pixels + pixel] + (1.0 - SHARE).sqrt() * own[k];
             (128.0 + 25.0 * normal).round().clamp(0.0, 255.0)
         };
-        Dataset::new((0..rows * IMAGE.dim()).map(one).collect(), IMAGE.dim(), vec![], 0, None, &place).unwrap()
+        Dataset::new((0..rows * IMAGE.dim()).map(one).collect::<Vec<f64>>(), IMAGE.dim(), &place).unwrap()
     };
     let q = small_image_model(&Glow, 0).preprocessing(Preprocessing::Centred).dequantised(&place.autodiff()).unwrap();
-    let config = FitConfig { epochs: 8, batch: 128, learning_rate: 5e-3, ..FitConfig::default() };
-    let (_, report) = fit(q, &data(10_240, 1), &data(2560, 2), &config, None, None, &mut ()).unwrap();
+    let (_, report) = Fit::new().epochs(8).batch(128).learning_rate(5e-3).run(q, &data(10_240, 1), &data(2560, 2)).unwrap();
     // Of correlation ρ, det Σ = σ⁶ (1 − ρ)² (1 + 2ρ).
     let log_det = 6.0 * 25f64.ln() + 2.0 * (1.0 - SHARE).ln() + (1.0 + 2.0 * SHARE).ln();
     let entropy = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln() + log_det / 6.0;
@@ -283,13 +282,12 @@ fn blobs(rows: usize) -> Vec<f64> {
 fn a_few_steps_teach_every_family_something() {
     let place = Placement::cpu(Precision::F32);
     let space = Space::new(Shape::Grid(ImageShape { channels: 1, height: 8, width: 8 }), Law::Codes(16));
-    let data = |rows| Dataset::new(blobs(rows), 64, vec![], 0, None, &place).unwrap();
+    let data = |rows| Dataset::new(blobs(rows), 64, &place).unwrap();
     for family in ALL.iter().filter(|family| family.supports(&space)) {
         let recipe = Recipe::new(*family, space.clone()).seed(1).levels(2).steps_per_level(2).width(16);
         let recipe = recipe.dequantisation(Noise::Variational).noise_width(4);
         let q = recipe.dequantised(&place.autodiff()).unwrap();
-        let config = FitConfig { steps: Some(60), batch: 64, ..FitConfig::default() };
-        let (q, report) = fit(q, &data(256), &data(64), &config, None, None, &mut ()).unwrap();
+        let (q, report) = Fit::new().steps(60).batch(64).run(q, &data(256), &data(64)).unwrap();
         let bits: Vec<f64> = report.history.iter().map(|epoch| bits_per_dim(epoch.validation, 64)).collect();
         let (first, last) = (bits[0], bits[bits.len() - 1]);
         // Four bits are a uniform law. That of the data-dependent start, after one epoch, is already better.

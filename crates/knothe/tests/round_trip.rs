@@ -8,7 +8,7 @@ use knothe::{
     Bijection, Error, Given, Placement, Precision, TabularFlow,
     events::table::{MissingPolicy, Need, Overrides, Roles, Schema, Table},
     families::{ALL, Form, Maf, Recipe, Triangular},
-    fit::{Dataset, FitConfig, evaluate, fit},
+    fit::{Dataset, Fit, FitConfig, evaluate},
     values,
 };
 use rand::SeedableRng;
@@ -69,8 +69,8 @@ fn errors(flow: &TabularFlow, x: &[f64], dim: usize) -> Vec<f64> {
 #[test]
 fn every_family_gives_back_the_rows_of_a_heavy_tailed_table() {
     let (x, dim) = magic();
-    let data = Dataset::new(x.clone(), dim, Vec::new(), 0, None, &place()).unwrap();
-    let few = Dataset::new(x[..200 * dim].to_vec(), dim, Vec::new(), 0, None, &place()).unwrap();
+    let data = Dataset::new(x.clone(), dim, &place()).unwrap();
+    let few = Dataset::new(x[..200 * dim].to_vec(), dim, &place()).unwrap();
     let config = FitConfig { steps: Some(15), batch: 64, learning_rate: 1e-2, ..FitConfig::default() };
     // The rows farthest out, the first of them with |x| = 12.8 in a column, some that are not, and the farthest at 50 standard deviations.
     let reach = |row: &[f64]| row.iter().fold(0.0f64, |most, v| most.max(v.abs()));
@@ -81,7 +81,7 @@ fn every_family_gives_back_the_rows_of_a_heavy_tailed_table() {
     let rows: Vec<f64> = order[..50].iter().chain(&order[9_000..9_050]).flat_map(|row| row.to_vec()).chain(beyond).collect();
     let mut named = 0;
     for recipe in families(dim) {
-        let (flow, _) = fit(recipe.flow(&place()).unwrap(), &data, &few, &config, None, None, &mut ()).unwrap();
+        let (flow, _) = Fit::new().config(config.clone()).run(recipe.flow(&place()).unwrap(), &data, &few).unwrap();
         let refused = match flow.to_source(place().tensor(rows.clone(), [200, dim]), &Given::default()) {
             Ok(_) => Vec::new(),
             Err(Error::NotInvertible { rows, .. }) => rows,
@@ -105,11 +105,11 @@ fn a_flow_learns_a_narrow_gaussian() {
     let draws = |n: usize, seed: u64| -> Vec<f64> {
         values(place().normal([n, 2], &mut ChaCha12Rng::seed_from_u64(seed))).iter().map(|z| deviation * z).collect()
     };
-    let set = |x: Vec<f64>| Dataset::new(x, 2, Vec::new(), 0, None, &place()).unwrap();
+    let set = |x: Vec<f64>| Dataset::new(x, 2, &place()).unwrap();
     let (train, validation, test) = (set(draws(50_000, 1)), set(draws(5_000, 2)), draws(50_000, 3));
     let start = Maf::new(2).hidden([32, 32]).flow(&place()).unwrap();
     let config = FitConfig { steps: Some(600), learning_rate: 5e-3, ..FitConfig::default() };
-    let (flow, _) = fit(start, &train, &validation, &config, None, None, &mut ()).unwrap();
+    let (flow, _) = Fit::new().config(config).run(start, &train, &validation).unwrap();
     let truth =
         |x: &[f64]| -0.5 * x.iter().map(|v| (v / deviation).powi(2)).sum::<f64>() - (std::f64::consts::TAU * deviation * deviation).ln();
     let found = evaluate(&flow, &set(test.clone()), 0).unwrap();

@@ -56,8 +56,8 @@ fn a_fit_tells_bits_and_the_same_seed_gives_the_same_file() {
     assert!(!folder.path().join("a.safetensors.checkpoint").exists());
     let again = knothe(folder.path(), &format!("fit set.npz --model real_nvp --bits 3 {FIT} --out b.safetensors"));
     assert!(again.stderr.contains("bits/dim") && again.stderr.contains("3 of 4 bits"), "{}", again.stderr);
-    let [a, b] = ["a", "b"].map(|name| succeeds(folder.path(), &format!("evaluate {name}.safetensors set.npz")));
-    assert_eq!(a, b);
+    let [a, b] = ["a", "b"].map(|name| std::fs::read(folder.path().join(name).with_extension("safetensors")).unwrap());
+    assert!(a == b, "two equal fits give equal files");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use burn::module::Module;
 use knothe::{
     Density, Placement, Precision, Result,
-    fit::{Dataset, FitConfig, FitReport, evaluate, fit},
+    fit::{Dataset, Fit, FitConfig, FitReport, evaluate},
     toys::Toy,
 };
 use rand::SeedableRng;
@@ -39,7 +39,7 @@ pub fn learn<M: Density + Module>(toy: Toy, columns: [usize; 2], start: M, confi
     let mean = [0, 1].map(|j| train.iter().map(|x| x[j]).sum::<f64>() / n);
     let deviation = [0, 1].map(|j| (train.iter().map(|x| (x[j] - mean[j]).powi(2)).sum::<f64>() / n).sqrt());
     let set = |points: &[[f64; 2]]| dataset(points, columns, mean, deviation);
-    let (model, report) = fit(start, &set(&train)?, &set(&validation)?, config, None, None, &mut ())?;
+    let (model, report) = Fit::new().config(config.clone()).run(start, &set(&train)?, &set(&validation)?)?;
     let mut learned = Learned { model, columns, mean, deviation, report, gap: 0.0, two_se: 0.0, worst: 0.0 };
     let gaps: Vec<f64> = test.iter().zip(learned.log_prob(&test)?).map(|(&x, q)| toy.log_prob(x) - q).collect();
     learned.gap = gaps.iter().sum::<f64>() / gaps.len() as f64;
@@ -58,6 +58,6 @@ impl<M: Density> Learned<M> {
 }
 
 fn dataset(points: &[[f64; 2]], columns: [usize; 2], mean: [f64; 2], deviation: [f64; 2]) -> Result<Dataset> {
-    let x = points.iter().flat_map(|x| columns.map(|j| (x[j] - mean[j]) / deviation[j])).collect();
-    Dataset::new(x, 2, Vec::new(), 0, None, &place())
+    let x: Vec<f64> = points.iter().flat_map(|x| columns.map(|j| (x[j] - mean[j]) / deviation[j])).collect();
+    Dataset::new(x, 2, &place())
 }

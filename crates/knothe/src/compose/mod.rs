@@ -12,7 +12,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{DType, Tensor};
 
 use crate::{
-    bijection::{Batches, Bijection, Given, Seen, check_dim, check_input},
+    bijection::{Bijection, Given, Replay, Seen, check_dim, check_input},
     conditioner::Convolutional,
     error::{Error, Result},
     inverse::Inverse,
@@ -181,7 +181,7 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Layer<U> {
         self.inner().starts_from_data()
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.inner_mut().initialise(data)
     }
 
@@ -189,7 +189,7 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Layer<U> {
         self.inner().has_statistics()
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.inner_mut().collect_statistics(data)
     }
 }
@@ -262,7 +262,7 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Compose<U> {
         self.layers.iter().any(Bijection::starts_from_data)
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.each_from_the_data(data, Bijection::starts_from_data, |layer, seen| layer.initialise(seen))
     }
 
@@ -270,7 +270,7 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Compose<U> {
         self.layers.iter().any(Bijection::has_statistics)
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.each_from_the_data(data, Bijection::has_statistics, |layer, seen| layer.collect_statistics(seen))
     }
 }
@@ -279,7 +279,7 @@ impl<U: Bijection + Module + ModuleDisplay> Compose<U> {
     /// Visits the layers that `need` the data, from the data's side, each with what the layers after it, in evaluation, make of the data.
     fn each_from_the_data(
         &mut self,
-        data: &mut dyn Batches,
+        data: &mut dyn Replay,
         need: impl Fn(&Layer<U>) -> bool,
         visit: impl Fn(&mut Layer<U>, &mut Seen) -> Result<()>,
     ) -> Result<()> {

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::{Compose, Never};
 use crate::{
-    bijection::{Batch, Batches, Bijection, Given, Mapped, check_dim},
+    bijection::{Batch, Bijection, Given, Mapped, Replay, check_dim},
     error::{Error, Result},
 };
 
@@ -60,7 +60,7 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Partial<U> {
         self.inner.starts_from_data()
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         let map = Self::first(self.inner.dim());
         self.inner.initialise(&mut Mapped { data, map })
     }
@@ -69,7 +69,7 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Partial<U> {
         self.inner.has_statistics()
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         let map = Self::first(self.inner.dim());
         self.inner.collect_statistics(&mut Mapped { data, map })
     }

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::{Compose, Layer};
 use crate::{
-    bijection::{Batch, Batches, Bijection, Given, Mapped, check_dim},
+    bijection::{Batch, Bijection, Given, Mapped, Replay, check_dim},
     error::{Error, Result},
     kernels::{ConvolutionLayer, Window, convolve},
     placement::Placement,
@@ -90,7 +90,7 @@ impl Bijection for Pixelwise {
         self.inner.starts_from_data()
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         let own = self.clone();
         self.inner.initialise(&mut Mapped { data, map: |batch: &Batch| Ok(own.rows(batch)) })
     }
@@ -99,7 +99,7 @@ impl Bijection for Pixelwise {
         self.inner.has_statistics()
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         let own = self.clone();
         self.inner.collect_statistics(&mut Mapped { data, map: |batch: &Batch| Ok(own.rows(batch)) })
     }

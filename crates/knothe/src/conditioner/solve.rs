@@ -11,7 +11,7 @@
 use burn::tensor::Tensor;
 
 use super::{AutoregressiveConditioner, Conditioner, Made, Order, check_context, check_placement, index};
-use crate::{given::Given, error::Result, placement::Placement};
+use crate::{error::Result, given::Given, placement::Placement};
 
 /// Degrees a block: at the usual 8 to 16 units a degree, a block's activations are about 100 wide.
 const BLOCK: usize = 8;

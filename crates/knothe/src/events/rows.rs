@@ -72,8 +72,12 @@ impl Rows {
         let counted = || (0..self.len()).map(|i| (weight(i), self.ladj[i])).filter(|(w, _)| *w > 0.0);
         let total: f64 = counted().map(|(w, _)| w).sum();
         let offset = counted().map(|(w, ladj)| w * ladj).sum::<f64>() / total;
-        let data = Dataset::new(self.values, self.dim, self.context, self.context_dim, self.weights, place);
-        Ok(data.map_err(|e| in_file(e, events))?.with_lattice(self.cells)?.with_offset(offset))
+        let data = Dataset::new(self.values, self.dim, place).and_then(|data| data.with_context(self.context, self.context_dim));
+        let mut data = data.map_err(|e| in_file(e, events))?;
+        if let Some(weights) = self.weights {
+            data = data.with_weights(weights)?;
+        }
+        Ok(data.with_lattice(self.cells)?.with_offset(offset))
     }
 
     /// What `evaluate` makes of the rows and their context, some at a time; it is told the first of them.

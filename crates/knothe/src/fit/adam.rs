@@ -29,11 +29,21 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// One step, and whether it was taken: it is not when a gradient is not finite, and the module and the state are then as they were.
-    pub fn step<M: Module>(&mut self, module: M, mut gradients: Gradients, rate: f64, weight_decay: f64, clip: f64) -> (M, bool) {
-        let mut find = Find { gradients: &mut gradients, found: Vec::new() };
-        module.visit(&mut find);
-        let gradients = find.found;
+    /// Takes one step, and tells whether it was taken. A step is not taken if a gradient is not finite; module and state are then as before.
+    pub fn step<M: Module>(&mut self, module: M, gradients: Gradients, rate: f64, weight_decay: f64, clip: f64) -> (M, bool) {
+        let gradients = find(&module, gradients);
+        self.step_on(module, gradients, rate, weight_decay, clip)
+    }
+
+    /// A step on the gradients that [`find`] has found.
+    pub(super) fn step_on<M: Module>(
+        &mut self,
+        module: M,
+        gradients: Vec<Option<Flat>>,
+        rate: f64,
+        weight_decay: f64,
+        clip: f64,
+    ) -> (M, bool) {
         let squares = |g: Tensor<1>| g.powi_scalar(2).sum().into_scalar::<f64>();
         let norm = sum_of_squares(gradients.iter().flatten(), squares).sqrt();
         if !norm.is_finite() {
@@ -77,7 +87,13 @@ impl Adam {
     }
 }
 
-/// The gradient of each parameter, if it has one.
+/// The gradient of each parameter, if it has one, in the order in which the module is visited.
+pub(super) fn find(module: &impl Module, mut gradients: Gradients) -> Vec<Option<Flat>> {
+    let mut find = Find { gradients: &mut gradients, found: Vec::new() };
+    module.visit(&mut find);
+    find.found
+}
+
 struct Find<'a> {
     gradients: &'a mut Gradients,
     found: Vec<Option<Flat>>,

@@ -1,60 +1,23 @@
-//! The rows that a fit reads: on the host, in the model's precision, gathered into batches.
+//! Training rows in memory, in the model's precision, gathered into batches.
 
-use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
+use super::{
+    batches::{Batches, EpochBatches, evaluation_rows},
+    matrix::{Matrix, Numbers},
+};
 use crate::{
-    bijection::{Batch, Batches},
+    bijection::Batch,
     error::{Error, Result},
-    placement::{Placement, Precision},
+    order::Order,
+    placement::Placement,
     random::{Purpose, stream},
 };
 
-/// Rows of numbers in row-major order.
-#[derive(Clone, Debug)]
-enum Storage {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-}
-
-#[derive(Clone, Debug)]
-struct Matrix {
-    storage: Storage,
-    columns: usize,
-}
-
-impl Matrix {
-    fn new(values: Vec<f64>, columns: usize, precision: Precision) -> Self {
-        let storage = match precision {
-            Precision::F32 => Storage::F32(values.into_iter().map(|v| v as f32).collect()),
-            Precision::F64 => Storage::F64(values),
-        };
-        Matrix { storage, columns }
-    }
-
-    fn gather(&self, rows: &[u32], place: &Placement) -> Tensor<2> {
-        fn pick<T: Copy>(values: &[T], columns: usize, rows: &[u32]) -> Vec<T> {
-            let mut out = Vec::with_capacity(rows.len() * columns);
-            for &row in rows {
-                let start = row as usize * columns;
-                out.extend_from_slice(&values[start..start + columns]);
-            }
-            out
-        }
-        let shape = [rows.len(), self.columns];
-        let data = match &self.storage {
-            Storage::F32(values) => TensorData::new(pick(values, self.columns, rows), shape),
-            Storage::F64(values) => TensorData::new(pick(values, self.columns, rows), shape),
-        };
-        Tensor::from_data(data, (&place.device, place.dtype()))
-    }
-}
-
-/// Rows, their context and their weights.
+/// Rows in memory, with their context and their weights.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    rows: usize,
     x: Matrix,
     context: Option<Matrix>,
     weights: Option<Vec<f64>>,
@@ -66,49 +29,67 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A data set from row-major values, `x` of `[rows, dim]` and `context` of `[rows, context_dim]`.
-    pub fn new(
-        x: Vec<f64>,
-        dim: usize,
-        context: Vec<f64>,
-        context_dim: usize,
-        weights: Option<Vec<f64>>,
-        place: &Placement,
-    ) -> Result<Self> {
-        let rows = x.len() / dim.max(1);
-        if dim == 0 || rows == 0 || rows * dim != x.len() || rows > u32::MAX as usize {
-            return Err(Error::shape("rows", format!("one row of {dim} values or more"), format!("{} values", x.len())));
+    /// A data set of rows of `dim` numbers in row-major order: a slice or a vector of `f32` or `f64`, or a tensor `[rows, dim]`. The batches are
+    /// made on the device and in the precision of `place`.
+    ///
+    /// ```
+    /// use knothe::{Placement, Precision, fit::Dataset};
+    ///
+    /// let cpu = Placement::cpu(Precision::F32);
+    /// let from_slice = Dataset::new(&[0.5f32, 1.0, 1.5, 2.0][..], 2, &cpu)?;
+    /// let weighted = Dataset::new(vec![0.5f64, 1.0, 1.5, 2.0], 2, &cpu)?.with_weights(vec![1.0, 3.0])?;
+    /// let conditional = Dataset::new(cpu.zeros([2, 3]), 3, &cpu)?.with_context(vec![0.0, 1.0], 1)?;
+    /// assert!(Dataset::new(vec![0.5, 1.0, 1.5], 2, &cpu).is_err());
+    /// # Ok::<(), knothe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] without a row, and where the numbers are not whole rows; [`Error::NotFinite`] for a NaN and for a magnitude
+    /// above 10¹⁵.
+    pub fn new(rows: impl Numbers, dim: usize, place: &Placement) -> Result<Self> {
+        let x = Matrix::new("rows", rows, dim, place.precision)?;
+        Ok(Dataset { x, context: None, weights: None, lattice: vec![0.0; dim], offset: 0.0, place: place.clone() })
+    }
+
+    /// Gives each row a context of `context_dim` numbers; 0 is none.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`], and [`Error::Shape`] where the rows of the context are not as many.
+    pub fn with_context(mut self, context: impl Numbers, context_dim: usize) -> Result<Self> {
+        if context_dim == 0 {
+            return Ok(Dataset { context: None, ..self });
         }
-        if context.len() != rows * context_dim {
-            return Err(Error::shape("context", format!("{rows} × {context_dim} values"), context.len()));
+        let context = Matrix::new("context", context, context_dim, self.place.precision)?;
+        if context.rows != self.rows() {
+            return Err(Error::shape("context", format!("{} rows of {context_dim} values each", self.rows()), context.rows));
         }
-        if let Some(w) = weights.as_ref().filter(|w| w.len() != rows || w.iter().any(|w| !w.is_finite() || *w < 0.0)) {
-            return Err(Error::shape("weights", format!("{rows} numbers that are not negative"), w.len()));
-        }
-        let outlier = |values: &[f64]| values.iter().position(|v| v.is_nan() || v.abs() > LARGEST);
-        if let Some(row) = outlier(&x).map(|at| at / dim).or_else(|| outlier(&context).map(|at| at / context_dim.max(1))) {
-            return Err(Error::NotFinite { what: "a standardised value, or a power of it that a fit needs,".into(), rows: vec![row] });
+        self.context = Some(context);
+        Ok(self)
+    }
+
+    /// Gives each row a weight in the likelihood.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where they are not one finite number per row, at least 0; [`Error::Invalid`] where all are 0.
+    pub fn with_weights(mut self, weights: Vec<f64>) -> Result<Self> {
+        let rows = self.rows();
+        if weights.len() != rows || weights.iter().any(|w| !w.is_finite() || *w < 0.0) {
+            return Err(Error::shape("weights", format!("{rows} numbers that are not negative"), weights.len()));
         }
         // Weights of mean 1 make the mean loss of the batches that of the whole set.
-        let mean = weights.as_ref().map_or(1.0, |w| w.iter().sum::<f64>() / rows.max(1) as f64);
+        let mean = weights.iter().sum::<f64>() / rows as f64;
         if mean <= 0.0 {
             return Err(Error::invalid("weights", "a positive sum", mean));
         }
-        let weights = weights.map(|w| w.into_iter().map(|w| w / mean).collect());
-        let context = (context_dim > 0).then(|| Matrix::new(context, context_dim, place.precision));
-        Ok(Dataset {
-            rows,
-            x: Matrix::new(x, dim, place.precision),
-            context,
-            weights,
-            lattice: vec![0.0; dim],
-            offset: 0.0,
-            place: place.clone(),
-        })
+        self.weights = Some(weights.into_iter().map(|w| w / mean).collect());
+        Ok(self)
     }
 
-    /// Says which columns lie on a lattice, by the lattice's step in the units of `x` (0 for none), one a column:
-    /// every batch is dequantised with fresh uniform noise of that width.
+    /// Says which columns lie on a lattice, by the lattice's step in the units of the rows, one per column (0 for none). Every batch is
+    /// dequantised with fresh uniform noise of that width.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where they are not one per column.
     pub fn with_lattice(mut self, lattice: Vec<f64>) -> Result<Self> {
         if lattice.len() != self.dim() {
             return Err(Error::shape("lattice", format!("{} steps", self.dim()), lattice.len()));
@@ -123,23 +104,18 @@ impl Dataset {
         self
     }
 
-    /// The mean log-determinant set by [`Dataset::with_offset`].
-    pub fn offset(&self) -> f64 {
-        self.offset
-    }
-
-    /// The weighted mean of one value a row, plus the offset.
+    /// The weighted mean of one value per row, plus the offset.
     pub fn mean(&self, log_prob: &[f64]) -> f64 {
         let sum: f64 = match &self.weights {
             None => log_prob.iter().sum(),
             Some(weights) => weights.iter().zip(log_prob).filter(|(w, _)| **w > 0.0).map(|(w, l)| w * l).sum(),
         };
-        sum / self.rows as f64 + self.offset
+        sum / self.rows() as f64 + self.offset
     }
 
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.x.rows
     }
 
     /// The number of columns.
@@ -152,15 +128,13 @@ impl Dataset {
         self.context.as_ref().map_or(0, |c| c.columns)
     }
 
-    /// Where the batches are made.
-    pub fn placement(&self) -> &Placement {
-        &self.place
-    }
-
-    /// The rows with these numbers, dequantised and blurred by normal noise of standard deviation `blur`.
-    pub fn gather(&self, rows: &[u32], blur: f64, rng: &mut impl Rng) -> Result<Batch> {
-        if let Some(row) = rows.iter().find(|&&row| row as usize >= self.rows) {
-            return Err(Error::invalid("row", format!("below {}", self.rows), row));
+    /// The rows with these numbers, counted from 0, dequantised and blurred by normal noise of standard deviation `blur`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no such row.
+    pub fn gather(&self, rows: &[usize], blur: f64, rng: &mut impl Rng) -> Result<Batch> {
+        if let Some(row) = rows.iter().find(|&&row| row >= self.rows()) {
+            return Err(Error::invalid("row", format!("below {}", self.rows()), row));
         }
         let mut x = self.x.gather(rows, &self.place);
         let dim = self.dim();
@@ -176,34 +150,53 @@ impl Dataset {
         Ok(Batch {
             x,
             context: self.context.as_ref().map(|c| c.gather(rows, &self.place)),
-            weights: self.weights.as_ref().map(|w| rows.iter().map(|&r| w[r as usize]).collect()),
+            weights: self.weights.as_ref().map(|w| rows.iter().map(|&r| w[r]).collect()),
             seed: rng.next_u64(),
         })
     }
 
-    /// As many rows as are evaluated at once: activations are many times as wide.
-    pub(super) fn evaluation_rows(&self) -> usize {
-        ((1 << 18) / self.dim()).clamp(16, EVALUATION_ROWS)
-    }
-
     /// All rows in order, in batches of `size`, with the dequantisation noise of `seed`.
-    pub fn in_order(&self, size: usize, seed: u64) -> impl Iterator<Item = Result<Batch>> + '_ {
-        let last = self.rows as u32;
-        (0..last).step_by(size.max(1)).map(move |start| {
-            let rows: Vec<u32> = (start..last.min(start.saturating_add(size as u32))).collect();
-            self.gather(&rows, 0.0, &mut stream(seed, Purpose::Evaluation, u64::from(start)))
+    fn in_order(&self, size: usize, seed: u64) -> impl Iterator<Item = Result<Batch>> + '_ {
+        (0..self.rows()).step_by(size.max(1)).map(move |start| {
+            let rows: Vec<usize> = (start..self.rows().min(start + size)).collect();
+            self.gather(&rows, 0.0, &mut stream(seed, Purpose::Evaluation, start as u64))
         })
     }
 }
 
-/// The largest magnitude of a standardised value: a value far outside its column, whose square is still a 32-bit float.
-const LARGEST: f64 = 1e15;
+impl Batches for Dataset {
+    fn dim(&self) -> usize {
+        self.dim()
+    }
 
-/// How many rows are evaluated at once when there is no batch size to keep to; of rows as wide as images, fewer.
-pub(crate) const EVALUATION_ROWS: usize = 2048;
+    fn context_dim(&self) -> usize {
+        self.context_dim()
+    }
 
-impl Batches for &Dataset {
-    fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
-        self.in_order(self.evaluation_rows(), 0).try_for_each(|batch| visit(&batch?))
+    fn placement(&self) -> &Placement {
+        &self.place
+    }
+
+    fn epoch_rows(&self) -> Option<u64> {
+        Some(self.rows() as u64)
+    }
+
+    /// All rows once, in an order drawn from the seed and the epoch.
+    fn epoch(&self, seed: u64, epoch: u64) -> Result<EpochBatches<'_>> {
+        let order = Order::random(self.rows(), &mut stream(seed, Purpose::Shuffle, epoch));
+        Ok(Box::new(move |step| {
+            let rows = order.columns().get(step.rows.start as usize..step.rows.end as usize);
+            let rows =
+                rows.ok_or_else(|| Error::invalid("rows of a step", format!("below {}", self.rows()), format!("{:?}", step.rows)))?;
+            self.gather(rows, step.noise, &mut step.rng())
+        }))
+    }
+
+    fn pass(&self, seed: u64, visit: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        self.in_order(evaluation_rows(self.dim()), seed).try_for_each(|batch| visit(batch?))
+    }
+
+    fn offset(&self) -> f64 {
+        self.offset
     }
 }

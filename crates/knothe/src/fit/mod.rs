@@ -1,27 +1,38 @@
-//! The fit: maximum likelihood by stochastic gradients, with early stopping, checkpoints and exact resumption.
+//! The fit: an [`Objective`], such as maximum likelihood, minimised by stochastic gradients, with early stopping, checkpoints and exact
+//! resumption.
 
 mod adam;
 mod average;
+mod batches;
+mod builder;
 mod checkpoint;
 mod dataset;
-pub mod objective;
+mod hook;
+mod matrix;
+mod objective;
+mod progress;
 mod run;
 mod schedule;
 
 pub use crate::bijection::Batch;
 pub use adam::Adam;
+pub use batches::{Batches, EpochBatches, Step, evaluate};
+pub use builder::Fit;
 pub use checkpoint::Checkpoint;
 pub use dataset::Dataset;
-pub use run::{evaluate, fit};
+pub use hook::{Gradient, Hook};
+pub use matrix::Numbers;
+pub use objective::{MaxLikelihood, Objective, loss};
+pub use progress::{Observer, Progress};
 pub use schedule::Schedule;
 
-pub(crate) use dataset::EVALUATION_ROWS;
+pub(crate) use batches::EVALUATION_ROWS;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// How to fit.
+/// The settings of a fit, as a model file records them; [`Fit`] sets them by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FitConfig {
@@ -71,51 +82,14 @@ impl Default for FitConfig {
     }
 }
 
-/// One pass over the training set, in nats a row in the units of the data set.
+/// What one epoch found, in nats per row in the units of the data set.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Epoch {
-    /// The mean training log-likelihood, as the parameters moved.
+    /// The mean training log-likelihood (the negative loss), as the parameters moved.
     pub train: f64,
-    /// The validation log-likelihood at its end.
+    /// The validation log-likelihood (the mean score of the objective) at its end.
     #[serde(with = "crate::number")]
     pub validation: f64,
-}
-
-/// What an [`Observer`] is told after every step.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Steps taken.
-    pub step: u64,
-    /// Steps in all.
-    pub steps: u64,
-    /// Passes over the training set begun.
-    pub epoch: u64,
-    /// The mean training log-likelihood of this epoch so far.
-    pub train: f64,
-    /// The latest validation log-likelihood.
-    pub validation: Option<f64>,
-    /// The best validation log-likelihood.
-    pub best: Option<f64>,
-    /// Steps skipped because their loss or gradient was not finite.
-    pub skipped: u64,
-}
-
-/// Watches a fit, and may stop it.
-pub trait Observer {
-    /// Called after every step; `false` stops the fit, with a checkpoint where there is a path for one.
-    fn step(&mut self, progress: &Progress) -> bool;
-
-    /// Called before the fit of each member of an ensemble of `members`, `index` from 0.
-    fn member(&mut self, _index: usize, _members: usize) {}
-
-    /// Called when something failed that the fit can do without, such as writing one checkpoint of many.
-    fn warn(&mut self, _problem: &crate::Error) {}
-}
-
-impl Observer for () {
-    fn step(&mut self, _: &Progress) -> bool {
-        true
-    }
 }
 
 /// Where checkpoints go, and how often.
@@ -155,7 +129,8 @@ pub struct FitReport {
     /// How often the fit went back to its best parameters, for half the learning rate.
     #[serde(default)]
     pub retreats: u32,
-    /// Seconds, over all resumptions.
+    /// Seconds, over all resumptions. They are not saved with a model, so that two equal fits give equal files.
+    #[serde(skip)]
     pub seconds: f64,
     /// Why it ended.
     pub stopped: Stopped,

@@ -1,23 +1,86 @@
-//! What a fit minimises.
+//! The objective: the number that a fit minimises.
 
 use burn::{module::Module, tensor::Tensor};
 
-use crate::{bijection::Batch, density::Density, error::Result, kernels::join_graphs};
+use crate::{
+    bijection::Batch,
+    density::Density,
+    error::{Error, Result},
+    kernels::join_graphs,
+    placement::Placement,
+};
 
-/// The negative mean log-likelihood of a batch of n rows, −Σ w log q(x | context) / n, a tensor of one number; the weights w
-/// have mean 1 over the data set.
+/// The loss that a fit of densities of type `D` minimises.
 ///
-/// Minimising it maximises the likelihood; at the optimum it is the entropy of the data plus KL(data ‖ q).
-pub fn max_likelihood(density: &(impl Density + Module), batch: &Batch) -> Result<Tensor<1>> {
+/// `D` is a parameter of the trait, so that an objective can ask for more than a [`Density`]: an objective for [`crate::Flow`] can
+/// call its `sample_and_log_prob`. The random numbers of an objective come from [`Batch::rng`], so that an interrupted fit resumes to
+/// the same bytes.
+pub trait Objective<D: Density> {
+    /// The loss of a batch, a tensor of one number that carries gradients.
+    ///
+    /// # Errors
+    /// The errors of the density on these rows.
+    fn loss(&self, density: &D, batch: &Batch) -> Result<Tensor<1>>;
+
+    /// One score per row of a validation batch, `[rows]`; higher is better. The weighted mean of the scores decides which parameters a fit
+    /// keeps and when it stops early. By default the score is the log-likelihood log q(x | context).
+    ///
+    /// # Errors
+    /// The errors of the density on these rows.
+    fn scores(&self, density: &D, batch: &Batch) -> Result<Tensor<1>> {
+        density.log_prob(batch.x.clone(), &batch.given())
+    }
+}
+
+/// Maximum likelihood: the negative mean log-likelihood of a batch of n rows, −Σ w log q(x | context) / n. The weights w have mean 1 over
+/// the data set.
+///
+/// At the optimum the loss is the entropy of the data plus KL(data ‖ q).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MaxLikelihood;
+
+impl<D: Density> Objective<D> for MaxLikelihood {
+    fn loss(&self, density: &D, batch: &Batch) -> Result<Tensor<1>> {
+        let log_prob = density.log_prob(batch.x.clone(), &batch.given())?;
+        let rows = log_prob.dims()[0];
+        Ok(match &batch.weights {
+            None => log_prob.mean().neg(),
+            Some(weights) if weights.len() != rows => return Err(Error::shape("weights", format!("{rows} numbers"), weights.len())),
+            Some(weights) => {
+                let weights = Placement::of(&log_prob).tensor(weights.iter().map(|w| -w / rows as f64).collect(), [rows]);
+                (log_prob * weights).sum()
+            }
+        })
+    }
+}
+
+/// The loss of a batch, checked: `backward` on the result does not panic. The steps of a fit take their gradients from it, and so can a
+/// training loop of your own:
+///
+/// ```
+/// use burn::module::Module;
+/// use knothe::{Placement, Precision, families::Maf, fit::{Batch, MaxLikelihood, loss}};
+///
+/// let cpu = Placement::cpu(Precision::F32);
+/// let flow = Maf::new(2).build(&cpu)?.train();
+/// let gradients = loss(&MaxLikelihood, &flow, &Batch::new(cpu.zeros([3, 2])))?.backward();
+/// # Ok::<(), knothe::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Shape`] where the batch does not have the density's dim or context_dim, has no rows, or not one weight per row, and where the
+/// loss is not one number; [`Error::Invalid`] where the loss carries no gradient, for example because `.train()` was not called on the
+/// density.
+pub fn loss<D: Density + Module>(objective: &impl Objective<D>, density: &D, batch: &Batch) -> Result<Tensor<1>> {
+    batch.check(density.dim(), density.context_dim())?;
     join_graphs(density);
-    let log_prob = density.log_prob(batch.x.clone(), &batch.given())?;
-    let rows = log_prob.dims()[0];
-    Ok(match &batch.weights {
-        None => log_prob.mean().neg(),
-        Some(weights) if weights.len() != rows => return Err(crate::Error::shape("weights", format!("{rows} of them"), weights.len())),
-        Some(weights) => {
-            let weights = crate::Placement::of(&log_prob).tensor(weights.iter().map(|w| -w / rows as f64).collect(), [rows]);
-            (log_prob * weights).sum()
-        }
-    })
+    let loss = objective.loss(density, batch)?;
+    if loss.dims() != [1] {
+        return Err(Error::shape("loss of the objective", "one number, of shape [1]", loss.dims()));
+    }
+    if !loss.is_tracked() {
+        let expected = "a loss with gradients (is `.train()` called on the density, and does the loss depend on its parameters?)";
+        return Err(Error::invalid("loss of the objective", expected, "one without gradients"));
+    }
+    Ok(loss)
 }

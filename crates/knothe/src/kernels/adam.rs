@@ -2,7 +2,7 @@
 
 use burn::{
     backend::Flex,
-    tensor::{DType, Element, ElementConversion, Shape, Tensor},
+    tensor::{DType, Element, ElementConversion, Shape, Tensor, TensorData},
 };
 use rayon::prelude::*;
 
@@ -33,6 +33,9 @@ pub(crate) struct AdamStep {
     pub epsilon: f64,
 }
 
+/// Makes numbers on the host the tensor again that they were.
+pub(crate) type Back = Box<dyn FnOnce(TensorData) -> Flat>;
+
 /// A tensor of any rank, in memory of its own for kernels where its device has them.
 #[derive(Clone, Debug)]
 pub(crate) enum Flat {
@@ -47,6 +50,17 @@ impl Flat {
         match plain {
             Some(Ok(plain)) => Flat::Plain(plain.to_contiguous()),
             _ => Flat::Composed(tensor.reshape([-1]), shape),
+        }
+    }
+
+    /// The numbers on the host, and the way back; on the CPU both keep the memory.
+    pub fn into_host(self) -> (TensorData, Back) {
+        match self {
+            Flat::Plain(plain) => (plain.into_data(), Box::new(|data| Flat::Plain(Plain::from_data(data)))),
+            Flat::Composed(tensor, shape) => {
+                let (device, dtype) = (tensor.device(), tensor.dtype());
+                (tensor.into_data(), Box::new(move |data| Flat::Composed(Tensor::from_data(data, (&device, dtype)), shape)))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::{assign, constant, is_raised, moments::Moments, same_for_all};
 use crate::{
-    bijection::{Batches, Bijection, Given, check_input},
+    bijection::{Bijection, Given, Replay, check_input},
     error::Result,
     placement::Placement,
     univariate::bounded,
@@ -62,7 +62,7 @@ impl Bijection for ActNorm {
         true
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         if is_raised(&self.initialised) {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::{assign, constant, moments::Moments, same_for_all};
 use crate::{
-    bijection::{Batches, Bijection, Given, check_input},
+    bijection::{Bijection, Given, Replay, check_input},
     error::Result,
     placement::Placement,
     univariate::bounded,
@@ -80,7 +80,7 @@ impl Bijection for BatchNorm {
         true
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         self.collect_statistics(data)
     }
 
@@ -88,7 +88,7 @@ impl Bijection for BatchNorm {
         true
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         let moments = Moments::of(data, self.dim())?;
         assign(&mut self.mean, moments.mean);
         assign(&mut self.variance, moments.variance);

@@ -1,7 +1,7 @@
 //! Means and variances over a whole training set, streamed in 64 bits.
 
 use crate::{
-    bijection::{Batches, check_dim},
+    bijection::{Replay, check_dim},
     error::{Error, Result},
     placement::values,
 };
@@ -14,7 +14,7 @@ pub(crate) struct Moments {
 
 impl Moments {
     /// One pass over the data. Sums are taken about the first row, so that a mean far from 0 costs no digits.
-    pub(crate) fn of(data: &mut dyn Batches, dim: usize) -> Result<Self> {
+    pub(crate) fn of(data: &mut dyn Replay, dim: usize) -> Result<Self> {
         let (mut count, mut centre) = (0.0, None);
         let (mut sum, mut square) = (vec![0.0; dim], vec![0.0; dim]);
         data.each(&mut |batch| {

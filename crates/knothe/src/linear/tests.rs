@@ -9,7 +9,7 @@ use rand_chacha::ChaCha12Rng;
 use super::*;
 use crate::{
     Bijection, Compose, Error, Given, Layer, Placement, Precision, Result,
-    bijection::{Batch, Batches},
+    bijection::{Batch, Replay},
     order::Order,
 };
 
@@ -29,7 +29,7 @@ struct Rows {
     context: Option<Tensor<2>>,
 }
 
-impl Batches for Rows {
+impl Replay for Rows {
     fn each(&mut self, visit: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
         let rows = self.x.dims()[0];
         for start in (0..rows).step_by(100) {

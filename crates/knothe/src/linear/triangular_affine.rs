@@ -9,7 +9,7 @@ use super::{
     substitution::{lower_triangular, solve_lower},
 };
 use crate::{
-    bijection::{Batches, Bijection, Given, check_dim, check_input},
+    bijection::{Bijection, Given, Replay, check_dim, check_input},
     conditioner::check_context,
     error::{Error, Result},
     order::{Order, index},
@@ -107,7 +107,7 @@ impl Bijection for TriangularAffine {
         true
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         if is_raised(&self.initialised) {
             return Ok(());
         }
@@ -140,7 +140,7 @@ struct LeastSquares {
 
 impl LeastSquares {
     /// One pass in 64 bits, weighted. Products are summed about the first row, so that means far from 0 cost no digits.
-    fn of(data: &mut dyn Batches, dim: usize, context_dim: usize) -> Result<Self> {
+    fn of(data: &mut dyn Replay, dim: usize, context_dim: usize) -> Result<Self> {
         let width = context_dim + dim;
         let (mut count, mut centre) = (0.0, None);
         let (mut sum, mut gram) = (DVector::zeros(width), DMatrix::zeros(width, width));

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     events::{Coding, Events, in_file},
     families::{Recipe, find},
-    fit::{Checkpoint, Checkpoints, Dataset, FitConfig, Observer, Stopped, fit},
+    fit::{Checkpoint, Checkpoints, Dataset, Fit, FitConfig, Observer, Stopped},
     mixture::Mixture,
     network::Network,
     placement::Placement,
@@ -44,8 +44,8 @@ impl<C: Coding> Fitting<'_, C> {
     /// ([`remove_checkpoints`](super::remove_checkpoints)) when the result is safe.
     ///
     /// # Errors
-    /// As [`fit`], [`Coding::encode`] and [`Recipe::build`].
-    pub fn run(&self, checkpoints: Option<&Checkpoints>, resume: Option<Resume>, observer: &mut impl Observer) -> Result<Option<Model<C>>> {
+    /// As [`Fit::run`], [`Coding::encode`] and [`Recipe::build`].
+    pub fn run(&self, checkpoints: Option<&Checkpoints>, resume: Option<Resume>, observer: &mut dyn Observer) -> Result<Option<Model<C>>> {
         let train = self.dataset(&self.split.train)?;
         let validation = self.dataset(&self.split.validation)?;
         let gaussian = self.coding.baseline().map(|family| self.baseline(family, &train));
@@ -100,14 +100,15 @@ impl<C: Coding> Fitting<'_, C> {
         (train, validation): (&Dataset, &Dataset),
         checkpoints: Option<&Checkpoints>,
         resume: Option<Checkpoint>,
-        observer: &mut impl Observer,
+        observer: &mut dyn Observer,
     ) -> Result<Option<(Member, Network)>> {
         let recipe = &self.recipes[index];
         let mut config = FitConfig { seed: self.config.seed.wrapping_add(index as u64), ..self.config.clone() };
         if recipe.family().closed_form() {
             config = FitConfig { epochs: 0, steps: None, ..config };
         }
-        let fitted = fit(recipe.build(self.place)?, train, validation, &config, checkpoints, resume, observer);
+        let fit = Fit::new().config(config.clone()).checkpoints(checkpoints.cloned()).resume(resume).observer(observer);
+        let fitted = fit.run(recipe.build(self.place)?, train, validation);
         let (network, report) = fitted.map_err(|e| match e {
             // Only the validation is reported with its rows.
             Error::NotFinite { .. } => in_file(e, &self.split.validation),

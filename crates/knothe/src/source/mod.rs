@@ -21,7 +21,7 @@ pub use student_t::StudentT;
 pub use uniform::Uniform;
 
 use crate::{
-    bijection::{Batches, Given},
+    bijection::{Given, Replay},
     density::{Density, Exactness},
     error::Result,
 };
@@ -82,11 +82,11 @@ impl Density for Source {
         each!(self, d => d.has_statistics())
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         each!(self, d => d.initialise(data))
     }
 
-    fn collect_statistics(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         each!(self, d => d.collect_statistics(data))
     }
 

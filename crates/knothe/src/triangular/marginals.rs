@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::sum_coordinates;
 use crate::{
-    bijection::{Batches, Bijection, Given, check_dim, check_input},
+    bijection::{Bijection, Given, Replay, check_dim, check_input},
     error::{Error, Result},
     linear::{assign, constant, is_raised},
     placement::{Placement, values},
@@ -32,7 +32,7 @@ const LEAST_ROWS: usize = 32;
 /// let cpu = Placement::cpu(Precision::F64);
 /// let rows: Vec<f64> = (0..1_000).map(|k| (f64::from(k) / 1_000.0).powi(2)).collect();
 /// let mut marginals = Marginals::new(1, 64, &cpu)?;
-/// marginals.initialise(&mut &Dataset::new(rows, 1, vec![], 0, None, &cpu)?)?;
+/// marginals.initialise(&mut &Dataset::new(rows, 1, &cpu)?)?;
 /// // The median of these rows is 0.25, that of the source 0.
 /// let (z, _) = marginals.inverse_and_ladj(cpu.tensor(vec![0.25], [1, 1]), &Given::default())?;
 /// assert!(z.into_scalar::<f64>().abs() < 0.01);
@@ -119,7 +119,7 @@ impl Bijection for Marginals {
         true
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         if is_raised(&self.initialised) {
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl Bijection for Marginals {
 }
 
 /// The values of a column in ascending order, with their weights.
-fn ranked(data: &mut dyn Batches, column: usize, dim: usize) -> Result<Vec<(f64, f64)>> {
+fn ranked(data: &mut dyn Replay, column: usize, dim: usize) -> Result<Vec<(f64, f64)>> {
     let mut all = Vec::new();
     data.each(&mut |batch| {
         check_dim("x", &batch.x, dim)?;

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use knothe::{
     Bijection, Compose, Density, Given, Inverse, Order, Placement, Result,
-    bijection::{Batches, check_input},
+    bijection::{Replay, check_input},
     conditioner::{AutoregressiveConditioner, Conditioner, Widths},
     triangular::{Autoregressive, Coupling},
 };
@@ -200,7 +200,7 @@ impl Bijection for Own {
         self.inner().starts_from_data()
     }
 
-    fn initialise(&mut self, data: &mut dyn Batches) -> Result<()> {
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         match self {
             Own::Chain(chain) => chain.initialise(data),
             _ => Ok(()),

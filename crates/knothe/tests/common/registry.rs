@@ -202,7 +202,7 @@ fn linear() -> Vec<Entry<Compose>> {
         let marginals = layer(name("marginals of skewed columns"), (dim, 0), natural, move |place, rng| {
             let mut map = Marginals::new(dim, 12, place)?;
             let x: Tensor<2> = place.normal([1_000, dim], rng);
-            map.initialise(&mut &Dataset::new(values(x.exp() - 1.0), dim, vec![], 0, None, place)?)?;
+            map.initialise(&mut &Dataset::new(values(x.exp() - 1.0), dim, place)?)?;
             Ok(Layer::Marginals(map))
         });
         all.push(Entry { near_identity: false, ..marginals });
