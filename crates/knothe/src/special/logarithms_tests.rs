@@ -20,7 +20,7 @@ const KNOWN: [(f64, f64, f64); 33] = [
     (-0.7, 0.4031860488854579, 0.22727022935850558),
     (-0.001, 0.6926473055599401, 4.999999166666889e-07),
     (-1e-10, 0.6931471805099453, 5.0000000000000005e-21),
-    (0.0, 0.6931471805599453, 0.0),
+    (0.0, LN_2, 0.0),
     (1e-10, 0.6931471806099453, 5.0000000000000005e-21),
     (0.001, 0.6936473055599401, 4.999999166666889e-07),
     (0.3, 0.8543552444685271, 0.04434076992594031),
@@ -45,13 +45,16 @@ const KNOWN: [(f64, f64, f64); 33] = [
 /// x and log cosh x, where a difference of numbers of size 1 would have no digit left.
 const SMALL: [(f64, f64); 3] = [(1e-150, 5e-301), (3e-20, 4.500000000000001e-40), (1e-08, 5e-17)];
 
+/// A function of each element.
+type Function = fn(Tensor<1>) -> Tensor<1>;
+
 fn at(x: &[f64], precision: Precision) -> Tensor<1> {
     Placement::cpu(precision).tensor(x.to_vec(), [x.len()])
 }
 
 /// The largest relative error of `f` at points whose values are known. Points that a precision lacks are rounded to it, so
 /// `expected` sees the rounded point.
-fn worst(x: &[f64], precision: Precision, f: fn(Tensor<1>) -> Tensor<1>, expected: impl Fn(usize, f64) -> f64) -> (f64, f64) {
+fn worst(x: &[f64], precision: Precision, f: Function, expected: impl Fn(usize, f64) -> f64) -> (f64, f64) {
     let points = at(x, precision);
     let found = values(f(points.clone()));
     let errors = values(points).into_iter().zip(found).enumerate().map(|(k, (x, found))| {
@@ -65,7 +68,7 @@ fn worst(x: &[f64], precision: Precision, f: fn(Tensor<1>) -> Tensor<1>, expecte
 #[test]
 fn double_precision_has_all_digits() {
     let x = KNOWN.map(|row| row.0);
-    let rows: [(&str, fn(Tensor<1>) -> Tensor<1>, Vec<f64>); 2] =
+    let rows: [(&str, Function, Vec<f64>); 2] =
         [("softplus", softplus, KNOWN.map(|row| row.1).to_vec()), ("log cosh", log_cosh, KNOWN.map(|row| row.2).to_vec())];
     for (name, f, expected) in rows {
         // At −745 the result itself is a subnormal number of few digits.
@@ -82,8 +85,8 @@ fn double_precision_has_all_digits() {
 fn single_precision_has_all_digits() {
     let x: Vec<f64> = (-87_000..=2_000_000).step_by(37).map(|k| f64::from(k) / 1000.0).collect();
     // Exact at the rounded points, by the functions of 64 bits.
-    let double = |f: fn(Tensor<1>) -> Tensor<1>| move |_, x| values(f(at(&[x], Precision::F64)))[0];
-    for (name, f) in [("softplus", softplus as fn(Tensor<1>) -> Tensor<1>), ("log cosh", log_cosh)] {
+    let double = |f: Function| move |_, x| values(f(at(&[x], Precision::F64)))[0];
+    for (name, f) in [("softplus", softplus as Function), ("log cosh", log_cosh)] {
         let (error, at) = worst(&x, Precision::F32, f, double(f));
         assert!(error <= 2.0 * f64::from(f32::EPSILON), "{name} at {at}: {error:.1e}");
     }
@@ -113,7 +116,7 @@ fn they_rise_where_the_terms_change_places() {
 #[test]
 fn derivatives_are_the_logistic_function_and_tanh() {
     for (precision, epsilon) in [(Precision::F64, f64::EPSILON), (Precision::F32, f64::from(f32::EPSILON))] {
-        let slope = |f: fn(Tensor<1>) -> Tensor<1>, x: f64| {
+        let slope = |f: Function, x: f64| {
             let x = at(&[x], precision).autodiff().require_grad();
             values(x.grad(&f(x.clone()).backward()).unwrap())[0]
         };
@@ -128,7 +131,7 @@ fn derivatives_are_the_logistic_function_and_tanh() {
             assert_eq!(found, x.max(0.0));
             assert_eq!((slope(softplus, x), slope(log_cosh, x)), (f64::from(x > 0.0), x.signum()));
         }
-        for f in [softplus as fn(Tensor<1>) -> Tensor<1>, log_cosh] {
+        for f in [softplus as Function, log_cosh] {
             assert!(values(f(at(&[f64::NAN], precision)))[0].is_nan());
         }
     }
