@@ -6,7 +6,7 @@ mod common;
 use burn::{module::Module, tensor::Tensor};
 use common::{
     context, randomised,
-    registry::{IMAGE, small_image_model, small_image_models},
+    registry::images::{IMAGE, small_image_model, small_image_models},
     rng,
 };
 use knothe::{

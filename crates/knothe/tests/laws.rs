@@ -6,27 +6,26 @@ mod common;
 use burn::{module::Module, tensor::Tensor};
 use common::{context, points, randomised, registry, rng};
 use knothe::{
-    Bijection, Compose, Density, Error, Flow, Given, Placement, Precision,
+    Bijection, Density, Error, Flow, Given, Placement, Precision,
     conformance::{self, Quadrature, Violation},
     univariate,
 };
 use rand_chacha::ChaCha12Rng;
 
-/// Runs a law over every bijection, fresh and randomised, and reports every violation by name.
-fn each_map(
-    precision: Precision,
-    every: usize,
-    law: impl Fn(&Compose, &registry::Entry<Compose>, &mut ChaCha12Rng, &Placement) -> Result<(), Violation>,
-) {
-    let place = Placement::cpu(precision);
+/// Every law runs in both precisions. Its tolerance is a multiple of the precision's ε (see `knothe::conformance`).
+const PRECISIONS: [Precision; 2] = [Precision::F64, Precision::F32];
+
+/// Runs a law over every bijection, fresh and randomised, in both precisions, and reports every violation by name.
+fn each_map(law: impl Fn(&registry::Map, &registry::Entry<registry::Map>, &mut ChaCha12Rng, &Placement) -> Result<(), Violation>) {
     let mut broken = Vec::new();
-    for entry in registry::bijections().iter().step_by(every) {
-        let mut rng = rng(1);
+    for (precision, entry) in PRECISIONS.into_iter().flat_map(|p| registry::bijections().into_iter().map(move |entry| (p, entry))) {
+        let (place, mut rng) = (Placement::cpu(precision), rng(1));
         let fresh = (entry.build)(&place, &mut rng).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
-        let deviation = if fresh.layers().len() > 1 { 0.15 } else { 0.3 };
+        let deviation = if registry::depth(&fresh) > 1 { 0.15 } else { 0.3 };
         let far = randomised(fresh.clone(), deviation, &mut rng);
         for (state, map) in [("fresh", fresh), ("randomised", far)] {
-            broken.extend(law(&map, entry, &mut rng, &place).err().map(|v| format!("{} ({state}): {v}", entry.name)));
+            let name = || format!("{} ({state}, {precision:?})", entry.name);
+            broken.extend(law(&map, &entry, &mut rng, &place).err().map(|v| format!("{}: {v}", name())));
         }
     }
     assert!(broken.is_empty(), "{} violations\n{}", broken.len(), broken.join("\n"));
@@ -45,10 +44,10 @@ fn univariate_maps_obey_every_law() {
 }
 
 /// A law of a map at some points.
-type MapLaw = fn(&Compose, Tensor<2>, &Given) -> Result<(), Violation>;
+type MapLaw = fn(&registry::Map, Tensor<2>, &Given) -> Result<(), Violation>;
 
-fn at_points(precision: Precision, every: usize, law: MapLaw) {
-    each_map(precision, every, |map, entry, rng, place| {
+fn at_points(law: MapLaw) {
+    each_map(|map, entry, rng, place| {
         let z = points(entry.dim, place, rng);
         let c = context(z.dims()[0], entry.context_dim, place, rng);
         law(map, z, &Given::context(c.as_ref()))
@@ -57,26 +56,23 @@ fn at_points(precision: Precision, every: usize, law: MapLaw) {
 
 #[test]
 fn round_trip() {
-    at_points(Precision::F64, 1, conformance::round_trip);
-    at_points(Precision::F32, 3, conformance::round_trip);
+    at_points(conformance::round_trip);
 }
 
 #[test]
 fn ladj_sums_to_zero() {
-    at_points(Precision::F64, 1, conformance::ladj_sums_to_zero);
-    at_points(Precision::F32, 3, conformance::ladj_sums_to_zero);
+    at_points(conformance::ladj_sums_to_zero);
 }
 
 #[test]
 fn ladj_is_jacobian() {
-    at_points(Precision::F64, 1, conformance::ladj_is_jacobian);
-    at_points(Precision::F32, 7, conformance::ladj_is_jacobian);
+    at_points(conformance::ladj_is_jacobian);
 }
 
 #[test]
 fn ladj_is_finite_difference() {
     // The bulk alone: a step is relative to |z|, and far out it crosses kinks.
-    at_points(Precision::F64, 1, |map, z, given| {
+    at_points(|map, z, given| {
         let context = given.context.map(|c| c.clone().narrow(0, 0, 7));
         conformance::ladj_is_finite_difference(map, z.narrow(0, 0, 7), &Given::context(context.as_ref()))
     });
@@ -84,18 +80,17 @@ fn ladj_is_finite_difference() {
 
 #[test]
 fn batch_invariance() {
-    at_points(Precision::F64, 1, conformance::is_batch_invariant);
-    at_points(Precision::F32, 3, conformance::is_batch_invariant);
+    at_points(conformance::is_batch_invariant);
 }
 
 #[test]
 fn empty_batch() {
-    each_map(Precision::F64, 1, |map, entry, _, place| conformance::handles_empty_batch(map, entry.context_dim, place));
+    each_map(|map, entry, _, place| conformance::handles_empty_batch(map, entry.context_dim, place));
 }
 
 #[test]
 fn triangular() {
-    each_map(Precision::F64, 1, |map, entry, rng, place| {
+    each_map(|map, entry, rng, place| {
         let Some(order) = &entry.order else { return Ok(()) };
         let z = points(entry.dim, place, rng);
         let c = context(z.dims()[0], entry.context_dim, place, rng);
@@ -105,8 +100,8 @@ fn triangular() {
 
 #[test]
 fn fresh_maps_are_near_the_identity() {
-    let place = Placement::cpu(Precision::F64);
-    for seed in 0..5 {
+    for (seed, precision) in (0..5).flat_map(|seed| PRECISIONS.map(|p| (seed, p))) {
+        let place = Placement::cpu(precision);
         for entry in registry::bijections().iter().filter(|e| e.near_identity) {
             let mut rng = rng(seed);
             let map = (entry.build)(&place, &mut rng).unwrap();
@@ -117,14 +112,13 @@ fn fresh_maps_are_near_the_identity() {
     }
 }
 
-/// Runs a law over every density, randomised.
+/// Runs a law over every density, randomised, in both precisions.
 fn each_density(law: impl Fn(&registry::Real, &registry::Entry<registry::Real>, &mut ChaCha12Rng, &Placement) -> Result<(), Violation>) {
-    let place = Placement::cpu(Precision::F64);
-    for entry in registry::densities() {
-        let mut rng = rng(2);
+    for (precision, entry) in PRECISIONS.into_iter().flat_map(|p| registry::densities().into_iter().map(move |entry| (p, entry))) {
+        let (place, mut rng) = (Placement::cpu(precision), rng(2));
         let density = (entry.build)(&place, &mut rng).unwrap();
         let density = randomised(density, 0.1, &mut rng);
-        law(&density, &entry, &mut rng, &place).unwrap_or_else(|v| panic!("{}: {v}", entry.name));
+        law(&density, &entry, &mut rng, &place).unwrap_or_else(|v| panic!("{} ({precision:?}): {v}", entry.name));
     }
 }
 
@@ -165,33 +159,45 @@ fn samples_follow_log_prob() {
     });
 }
 
-#[test]
-fn mixtures_are_densities() {
-    let (place, n) = (Placement::cpu(Precision::F64), 5000);
-    for entry in registry::mixtures() {
-        let mut rng = rng(2);
+/// Every law of densities, randomised, in both precisions.
+fn are_densities<Q: Density + Module>(entries: &[registry::Entry<Q>]) {
+    let n = 5000;
+    for (precision, entry) in PRECISIONS.into_iter().flat_map(|p| entries.iter().map(move |entry| (p, entry))) {
+        let (place, mut rng) = (Placement::cpu(precision), rng(2));
+        let fail = |v: Violation| panic!("{} ({precision:?}): {v}", entry.name);
         let q = randomised((entry.build)(&place, &mut rng).unwrap(), 0.2, &mut rng);
         let one = context(1, entry.context_dim, &place, &mut rng);
         let rows = one.clone().map(|c| c.expand([n, entry.context_dim]));
         let given = Given::context(rows.as_ref());
         let samples =
             conformance::samples_are_uniform(&q, n, &given, &mut rng).and_then(|()| conformance::samples_agree(&q, n, &given, &mut rng));
-        samples.unwrap_or_else(|v| panic!("{}: {v}", entry.name));
+        samples.unwrap_or_else(fail);
         if entry.dim == 2 {
             let grid = grid(&q, one.as_ref(), &mut rng);
             let whole = conformance::integrates_to_one(&q, one.as_ref(), &grid, &place);
             let entropy = conformance::entropy_agrees(&q, n, one.as_ref(), &grid, &place, &mut rng);
-            whole.and(entropy).unwrap_or_else(|v| panic!("{}: {v}", entry.name));
+            whole.and(entropy).unwrap_or_else(fail);
         }
-        density_refuses_precision(&q, &entry.name, entry.context_dim);
+        if precision == Precision::F64 {
+            density_refuses_precision(&q, &entry.name, entry.context_dim);
+        }
     }
 }
 
 #[test]
+fn mixtures_are_densities() {
+    are_densities(&registry::mixtures());
+}
+
+#[test]
+fn densities_of_own_sources_are_densities() {
+    are_densities(&registry::own_densities());
+}
+
+#[test]
 fn masses_sum_to_one_and_samples_have_them() {
-    let place = Placement::cpu(Precision::F64);
-    for (entry, support) in registry::masses() {
-        let mut rng = rng(2);
+    for (precision, (entry, support)) in PRECISIONS.into_iter().flat_map(|p| registry::masses().into_iter().map(move |entry| (p, entry))) {
+        let (place, mut rng) = (Placement::cpu(precision), rng(2));
         let density = randomised((entry.build)(&place, &mut rng).unwrap(), 0.5, &mut rng);
         let support: Vec<f64> = (0..support).map(|c| c as f64).collect();
         for _ in 0..3 {
@@ -213,7 +219,7 @@ fn sample_and_log_prob_agree() {
 
 #[test]
 fn dim_of_map_is_dim_of_entry() {
-    each_map(Precision::F64, 1, |map, entry, _, _| {
+    each_map(|map, entry, _, _| {
         assert_eq!(map.dim(), entry.dim);
         Ok(())
     });

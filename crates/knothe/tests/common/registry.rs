@@ -1,10 +1,14 @@
 //! Every bijection and every density by name. The laws run over all of them: a new one is one line here.
 
+pub mod images;
+mod linear;
+mod own;
+
 use std::sync::Arc;
 
 use burn::{module::Module, tensor::Tensor};
 use knothe::{
-    Bijection, Compose, Flow, Inverse, Layer, Mixture, Partial, Pixelwise, Placement, Result,
+    Bijection, Compose, Flow, Inverse, Mixture, Never, Partial, Pixelwise, Placement, Result,
     conditioner::{Activation, ConvolutionalConfig, Degrees, MadeConfig, Order},
     families::{ALL, Family, Range, Recipe},
     fit::Dataset,
@@ -19,6 +23,20 @@ use knothe::{
     values,
 };
 use rand_chacha::ChaCha12Rng;
+
+use super::own::{Banana, Laplace, OneLayer, Own};
+
+/// A layer of a chain with own layers, unless another type of them is given.
+pub type Layer<U = Own> = knothe::Layer<U>;
+
+/// A chain that may have own layers.
+pub type Map = Compose<Own>;
+
+/// The number of layers; a chain as a layer counts as the layers that it has.
+pub fn depth(map: &Map) -> usize {
+    let of = |layer: &Layer| if let Layer::Own(Own::Chain(chain)) = layer { chain.layers().len() } else { 1 };
+    map.layers().iter().map(of).sum()
+}
 
 type Build<T> = Box<dyn Fn(&Placement, &mut ChaCha12Rng) -> Result<T>>;
 
@@ -60,16 +78,16 @@ fn layer(
     (dim, context_dim): (usize, usize),
     order: Option<Vec<usize>>,
     build: impl Fn(&Placement, &mut ChaCha12Rng) -> Result<Layer> + 'static,
-) -> Entry<Compose> {
-    let build: Build<Compose> = Box::new(move |place, rng| {
+) -> Entry<Map> {
+    let build: Build<Map> = Box::new(move |place, rng| {
         let layer = build(place, rng)?;
-        Compose::new(layer.dim(), vec![layer])
+        Map::with_own(layer.dim(), vec![layer])
     });
     Entry { name: name.into(), dim, context_dim, order, near_identity: true, build }
 }
 
 /// An autoregressive map, and its inverse.
-fn autoregressive(name: &str, config: MadeConfig, map: Arc<dyn MonotoneMap>) -> [Entry<Compose>; 2] {
+fn autoregressive(name: &str, config: MadeConfig, map: Arc<dyn MonotoneMap>) -> [Entry<Map>; 2] {
     let dims = (config.order.dim(), config.context_dim);
     let order = Some(config.order.columns().to_vec());
     let (config2, map2) = (config.clone(), map.clone());
@@ -84,7 +102,7 @@ fn autoregressive(name: &str, config: MadeConfig, map: Arc<dyn MonotoneMap>) -> 
 }
 
 /// A coupling of alternating columns, and its inverse. The columns that stand still come first in its order.
-fn coupling(name: &str, dim: usize, context_dim: usize, hidden: &'static [usize], map: Arc<dyn MonotoneMap>) -> [Entry<Compose>; 2] {
+fn coupling(name: &str, dim: usize, context_dim: usize, hidden: &'static [usize], map: Arc<dyn MonotoneMap>) -> [Entry<Map>; 2] {
     let moves: Vec<bool> = (0..dim).map(|j| j % 2 == 0).collect();
     let order = Some((0..dim).filter(|j| j % 2 == 1).chain((0..dim).filter(|j| j % 2 == 0)).collect());
     let build = move |place: &Placement, rng: &mut ChaCha12Rng| {
@@ -98,13 +116,13 @@ fn coupling(name: &str, dim: usize, context_dim: usize, hidden: &'static [usize]
 }
 
 /// A masked autoregressive flow of `count` layers in alternating orders.
-fn flow_of(count: usize, dim: usize, context_dim: usize) -> Entry<Compose> {
-    let build: Build<Compose> = Box::new(move |place, rng| {
+fn flow_of(count: usize, dim: usize, context_dim: usize) -> Entry<Map> {
+    let build: Build<Map> = Box::new(move |place, rng| {
         let order = |k: usize| if k.is_multiple_of(2) { Order::natural(dim) } else { Order::natural(dim).reversed() };
         let config = |k| MadeConfig { activation: Activation::Tanh, ..made(order(k), context_dim, &[16], false) };
         let one = |k, rng: &mut _| Autoregressive::new(config(k), affine(Scale::Exp), place, rng);
         let layers = (0..count).map(|k| Ok(Layer::InverseAutoregressive(Inverse::of(one(k, rng)?)))).collect::<Result<_>>()?;
-        Compose::new(dim, layers)
+        Map::with_own(dim, layers)
     });
     Entry {
         name: format!("composition of {count}, D = {dim}, context {context_dim}"),
@@ -117,7 +135,7 @@ fn flow_of(count: usize, dim: usize, context_dim: usize) -> Entry<Compose> {
 }
 
 /// Every bijection.
-pub fn bijections() -> Vec<Entry<Compose>> {
+pub fn bijections() -> Vec<Entry<Map>> {
     let mut all = Vec::new();
     for dim in [1, 2, 5] {
         for context_dim in [0, 2] {
@@ -154,8 +172,9 @@ pub fn bijections() -> Vec<Entry<Compose>> {
             Ok(Layer::Elementwise(Elementwise::new(2, 0, map.clone(), place)))
         }));
     }
-    all.extend(linear());
-    all.extend(images());
+    all.extend(linear::linear());
+    all.extend(images::images());
+    all.extend(own::own());
     all.extend(coupling("coupling of two columns", 2, 0, &[], affine(Scale::Exp)));
     all.push(Entry {
         name: "no layer".into(),
@@ -163,137 +182,13 @@ pub fn bijections() -> Vec<Entry<Compose>> {
         context_dim: 0,
         order: Some(vec![0, 1, 2]),
         near_identity: true,
-        build: Box::new(|_, _| Compose::new(3, Vec::new())),
+        build: Box::new(|_, _| Map::with_own(3, Vec::new())),
     });
     all
 }
 
-/// The linear maps.
-fn linear() -> Vec<Entry<Compose>> {
-    let mut all = Vec::new();
-    for dim in [1, 2, 5] {
-        let name = |name: &str| format!("{name}, D = {dim}");
-        let natural: Option<Vec<usize>> = Some((0..dim).collect());
-        let mut turned = layer(name("permutation"), (dim, 0), None, move |place, rng| {
-            Ok(Layer::Permutation(Permutation::new(&Order::random(dim, rng), place)))
-        });
-        turned.near_identity = false;
-        all.push(turned);
-        let mut turned = layer(name("random rotation"), (dim, 0), None, move |place, rng| {
-            Ok(Layer::Rotation(Rotation::new(dim, 4, RotationStart::Random, place, rng)?))
-        });
-        turned.near_identity = false;
-        all.push(turned);
-        all.push(layer(name("rotation"), (dim, 0), None, move |place, rng| {
-            Ok(Layer::Rotation(Rotation::new(dim, 4, RotationStart::Identity, place, rng)?))
-        }));
-        all.push(layer(name("LU"), (dim, 0), None, move |place, _| Ok(Layer::Lu(Lu::new(dim, place)))));
-        for entry in [
-            layer(name("matrix"), (dim, 0), None, move |place, rng| Ok(Layer::Matrix(Matrix::new(dim, place, rng)))),
-            layer(name("LU of a rotation"), (dim, 0), None, move |place, rng| Ok(Layer::Lu(Lu::rotated(dim, place, rng)))),
-        ] {
-            all.push(Entry { near_identity: false, ..entry });
-        }
-        all.push(layer(name("actnorm"), (dim, 0), natural.clone(), move |place, _| Ok(Layer::ActNorm(ActNorm::new(dim, place)))));
-        // In training a batch norm reads its batch, by intention.
-        all.push(layer(name("batch norm"), (dim, 0), natural.clone(), move |place, _| {
-            Ok(Layer::BatchNorm(BatchNorm::new(dim, place).valid()))
-        }));
-        let marginals = layer(name("marginals of skewed columns"), (dim, 0), natural, move |place, rng| {
-            let mut map = Marginals::new(dim, 12, place)?;
-            let x: Tensor<2> = place.normal([1_000, dim], rng);
-            map.initialise(&mut &Dataset::new(values(x.exp() - 1.0), dim, place)?)?;
-            Ok(Layer::Marginals(map))
-        });
-        all.push(Entry { near_identity: false, ..marginals });
-        all.push(layer(name("marginals"), (dim, 0), None, move |place, _| Ok(Layer::Marginals(Marginals::new(dim, 5, place)?))));
-        for context_dim in [0, 2] {
-            let order = Order::natural(dim).reversed();
-            all.push(layer(name("triangular affine"), (dim, context_dim), Some(order.columns().to_vec()), move |place, _| {
-                Ok(Layer::TriangularAffine(TriangularAffine::new(&order, context_dim, place)))
-            }));
-        }
-    }
-    all
-}
-
-/// The smallest image that has a colour, a block and a neighbour on each side.
-pub const IMAGE: ImageShape = ImageShape { channels: 3, height: 4, width: 4 };
-
-/// A network of convolutions, smooth, since central differences cross the kinks of others.
-pub fn convolutions(context_dim: usize, windows: &[usize]) -> ConvolutionalConfig {
-    ConvolutionalConfig { context_dim, width: 4, windows: windows.to_vec(), activation: Activation::Silu, residual: windows.len() > 2 }
-}
-
-/// A small network of a family of images: two levels and few channels.
-pub fn small_image_model(family: &'static dyn Family, context_dim: usize) -> Recipe {
-    let small = Recipe::new(family, IMAGE).context(context_dim).seed(3).activation(Activation::Silu);
-    small.levels(2).steps_per_level(2).width(4).windows([3, 1, 3])
-}
-
-/// Small networks of every family of images, with every mixing of the channels that the family has.
-pub fn small_image_models(context_dim: usize) -> Vec<Recipe> {
-    let of = |family: &'static dyn Family| match family.option("channel_mixing").map(|option| option.range) {
-        Some(Range::Name(names)) => names.iter().map(|&name| small_image_model(family, context_dim).set("channel_mixing", name)).collect(),
-        _ => vec![small_image_model(family, context_dim)],
-    };
-    ALL.iter().filter(|family| family.supports(&Space::from(IMAGE))).flat_map(|&family| of(family)).collect()
-}
-
-/// The maps of images.
-fn images() -> Vec<Entry<Compose>> {
-    let (dim, channels) = (IMAGE.dim(), IMAGE.channels);
-    let mut all = Vec::new();
-    let masks = [
-        ("odd checkerboard", IMAGE.checkerboard(true)),
-        ("even checkerboard", IMAGE.checkerboard(false)),
-        ("second channels", IMAGE.half_of_channels(true)),
-        ("first channels", IMAGE.half_of_channels(false)),
-    ];
-    for (k, (name, moves)) in masks.into_iter().enumerate() {
-        let order = Some((0..dim).filter(|&j| !moves[j]).chain((0..dim).filter(|&j| moves[j])).collect::<Vec<_>>());
-        let scale = [Scale::Exp, Scale::Sigmoid, Scale::One, Scale::Exp][k];
-        let (context_dim, windows) = ([2, 0, 2, 0][k], [&[3, 1, 3][..], &[3], &[3, 3], &[1, 5]][k]);
-        let build = move |place: &Placement, rng: &mut ChaCha12Rng| {
-            Coupling::of_image(IMAGE, &moves, convolutions(context_dim, windows), affine(scale), place, rng)
-        };
-        let build2 = build.clone();
-        let couplings = [
-            layer(format!("image coupling of {name}"), (dim, context_dim), order.clone(), move |p, r| {
-                Ok(Layer::ImageCoupling(build(p, r)?))
-            }),
-            layer(format!("inverse image coupling of {name}"), (dim, context_dim), order, move |p, r| {
-                Ok(Layer::InverseImageCoupling(Inverse::of(build2(p, r)?)))
-            }),
-        ];
-        all.extend(couplings.map(|entry| Entry { near_identity: scale != Scale::Sigmoid, ..entry }));
-    }
-    let pixelwise = |name: &str, inner: fn(&Placement, &mut ChaCha12Rng) -> Layer| {
-        let entry = layer(name, (dim, 0), None, move |place, rng| {
-            Ok(Layer::Pixelwise(Pixelwise::new(IMAGE, Compose::new(channels, vec![inner(place, rng)])?)?))
-        });
-        Entry { near_identity: false, ..entry }
-    };
-    all.push(pixelwise("1 × 1 convolution", |place, rng| Layer::Matrix(Matrix::new(3, place, rng))));
-    all.push(pixelwise("1 × 1 convolution by its factors", |place, rng| Layer::Lu(Lu::rotated(3, place, rng))));
-    all.push(pixelwise("actnorm of channels", |place, _| Layer::ActNorm(ActNorm::new(3, place))));
-    let squeeze = layer("squeeze", (dim, 0), None, |place, _| Ok(Layer::Permutation(Permutation::new(&IMAGE.squeeze()?, place))));
-    all.push(Entry { near_identity: false, ..squeeze });
-    all.push(layer("partial", (dim, 2), None, |place, rng| {
-        let half = ImageShape { height: 2, ..IMAGE };
-        let inner = Coupling::of_image(half, &half.checkerboard(true), convolutions(2, &[3]), affine(Scale::Exp), place, rng)?;
-        Ok(Layer::Partial(Partial::new(IMAGE.dim(), Compose::new(half.dim(), vec![Layer::ImageCoupling(inner)])?)?))
-    }));
-    for recipe in small_image_models(2) {
-        let name = format!("{} of images {:?}", recipe.name(), recipe.family().option("channel_mixing").map(|o| recipe.get(&o)));
-        let build: Build<Compose> = Box::new(move |place, _| Ok(recipe.dequantised(place)?.inner().bijection().clone()));
-        all.push(Entry { name, dim, context_dim: 2, order: None, near_identity: false, build });
-    }
-    all
-}
-
 /// A density over the reals: a source under a map.
-pub type Real = Flow<Source, Compose>;
+pub type Real = Flow<Source, Map>;
 
 /// A source under three masked layers, or under none.
 fn density(
@@ -321,7 +216,7 @@ fn one_layer(name: &str, map: Arc<dyn MonotoneMap>) -> Entry<Real> {
     let build: Build<Real> = Box::new(move |place, rng| {
         let config = MadeConfig { activation: Activation::Tanh, ..made(Order::natural(2), 2, &[16], false) };
         let layer = Layer::InverseAutoregressive(Inverse::of(Autoregressive::new(config, map.clone(), place, rng)?));
-        Flow::new(Source::Normal(Normal::new(2, place)), Compose::new(2, vec![layer])?, 2)
+        Flow::new(Source::Normal(Normal::new(2, place)), Map::with_own(2, vec![layer])?, 2)
     });
     Entry { name: format!("normal under a {name}"), dim: 2, context_dim: 2, order: None, near_identity: true, build }
 }
@@ -368,7 +263,7 @@ pub fn mixtures() -> Vec<Entry<Mixture<Real>>> {
             let tails = Source::StudentT(StudentT::new(dim, 5.0, place)?);
             let tails = Flow::new(tails, (flow_of(1, dim, context_dim).build)(place, rng)?, context_dim)?;
             let apart = Source::GaussianMixture(source::GaussianMixture::new(dim, 3, Covariance::Diagonal, place, rng)?);
-            let apart = Flow::new(apart, Compose::new(dim, Vec::new())?, context_dim)?;
+            let apart = Flow::new(apart, Map::with_own(dim, Vec::new())?, context_dim)?;
             Mixture::weighted(vec![normal, tails, apart], vec![0.5, 0.3, 0.2])
         });
         let name = format!("mixture of three, D = {dim}, context {context_dim}");
@@ -407,4 +302,16 @@ pub fn densities() -> Vec<Entry<Real>> {
         }
     }
     all
+}
+
+/// Densities whose source is not built in.
+pub fn own_densities() -> Vec<Entry<Flow<Laplace, Map>>> {
+    let one = |(dim, layers, context_dim): (usize, usize, usize)| {
+        let build: Build<Flow<Laplace, Map>> = Box::new(move |place, rng| {
+            Flow::new(Laplace::new(dim, place), (flow_of(layers, dim, context_dim).build)(place, rng)?, context_dim)
+        });
+        let name = format!("own source, D = {dim}, context {context_dim}, {layers} layers");
+        Entry { name, dim, context_dim, order: None, near_identity: true, build }
+    };
+    [(1, 0, 0), (2, 0, 0), (2, 2, 2), (5, 1, 0)].map(one).into()
 }

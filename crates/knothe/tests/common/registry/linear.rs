@@ -1,0 +1,52 @@
+//! The linear maps.
+
+use super::*;
+
+/// Every linear map.
+pub fn linear() -> Vec<Entry<Map>> {
+    let mut all = Vec::new();
+    for dim in [1, 2, 5] {
+        let name = |name: &str| format!("{name}, D = {dim}");
+        let natural: Option<Vec<usize>> = Some((0..dim).collect());
+        let mut turned = layer(name("permutation"), (dim, 0), None, move |place, rng| {
+            Ok(Layer::Permutation(Permutation::new(&Order::random(dim, rng), place)))
+        });
+        turned.near_identity = false;
+        all.push(turned);
+        let mut turned = layer(name("random rotation"), (dim, 0), None, move |place, rng| {
+            Ok(Layer::Rotation(Rotation::new(dim, 4, RotationStart::Random, place, rng)?))
+        });
+        turned.near_identity = false;
+        all.push(turned);
+        all.push(layer(name("rotation"), (dim, 0), None, move |place, rng| {
+            Ok(Layer::Rotation(Rotation::new(dim, 4, RotationStart::Identity, place, rng)?))
+        }));
+        all.push(layer(name("LU"), (dim, 0), None, move |place, _| Ok(Layer::Lu(Lu::new(dim, place)))));
+        for entry in [
+            layer(name("matrix"), (dim, 0), None, move |place, rng| Ok(Layer::Matrix(Matrix::new(dim, place, rng)))),
+            layer(name("LU of a rotation"), (dim, 0), None, move |place, rng| Ok(Layer::Lu(Lu::rotated(dim, place, rng)))),
+        ] {
+            all.push(Entry { near_identity: false, ..entry });
+        }
+        all.push(layer(name("actnorm"), (dim, 0), natural.clone(), move |place, _| Ok(Layer::ActNorm(ActNorm::new(dim, place)))));
+        // In training a batch norm reads its batch, by intention.
+        all.push(layer(name("batch norm"), (dim, 0), natural.clone(), move |place, _| {
+            Ok(Layer::BatchNorm(BatchNorm::new(dim, place).valid()))
+        }));
+        let marginals = layer(name("marginals of skewed columns"), (dim, 0), natural, move |place, rng| {
+            let mut map = Marginals::new(dim, 12, place)?;
+            let x: Tensor<2> = place.normal([1_000, dim], rng);
+            map.initialise(&mut &Dataset::new(values(x.exp() - 1.0), dim, place)?)?;
+            Ok(Layer::Marginals(map))
+        });
+        all.push(Entry { near_identity: false, ..marginals });
+        all.push(layer(name("marginals"), (dim, 0), None, move |place, _| Ok(Layer::Marginals(Marginals::new(dim, 5, place)?))));
+        for context_dim in [0, 2] {
+            let order = Order::natural(dim).reversed();
+            all.push(layer(name("triangular affine"), (dim, context_dim), Some(order.columns().to_vec()), move |place, _| {
+                Ok(Layer::TriangularAffine(TriangularAffine::new(&order, context_dim, place)))
+            }));
+        }
+    }
+    all
+}
