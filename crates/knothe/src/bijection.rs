@@ -121,10 +121,10 @@ pub trait Bijection {
     /// The number of coordinates.
     fn dim(&self) -> usize;
 
-    /// x = T(z) and log|det ∂x/∂z|, one value a row.
+    /// x = T(z) and log|det ∂x/∂z|, one value per row.
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)>;
 
-    /// z = T⁻¹(x) and log|det ∂z/∂x|, one value a row.
+    /// z = T⁻¹(x) and log|det ∂z/∂x|, one value per row.
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)>;
 
     /// Whether [`Bijection::initialise`] does anything.

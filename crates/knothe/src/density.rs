@@ -13,7 +13,7 @@ use crate::{
 pub enum Exactness {
     /// The log density.
     Exact,
-    /// A lower bound of the log probability, as dequantisation gives; said in every report.
+    /// A lower bound of the log probability, as dequantisation gives it. Every report says so.
     LowerBound,
 }
 
@@ -63,7 +63,7 @@ pub trait Density {
         Ok(())
     }
 
-    /// log q(x | context), one value a row, for `x` of `[rows, dim]`. −∞ outside the support.
+    /// log q(x | context), one value per row, for `x` of `[rows, dim]`. −∞ outside the support.
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>>;
 
     /// `n` independent draws, `[n, dim]`; a context has `n` rows.

@@ -22,7 +22,7 @@ pub struct ConvolutionalConfig {
     pub context_dim: usize,
     /// Channels of the hidden layers.
     pub width: usize,
-    /// The sizes of the square windows, one a layer; odd. Glow has 3, 1, 3.
+    /// The sizes of the square windows, an odd one per layer. Glow has 3, 1, 3.
     pub windows: Vec<usize>,
     /// The nonlinearity between layers.
     pub activation: Activation,

@@ -24,7 +24,7 @@ pub struct DenseConfig {
     pub context_dim: usize,
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
-    /// Parameters a coordinate.
+    /// Parameters per coordinate.
     pub parameters: usize,
     /// Coordinates.
     pub outputs: usize,

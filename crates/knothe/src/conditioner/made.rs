@@ -35,14 +35,14 @@ pub struct MadeConfig {
     pub context_dim: usize,
     /// Widths of the hidden layers; none at all is a linear conditioner.
     pub hidden: Vec<usize>,
-    /// Parameters a coordinate.
+    /// Parameters per coordinate.
     pub parameters: usize,
     /// The nonlinearity between layers.
     pub activation: Activation,
     /// How hidden units get their degrees.
     pub degrees: Degrees,
-    /// Residual form: the first hidden layer, then blocks h ← h + W₂ act(W₁ act(h)); `hidden` has one equal width a layer
-    /// and an odd number of layers.
+    /// Residual form: the first hidden layer, then blocks h ← h + W₂ act(W₁ act(h)); `hidden` then has an odd
+    /// number of layers of equal width.
     pub residual: bool,
 }
 

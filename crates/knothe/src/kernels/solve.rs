@@ -1,7 +1,7 @@
 //! The inverse of an autoregressive map in one operation: one coordinate after another, each unit once, when its inputs are known.
 //!
 //! Nodes of a layer are sorted by degree, and a node of degree d reads the inputs of degrees up to d, a prefix (see
-//! [`crate::conditioner::Made::solve`], which is the composed form). Degrees are taken in blocks: what a block reads of the degrees
+//! [`crate::conditioner::AutoregressiveConditioner::solve`] of `Made`, which is the composed form). Degrees are taken in blocks: what a block reads of the degrees
 //! before it is one product a layer. The gradient goes the same way back, from the last coordinate to the first.
 
 use super::{

@@ -13,7 +13,7 @@ pub use marginals::Marginals;
 
 use burn::tensor::Tensor;
 
-/// Σ_j over the coordinates, one value a row.
+/// Σ_j over the coordinates, one value per row.
 pub(crate) fn sum_coordinates(t: Tensor<2>) -> Tensor<1> {
     t.sum_dim(1).squeeze_dim(1)
 }
