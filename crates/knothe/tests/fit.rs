@@ -281,7 +281,8 @@ impl Density for Cliff {
 fn a_fit_that_diverges_goes_back_to_its_best_at_half_the_rate() {
     let data = Dataset::new(vec![1.4; 8], 1, &place()).unwrap();
     let cliff = || Cliff { mean: Param::from_tensor(place().autodiff().zeros([1])) };
-    let settings = FitConfig { epochs: 400, batch: 8, learning_rate: 0.4, skipped_limit: 3, patience: 0, ..FitConfig::default() };
+    let settings =
+        FitConfig { epochs: 400, batch: 8, learning_rate: 0.4, warm_up: 0, skipped_limit: 3, patience: 0, ..FitConfig::default() };
     let (fitted, report) = fit(cliff(), &data, &data, &settings).unwrap();
     assert!((1..=5).contains(&report.retreats) && report.skipped == 3 * u64::from(report.retreats), "{report:?}");
     assert!((values(fitted.mean.val())[0] - 1.4).abs() < 0.02, "{:?}", values(fitted.mean.val()));

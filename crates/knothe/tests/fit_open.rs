@@ -9,8 +9,8 @@ use knothe::{
     Density, Error, Placement, Precision, Result, TabularFlow,
     families::Maf,
     fit::{
-        Batch, Batches, Checkpoint, Checkpoints, Dataset, EpochBatches, Fit, FitReport, Gradient, MaxLikelihood, Objective, Observer,
-        Progress, evaluate, loss,
+        Batch, Batches, Checkpoint, Checkpoints, Dataset, EpochBatches, Fit, FitConfig, FitReport, Gradient, MaxLikelihood, Objective,
+        Observer, Progress, evaluate, loss,
     },
     parameters::collect,
     values,
@@ -85,11 +85,28 @@ fn an_objective_is_what_is_minimised_and_scored() {
             Ok(density.log_prob(batch.x.clone(), &batch.given())? * 3.0)
         }
     }
+    // Clipping would see gradients of another length.
+    let fit = || Fit::new().config(FitConfig { epochs: 3, batch: 50, clip: 1e9, ..FitConfig::default() });
     let (_, once) = fit().run(model(), &data(), &data()).unwrap();
     let (_, thrice) = fit().objective(Thrice).run(model(), &data(), &data()).unwrap();
     let ratio = |of: fn(&FitReport) -> f64| of(&thrice) / of(&once);
     for ratio in [ratio(|r| r.best.unwrap().0), ratio(|r| r.history[2].train), ratio(|r| r.history[2].validation)] {
         assert!((ratio - 3.0).abs() < 1e-4, "{ratio}");
+    }
+}
+
+#[test]
+fn a_warm_up_makes_the_first_steps_short() {
+    let moved = |warm_up| {
+        // The first of 200 steps; no more are taken.
+        let (fitted, report) = fit().steps(200).warm_up(warm_up).observer(&mut StopAt(1)).run(model(), &data(), &data()).unwrap();
+        assert_eq!(report.steps, 1);
+        let numbers = |of: &TabularFlow| collect(of).values().flat_map(|data| data.iter::<f64>().collect::<Vec<_>>()).collect::<Vec<_>>();
+        numbers(&fitted).iter().zip(numbers(&model())).map(|(after, before)| (after - before).abs()).fold(0.0, f64::max)
+    };
+    // The first step of Adam moves every parameter by the learning rate, up to ε over the gradient.
+    for (warm_up, expected) in [(0, 5e-3), (10, 5e-4), (1_000, 2.5e-4)] {
+        assert!((moved(warm_up) / expected - 1.0).abs() < 1e-2, "{warm_up}: {} against {expected}", moved(warm_up));
     }
 }
 

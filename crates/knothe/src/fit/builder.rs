@@ -68,6 +68,12 @@ impl<'a, O> Fit<'a, O> {
         self
     }
 
+    /// Sets the number of steps over which the learning rate rises to its full value; see [`FitConfig::warm_up`].
+    pub fn warm_up(mut self, steps: u64) -> Self {
+        self.config.warm_up = steps;
+        self
+    }
+
     /// Sets the schedule of the learning rate.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.config.schedule = schedule;

@@ -1,4 +1,4 @@
-//! The whole state of a fit, on disk: a fit that is resumed from it ends as if it had not been interrupted.
+//! The whole state of a fit, on disk: a resumed fit goes on from it exactly.
 
 use std::path::Path;
 

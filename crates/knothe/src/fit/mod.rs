@@ -44,6 +44,8 @@ pub struct FitConfig {
     pub batch: usize,
     /// The learning rate η of Adam.
     pub learning_rate: f64,
+    /// Steps over which the learning rate rises linearly to η, at most a tenth of all steps; 0 begins at η.
+    pub warm_up: u64,
     /// The decoupled weight decay λ of weight matrices.
     pub weight_decay: f64,
     /// How the learning rate goes.
@@ -70,6 +72,7 @@ impl Default for FitConfig {
             steps: None,
             batch: 512,
             learning_rate: 2e-3,
+            warm_up: 10,
             weight_decay: 0.0,
             schedule: Schedule::Cosine,
             clip: 5.0,

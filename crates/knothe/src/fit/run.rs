@@ -13,6 +13,7 @@ use super::{
     hook::{Hook, call},
     loss,
     progress::Recent,
+    schedule::warm_up,
 };
 use crate::{
     bijection::Batch,
@@ -206,7 +207,8 @@ fn step<M: Density + Module>(
     let mut taken = false;
     // Processes that average their gradients have to call the hook equally often.
     if value.is_finite() || hook.is_some() {
-        let rate = config.learning_rate * config.schedule.factor(c.step, steps, c.halvings) * 0.5f64.powi(c.retreats as i32);
+        let schedule = config.schedule.factor(c.step, steps, c.halvings) * warm_up(c.step, steps, config.warm_up);
+        let rate = config.learning_rate * schedule * 0.5f64.powi(c.retreats as i32);
         let mut gradients = find(&state.module, loss.backward());
         if let Some(hook) = hook {
             call(hook, &mut gradients, value.is_finite())?;

@@ -1,4 +1,4 @@
-//! How the learning rate goes over a fit.
+//! The learning rate over the steps of a fit.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,5 +23,28 @@ impl Schedule {
             Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos()),
             Schedule::Plateau => 0.5f64.powi(i32::try_from(halvings).unwrap_or(i32::MAX)),
         }
+    }
+}
+
+/// The factor of a warm-up at step t, counted from 0: (t + 1)/W for the first W steps, then 1. W is at most a tenth of all steps.
+///
+/// The first steps of Adam are as long as the learning rate whatever the gradient, in the direction of one batch, and a deep flow that is
+/// still near its start can explode from one of them (Goyal et al. 2017, §2.2; Liu et al. 2020).
+pub(super) fn warm_up(step: u64, steps: u64, warm_up: u64) -> f64 {
+    let length = warm_up.min(steps / 10);
+    if step < length { (step + 1) as f64 / length as f64 } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_rises_to_its_full_value() {
+        let factors = |steps, length| [0, 1, 4, 5, 90].map(|step| warm_up(step, steps, length));
+        assert_eq!(factors(1_000, 5), [0.2, 0.4, 1.0, 1.0, 1.0]);
+        assert_eq!(factors(50, 100), factors(1_000, 5), "a short fit warms up for a tenth of its steps");
+        assert_eq!(factors(1_000, 0), [1.0; 5]);
+        assert_eq!(factors(5, 100), [1.0; 5]);
     }
 }
