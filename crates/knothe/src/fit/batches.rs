@@ -62,6 +62,12 @@ pub type EpochBatches<'a> = Box<dyn FnMut(&Step) -> Result<Batch> + Send + 'a>;
 ///
 /// A simulator implements the three methods without a default. Every method is a function of its arguments, so that an interrupted fit
 /// resumes to the same bytes. A data-dependent start reads `&batches` as a [`Replay`].
+///
+/// The example `own_batches.rs` learns a posterior from a simulator that draws fresh rows at every step:
+///
+/// ```no_run
+#[doc = include_str!("../../examples/own_batches.rs")]
+/// ```
 pub trait Batches: Sync {
     /// The number of columns.
     fn dim(&self) -> usize;

@@ -15,6 +15,12 @@ use crate::{
 /// `D` is a parameter of the trait, so that an objective can ask for more than a [`Density`]: an objective for [`crate::Flow`] can
 /// call its `sample_and_log_prob`. The random numbers of an objective come from [`Batch::rng`], so that an interrupted fit resumes to
 /// the same bytes.
+///
+/// The example `own_objective.rs` fits a Gaussian that outliers do not pull away:
+///
+/// ```no_run
+#[doc = include_str!("../../examples/own_objective.rs")]
+/// ```
 pub trait Objective<D: Density> {
     /// The loss of a batch, a tensor of one number that carries gradients.
     ///
