@@ -7,7 +7,7 @@
 
 use knothe::{
     Placement, Precision, Result,
-    families::{Architecture, Model},
+    families::Maf,
     fit::{Batch, Batches, EpochBatches, Fit, FitReport},
 };
 use rand::Rng;
@@ -42,7 +42,7 @@ impl Batches for Simulator {
 
 fn posterior() -> Result<FitReport> {
     let simulator = Simulator { place: Placement::cpu(Precision::F64) };
-    let flow = Architecture { layers: 1, ..Architecture::new(Model::Maf, 1, 1, 0) }.build(&simulator.place)?;
+    let flow = Maf::new(1).context(1).layers(1).flow(&simulator.place)?;
     Ok(Fit::new().steps(400).batch(256).learning_rate(0.01).run(flow, &simulator, &simulator)?.1)
 }
 
