@@ -11,7 +11,7 @@ use common::{
 };
 use knothe::{
     Density, Flow, Given, Inverse, Order, Placement, Precision,
-    fit::{Dataset, FitConfig, fit},
+    fit::{Dataset, Fit},
     parameters::{collect, restore},
     triangular::{Autoregressive, Coupling},
     univariate::Scale,
@@ -37,9 +37,8 @@ fn own_parts_are_trained_and_restored() {
     // x₁ is Laplace of scale 2, and x₂ bends with x₁.
     let z = values(Laplace::new(2, &place).sample(500, &Given::default(), &mut rng(0)).unwrap());
     let x: Vec<f64> = z.chunks(2).flat_map(|z| [2.0 * z[0], 0.5 * z[1] + 0.3 * z[0] * z[0]]).collect();
-    let data = Dataset::new(x.clone(), 2, Vec::new(), 0, None, &place).unwrap();
-    let config = FitConfig { epochs: 5, batch: 50, learning_rate: 0.02, ..FitConfig::default() };
-    let (fitted, _) = fit(flow(&place), &data, &data, &config, None, None, &mut ()).unwrap();
+    let data = Dataset::new(x.clone(), 2, &place).unwrap();
+    let (fitted, _) = Fit::new().epochs(5).batch(50).learning_rate(0.02).run(flow(&place), &data, &data).unwrap();
 
     let mean = |flow: &Flow<Laplace, Map>| {
         let log_prob = values(flow.log_prob(place.tensor(x.clone(), [500, 2]), &Given::default()).unwrap());
