@@ -99,6 +99,9 @@ pub struct FitArguments {
     /// Learning-rate schedule: constant, cosine or plateau
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true, help_heading = "Training")]
     pub schedule: ScheduleName,
+    /// Raise the learning rate linearly over the first N steps; at most a tenth of all steps count
+    #[arg(long, value_name = "N", default_value_t = FitConfig::default().warm_up, help_heading = "Training")]
+    pub warm_up: u64,
     /// Decoupled weight decay (as in AdamW)
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub weight_decay: f64,
@@ -165,6 +168,7 @@ impl FitArguments {
             learning_rate: self.learning_rate.unwrap_or(own.learning_rate),
             weight_decay: self.weight_decay,
             schedule: self.schedule.into(),
+            warm_up: self.warm_up,
             clip: self.clip,
             patience: self.patience,
             average: self.average,
