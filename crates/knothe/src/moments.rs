@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::{
     Compose, Flow, Layer,
     bijection::{Bijection, Given},
+    density::Density,
     conditioner::Conditioner,
     error::{Error, Result},
     hint::Hint,
@@ -95,6 +96,15 @@ impl Rule {
     }
 }
 
+impl ConditionalMoments {
+    /// The moments of shift_j + scale_j x_j.
+    fn affine(self, (shift, scale): &(Vec<f64>, Vec<f64>)) -> Self {
+        let one = |(m, (shift, scale)): (Moments, (&f64, &f64))| Moments { mean: shift + scale * m.mean, variance: scale * scale * m.variance, ..m };
+        let row = |row: Vec<Moments>| row.into_iter().zip(shift.iter().zip(scale)).map(one).collect();
+        ConditionalMoments { rows: self.rows.into_iter().map(row).collect(), method: self.method }
+    }
+}
+
 /// The Gauss–Hermite rule of the standard normal law.
 fn hermite(nodes: usize) -> Vec<(f64, f64)> {
     let rule = GaussHermite::new(NonZeroUsize::MIN.saturating_add(nodes.saturating_sub(1)));
@@ -166,7 +176,15 @@ impl Flow<Source, Compose> {
         if !matches!(self.source(), Source::Normal(_)) {
             return Err(cannot("another source"));
         }
-        let layers = self.bijection().layers();
+        let layers = match self.bijection().layers() {
+            // What standardises is affine: the moments are those of the layers before it, moved and scaled.
+            [rest @ .., Layer::ActNorm(standard)] => {
+                let rest = Flow::new(self.source().clone(), Compose::new(self.dim(), rest.to_vec())?, self.context_dim())?;
+                let found = rest.conditional_moments(standard.inverse_and_ladj(x, given)?.0, given)?;
+                return Ok(found.affine(&standard.shift_and_scale()));
+            }
+            layers => layers,
+        };
         let Some((last, before)) = layers.split_last() else { return Err(cannot("no layer")) };
         if matches!(last, Layer::Marginals(_)) {
             return Err(cannot("maps of the marginals"));

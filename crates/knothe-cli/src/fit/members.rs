@@ -66,6 +66,9 @@ pub fn recipes<C: Coding>(arguments: &FitArguments, families: &[&'static dyn Fam
     let member = |(k, family): (u64, &&'static dyn Family)| {
         let family = find(family.name(), &space).unwrap_or(*family);
         let recipe = Recipe::new(family, space.clone()).context(coding.context_dim()).seed(arguments.seed.wrapping_add(k));
+        // What the coding has standardised needs no layer for it, unless the user wants one.
+        let twice = C::STANDARDISES && family.option("standardise").is_some();
+        let recipe = if twice { recipe.standardise(false) } else { recipe };
         let recipe = arguments.family.set(recipe)?;
         let ordered = matches!(space.shape, Shape::Columns(_)) && family.options().iter().any(|option| option.name == "random_order");
         let recipe = if k > 0 && ordered { recipe.random_order(true) } else { recipe };

@@ -70,6 +70,8 @@ pub trait Coding: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     const WORDS: [&'static str; 2] = ["event", "events"];
     /// Whether each element of an event is a quantity of its own, with a name and units, so that its moments and its marginal density have a meaning.
     const QUANTITIES: bool = false;
+    /// Whether the coding standardises real numbers, so that a network need not.
+    const STANDARDISES: bool = false;
     /// Events that share a stream of random numbers in a sample.
     const SAMPLE_BLOCK: usize = 2048;
 

@@ -36,7 +36,7 @@ impl Family for ArGaussian {
     }
 
     fn options(&self) -> Vec<FamilyOption> {
-        vec![chain::MARGINALS, chain::SOURCE, chain::COMPONENTS, chain::RANDOM_ORDER]
+        [vec![chain::SOURCE, chain::COMPONENTS, chain::RANDOM_ORDER], chain::ends()].concat()
     }
 
     fn size(&self, recipe: &Recipe) -> usize {

@@ -10,7 +10,7 @@ use crate::{
     Compose, Flow, Inverse, Layer,
     conditioner::{Activation, Degrees, MadeConfig},
     error::{Error, Result},
-    linear::{BatchNorm, Lu, Permutation, Rotation, RotationStart},
+    linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, RotationStart},
     network::Network,
     order::Order,
     placement::Placement,
@@ -66,6 +66,9 @@ pub(super) const SOURCE: FamilyOption =
 /// Components of a mixture as the source.
 pub(super) const COMPONENTS: FamilyOption =
     FamilyOption::count("components", "Components of a gaussian_mixture as the source", (1, 10_000), 10);
+/// Standardisation of the columns.
+pub(super) const STANDARDISE: FamilyOption =
+    FamilyOption::flag("standardise", "Standardise the columns first, by the means and standard deviations of the training rows");
 /// The order of the columns.
 pub(super) const RANDOM_ORDER: FamilyOption = FamilyOption::flag("random_order", "Draw the order of the columns from the seed");
 
@@ -106,11 +109,16 @@ pub(super) fn network_options() -> Vec<FamilyOption> {
 
 /// The options of a flow of several layers, after `own`.
 pub(super) fn flow_options(own: &[FamilyOption]) -> Vec<FamilyOption> {
-    let mut all = [own, &network_options(), &[MIXING, BATCH_NORM, MARGINALS, SOURCE]].concat();
+    let mut all = [own, &network_options(), &[MIXING, BATCH_NORM, SOURCE], &ends()].concat();
     if !own.iter().any(|option| option.name == COMPONENTS.name) {
         all.push(COMPONENTS);
     }
     all
+}
+
+/// The options of what stands next to the data.
+pub(super) fn ends() -> Vec<FamilyOption> {
+    vec![MARGINALS, STANDARDISE.or(Initial::Of(|_| true.into()))]
 }
 
 /// Two layers of [`WIDTH`] units, or of more where a table has more columns: a masked network needs a unit for each degree. A residual network is a
@@ -222,7 +230,8 @@ pub(super) fn conditionals(recipe: &Recipe, k: usize, law: Arc<dyn Conditional>,
     Ok(Source::Autoregressive(AutoregressiveDensity::new(network, law, place, rng)?))
 }
 
-/// The flow of a source and layers, with mixing and batch normalisation on the source's side of each layer, and marginals next to the data.
+/// The flow of a source and layers, with mixing and batch normalisation on the source's side of each layer. Next to the data stand the marginals, or else
+/// the map that standardises.
 pub(super) fn flow(recipe: &Recipe, source: Source, layers: Vec<Layer>, place: &Placement, rng: &mut impl Rng) -> Result<Network> {
     let (dim, mixing) = (recipe.dim(), recipe.choice(&MIXING));
     let mut all = Vec::with_capacity(3 * layers.len() + 1);
@@ -244,6 +253,8 @@ pub(super) fn flow(recipe: &Recipe, source: Source, layers: Vec<Layer>, place: &
     let bins = recipe.count(&MARGINALS);
     if bins > 0 {
         all.push(Layer::Marginals(Marginals::new(dim, bins, place)?));
+    } else if recipe.flag(&STANDARDISE) {
+        all.push(Layer::ActNorm(ActNorm::standardising(dim, place)));
     }
     Ok(Network::Flow(Flow::new(source, Compose::new(dim, all)?, recipe.context_dim())?))
 }

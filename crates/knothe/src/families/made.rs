@@ -36,7 +36,7 @@ impl Family for Made {
     }
 
     fn options(&self) -> Vec<FamilyOption> {
-        [chain::network_options(), vec![chain::MARGINALS, chain::SOURCE, chain::COMPONENTS]].concat()
+        [chain::network_options(), vec![chain::SOURCE, chain::COMPONENTS], chain::ends()].concat()
     }
 
     fn size(&self, recipe: &Recipe) -> usize {

@@ -34,7 +34,7 @@ impl Family for MadeMog {
 
     fn options(&self) -> Vec<FamilyOption> {
         let components = chain::COMPONENTS.about("Gaussians of each conditional mixture");
-        [vec![components], chain::network_options(), vec![chain::MARGINALS]].concat()
+        [vec![components], chain::network_options(), chain::ends()].concat()
     }
 
     fn size(&self, recipe: &Recipe) -> usize {

@@ -44,7 +44,7 @@ impl Family for MafMog {
     fn options(&self) -> Vec<FamilyOption> {
         let components = chain::COMPONENTS.about("Gaussians of each conditional mixture of the source");
         let own = [vec![chain::LAYERS.or(Initial::Count(3)), components], chain::network_options()].concat();
-        [own, vec![chain::MIXING, chain::BATCH_NORM, chain::MARGINALS]].concat()
+        [own, vec![chain::MIXING, chain::BATCH_NORM], chain::ends()].concat()
     }
 
     fn size(&self, recipe: &Recipe) -> usize {

@@ -54,6 +54,8 @@ setters! {
     mixing: Mixing;
     /// Puts the quantiles of each column, in so many bins, next to the data.
     marginals: usize;
+    /// Standardises the columns first, by the means and standard deviations of the training rows.
+    standardise: bool;
     /// Puts batch normalisation between layers.
     batch_norm: bool;
     /// Sets the source density.

@@ -7,7 +7,7 @@ use super::{assign, constant, is_raised, moments::Moments, same_for_all};
 use crate::{
     bijection::{Bijection, Given, Replay, check_input},
     error::Result,
-    placement::Placement,
+    placement::{Placement, values},
     univariate::bounded,
 };
 
@@ -32,6 +32,16 @@ impl ActNorm {
             start: constant(place.zeros([dim])),
             initialised: constant(place.zeros([1])),
         }
+    }
+
+    /// The map that standardises each coordinate by the mean and the standard deviation of the training set, and is never trained.
+    pub fn standardising(dim: usize, place: &Placement) -> Self {
+        ActNorm { shift: constant(place.zeros([dim])), raw_scale: constant(place.zeros([dim])), ..ActNorm::new(dim, place) }
+    }
+
+    /// t and σ of each coordinate.
+    pub(crate) fn shift_and_scale(&self) -> (Vec<f64>, Vec<f64>) {
+        (values(self.shift.val().inner()), values(self.log_scale().inner().exp()))
     }
 
     fn log_scale(&self) -> Tensor<1> {

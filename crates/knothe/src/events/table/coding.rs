@@ -44,6 +44,7 @@ impl Coding for Schema {
     const KIND: &'static str = "table";
     const WORDS: [&'static str; 2] = ["row", "rows"];
     const QUANTITIES: bool = true;
+    const STANDARDISES: bool = true;
     const SAMPLE_BLOCK: usize = 2048;
 
     fn space(&self) -> Space {
