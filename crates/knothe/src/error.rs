@@ -66,7 +66,7 @@ pub enum Error {
         /// What is wrong: expected and found.
         problem: String,
         /// What to do about it.
-        hint: Option<Hint>,
+        hint: Option<Box<Hint>>,
     },
     /// A model file or a checkpoint that cannot be used.
     #[error("{}: {reason}", path.display())]
@@ -76,7 +76,7 @@ pub enum Error {
         /// Why it is refused.
         reason: String,
         /// What to do about it.
-        hint: Option<Hint>,
+        hint: Option<Box<Hint>>,
     },
     /// An operation of the file system that failed.
     #[error("cannot {action} {}: {source}", path.display())]
@@ -96,7 +96,7 @@ pub enum Error {
         /// Why it cannot be had.
         reason: String,
         /// What to do about it.
-        hint: Option<Hint>,
+        hint: Option<Box<Hint>>,
     },
     /// Something that this density or map cannot do.
     #[error("{what}: {reason}")]
@@ -106,7 +106,7 @@ pub enum Error {
         /// Why not.
         reason: String,
         /// What to do about it.
-        hint: Option<Hint>,
+        hint: Option<Box<Hint>>,
     },
 }
 
@@ -137,12 +137,12 @@ impl Error {
 
     /// A table that cannot be used, without a column or a row to blame.
     pub fn table(path: &Path, problem: impl Into<String>, hint: impl Into<Option<Hint>>) -> Self {
-        Error::Table { path: path.to_owned(), column: None, row: None, problem: problem.into(), hint: hint.into() }
+        Error::Table { path: path.to_owned(), column: None, row: None, problem: problem.into(), hint: hint.into().map(Box::new) }
     }
 
     /// A refused model file.
     pub fn model_file(path: &Path, reason: impl Into<String>, hint: impl Into<Option<Hint>>) -> Self {
-        Error::ModelFile { path: path.to_owned(), reason: reason.into(), hint: hint.into() }
+        Error::ModelFile { path: path.to_owned(), reason: reason.into(), hint: hint.into().map(Box::new) }
     }
 
     /// The same error with the rows of the whole, where `of` gives the index in the whole of a row of a part.
@@ -160,7 +160,7 @@ impl Error {
         const OUTSIDE: &Hint = &Hint::other("these rows lie outside the range of the map; look for extreme values");
         match self {
             Error::Table { hint, .. } | Error::ModelFile { hint, .. } | Error::Device { hint, .. } | Error::Unsupported { hint, .. } => {
-                hint.as_ref()
+                hint.as_deref()
             }
             Error::Diverged { .. } => Some(&Hint::LowerLearningRate),
             Error::NotInvertible { .. } => Some(OUTSIDE),

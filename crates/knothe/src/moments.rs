@@ -171,7 +171,7 @@ impl Flow<Source, Compose> {
         let cannot = |reason: &str| Error::Unsupported {
             what: "conditional moments".into(),
             reason: format!("expected one autoregressive layer over a standard normal source, found {reason}"),
-            hint: Some(Hint::OneLayer),
+            hint: Some(Hint::OneLayer.into()),
         };
         if !matches!(self.source(), Source::Normal(_)) {
             return Err(cannot("another source"));

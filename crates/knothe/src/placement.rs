@@ -57,7 +57,7 @@ impl Placement {
         let missing = |feature: &str| Error::Device {
             device: device.into(),
             reason: "not built in".into(),
-            hint: Some(Hint::BuildWith(feature.into())),
+            hint: Some(Hint::BuildWith(feature.into()).into()),
         };
         let device = match device {
             "cpu" => Device::flex(),
@@ -76,7 +76,7 @@ impl Placement {
             return Err(Error::Device {
                 device: format!("{:?}", placement.device),
                 reason: "has no 64-bit floats".into(),
-                hint: Some(Hint::SinglePrecision),
+                hint: Some(Hint::SinglePrecision.into()),
             });
         }
         Ok(placement)

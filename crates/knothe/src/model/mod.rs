@@ -81,7 +81,7 @@ impl<C: Coding> Model<C> {
             ([member], [network]) => Ok((member, network)),
             (members, _) => {
                 let reason = format!("expected a single model, found an ensemble of {}", members.len());
-                Err(Error::Unsupported { what: what.into(), reason, hint: Some(Hint::SingleModel) })
+                Err(Error::Unsupported { what: what.into(), reason, hint: Some(Hint::SingleModel.into()) })
             }
         }
     }

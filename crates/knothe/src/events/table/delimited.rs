@@ -53,7 +53,7 @@ impl Source for Delimited {
                         column: Some(self.names[j].clone()),
                         row: Some(self.row),
                         problem: format!("expected a number, found '{}'", shown(field)),
-                        hint: Some(Hint::EncodeOrDrop(self.names[j].clone())),
+                        hint: Some(Hint::EncodeOrDrop(self.names[j].clone()).into()),
                     });
                 };
                 columns[j].integral_dtype &= value.is_nan() || value.fract() == 0.0;

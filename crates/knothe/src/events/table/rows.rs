@@ -150,7 +150,7 @@ fn check_kind(table: &Table, column: &Column, kind: Kind, kept: &[usize]) -> Res
                 column: Some(column.name.clone()),
                 row: Some(table.first_row + i as u64 + 1),
                 problem: format!("expected {expected}, found {}", column.values[i]),
-                hint: Some(Hint::other("the schema of the model declares the column so")),
+                hint: Some(Hint::other("the schema of the model declares the column so").into()),
             });
         }
     }

@@ -203,7 +203,7 @@ fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
                 column: Some(column.name.clone()),
                 row: Some(first_row + i as u64 + 1),
                 problem: format!("expected {expected}, found {value:?}"),
-                hint: Some(Hint::other("an empty field or NaN marks a missing value")),
+                hint: Some(Hint::other("an empty field or NaN marks a missing value").into()),
             });
         }
     }
