@@ -14,7 +14,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::{reader::FileReader, root_as_footer};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::table::{Column, Source, check_names};
+use super::reader::{Column, Source, check_names};
 use crate::{
     error::{Error, Result},
     hint::Hint,

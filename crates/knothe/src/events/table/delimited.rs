@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 
-use super::table::{Column, Source, check_names};
+use super::reader::{Column, Source, check_names};
 use crate::{
     error::{Error, Result},
     hint::Hint,

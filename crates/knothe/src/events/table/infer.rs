@@ -7,7 +7,7 @@ use super::{
     lattice, quoted,
     rows::{complete_rows, near},
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
-    table::{Column, Table},
+    reader::{Column, Table},
 };
 use crate::{
     error::{Error, Result},

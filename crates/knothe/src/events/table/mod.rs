@@ -29,7 +29,7 @@ pub(crate) mod npy;
 mod preprocess;
 mod rows;
 mod schema;
-mod table;
+mod reader;
 mod write;
 
 pub use crate::hint::quoted;
@@ -39,5 +39,5 @@ pub use lattice::Lattice;
 pub use preprocess::Preprocess;
 pub use rows::{Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
-pub use table::{Column, Table, TableReader, ending};
+pub use reader::{Column, Table, TableReader, ending};
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};

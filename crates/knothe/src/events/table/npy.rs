@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::table::{Column, Source};
+use super::reader::{Column, Source};
 use crate::{
     error::{Error, Result},
     hint::Hint,

@@ -6,7 +6,7 @@ use super::{
     kind::Kind,
     rows::TableRows,
     schema::{Schema, SchemaColumn},
-    table::Column,
+    reader::Column,
 };
 use crate::{
     bijection::{Bijection, Given, check_dim},

@@ -3,7 +3,7 @@
 use super::{
     quoted,
     schema::{MissingPolicy, Schema},
-    table::{Column, Table},
+    reader::{Column, Table},
 };
 use crate::events::table::Kind;
 use crate::{

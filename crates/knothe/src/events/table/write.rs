@@ -13,7 +13,7 @@ use parquet::file::properties::WriterProperties;
 use tempfile::NamedTempFile;
 
 use super::npy::write_header;
-use super::table::{Column, check_names, ending};
+use super::reader::{Column, check_names, ending};
 use crate::error::{Error, Result};
 use crate::file::temporary;
 
