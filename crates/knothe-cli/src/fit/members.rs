@@ -12,7 +12,7 @@ use crate::{failure::Failure, fit_arguments::FitArguments, kind::Kind};
 /// Whether it is images that are fitted: a folder or a .npz file, or a .npy file of three or four dimensions unless a family of tables is named.
 pub fn is_images(arguments: &FitArguments) -> bool {
     let of_images = |name: &String| ALL.iter().any(|family| family.name() == name && !takes_tables(*family));
-    is_image_set(&arguments.data) && (ending(&arguments.data).is_err() || arguments.models.iter().all(|name| of_images(name)))
+    is_image_set(&arguments.data) && (ending(&arguments.data).is_err() || arguments.models.iter().all(of_images))
 }
 
 fn takes_tables(family: &dyn Family) -> bool {
