@@ -19,8 +19,8 @@ use serde::Serialize;
 use crate::{
     Compose, Flow, Layer,
     bijection::{Bijection, Given},
-    density::Density,
     conditioner::Conditioner,
+    density::Density,
     error::{Error, Result},
     hint::Hint,
     placement::{Placement, Precision, values},
@@ -99,7 +99,11 @@ impl Rule {
 impl ConditionalMoments {
     /// The moments of shift_j + scale_j x_j.
     fn affine(self, (shift, scale): &(Vec<f64>, Vec<f64>)) -> Self {
-        let one = |(m, (shift, scale)): (Moments, (&f64, &f64))| Moments { mean: shift + scale * m.mean, variance: scale * scale * m.variance, ..m };
+        let one = |(m, (shift, scale)): (Moments, (&f64, &f64))| Moments {
+            mean: shift + scale * m.mean,
+            variance: scale * scale * m.variance,
+            ..m
+        };
         let row = |row: Vec<Moments>| row.into_iter().zip(shift.iter().zip(scale)).map(one).collect();
         ConditionalMoments { rows: self.rows.into_iter().map(row).collect(), method: self.method }
     }

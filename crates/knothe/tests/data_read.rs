@@ -1,6 +1,5 @@
 //! Files to tables and back, and the one line that each bad file gets.
 #![cfg(feature = "tables")]
-#![cfg(feature = "tables")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! What is inferred of a table, what is refused, and how rows are matched to it.
 #![cfg(feature = "tables")]
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
 

@@ -4,11 +4,9 @@ use std::path::Path;
 
 #[cfg(feature = "images")]
 use crate::events::image::Pixels;
-#[cfg(feature = "tables")]
-use crate::events::table::Schema;
 use crate::{
     error::{Error, Result},
-    events::Coding,
+    events::{Coding, table::Schema},
     file,
     model::Model,
 };
@@ -17,7 +15,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum AnyModel {
     /// A density of the rows of a table.
-    #[cfg(feature = "tables")]
     Table(Box<Model<Schema>>),
     /// A density of images.
     #[cfg(feature = "images")]
@@ -32,14 +29,10 @@ impl AnyModel {
     pub fn load(path: &Path, device: &str) -> Result<Self> {
         let (content, tensors) = file::read(path)?;
         match content["kind"].as_str() {
-            #[cfg(feature = "tables")]
             Some(Schema::KIND) => Ok(AnyModel::Table(Box::new(Model::parse(path, content, tensors, device)?))),
             #[cfg(feature = "images")]
             Some(Pixels::KIND) => Ok(AnyModel::Images(Box::new(Model::parse(path, content, tensors, device)?))),
-            _ => {
-                let _ = (tensors, device);
-                Err(Error::model_file(path, format!("expected a model, found kind {}", content["kind"]), None))
-            }
+            _ => Err(Error::model_file(path, format!("expected a model, found kind {}", content["kind"]), None)),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here works for every kind of event, which is a [`Coding`].
 
+#[cfg(feature = "tables")]
 mod any;
 mod check;
 mod coordinates;
@@ -13,6 +14,7 @@ mod moments;
 mod record;
 mod split;
 
+#[cfg(feature = "tables")]
 pub use any::AnyModel;
 pub use check::Checks;
 pub use coordinates::Kept;

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::{
     kind::{Kind, Overrides},
     lattice, quoted,
+    reader::{Column, Table},
     rows::{complete_rows, near},
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
-    reader::{Column, Table},
 };
 use crate::{
     error::{Error, Result},

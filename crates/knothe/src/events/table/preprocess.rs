@@ -4,9 +4,9 @@ use burn::tensor::Tensor;
 
 use super::{
     kind::Kind,
+    reader::Column,
     rows::TableRows,
     schema::{Schema, SchemaColumn},
-    reader::Column,
 };
 use crate::{
     bijection::{Bijection, Given, check_dim},

@@ -2,8 +2,8 @@
 
 use super::{
     quoted,
-    schema::{MissingPolicy, Schema},
     reader::{Column, Table},
+    schema::{MissingPolicy, Schema},
 };
 use crate::events::table::Kind;
 use crate::{
