@@ -79,6 +79,7 @@ impl Header {
     }
 }
 
+#[cfg(feature = "images")]
 /// A whole array in memory, in the order of its shape.
 pub(crate) struct Array {
     pub(crate) shape: Vec<usize>,
@@ -86,6 +87,7 @@ pub(crate) struct Array {
     bytes: Vec<u8>,
 }
 
+#[cfg(feature = "images")]
 impl Array {
     /// Reads an array of `length` bytes, header included.
     pub(crate) fn read(path: &Path, mut bytes: impl Read, length: u64) -> Result<Self> {
