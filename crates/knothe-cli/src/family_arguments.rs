@@ -11,14 +11,16 @@ use crate::failure::Failure;
 #[derive(Debug, Default)]
 pub struct FamilyArguments(BTreeMap<String, String>);
 
-/// Every option of every family once, in the order of the registry, with the families that have it.
+/// Every option of every family once, in the order of the families with the most options, with the families that have it.
 fn every() -> Vec<(FamilyOption, Vec<&'static dyn Family>)> {
     let mut all: Vec<(FamilyOption, Vec<&'static dyn Family>)> = Vec::new();
-    for family in ALL {
+    let mut families = ALL.to_vec();
+    families.sort_by_key(|family| std::cmp::Reverse(family.options().len()));
+    for family in families {
         for option in family.options() {
             match all.iter_mut().find(|(known, _)| known.name == option.name) {
-                Some((_, families)) => families.push(*family),
-                None => all.push((option, vec![*family])),
+                Some((_, having)) => having.push(family),
+                None => all.push((option, vec![family])),
             }
         }
     }

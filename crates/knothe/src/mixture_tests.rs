@@ -8,6 +8,7 @@ use crate::{
     Placement, Precision, conformance,
     families::{Family, MadeBinary, MadeMog, Maf, Recipe},
     network::TabularFlow,
+    space::{Shape, Space},
 };
 
 fn rng() -> ChaCha12Rng {
@@ -15,7 +16,8 @@ fn rng() -> ChaCha12Rng {
 }
 
 fn flow(family: &'static dyn Family, dim: usize, context_dim: usize, seed: u64, precision: Precision) -> TabularFlow {
-    let recipe = Recipe::new(family, dim).context(context_dim).seed(seed).hidden([8]);
+    let space = Space::new(Shape::Columns(dim), family.law());
+    let recipe = Recipe::new(family, space).context(context_dim).seed(seed).hidden([8]);
     let one = if family.option("layers").is_some() { recipe.layers(1) } else { recipe };
     let four = if one.family().option("components").is_some() { one.components(4) } else { one };
     four.flow(&Placement::cpu(precision)).unwrap()

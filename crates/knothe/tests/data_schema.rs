@@ -181,7 +181,7 @@ fn weights_are_checked() {
 #[test]
 fn roles_and_empty_tables_are_refused() {
     let t = table(&[("x", &[0.5, 1.0], false), ("y", &[3.0, 5.0], false)]);
-    assert!(infer(&t, "{}", &roles(&["z"], None, &[])).unwrap_err().to_string().contains("--context names a column 'z'"));
+    assert!(infer(&t, "{}", &roles(&["z"], None, &[])).unwrap_err().to_string().contains("names a column 'z'"));
     assert!(infer(&t, "{}", &roles(&["x"], Some("x"), &[])).unwrap_err().to_string().contains("found 'x' twice"));
     assert!(infer(&t, "{}", &roles(&["x"], None, &["y"])).unwrap_err().to_string().contains("at least one column"));
     let one = table(&[("x", &[0.5], false)]);

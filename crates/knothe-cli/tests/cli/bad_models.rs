@@ -116,7 +116,7 @@ fn damaged_files_of_images_are_refused_with_the_reason() {
     let cases = [
         (bytes[..bytes.len() / 2].to_vec(), "not a whole safetensors file"),
         (flipped, "the checksum does not fit the contents"),
-        (content("/members/0/recipe/options/width", 30_000.into()), "its recipe asks for"),
+        (content("/members/0/recipe/options/width", 30_000.into()), "weights: expected 1 to 4294967296"),
         (content("/members/0/recipe/options/noise_width", 65_536.into()), "noise_width of glow: expected a whole number from 1 to 4096"),
         (content("/members/0/recipe/options/noise_width", u64::MAX.into()), "noise_width of glow"),
         (content("/members/0/recipe/family", "resnet".into()), "expected one of glow, real_nvp, found resnet"),

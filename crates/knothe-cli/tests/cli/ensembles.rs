@@ -15,8 +15,8 @@ fn scores_are_the_log_mean_exp_of_the_members_fitted_alone() {
     let folder = folder();
     // One column has one order, and a table to validate with leaves no split to the seed.
     let fit = "fit table.csv --drop x,k,same --context class --validation table.csv --hidden 8 --components 3 --epochs 2 --threads 1";
-    let useless = knothe(folder.path(), &format!("{fit} --model made_mog,maf --out both.safetensors"));
-    assert!(useless.code == 2 && useless.error().contains("--components means nothing to the model maf"), "{}", useless.stderr);
+    let useless = knothe(folder.path(), &format!("{fit} --model made_mog,sos --degree 2 --out both.safetensors"));
+    assert!(useless.code == 2 && useless.error().contains("--degree means nothing to the model made_mog"), "{}", useless.stderr);
     succeeds(folder.path(), &format!("{fit} --model made_mog,nsf --seed 5 --precision f64 --out both.safetensors"));
     succeeds(folder.path(), &format!("{fit} --model made_mog --seed 5 --precision f64 --out first.safetensors"));
     succeeds(folder.path(), &format!("{fit} --model nsf --seed 6 --precision f64 --out second.safetensors"));

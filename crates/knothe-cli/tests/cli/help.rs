@@ -6,12 +6,89 @@ use crate::support::{fitted, knothe, succeeds};
 
 #[test]
 fn help_of_the_command() {
-    assert_snapshot!(succeeds(fitted(), "--help"), @"");
+    assert_snapshot!(succeeds(fitted(), "--help"), @r#"
+    Learn a probability density from data, then score rows, draw samples and check the fit
+
+    Usage: knothe <COMMAND>
+
+    Commands:
+      fit          Fit a density to a table or to images by maximum likelihood
+      score        Write the log-density of each row or image
+      sample       Draw new rows or images from a model
+      evaluate     Measure a model's log-likelihood on data and check whether to trust it
+      inspect      Show the contents of a model file
+      plot         Draw a model's density or samples as a PNG picture
+      reconstruct  Map events to the source and back, and compare them
+      interpolate  Draw the events between two
+      models       List the model families, or describe one of them
+      completions  Print a completion script for a shell
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Examples:
+      knothe fit data/magic.parquet --context class --out magic.safetensors
+      knothe evaluate magic.safetensors data/magic.parquet
+      knothe score magic.safetensors data/magic.parquet --given class=0
+      knothe sample magic.safetensors -n 1000 --given class=1 > samples.csv
+
+    Tables are CSV, TSV, Parquet, Arrow IPC or NPY files. Images are a folder of PNG and JPEG files,
+    an NPZ file or an NPY file. Knothe recognises a format by the ending of the file name.
+
+    Results go to standard output; progress, notes and errors go to standard error. The exit code is 0
+    on success, 1 if the data or a file is at fault, 2 if an option is wrong, and 130 after Ctrl-C.
+    "#);
 }
 
 #[test]
 fn help_of_score() {
-    assert_snapshot!(succeeds(fitted(), "score --help"), @"");
+    assert_snapshot!(succeeds(fitted(), "score --help"), @r#"
+    Write the log-density of each row or image
+
+    Usage: knothe score [OPTIONS] <MODEL> <DATA>
+
+    Arguments:
+      <MODEL>  Model file
+      <DATA>   Table or images to score. Columns are matched by name, in any order
+
+    Options:
+      -h, --help  Print help
+
+    Input:
+          --given <COLUMN=VALUE>  Set a context column to this value in every row (images: class=VALUE).
+                                  Repeat the option for more columns
+          --labels <NAME>         Class of each image: an NPY file, or the name of an array in the NPZ
+                                  file
+          --key <NAME>            Name of the array that holds the images in an NPZ file [default:
+                                  images]
+
+    Likelihood:
+          --seed <N>     Seed of the dequantisation noise [default: 0]
+          --samples <K>  Draw K noise samples per row with integer columns (per image). The bound on
+                         log_prob tightens as K grows [default: 1]
+
+    Output:
+          --out <FILE>  Write to a CSV, TSV, Parquet, Arrow IPC or NPY file instead of CSV on standard
+                        output
+
+    Runtime:
+          --device <NAME>  Compute on cpu, cuda or vulkan. The last two need a build with that feature
+                           [default: cpu]
+          --threads <N>    Number of CPU threads [default: all cores]
+
+    log_prob is log q(x | context) in nats, in the units of the table's own columns: a density for
+    continuous columns and a probability for integer columns. For images it is a lower bound of the log
+    probability.
+
+    The output has one row per row of the table. Its log_prob is NaN where a value is missing, which is
+    possible only in a model that was fitted with --missing drop.
+
+    Examples:
+      knothe score magic.safetensors data/magic.parquet --given class=0 --out log_prob.parquet
+      knothe score digits.safetensors data/digits.npz --labels labels --samples 16
+    "#);
 }
 
 #[test]

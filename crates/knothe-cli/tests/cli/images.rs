@@ -256,7 +256,7 @@ fn what_does_not_go_together_is_an_error() {
         ("fit set.npz --context class --out x", 2, "--context: expected a table, found images"),
         ("inspect images.safetensors --moments", 2, "expected a model of columns with names and units, found one of images"),
         ("fit set.npz --key other --out x", 1, "expected an array 'other', found 'images' and 'labels'"),
-        ("fit set.npz --labels images --out x", 1, "expected labels that are integers"),
+        ("fit set.npz --labels images --out x", 1, "expected labels in one dimension, found an array of 3 dimensions"),
         ("fit set.npz --bits 9 --out x", 2, "9"),
         ("fit set.npz --levels 9 --out x", 2, "an even height and width"),
         ("fit set.npz --resume --out x", 1, "no checkpoint to resume from"),

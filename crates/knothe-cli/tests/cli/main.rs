@@ -8,6 +8,7 @@ mod ensembles;
 mod fits;
 mod help;
 mod images;
+mod pins;
 mod plots;
 mod streams;
 mod support;

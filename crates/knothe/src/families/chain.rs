@@ -64,8 +64,12 @@ pub(super) const MARGINALS: FamilyOption = FamilyOption::count(
 pub(super) const SOURCE: FamilyOption =
     FamilyOption::name("source", "Source density; student_t has trained tails", &["normal", "logistic", "student_t", "gaussian_mixture"]);
 /// Components of a mixture as the source.
-pub(super) const COMPONENTS: FamilyOption =
-    FamilyOption::count("components", "Components of a gaussian_mixture as the source", (1, 10_000), 10);
+pub(super) const COMPONENTS: FamilyOption = FamilyOption::count(
+    "components",
+    "Components of a mixture, bins of a spline, units of a sigmoidal map, or polynomials, by the family; else of a gaussian_mixture as the source",
+    (1, 10_000),
+    10,
+);
 /// Standardisation of the columns.
 pub(super) const STANDARDISE: FamilyOption =
     FamilyOption::flag("standardise", "Standardise the columns first, by the means and standard deviations of the training rows");

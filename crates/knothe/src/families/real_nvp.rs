@@ -6,7 +6,7 @@ use rand::Rng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    ChannelMixing, Family, FamilyOption, Form, Initial, Recipe, Triangular,
+    ChannelMixing, Family, FamilyOption, Form, Initial, Recipe, Setting, Triangular,
     chain::{self, Chain},
     pixels::{self, COUPLING, LEVELS, Pixels, RESIDUAL, STEPS, WIDENING, WIDTH, WINDOWS},
 };
@@ -94,7 +94,7 @@ impl Family for ImageRealNvp {
     }
 
     fn options(&self) -> Vec<FamilyOption> {
-        let levels = LEVELS.or(Initial::Of(|recipe| (pixels::halvings(recipe) + 1).clamp(1, 3).into()));
+        let levels = LEVELS.or(Initial::Of(levels));
         let steps = STEPS.about("Couplings of each kind of mask of a scale").or(Initial::Count(3));
         let (width, widening) = (WIDTH.or(Initial::Count(64)), WIDENING.or(Initial::Count(2)));
         // The others are as those of every family of images.
@@ -123,6 +123,13 @@ impl Family for ImageRealNvp {
     fn scales(&self, recipe: &Recipe) -> usize {
         recipe.count(&LEVELS)
     }
+}
+
+/// Scales, at most 3: one more than height and width can be halved, but not so many that the last has one pixel, which no checkerboard can share out.
+fn levels(recipe: &Recipe) -> Setting {
+    let pixels = pixels::image(recipe).pixels();
+    let fits = |levels: &usize| pixels >> (2 * (levels - 1)) >= 2;
+    (1..=(pixels::halvings(recipe) + 1).min(3)).rev().find(fits).unwrap_or(1).into()
 }
 
 /// The map of this level and of those towards the source, over images of the shape that comes into it.
