@@ -73,6 +73,8 @@ impl Kind for Pixels {
 
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, ImageSet>, Failure> {
         let images = self.read(path, input)?.events;
+        // What does not fit the model is said before anything is printed.
+        self.encode(&images.pick(&[0]), None)?;
         let part = Part { rows: images.len(), positions: (0..images.len()).collect(), events: Some(images) };
         Ok(Box::new(std::iter::once(Ok(part))))
     }
