@@ -5,34 +5,23 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Family, FamilyOption, Form, Recipe, Triangular,
+    Description, Family, FamilyOption, Form, Recipe, Takes, Triangular,
     chain::{self, Chain},
 };
-use crate::{error::Result, network::Network, placement::Placement, space::Space, univariate::Affine};
+use crate::{error::Result, network::Network, placement::Placement, univariate::Affine};
 
 /// x_j = σ_j z_j + μ_j, where μ_j and log σ_j are linear in the columns before it and in the context.
 #[derive(Clone, Copy, Debug)]
 pub struct ArGaussian;
 
 impl Family for ArGaussian {
-    fn name(&self) -> &'static str {
-        "ar_gaussian"
-    }
-
-    fn about(&self) -> &'static str {
-        "Autoregressive model with Gaussian conditionals, linear in the columns before"
-    }
-
-    fn details(&self) -> &'static str {
-        "x_j = σ_j z_j + μ_j, where μ_j and log σ_j are linear in the columns before it and in the context. Use it as a simple baseline whose scale may depend on the other columns."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "ar_gaussian",
+            about: "Autoregressive model with Gaussian conditionals, linear in the columns before",
+            details: "x_j = σ_j z_j + μ_j, where μ_j and log σ_j are linear in the columns before it and in the context. Use it as a simple baseline whose scale may depend on the other columns.",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

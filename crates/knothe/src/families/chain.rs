@@ -16,7 +16,6 @@ use crate::{
     placement::Placement,
     random::{Purpose, stream},
     source::{AutoregressiveDensity, Covariance, GaussianMixture, Logistic, Normal, Source, StudentT},
-    space::{Law, Shape, Space},
     triangular::{Autoregressive, Coupling, Marginals},
     univariate::{Conditional, Inverted, MonotoneMap},
 };
@@ -130,11 +129,6 @@ pub(super) fn ends() -> Vec<FamilyOption> {
 fn hidden(recipe: &Recipe) -> Setting {
     let width = WIDTH.max(recipe.dim().next_multiple_of(64));
     vec![width; if recipe.flag(&RESIDUAL) { 3 } else { 2 }].into()
-}
-
-/// Whether a space has columns of real numbers.
-pub(super) fn supports(space: &Space) -> bool {
-    matches!(space.shape, Shape::Columns(_)) && space.law() == Some(Law::Real)
 }
 
 /// Whether couplings can share out the columns and read their networks.

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Recipe, chain};
+use super::{Description, Family, FamilyOption, Recipe, Takes, chain};
 use crate::{
     Layer,
     error::Result,
@@ -11,7 +11,6 @@ use crate::{
     order::Order,
     placement::Placement,
     source::{Normal, Source},
-    space::Space,
 };
 
 /// x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps.
@@ -19,24 +18,13 @@ use crate::{
 pub struct Gaussian;
 
 impl Family for Gaussian {
-    fn name(&self) -> &'static str {
-        "gaussian"
-    }
-
-    fn about(&self) -> &'static str {
-        "Full-covariance Gaussian, fitted in closed form; linear in the context"
-    }
-
-    fn details(&self) -> &'static str {
-        "x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps. With marginals it is the Gaussian copula."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "gaussian",
+            about: "Full-covariance Gaussian, fitted in closed form; linear in the context",
+            details: "x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps. With marginals it is the Gaussian copula.",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

@@ -6,17 +6,11 @@ use rand::Rng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    ChannelMixing, Family, FamilyOption, Recipe,
+    ChannelMixing, Description, Family, FamilyOption, Recipe, Takes,
     pixels::{self, LEVELS, Pixels, RESIDUAL, STEPS, WIDENING, WIDTH, WINDOWS},
 };
 use crate::{
-    Compose, Layer,
-    error::Result,
-    fit::FitConfig,
-    network::Network,
-    placement::Placement,
-    space::{ImageShape, Space},
-    triangular::Elementwise,
+    Compose, Layer, error::Result, fit::FitConfig, network::Network, placement::Placement, space::ImageShape, triangular::Elementwise,
     univariate::Affine,
 };
 
@@ -34,25 +28,14 @@ const CHANNEL_MIXING: FamilyOption = FamilyOption::name(
 pub struct Glow;
 
 impl Family for Glow {
-    fn name(&self) -> &'static str {
-        "glow"
-    }
-
-    fn about(&self) -> &'static str {
-        "Multi-scale flow of images by 1 × 1 convolutions and couplings of channels; the default of images"
-    }
-
-    fn details(&self) -> &'static str {
-        "Each scale squeezes blocks of 2 × 2 pixels into channels and takes steps of activation normalisation, an invertible 1 × 1 convolution and an affine \
-         coupling of channels (Kingma & Dhariwal 2018). Couplings scale by a sigmoid, below 1, so that no image is scaled out of range."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "images of 1 to 8 bits, of even height and width"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        pixels::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "glow",
+            about: "Multi-scale flow of images by 1 × 1 convolutions and couplings of channels; the default of images",
+            details: "Each scale squeezes blocks of 2 × 2 pixels into channels and takes steps of activation normalisation, an invertible 1 × 1 convolution and an affine \
+             coupling of channels (Kingma & Dhariwal 2018). Couplings scale by a sigmoid, below 1, so that no image is scaled out of range.",
+            takes: Takes::Images,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

@@ -5,34 +5,23 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Family, FamilyOption, Recipe,
+    Description, Family, FamilyOption, Recipe, Takes,
     chain::{self, HIDDEN, LAYERS},
 };
-use crate::{Layer, error::Result, network::Network, placement::Placement, space::Space, triangular::Autoregressive, univariate::Affine};
+use crate::{Layer, error::Result, network::Network, placement::Placement, triangular::Autoregressive, univariate::Affine};
 
 /// x_j = σ_j(z_<j) z_j + μ_j(z_<j) (Kingma et al. 2016). Samples and their densities take one pass; the density of given rows goes column by column.
 #[derive(Clone, Copy, Debug)]
 pub struct Iaf;
 
 impl Family for Iaf {
-    fn name(&self) -> &'static str {
-        "iaf"
-    }
-
-    fn about(&self) -> &'static str {
-        "Inverse autoregressive flow: sampling in one pass, a slower density"
-    }
-
-    fn details(&self) -> &'static str {
-        "x_j = σ_j(z_<j) z_j + μ_j(z_<j) (Kingma et al. 2016). Samples and their densities take one pass; the density of given rows goes column by column."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "iaf",
+            about: "Inverse autoregressive flow: sampling in one pass, a slower density",
+            details: "x_j = σ_j(z_<j) z_j + μ_j(z_<j) (Kingma et al. 2016). Samples and their densities take one pass; the density of given rows goes column by column.",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

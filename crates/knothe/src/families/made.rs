@@ -5,34 +5,23 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Family, FamilyOption, Form, Recipe, Triangular,
+    Description, Family, FamilyOption, Form, Recipe, Takes, Triangular,
     chain::{self, Chain},
 };
-use crate::{error::Result, network::Network, placement::Placement, space::Space, univariate::Affine};
+use crate::{error::Result, network::Network, placement::Placement, univariate::Affine};
 
 /// x_j = σ_j(x_<j) z_j + μ_j(x_<j), all parameters from one masked network (Germain, Gregor, Murray & Larochelle 2015).
 #[derive(Clone, Copy, Debug)]
 pub struct Made;
 
 impl Family for Made {
-    fn name(&self) -> &'static str {
-        "made"
-    }
-
-    fn about(&self) -> &'static str {
-        "Masked network with Gaussian conditionals"
-    }
-
-    fn details(&self) -> &'static str {
-        "x_j = σ_j(x_<j) z_j + μ_j(x_<j), all parameters from one masked network (Germain, Gregor, Murray & Larochelle 2015)."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "made",
+            about: "Masked network with Gaussian conditionals",
+            details: "x_j = σ_j(x_<j) z_j + μ_j(x_<j), all parameters from one masked network (Germain, Gregor, Murray & Larochelle 2015).",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

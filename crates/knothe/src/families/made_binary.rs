@@ -4,46 +4,25 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Recipe, chain};
-use crate::{
-    error::Result,
-    network::Network,
-    placement::Placement,
-    space::{Law, Shape, Space},
-    univariate::Bernoulli,
-};
+use super::{Description, Family, FamilyOption, Recipe, Takes, chain};
+use crate::{error::Result, network::Network, placement::Placement, univariate::Bernoulli};
 
 /// P(x_j = 1 | x_<j) comes from one masked network (Germain, Gregor, Murray & Larochelle 2015). Every column has to hold 0 and 1 alone; log_prob is the log of an exact mass.
 #[derive(Clone, Copy, Debug)]
 pub struct MadeBinary;
 
 impl Family for MadeBinary {
-    fn name(&self) -> &'static str {
-        "made_binary"
-    }
-
-    fn about(&self) -> &'static str {
-        "Masked network with Bernoulli conditionals, for tables of 0 and 1"
-    }
-
-    fn details(&self) -> &'static str {
-        "P(x_j = 1 | x_<j) comes from one masked network (Germain, Gregor, Murray & Larochelle 2015). Every column has to hold 0 and 1 alone; log_prob is the log of an exact mass."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of 0 and 1"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        matches!(space.shape, Shape::Columns(_)) && space.law() == Some(self.law())
+    fn description(&self) -> Description {
+        Description {
+            name: "made_binary",
+            about: "Masked network with Bernoulli conditionals, for tables of 0 and 1",
+            details: "P(x_j = 1 | x_<j) comes from one masked network (Germain, Gregor, Murray & Larochelle 2015). Every column has to hold 0 and 1 alone; log_prob is the log of an exact mass.",
+            takes: Takes::Binary,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {
         chain::network_options()
-    }
-
-    fn law(&self) -> Law {
-        Law::Codes(2)
     }
 
     fn size(&self, recipe: &Recipe) -> usize {

@@ -4,32 +4,21 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Recipe, chain};
-use crate::{error::Result, network::Network, placement::Placement, space::Space, univariate::GaussianMixture};
+use super::{Description, Family, FamilyOption, Recipe, Takes, chain};
+use crate::{error::Result, network::Network, placement::Placement, univariate::GaussianMixture};
 
 /// q(x_j | x_<j) is a mixture of Gaussians whose weights, means and deviations come from one masked network (Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017).
 #[derive(Clone, Copy, Debug)]
 pub struct MadeMog;
 
 impl Family for MadeMog {
-    fn name(&self) -> &'static str {
-        "made_mog"
-    }
-
-    fn about(&self) -> &'static str {
-        "Masked network with mixture-of-Gaussians conditionals"
-    }
-
-    fn details(&self) -> &'static str {
-        "q(x_j | x_<j) is a mixture of Gaussians whose weights, means and deviations come from one masked network (Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017)."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "made_mog",
+            about: "Masked network with mixture-of-Gaussians conditionals",
+            details: "q(x_j | x_<j) is a mixture of Gaussians whose weights, means and deviations come from one masked network (Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017).",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

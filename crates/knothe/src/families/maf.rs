@@ -4,32 +4,21 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Recipe, chain, product};
-use crate::{error::Result, network::Network, placement::Placement, space::Space, univariate::Affine};
+use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
+use crate::{error::Result, network::Network, placement::Placement, univariate::Affine};
 
 /// x_j = σ_j(x_<j) z_j + μ_j(x_<j), several times in alternating orders (Papamakarios, Pavlakou & Murray 2017).
 #[derive(Clone, Copy, Debug)]
 pub struct Maf;
 
 impl Family for Maf {
-    fn name(&self) -> &'static str {
-        "maf"
-    }
-
-    fn about(&self) -> &'static str {
-        "Masked autoregressive flow: density in one pass"
-    }
-
-    fn details(&self) -> &'static str {
-        "x_j = σ_j(x_<j) z_j + μ_j(x_<j), several times in alternating orders (Papamakarios, Pavlakou & Murray 2017). The density takes one pass; samples take the time of about one pass as well."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "maf",
+            about: "Masked autoregressive flow: density in one pass",
+            details: "x_j = σ_j(x_<j) z_j + μ_j(x_<j), several times in alternating orders (Papamakarios, Pavlakou & Murray 2017). The density takes one pass; samples take the time of about one pass as well.",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Family, FamilyOption, Form, Initial, Recipe, Triangular,
+    Description, Family, FamilyOption, Form, Initial, Recipe, Takes, Triangular,
     chain::{self, Chain},
 };
 use crate::{
     error::Result,
     network::Network,
     placement::Placement,
-    space::Space,
     univariate::{Affine, GaussianMixture},
 };
 
@@ -21,24 +20,13 @@ use crate::{
 pub struct MafMog;
 
 impl Family for MafMog {
-    fn name(&self) -> &'static str {
-        "maf_mog"
-    }
-
-    fn about(&self) -> &'static str {
-        "Masked autoregressive flow over mixture-of-Gaussians conditionals; the default"
-    }
-
-    fn details(&self) -> &'static str {
-        "A masked autoregressive flow whose source is an autoregressive density of mixtures of Gaussians (Papamakarios, Pavlakou & Murray 2017, MAF MoG)."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "maf_mog",
+            about: "Masked autoregressive flow over mixture-of-Gaussians conditionals; the default",
+            details: "A masked autoregressive flow whose source is an autoregressive density of mixtures of Gaussians (Papamakarios, Pavlakou & Murray 2017, MAF MoG).",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Recipe, chain, product};
+use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
 use crate::{
     error::Result,
     network::Network,
     placement::Placement,
-    space::Space,
     univariate::{self, Affine, Composed, Standard},
 };
 
@@ -21,24 +20,13 @@ const COMPONENTS: FamilyOption = FamilyOption::count("components", "Logistic law
 pub struct MixtureCdf;
 
 impl Family for MixtureCdf {
-    fn name(&self) -> &'static str {
-        "mixture_cdf"
-    }
-
-    fn about(&self) -> &'static str {
-        "Flow of mixture-of-logistics distribution functions"
-    }
-
-    fn details(&self) -> &'static str {
-        "Each layer is the distribution function of a mixture of logistic laws before a conditional scale and shift (the univariate map of Flow++, Ho et al. 2019)."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "mixture_cdf",
+            about: "Flow of mixture-of-logistics distribution functions",
+            details: "Each layer is the distribution function of a mixture of logistic laws before a conditional scale and shift (the univariate map of Flow++, Ho et al. 2019).",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

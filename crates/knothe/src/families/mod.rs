@@ -41,29 +41,90 @@ use crate::{
     fit::FitConfig,
     network::Network,
     placement::Placement,
-    space::{Law, Space},
+    space::{Law, Shape, Space},
 };
+
+/// What is said of a family.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// The name in files and on the command line. Families of different spaces may share one.
+    pub name: &'static str,
+    /// A sentence without its full stop.
+    pub about: &'static str,
+    /// Its formula, its source, and when to use it.
+    pub details: &'static str,
+    /// The events that it takes.
+    pub takes: Takes,
+}
+
+/// The events that a family takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Columns of real numbers.
+    Reals,
+    /// Columns of 0 and 1.
+    Binary,
+    /// Images of 1 to 8 bits.
+    Images,
+}
+
+impl Takes {
+    /// The events in words, of which the first is the kind.
+    pub fn words(self) -> &'static str {
+        match self {
+            Takes::Reals => "tables of columns of real numbers",
+            Takes::Binary => "tables of columns of 0 and 1",
+            Takes::Images => "images of 1 to 8 bits",
+        }
+    }
+
+    /// Whether these are the events of a space.
+    pub fn holds(self, space: &Space) -> bool {
+        match self {
+            Takes::Reals | Takes::Binary => matches!(space.shape, Shape::Columns(_)) && space.law() == Some(self.law()),
+            Takes::Images => pixels::supports(space),
+        }
+    }
+
+    /// The law that the elements of an event need to have, as far as a coding can give it to them.
+    pub fn law(self) -> Law {
+        if self == Takes::Binary { Law::Codes(2) } else { Law::Real }
+    }
+}
 
 /// A named family of networks.
 pub trait Family: Debug + Sync {
-    /// The name in files and on the command line. Families of different spaces may share one.
-    fn name(&self) -> &'static str;
+    /// Its name, its documentation and the events that it takes.
+    fn description(&self) -> Description;
+
+    /// The name in files and on the command line.
+    fn name(&self) -> &'static str {
+        self.description().name
+    }
 
     /// What it is, in a sentence without its full stop.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &'static str {
+        self.description().about
+    }
 
     /// Its formula, its source, and when to use it.
-    fn details(&self) -> &'static str;
+    fn details(&self) -> &'static str {
+        self.description().details
+    }
 
     /// The events that it takes, in words.
-    fn spaces(&self) -> &'static str;
+    fn spaces(&self) -> &'static str {
+        self.description().takes.words()
+    }
 
     /// Whether it takes the events of a space.
-    fn supports(&self, space: &Space) -> bool;
+    fn supports(&self, space: &Space) -> bool {
+        self.description().takes.holds(space)
+    }
 
     /// The law that it needs the elements of an event to have.
     fn law(&self) -> Law {
-        Law::Real
+        self.description().takes.law()
     }
 
     /// Its options with their defaults.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Recipe, chain, product};
-use crate::{error::Result, network::Network, placement::Placement, space::Space, univariate::Sigmoidal};
+use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
+use crate::{error::Result, network::Network, placement::Placement, univariate::Sigmoidal};
 
 /// Units of each sigmoidal map.
 const COMPONENTS: FamilyOption = FamilyOption::count("components", "Units of each sigmoidal map", (1, 500), 16);
@@ -15,24 +15,13 @@ const COMPONENTS: FamilyOption = FamilyOption::count("components", "Units of eac
 pub struct Naf;
 
 impl Family for Naf {
-    fn name(&self) -> &'static str {
-        "naf"
-    }
-
-    fn about(&self) -> &'static str {
-        "Neural autoregressive flow of deep sigmoidal maps"
-    }
-
-    fn details(&self) -> &'static str {
-        "z_j = logit Σ_k w_k sigmoid(a_k x_j + b_k), with all parameters from a masked network (Huang, Krueger, Lacoste & Courville 2018, DSF)."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "naf",
+            about: "Neural autoregressive flow of deep sigmoidal maps",
+            details: "z_j = logit Σ_k w_k sigmoid(a_k x_j + b_k), with all parameters from a masked network (Huang, Krueger, Lacoste & Courville 2018, DSF).",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

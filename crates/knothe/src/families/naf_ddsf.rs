@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Recipe, chain, product};
-use crate::{error::Result, network::Network, placement::Placement, space::Space, univariate::DeepSigmoidal};
+use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
+use crate::{error::Result, network::Network, placement::Placement, univariate::DeepSigmoidal};
 
 /// Units of each layer of the sigmoidal maps.
 const COMPONENTS: FamilyOption = FamilyOption::count("components", "Units of each layer of the sigmoidal maps", (1, 100), 8);
@@ -15,24 +15,13 @@ const COMPONENTS: FamilyOption = FamilyOption::count("components", "Units of eac
 pub struct NafDdsf;
 
 impl Family for NafDdsf {
-    fn name(&self) -> &'static str {
-        "naf_ddsf"
-    }
-
-    fn about(&self) -> &'static str {
-        "Neural autoregressive flow of dense deep sigmoidal maps"
-    }
-
-    fn details(&self) -> &'static str {
-        "Dense deep sigmoidal maps of two layers, with all parameters from a masked network (Huang, Krueger, Lacoste & Courville 2018, DDSF)."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "naf_ddsf",
+            about: "Neural autoregressive flow of dense deep sigmoidal maps",
+            details: "Dense deep sigmoidal maps of two layers, with all parameters from a masked network (Huang, Krueger, Lacoste & Courville 2018, DDSF).",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Family, FamilyOption, Form, Initial, Recipe, Triangular,
+    Description, Family, FamilyOption, Form, Initial, Recipe, Takes, Triangular,
     chain::{self, Chain},
 };
 use crate::{
@@ -13,7 +13,6 @@ use crate::{
     error::Result,
     network::Network,
     placement::Placement,
-    space::Space,
     triangular::Elementwise,
     univariate::{Affine, Scale},
 };
@@ -23,24 +22,13 @@ use crate::{
 pub struct Nice;
 
 impl Family for Nice {
-    fn name(&self) -> &'static str {
-        "nice"
-    }
-
-    fn about(&self) -> &'static str {
-        "Additive couplings and one scaling"
-    }
-
-    fn details(&self) -> &'static str {
-        "x_A = z_A + μ(z_P), x_P = z_P, and one scale for each column at the source (Dinh, Krueger & Bengio 2015). Density and samples take one pass."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "nice",
+            about: "Additive couplings and one scaling",
+            details: "x_A = z_A + μ(z_P), x_P = z_P, and one scale for each column at the source (Dinh, Krueger & Bengio 2015). Density and samples take one pass.",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

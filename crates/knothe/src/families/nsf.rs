@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Form, Recipe, chain, product};
+use super::{Description, Family, FamilyOption, Form, Recipe, Takes, chain, product};
 use crate::{
     error::Result,
     network::Network,
     placement::Placement,
-    space::Space,
     univariate::{Affine, Composed, Inverted, MonotoneMap, Spline},
 };
 
@@ -29,24 +28,13 @@ const BOUND: FamilyOption = FamilyOption::number(
 pub struct Nsf;
 
 impl Family for Nsf {
-    fn name(&self) -> &'static str {
-        "nsf"
-    }
-
-    fn about(&self) -> &'static str {
-        "Neural spline flow: masked autoregressive flow of rational-quadratic splines"
-    }
-
-    fn details(&self) -> &'static str {
-        "Monotone rational-quadratic splines in [−B, B], with all parameters from a masked network (Durkan, Bekasov, Murray & Papamakarios 2019). A conditional location and scale stands between a spline and the data, which a spline with fixed ends lacks."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "nsf",
+            about: "Neural spline flow: masked autoregressive flow of rational-quadratic splines",
+            details: "Monotone rational-quadratic splines in [−B, B], with all parameters from a masked network (Durkan, Bekasov, Murray & Papamakarios 2019). A conditional location and scale stands between a spline and the data, which a spline with fixed ends lacks.",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

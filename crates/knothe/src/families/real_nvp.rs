@@ -6,43 +6,24 @@ use rand::Rng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    ChannelMixing, Family, FamilyOption, Form, Initial, Recipe, Setting, Triangular,
+    ChannelMixing, Description, Family, FamilyOption, Form, Initial, Recipe, Setting, Takes, Triangular,
     chain::{self, Chain},
     pixels::{self, COUPLING, LEVELS, Pixels, RESIDUAL, STEPS, WIDENING, WIDTH, WINDOWS},
 };
-use crate::{
-    Compose, Layer,
-    error::Result,
-    fit::FitConfig,
-    network::Network,
-    placement::Placement,
-    space::{ImageShape, Space},
-    univariate::Affine,
-};
+use crate::{Compose, Layer, error::Result, fit::FitConfig, network::Network, placement::Placement, space::ImageShape, univariate::Affine};
 
 /// x_A = σ(z_P) z_A + μ(z_P), x_P = z_P; odd and even columns move in turn (Dinh, Sohl-Dickstein & Bengio 2017).
 #[derive(Clone, Copy, Debug)]
 pub struct RealNvp;
 
 impl Family for RealNvp {
-    fn name(&self) -> &'static str {
-        "real_nvp"
-    }
-
-    fn about(&self) -> &'static str {
-        "Affine couplings: density and sampling in one pass"
-    }
-
-    fn details(&self) -> &'static str {
-        "x_A = σ(z_P) z_A + μ(z_P), x_P = z_P; odd and even columns move in turn (Dinh, Sohl-Dickstein & Bengio 2017). Use it where samples are needed fast; maf fits most tables better."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "real_nvp",
+            about: "Affine couplings: density and sampling in one pass",
+            details: "x_A = σ(z_P) z_A + μ(z_P), x_P = z_P; odd and even columns move in turn (Dinh, Sohl-Dickstein & Bengio 2017). Use it where samples are needed fast; maf fits most tables better.",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {
@@ -72,25 +53,14 @@ impl Family for RealNvp {
 pub struct ImageRealNvp;
 
 impl Family for ImageRealNvp {
-    fn name(&self) -> &'static str {
-        "real_nvp"
-    }
-
-    fn about(&self) -> &'static str {
-        "Multi-scale flow of images by couplings of checkerboards and of channels"
-    }
-
-    fn details(&self) -> &'static str {
-        "Each scale has couplings of checkerboards, a squeeze of blocks of 2 × 2 pixels into channels, and couplings of channels \
-         (Dinh, Sohl-Dickstein & Bengio 2017, §3.6)."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "images of 1 to 8 bits, whose height and width can be halved once for each scale but the last"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        pixels::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "real_nvp",
+            about: "Multi-scale flow of images by couplings of checkerboards and of channels",
+            details: "Each scale has couplings of checkerboards, a squeeze of blocks of 2 × 2 pixels into channels, and couplings of channels \
+             (Dinh, Sohl-Dickstein & Bengio 2017, §3.6).",
+            takes: Takes::Images,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {

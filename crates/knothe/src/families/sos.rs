@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Family, FamilyOption, Recipe, chain, product};
-use crate::{error::Result, network::Network, placement::Placement, space::Space, univariate::SumOfSquares};
+use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
+use crate::{error::Result, network::Network, placement::Placement, univariate::SumOfSquares};
 
 /// Squared polynomials of each map.
 const COMPONENTS: FamilyOption = FamilyOption::count("components", "Squared polynomials of each map", (1, 500), 3);
@@ -25,24 +25,13 @@ const BOUND: FamilyOption = FamilyOption::number(
 pub struct Sos;
 
 impl Family for Sos {
-    fn name(&self) -> &'static str {
-        "sos"
-    }
-
-    fn about(&self) -> &'static str {
-        "Sum-of-squares polynomial flow"
-    }
-
-    fn details(&self) -> &'static str {
-        "z_j = c + ∫₀^x Σ_k p_k(u)² du, with the coefficients of the polynomials p_k from a masked network (Jaini, Selby & Yu 2019). With form generative and one layer its conditional moments are exact."
-    }
-
-    fn spaces(&self) -> &'static str {
-        "tables of columns of real numbers"
-    }
-
-    fn supports(&self, space: &Space) -> bool {
-        chain::supports(space)
+    fn description(&self) -> Description {
+        Description {
+            name: "sos",
+            about: "Sum-of-squares polynomial flow",
+            details: "z_j = c + ∫₀^x Σ_k p_k(u)² du, with the coefficients of the polynomials p_k from a masked network (Jaini, Selby & Yu 2019). With form generative and one layer its conditional moments are exact.",
+            takes: Takes::Reals,
+        }
     }
 
     fn options(&self) -> Vec<FamilyOption> {
