@@ -106,8 +106,8 @@ constant columns are restored. Context columns come last. The same seed gives th
 Images become a grid in a PNG file, or an array in an NPY or NPZ file; an NPZ file also holds the
 classes. Without --given class=VALUE, the samples go through the classes in turn.
 
-With --nearest, compare each sample with the image beside it: a model that has memorised its training
-images shows the same image twice. Neighbours are nearest by the sum of squared pixel differences.
+With --nearest, compare each sample with the image beside it. A model that has memorised its
+training images shows the same image twice. Neighbours have the smallest squared pixel distance.
 
 Examples:
   knothe sample magic.safetensors -n 1000 --given class=1 > gamma.csv
@@ -125,7 +125,7 @@ pub struct SampleArguments {
     /// Draw each sample beside its nearest neighbour among these images
     #[arg(long, value_name = "IMAGES", help_heading = "Input")]
     pub nearest: Option<PathBuf>,
-    /// Name of the array that holds these images in an NPZ file [default: images]
+    /// Name of the array that holds the --nearest images in an NPZ file [default: images]
     #[arg(long, value_name = "NAME", requires = "nearest", help_heading = "Input")]
     pub key: Option<String>,
     /// Number of rows or images to draw
@@ -161,10 +161,10 @@ Use data that the fit has not seen. Three checks follow the log-likelihood:
   energy  Samples of the model lie as close to the rows as the rows lie to each other.
   tails   Extreme rows are as frequent as the model predicts.
 
-A check passes if the deviation is small in size. A p-value alone would reject every model once there
-are enough rows; the report shows p-values from 2,000 rows for reference.
+A check passes if the deviation is small. A p-value alone would reject every model once there are
+enough rows. For reference, the report shows p-values computed from at most 2,000 rows.
 
-For images the log-likelihood is told in bits per dimension.
+For images, the log-likelihood is reported in bits per dimension.
 
 Examples:
   knothe evaluate magic.safetensors test.parquet --json
@@ -191,9 +191,10 @@ pub struct EvaluateArguments {
 Without --moments: families and their options, columns and their kinds, the course of the fit and
 the held-out score.
 
-With --moments: mean, variance, skewness and excess kurtosis of each column, given the columns before
-it. The model must have one autoregressive layer (--layers 1) and a standard normal source. The
-moments are exact for --model sos --form generative and computed by quadrature otherwise.
+With --moments: mean, variance, skewness and excess kurtosis of each column, given earlier columns.
+The model must have one autoregressive layer (--layers 1) and a standard normal source. The
+moments are exact for affine maps, as in maf, and for --model sos --form generative. For other maps
+they are computed by quadrature.
 
 Examples:
   knothe inspect magic.safetensors
@@ -215,8 +216,8 @@ pub struct InspectArguments {
 /// Draw a model's density or samples as a PNG picture
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The number of columns decides the picture. One column: the density over a histogram of the rows.
-Two columns: the density beside the rows. More columns: every pair, with samples of the model as
+A model of one column: the density over a histogram of the rows. A model of two columns: the density
+beside the rows. More columns, or a subset of them: every pair, with samples of the model as
 lines over the rows as filled regions. The regions hold 25, 50, 75 and 95 % of the points.
 
 Axes are in the units of the table and leave out 0.2 % of the rows at each end. Without a table,
@@ -297,17 +298,18 @@ pub struct ReconstructArguments {
 /// Draw the events between two
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Both events are mapped to the source, the path between them follows a great circle there, and each
+Both events are mapped to the source. The path between them follows a great circle there, and each
 point of the path is mapped back.
 
-An event is a PNG or JPEG file, or one of a file: images.npz:3 is the third image and table.csv:3 the
+An event is a PNG or JPEG file, or FILE:NUMBER: images.npz:3 is the third image, table.csv:3 the
 third row. Pictures are converted to the model's colour or grey scale; their value 255 becomes the
 model's white. A model with classes needs the class of each end, from --given or from --labels;
---given class=VALUE twice sets the class of each.
+to set them separately, give --given class=VALUE twice.
 
 Examples:
   knothe interpolate faces.safetensors a.png b.png --out strip.png
-  knothe interpolate digits.safetensors data/digits.npz:1 data/digits.npz:8 --labels labels --out strip.png")]
+  knothe interpolate digits.safetensors data/digits.npz:1 data/digits.npz:8 \\
+    --labels labels --out strip.png")]
 pub struct InterpolateArguments {
     /// Model file
     pub model: PathBuf,

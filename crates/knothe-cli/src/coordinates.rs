@@ -7,7 +7,7 @@ use crate::{
     cli::{InterpolateArguments, ReconstructArguments},
     failure::Failure,
     given,
-    kind::{Kind, refuse_others},
+    kind::{Kind, model_of, refuse_others},
     output::{print, print_json},
 };
 
@@ -16,7 +16,7 @@ const SAME: f64 = 1e-3;
 
 /// Writes events with what the model makes of their coordinates, and counts the numbers that differ.
 pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) -> Result<(), Failure> {
-    refuse_others::<C>("a model of another kind", &arguments.input.supplied())?;
+    refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     C::check_out(&arguments.out)?;
     let events = model.coding.read(&arguments.data, &arguments.input)?.events;
     let events = events.pick(&(0..events.len().min(arguments.n as usize)).collect::<Vec<_>>());
@@ -36,7 +36,7 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
 
 /// Writes the events between two.
 pub fn interpolate<C: Kind>(model: &Model<C>, arguments: &InterpolateArguments) -> Result<(), Failure> {
-    refuse_others::<C>("a model of another kind", &arguments.input.supplied())?;
+    refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     C::check_out(&arguments.out)?;
     if C::QUANTITIES {
         given::check(&arguments.input.given, &model.coding)?;

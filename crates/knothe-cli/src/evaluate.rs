@@ -14,14 +14,14 @@ use crate::{
     cli::EvaluateArguments,
     failure::{Failure, say},
     given,
-    kind::{Kind, Read, refuse_others},
+    kind::{Kind, Read, model_of, refuse_others},
     output::{print, print_json},
     words::{exactness, likelihood, likelihood_name, members, units},
 };
 
 /// Evaluates a model on events.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &EvaluateArguments) -> Result<(), Failure> {
-    refuse_others::<C>("a model of another kind", &arguments.input.supplied())?;
+    refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     given::check(&arguments.input.given, &model.coding)?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
     if dropped > 0 {

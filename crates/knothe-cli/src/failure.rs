@@ -38,7 +38,7 @@ impl Failure {
             Failure::Interrupted => return ExitCode::from(130),
             Failure::Output(e) => (1, format!("cannot write standard output: {e}"), String::new()),
             Failure::Usage { message, hint } => (2, message.clone(), hint.clone()),
-            Failure::Defect(what) => (1, format!("a defect of knothe: {what}"), "please report it, with the command and the table".into()),
+            Failure::Defect(what) => (1, format!("bug in knothe: {what}"), "please report it with the command and the data".into()),
             Failure::Knothe(e @ knothe::Error::Invalid { .. }) => (2, e.to_string(), e.hint().map(hints::worded).unwrap_or_default()),
             Failure::Knothe(e) => (1, e.to_string(), e.hint().map(hints::worded).unwrap_or_default()),
         };

@@ -35,14 +35,20 @@ pub fn flag(name: &str) -> String {
 fn argument((option, families): &(FamilyOption, Vec<&'static dyn Family>)) -> Arg {
     let of_images = families.iter().all(|family| family.spaces().starts_with("images"));
     let values = match option.range {
-        Range::Name(names) => format!(": {}", names.join(", ")),
+        Range::Name(names) => format!(" [possible values: {}]", names.join(", ")),
         _ => String::new(),
     };
     // An option of one family names it; what several have is explained by `knothe models NAME`.
     let only = if let [one] = families.as_slice() { format!(" (family {})", one.name()) } else { String::new() };
     let argument = Arg::new(option.name)
         .long(option.name.replace('_', "-"))
-        .help(format!("{}{values}{only}", option.about))
+        .help(match option.name {
+            // Its meaning differs from family to family.
+            "components" => {
+                "Components of a mixture, bins of a spline, or units or polynomials of a map, depending on the family".to_owned()
+            }
+            _ => format!("{}{values}{only}", option.about),
+        })
         .help_heading(if of_images { "Options of the image families" } else { "Options of the families" })
         .action(ArgAction::Set)
         .allow_negative_numbers(true);

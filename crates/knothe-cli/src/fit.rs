@@ -72,7 +72,7 @@ fn note_replaced(starts: bool, checkpoint: &Path) {
 
 /// Says where a fit that was stopped can go on.
 fn interrupted(checkpoint: &Path) -> Failure {
-    say(format_args!("stopped; the checkpoint is {}: the same command with --resume goes on from it", checkpoint.display()));
+    say(format_args!("stopped; run the same command with --resume to continue from {}", checkpoint.display()));
     Failure::Interrupted
 }
 

@@ -29,7 +29,7 @@ their defaults. An option that the family does not have is an error.
 Interruptions: Ctrl-C stops the fit and leaves a checkpoint. Run the same command with --resume to
 continue; the result is the same as without the interruption.
 
-Ensembles: The members differ in their seed and, from the second one on, in the order of the columns.
+Ensembles: The members differ in their seed and, from the second one on, in the column order.
 The result is their mixture, which is again a density.
 
 Examples:
@@ -49,7 +49,7 @@ pub struct FitArguments {
     /// Leave these columns out of the model
     #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Input")]
     pub drop: Vec<String>,
-    /// Column that holds the weight of each row; of images an NPY file, or the name of an array in the NPZ file
+    /// Column that holds the weight of each row. For images: an NPY file, or the name of an array in the NPZ file
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     pub weights: Option<String>,
     /// JSON file that declares the kinds of columns, for example {"price": "positive", "n": "integer"}
@@ -99,7 +99,7 @@ pub struct FitArguments {
     /// Learning-rate schedule: constant, cosine or plateau
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true, help_heading = "Training")]
     pub schedule: ScheduleName,
-    /// Raise the learning rate linearly over the first N steps; at most a tenth of all steps count
+    /// Raise the learning rate linearly over the first N steps, or over a tenth of all steps if that is fewer
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().warm_up, help_heading = "Training")]
     pub warm_up: u64,
     /// Decoupled weight decay (as in AdamW)

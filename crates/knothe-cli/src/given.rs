@@ -65,7 +65,7 @@ pub fn indexed(name: &Path, example: &str) -> Result<(PathBuf, usize), Failure> 
         Some((file, number)) if number > 0 => Ok((file, number)),
         Some((_, _)) => Err(Failure::usage(format!("{text}: expected a number from 1, found 0"), "")),
         None => {
-            let hint = format!("the third of a file is {example}:3");
+            let hint = format!("for example, {example}:3 is the third event of the file");
             Err(Failure::usage(format!("expected FILE:NUMBER, or a .png or .jpg file for a model of images, found {text}"), hint))
         }
     }

@@ -16,13 +16,12 @@ pub fn worded(hint: &Hint) -> String {
             format!("{condition}declare it in a JSON file for --schema: {}", Hint::declaration(columns, kind))
         }
         Hint::AllowMissing => "--missing drop leaves out the rows that lack a value".into(),
-        Hint::NameLabels => "--labels says where they are".into(),
+        Hint::NameLabels => "use --labels, or --given class=VALUE to set one class for all images".into(),
         Hint::NameArray => "--key names the array of images, and --labels the array of labels".into(),
-        Hint::NameValidation => "--validation names a table to validate with".into(),
+        Hint::NameValidation => "use --validation to give separate data for validation".into(),
         Hint::ReshapeOrImages => {
             "reshape it to rows and columns; for images, of three or four dimensions, use --model glow or --model real_nvp".into()
         }
-        Hint::ImageModel => "sample, evaluate and inspect take models of images".into(),
         Hint::AllBits => "the model was fitted to images of smaller numbers; fit with --bits 8 to accept all of them".into(),
         Hint::LowerLearningRate => "lower --lr, or look for extreme values in the table".into(),
         Hint::SingleModel => "fit without --ensemble".into(),

@@ -114,6 +114,11 @@ pub fn meaningless<C: Kind>(option: &str) -> Failure {
     Failure::usage(format!("{option}: expected a model of columns with names and units, found one of {events}"), "")
 }
 
+/// The model of a kind, in words.
+pub fn model_of<C: Kind>() -> String {
+    format!("a model of {}", C::NOUN)
+}
+
 /// Refuses an option of another kind; `supplied` says of each option of any kind whether it is given.
 pub fn refuse_others<C: Kind>(found: &str, supplied: &[(&'static str, bool)]) -> Result<(), Failure> {
     match supplied.iter().find(|(name, given)| *given && !C::OPTIONS.contains(name)) {

@@ -33,7 +33,7 @@ pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
     let line = |family: &&dyn Family| format!("  {:<12} {}\n", family.name(), family.about());
     let of = |shape: &str| chosen.iter().filter(|family| family.spaces().starts_with(shape)).map(line).collect::<String>();
     let more = "knothe models NAME describes a family and its options; knothe fit --model NAME fits it.";
-    print(&format!("Families of tables:\n{}\nFamilies of images:\n{}\n{more}\n", of("tables"), of("images")))
+    print(&format!("Families for tables:\n{}\nFamilies for images:\n{}\n{more}\n", of("tables"), of("images")))
 }
 
 /// A recipe for small events that a family supports, of which the defaults are shown.

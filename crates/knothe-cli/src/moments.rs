@@ -28,10 +28,10 @@ pub fn run(model: &Model<Schema>, at: Option<&Path>, as_json: bool) -> Result<()
         return print_json(&json!({ "method": found.method, "rows": all }));
     }
     if at.is_none() {
-        say("note: row 0 is the mean of every column; --at TABLE takes others");
+        say("note: row 0 is the mean row; use --at TABLE for the rows of a table");
     }
     if found.rows.iter().flatten().any(|c| c.of != "x") {
-        say("note: the moments of a column are of what `of` says, which is affine in the model's own number");
+        say("note: for some columns the moments are those of a transformed value; the column `of` names it");
     }
     print(&csv(&numbers, &found))
 }

@@ -8,7 +8,7 @@ use crate::{
     cli::PlotArguments,
     failure::Failure,
     given,
-    kind::{Kind, refuse_others},
+    kind::{Kind, model_of, refuse_others},
     output::check_writable,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 pub fn run<C: Kind>(model: &Model<C>, arguments: &PlotArguments) -> Result<(), Failure> {
     let mut supplied = arguments.input.supplied();
     supplied.push(("columns", !arguments.columns.is_empty()));
-    refuse_others::<C>("a model of another kind", &supplied)?;
+    refuse_others::<C>(&model_of::<C>(), &supplied)?;
     given::check(&arguments.input.given, &model.coding)?;
     // What cannot be written is said before anything is drawn.
     check_writable(&arguments.out)?;

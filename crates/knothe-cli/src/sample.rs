@@ -7,7 +7,7 @@ use crate::{
     cli::SampleArguments,
     failure::{Failure, say},
     given,
-    kind::{Kind, refuse_others},
+    kind::{Kind, model_of, refuse_others},
 };
 
 /// Blocks of random numbers drawn and written at a time.
@@ -15,7 +15,7 @@ const BLOCKS: usize = 32;
 
 /// Draws events.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &SampleArguments) -> Result<(), Failure> {
-    refuse_others::<C>("a model of another kind", &arguments.supplied())?;
+    refuse_others::<C>(&model_of::<C>(), &arguments.supplied())?;
     given::check(&arguments.given, &model.coding)?;
     let context = model.coding.context(&arguments.given, arguments.context.as_deref())?;
     if arguments.context.is_some() && context.rows() < arguments.n {

@@ -7,13 +7,13 @@ use crate::{
     cli::ScoreArguments,
     failure::{Failure, say},
     given,
-    kind::{Kind, Part, refuse_others},
+    kind::{Kind, Part, model_of, refuse_others},
     output::{Output, column},
 };
 
 /// Scores events.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), Failure> {
-    refuse_others::<C>("a model of another kind", &arguments.input.supplied())?;
+    refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     given::check(&arguments.input.given, &model.coding)?;
     let mut parts = model.coding.parts(&arguments.data, &arguments.input)?.peekable();
     // Data that cannot be read leave no header on stdout.

@@ -43,8 +43,6 @@ pub enum Hint {
     NameValidation,
     /// A table has rows and columns. An array of three or four dimensions holds images.
     ReshapeOrImages,
-    /// Use the methods for models of images.
-    ImageModel,
     /// Fit to all 8 bits of the images, so that the model accepts every number of a pixel.
     AllBits,
     /// The file was written by a newer version.
@@ -99,7 +97,6 @@ impl fmt::Display for Hint {
             Hint::NameArray => write!(f, "give the names of the arrays that hold the images and the labels"),
             Hint::NameValidation => write!(f, "validate with a table of its own"),
             Hint::ReshapeOrImages => write!(f, "reshape it to rows and columns; three or four dimensions are for models of images"),
-            Hint::ImageModel => write!(f, "the file holds a model of images; load it as one"),
             Hint::AllBits => write!(f, "fit with a depth of 8 bits to accept all numbers"),
             Hint::Upgrade => write!(f, "upgrade knothe"),
             Hint::LowerLearningRate => write!(f, "lower the learning rate, or look for extreme values in the data"),

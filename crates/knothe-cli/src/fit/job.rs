@@ -56,6 +56,6 @@ pub fn check_same(path: &Path, found: &Value, expected: &Value) -> Result<()> {
             if inner.is_empty() || part == "coding" { part.clone() } else { inner.iter().map(show).collect::<Vec<_>>().join(", ") }
         })
         .collect();
-    let reason = format!("the checkpoint is of another fit: {} differ", each.join("; "));
+    let reason = format!("the checkpoint belongs to another fit; the differences are: {}", each.join("; "));
     Err(Error::model_file(path, reason, Hint::ResumeSame))
 }

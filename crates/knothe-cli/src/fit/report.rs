@@ -38,7 +38,7 @@ fn note_skipped(reports: &[&FitReport]) -> u64 {
         say(format_args!("note: {skipped} of {steps} steps were skipped because their loss or gradient was not finite"));
     }
     if retreats > 0 {
-        say(format_args!("note: the fit diverged {retreats} times, and went on from its best epoch with half the learning rate"));
+        say(format_args!("note: the fit diverged {retreats} times; each time it continued from its best epoch at half the learning rate"));
     }
     steps
 }
@@ -102,7 +102,7 @@ fn beside_gaussian<C: Kind>(model: &Model<C>) -> String {
     let verdict = if gain > 0.0 {
         format!("the model is {gain:.3} nats per {event} better")
     } else if gain == 0.0 {
-        "which this model is".into()
+        "this model is that Gaussian".into()
     } else {
         format!("the model does NOT beat it: it is {:.3} nats per {event} worse", -gain)
     };

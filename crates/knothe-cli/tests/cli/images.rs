@@ -263,13 +263,13 @@ fn what_does_not_go_together_is_an_error() {
         ("fit none.npz --out x", 1, "none.npz"),
         ("evaluate images.safetensors set.npz", 1, "expected a label for each image, found none"),
         ("evaluate images.safetensors set.npz --given class=7", 2, "class: expected one of 0, 1, found 7"),
-        ("evaluate TABLE set.npz --key images", 2, "--key: expected images, found a model of another kind"),
+        ("evaluate TABLE set.npz --key images", 2, "--key: expected images, found a model of a table"),
         ("score images.safetensors set.npz", 1, "expected a label for each image, found none"),
         ("sample images.safetensors -n 4", 2, "expected a name that ends in .png, .npy or .npz"),
         ("sample images.safetensors -n 4 --out x.csv", 2, "expected a name that ends in .png, .npy or .npz"),
         ("sample images.safetensors -n 4 --out x.png --given class=5", 2, "class: expected one of 0, 1, found 5"),
         ("sample images.safetensors -n 4 --out x.png --temperature -1", 2, "expected a number of at least 0"),
-        ("sample TABLE -n 4 --nearest set.npz", 2, "--nearest: expected images, found a model of another kind"),
+        ("sample TABLE -n 4 --nearest set.npz", 2, "--nearest: expected images, found a model of a table"),
     ];
     for (arguments, code, expected) in cases {
         refuses(images(), &arguments.replace("TABLE", &table), code, expected);

@@ -21,7 +21,7 @@ impl Run {
     pub fn error(&self) -> &str {
         let errors: Vec<&str> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(errors.len(), 1, "expected one error, found {:?}", self.stderr);
-        assert!(!self.stderr.contains("panicked") && !self.stderr.contains("defect"), "{}", self.stderr);
+        assert!(!self.stderr.contains("panicked") && !self.stderr.contains("bug in knothe"), "{}", self.stderr);
         errors[0]
     }
 }

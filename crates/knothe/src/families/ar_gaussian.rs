@@ -19,7 +19,7 @@ impl Family for ArGaussian {
         Description {
             name: "ar_gaussian",
             about: "Autoregressive model with Gaussian conditionals, linear in the columns before",
-            details: "x_j = σ_j z_j + μ_j, where μ_j and log σ_j are linear in the columns before it and in the context. Use it as a simple baseline whose scale may depend on the other columns.",
+            details: "x_j = σ_j z_j + μ_j, where μ_j and log σ_j are linear in the columns before it and in the context. Use it as a simple baseline whose scale may depend on the earlier columns.",
             takes: Takes::Reals,
         }
     }

@@ -31,22 +31,25 @@ pub(super) const LAYERS: FamilyOption = FamilyOption::count("layers", "Layers of
 pub(super) const HIDDEN: FamilyOption =
     FamilyOption::counts("hidden", "Widths of the hidden layers of each network", 100, (1, 65_536), Initial::Of(hidden));
 /// Whether networks are residual.
-pub(super) const RESIDUAL: FamilyOption = FamilyOption::flag("residual", "Make the masked networks residual");
+pub(super) const RESIDUAL: FamilyOption = FamilyOption::flag("residual", "Add residual connections to the networks");
 /// The nonlinearity of networks.
 pub(super) const ACTIVATION: FamilyOption =
-    FamilyOption::name("activation", "Nonlinearity of the networks; relu is faster on large tables", &["silu", "relu", "tanh", "elu"]);
+    FamilyOption::name("activation", "Nonlinearity of the networks; relu is the fastest on large data", &["silu", "relu", "tanh", "elu"]);
 /// The degrees of masked networks.
 pub(super) const DEGREES: FamilyOption =
     FamilyOption::name("degrees", "How the hidden units of masked networks get their degrees", &["sequential", "random"]);
 /// What the parameters of a column read.
 pub(super) const TRIANGULAR: FamilyOption = FamilyOption::name(
     "triangular",
-    "Columns that the parameters of a column read: all before it, or the half that stands still",
+    "Inputs of a column's parameters: all earlier columns (autoregressive), or the half that the layer leaves unchanged (coupling)",
     &["autoregressive", "coupling"],
 );
 /// Which direction of the univariate map is explicit.
-pub(super) const FORM: FamilyOption =
-    FamilyOption::name("form", "Direction in which the univariate map is explicit: z = U(x), or x = U(z)", &["density", "generative"]);
+pub(super) const FORM: FamilyOption = FamilyOption::name(
+    "form",
+    "Explicit direction of the univariate map U: z = U(x) (density), or x = U(z) (generative)",
+    &["density", "generative"],
+);
 /// What mixes the columns.
 pub(super) const MIXING: FamilyOption =
     FamilyOption::name("mixing", "Mixing of the columns between layers", &["reversed", "random", "lu", "rotation"]);
@@ -55,7 +58,7 @@ pub(super) const BATCH_NORM: FamilyOption = FamilyOption::flag("batch_norm", "Pu
 /// Quantiles of each column next to the data.
 pub(super) const MARGINALS: FamilyOption = FamilyOption::count(
     "marginals",
-    "Gaussianise each column first by its own quantiles, in N bins (for example 256); 0 leaves this out",
+    "Gaussianise each column first, with N quantile bins per column (for example 256); 0 turns this off",
     (0, 65_536),
     0,
 );
@@ -63,15 +66,13 @@ pub(super) const MARGINALS: FamilyOption = FamilyOption::count(
 pub(super) const SOURCE: FamilyOption =
     FamilyOption::name("source", "Source density; student_t has trained tails", &["normal", "logistic", "student_t", "gaussian_mixture"]);
 /// Components of a mixture as the source.
-pub(super) const COMPONENTS: FamilyOption = FamilyOption::count(
-    "components",
-    "Components of a mixture, bins of a spline, units of a sigmoidal map, or polynomials, by the family; else of a gaussian_mixture as the source",
-    (1, 10_000),
-    10,
-);
+pub(super) const COMPONENTS: FamilyOption =
+    FamilyOption::count("components", "Number of Gaussians in the source; used only if the source is gaussian_mixture", (1, 10_000), 10);
 /// Standardisation of the columns.
-pub(super) const STANDARDISE: FamilyOption =
-    FamilyOption::flag("standardise", "Standardise the columns first, by the means and standard deviations of the training rows");
+pub(super) const STANDARDISE: FamilyOption = FamilyOption::flag(
+    "standardise",
+    "Add a layer that standardises the columns; off in `knothe fit` unless set, because the table is standardised already",
+);
 /// The order of the columns.
 pub(super) const RANDOM_ORDER: FamilyOption = FamilyOption::flag("random_order", "Draw the order of the columns from the seed");
 

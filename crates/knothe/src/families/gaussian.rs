@@ -22,7 +22,7 @@ impl Family for Gaussian {
         Description {
             name: "gaussian",
             about: "Full-covariance Gaussian, fitted in closed form; linear in the context",
-            details: "x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps. With marginals it is the Gaussian copula.",
+            details: "x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps. With the option marginals it is a Gaussian copula.",
             takes: Takes::Reals,
         }
     }

@@ -17,7 +17,7 @@ use crate::{
 /// What mixes the channels.
 const CHANNEL_MIXING: FamilyOption = FamilyOption::name(
     "channel_mixing",
-    "Mixing of the channels: a 1 × 1 convolution by the factors of its matrix, a free one, or none",
+    "Mixing of the channels: a 1 × 1 convolution with an LU-factored matrix (lu) or a free matrix (matrix), or none",
     &["lu", "matrix", "none"],
 );
 
@@ -31,9 +31,9 @@ impl Family for Glow {
     fn description(&self) -> Description {
         Description {
             name: "glow",
-            about: "Multi-scale flow of images by 1 × 1 convolutions and couplings of channels; the default of images",
+            about: "Multi-scale flow of images by 1 × 1 convolutions and couplings of channels; the default for images",
             details: "Each scale squeezes blocks of 2 × 2 pixels into channels and takes steps of activation normalisation, an invertible 1 × 1 convolution and an affine \
-             coupling of channels (Kingma & Dhariwal 2018). Couplings scale by a sigmoid, below 1, so that no image is scaled out of range.",
+             coupling of channels (Kingma & Dhariwal 2018). By default a coupling multiplies by a sigmoid, which is below 1, so that no image is scaled out of range. Each scale halves height and width, so both must be even at every scale.",
             takes: Takes::Images,
         }
     }

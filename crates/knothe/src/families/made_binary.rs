@@ -16,7 +16,7 @@ impl Family for MadeBinary {
         Description {
             name: "made_binary",
             about: "Masked network with Bernoulli conditionals, for tables of 0 and 1",
-            details: "P(x_j = 1 | x_<j) comes from one masked network (Germain, Gregor, Murray & Larochelle 2015). Every column has to hold 0 and 1 alone; log_prob is the log of an exact mass.",
+            details: "P(x_j = 1 | x_<j) comes from one masked network (Germain, Gregor, Murray & Larochelle 2015). Every column must hold only 0 and 1. log_prob is the exact log-probability.",
             takes: Takes::Binary,
         }
     }

@@ -23,7 +23,7 @@ impl Family for MafMog {
     fn description(&self) -> Description {
         Description {
             name: "maf_mog",
-            about: "Masked autoregressive flow over mixture-of-Gaussians conditionals; the default",
+            about: "Masked autoregressive flow over mixture-of-Gaussians conditionals; the default for tables",
             details: "A masked autoregressive flow whose source is an autoregressive density of mixtures of Gaussians (Papamakarios, Pavlakou & Murray 2017, MAF MoG).",
             takes: Takes::Reals,
         }

@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// Logistic laws of each mixture.
-const COMPONENTS: FamilyOption = FamilyOption::count("components", "Logistic laws of each mixture", (1, 500), 8);
+const COMPONENTS: FamilyOption =
+    FamilyOption::count("components", "Logistic distributions of each mixture, and Gaussians of a gaussian_mixture source", (1, 500), 8);
 
 /// Each layer is the distribution function of a mixture of logistic laws before a conditional scale and shift (the univariate map of Flow++, Ho et al. 2019).
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ impl Family for MixtureCdf {
         Description {
             name: "mixture_cdf",
             about: "Flow of mixture-of-logistics distribution functions",
-            details: "Each layer is the distribution function of a mixture of logistic laws before a conditional scale and shift (the univariate map of Flow++, Ho et al. 2019).",
+            details: "z_j = a logit Σ_k w_k sigmoid((x_j − m_k)/s_k) + b, with all parameters from a masked network (the univariate map of Flow++, Ho et al. 2019).",
             takes: Takes::Reals,
         }
     }

@@ -8,7 +8,8 @@ use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
 use crate::{error::Result, network::Network, placement::Placement, univariate::Sigmoidal};
 
 /// Units of each sigmoidal map.
-const COMPONENTS: FamilyOption = FamilyOption::count("components", "Units of each sigmoidal map", (1, 500), 16);
+const COMPONENTS: FamilyOption =
+    FamilyOption::count("components", "Units of each sigmoidal map, and Gaussians of a gaussian_mixture source", (1, 500), 16);
 
 /// z_j = logit Σ_k w_k sigmoid(a_k x_j + b_k), with all parameters from a masked network (Huang, Krueger, Lacoste & Courville 2018, DSF).
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,8 @@ use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
 use crate::{error::Result, network::Network, placement::Placement, univariate::DeepSigmoidal};
 
 /// Units of each layer of the sigmoidal maps.
-const COMPONENTS: FamilyOption = FamilyOption::count("components", "Units of each layer of the sigmoidal maps", (1, 100), 8);
+const COMPONENTS: FamilyOption =
+    FamilyOption::count("components", "Units of each layer of the sigmoidal maps, and Gaussians of a gaussian_mixture source", (1, 100), 8);
 
 /// Dense deep sigmoidal maps of two layers, with all parameters from a masked network (Huang, Krueger, Lacoste & Courville 2018, DDSF).
 #[derive(Clone, Copy, Debug)]

@@ -13,15 +13,12 @@ use crate::{
 };
 
 /// Bins of each spline.
-const COMPONENTS: FamilyOption = FamilyOption::count("components", "Bins of each spline", (2, 500), 8);
+const COMPONENTS: FamilyOption =
+    FamilyOption::count("components", "Bins of each spline, and Gaussians of a gaussian_mixture source", (2, 500), 8);
 
 /// Where a map ends to bend.
-const BOUND: FamilyOption = FamilyOption::number(
-    "bound",
-    "B of the interval [-B, B] in which the map bends; it is a straight line outside",
-    (0.0, f64::INFINITY),
-    5.0,
-);
+const BOUND: FamilyOption =
+    FamilyOption::number("bound", "Bound B: the map is curved within [-B, B] and a straight line outside", (0.0, f64::INFINITY), 5.0);
 
 /// Monotone rational-quadratic splines in [−B, B], with all parameters from a masked network (Durkan, Bekasov, Murray & Papamakarios 2019).
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +29,7 @@ impl Family for Nsf {
         Description {
             name: "nsf",
             about: "Neural spline flow: masked autoregressive flow of rational-quadratic splines",
-            details: "Monotone rational-quadratic splines in [−B, B], with all parameters from a masked network (Durkan, Bekasov, Murray & Papamakarios 2019). A conditional location and scale stands between a spline and the data, which a spline with fixed ends lacks.",
+            details: "Monotone rational-quadratic splines in [−B, B], with all parameters from a masked network (Durkan, Bekasov, Murray & Papamakarios 2019). A spline has fixed ends, so a conditional location and scale stand between each spline and the data.",
             takes: Takes::Reals,
         }
     }

@@ -28,7 +28,7 @@ const MOST_LEVELS: u64 = 12;
 /// Scales, as many as halve height and width, at most 3.
 pub(super) const LEVELS: FamilyOption = FamilyOption {
     initial: Initial::Of(|recipe| halvings(recipe).clamp(1, 3).into()),
-    ..FamilyOption::count("levels", "Scales", (1, MOST_LEVELS), 1)
+    ..FamilyOption::count("levels", "Number of scales", (1, MOST_LEVELS), 1)
 };
 /// Steps of a scale.
 pub(super) const STEPS: FamilyOption = FamilyOption::count("steps_per_level", "Steps of each scale", (1, 1_000), 8);
@@ -36,32 +36,49 @@ pub(super) const STEPS: FamilyOption = FamilyOption::count("steps_per_level", "S
 pub(super) const WIDTH: FamilyOption =
     FamilyOption::count("width", "Channels of the hidden layers of each network at the finest scale", (1, 65_536), 128);
 /// The factor of the width.
-pub(super) const WIDENING: FamilyOption = FamilyOption::count("widening", "Factor of the width from scale to scale", (1, 65_536), 1);
+pub(super) const WIDENING: FamilyOption =
+    FamilyOption::count("widening", "Factor by which the width grows from one scale to the next coarser one", (1, 65_536), 1);
 /// The windows of the convolutions.
-pub(super) const WINDOWS: FamilyOption =
-    FamilyOption::counts("windows", "Windows of the convolutions of each network", 100, (1, 99), Initial::Counts(&[3, 1, 3]));
+pub(super) const WINDOWS: FamilyOption = FamilyOption::counts(
+    "windows",
+    "Window sizes of the convolutions in each network, one per layer",
+    100,
+    (1, 99),
+    Initial::Counts(&[3, 1, 3]),
+);
 /// The nonlinearity of networks.
 pub(super) const ACTIVATION: FamilyOption = super::chain::ACTIVATION.or(Initial::Name("relu"));
 /// Whether networks are residual.
-pub(super) const RESIDUAL: FamilyOption = super::chain::RESIDUAL.about("Make the hidden layers but the first residual");
+pub(super) const RESIDUAL: FamilyOption = super::chain::RESIDUAL.about("Make all hidden layers except the first residual");
 /// The scale of couplings.
 pub(super) const COUPLING: FamilyOption = FamilyOption::name(
     "coupling",
-    "Factor of the numbers that a coupling moves: below 1 (sigmoid), any (exp), or 1 (additive)",
+    "Scale that a coupling applies: below 1 (sigmoid), positive (exp), or 1 (additive)",
     &["sigmoid", "exp", "additive"],
 );
 /// The noise of dequantisation.
-pub(super) const DEQUANTISATION: FamilyOption =
-    FamilyOption::name("dequantisation", "Noise that makes integers continuous: uniform, or learned", &["uniform", "variational"]);
+pub(super) const DEQUANTISATION: FamilyOption = FamilyOption::name(
+    "dequantisation",
+    "Noise that makes integers continuous: uniform, or learned by a coupling (variational)",
+    &["uniform", "variational"],
+);
 /// The network of the noise.
-pub(super) const NOISE_WIDTH: FamilyOption =
-    FamilyOption::count("noise_width", "Channels of the network of the learned noise", (1, 4_096), 32);
+pub(super) const NOISE_WIDTH: FamilyOption = FamilyOption::count(
+    "noise_width",
+    "Hidden channels of the network that learns the noise; used only with variational dequantisation",
+    (1, 4_096),
+    32,
+);
 /// What numbers go through before the flow.
 pub(super) const PREPROCESSING: FamilyOption =
-    FamilyOption::name("preprocessing", "Map of the numbers before the flow", &["logit", "centred"]);
+    FamilyOption::name("preprocessing", "Transformation of the pixel values before the flow", &["logit", "centred"]);
 /// What keeps the logit finite.
-pub(super) const ALPHA: FamilyOption =
-    FamilyOption::number("alpha", "Distance of black and white from 0 and 1 before the logit", (0.0, 0.5), 0.05);
+pub(super) const ALPHA: FamilyOption = FamilyOption::number(
+    "alpha",
+    "Margin that keeps the darkest and brightest values away from 0 and 1 before the logit",
+    (0.0, 0.5),
+    0.05,
+);
 
 /// What mixes the channels of [`Glow`](super::Glow).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

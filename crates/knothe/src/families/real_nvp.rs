@@ -65,7 +65,7 @@ impl Family for ImageRealNvp {
 
     fn options(&self) -> Vec<FamilyOption> {
         let levels = LEVELS.or(Initial::Of(levels));
-        let steps = STEPS.about("Couplings of each kind of mask of a scale").or(Initial::Count(3));
+        let steps = STEPS.about("Number of couplings per scale and kind of mask (checkerboard, channel)").or(Initial::Count(3));
         let (width, widening) = (WIDTH.or(Initial::Count(64)), WIDENING.or(Initial::Count(2)));
         // The others are as those of every family of images.
         let own = [levels, steps, width, widening, WINDOWS.or(Initial::Counts(&[3, 3, 3, 3])), RESIDUAL.or(Initial::Of(|_| true.into()))];

@@ -8,14 +8,15 @@ use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
 use crate::{error::Result, network::Network, placement::Placement, univariate::SumOfSquares};
 
 /// Squared polynomials of each map.
-const COMPONENTS: FamilyOption = FamilyOption::count("components", "Squared polynomials of each map", (1, 500), 3);
+const COMPONENTS: FamilyOption =
+    FamilyOption::count("components", "Squared polynomials of each map, and Gaussians of a gaussian_mixture source", (1, 500), 3);
 
 /// The degree of the polynomials.
 const DEGREE: FamilyOption = FamilyOption::count("degree", "Degree of the polynomials", (0, 16), 4);
 /// Where a map ends to bend.
 const BOUND: FamilyOption = FamilyOption::number(
     "bound",
-    "B of the interval [-B, B] in which the map bends; it is a straight line outside",
+    "Bound B: the map is curved within [-B, B] and a straight line outside",
     (0.0, f64::INFINITY),
     SumOfSquares::BOUND,
 );
@@ -29,7 +30,7 @@ impl Family for Sos {
         Description {
             name: "sos",
             about: "Sum-of-squares polynomial flow",
-            details: "z_j = c + ∫₀^x Σ_k p_k(u)² du, with the coefficients of the polynomials p_k from a masked network (Jaini, Selby & Yu 2019). With form generative and one layer its conditional moments are exact.",
+            details: "z_j = c + ∫₀^{x_j} Σ_k p_k(u)² du, where a masked network gives c and the coefficients of the polynomials p_k (Jaini, Selby & Yu 2019). With the generative form and one layer, the conditional moments are exact.",
             takes: Takes::Reals,
         }
     }
