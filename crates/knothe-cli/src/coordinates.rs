@@ -5,29 +5,36 @@ use serde_json::json;
 
 use crate::{
     cli::{InterpolateArguments, ReconstructArguments},
-    failure::Failure,
+    failure::{Failure, say},
     given,
-    kind::{Kind, model_of, refuse_others},
+    kind::{Kind, Read, model_of, refuse_others},
     output::{print, print_json},
 };
 
-/// How far apart two numbers of a reconstruction may be, as the network sees them: integers are 1 apart, and reals are standardised.
+/// How far apart two numbers of a reconstruction may be, as the network sees them: reals are standardised. Neighbours on a lattice differ, however close
+/// they are.
 const SAME: f64 = 1e-3;
 
 /// Writes events with what the model makes of their coordinates, and counts the numbers that differ.
 pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
+    given::check(&arguments.input.given, &model.coding)?;
     C::check_out(&arguments.out)?;
-    let events = model.coding.read(&arguments.data, &arguments.input)?.events;
+    let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
+    if dropped > 0 {
+        say(format_args!("warning: {dropped} rows lack a value and are left out"));
+    }
     let events = events.pick(&(0..events.len().min(arguments.n as usize)).collect::<Vec<_>>());
     let of = model.scales();
     let scales = arguments.keep.unwrap_or(of);
     let found = model.reconstruct(&events, Kept { scales, temperature: arguments.temperature }, arguments.seed)?;
     let [before, after] = [&events, &found].map(|events| model.coding.encode(events, None));
-    let (before, after) = (before?.values, after?.values);
-    let different = before.iter().zip(&after).filter(|(a, b)| (*a - *b).abs() > SAME).count();
+    let (before, after) = (before?, after?);
+    let apart = before.cells.iter().map(|cell| if *cell > 0.0 { SAME.min(cell / 2.0) } else { SAME }).collect::<Vec<_>>();
+    let pairs = before.values.iter().zip(&after.values).zip(apart.iter().cycle());
+    let different = pairs.filter(|((a, b), apart)| (*a - *b).abs() > **apart).count();
     model.coding.write_pairs(&events, &found, &arguments.out)?;
-    let (n, numbers, [_, words]) = (events.len(), before.len(), C::WORDS);
+    let (n, numbers, [_, words]) = (events.len(), before.values.len(), C::WORDS);
     if arguments.json {
         return print_json(&json!({ words: n, "numbers": numbers, "different": different, "scales": scales }));
     }

@@ -86,6 +86,11 @@ impl FromArgMatches for FamilyArguments {
 }
 
 impl FamilyArguments {
+    /// Whether the user has given an option.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// A recipe with the options set.
     ///
     /// # Errors

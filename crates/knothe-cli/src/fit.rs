@@ -40,6 +40,7 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     check_writable(&arguments.out)?;
     let Opened { coding, split } = C::open(arguments, members::law(&families)?)?;
     let recipes = members::recipes(arguments, &families, &coding)?;
+    members::check(arguments, &recipes, &place)?;
     let own = recipes.first().map(|recipe| recipe.family().fitting()).unwrap_or_default();
     let (config, weighting) = (arguments.config(own), arguments.ensemble_weights.into());
     let checkpoint = checkpoint_path(&arguments.out);

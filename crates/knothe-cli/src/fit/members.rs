@@ -1,6 +1,7 @@
 //! The members of a fit: families and recipes from the options.
 
 use knothe::{
+    Placement,
     events::{Coding, image::is_image_set, table::ending},
     families::{ALL, Family, Recipe, find},
     model::Weighting,
@@ -71,9 +72,23 @@ pub fn recipes<C: Coding>(arguments: &FitArguments, families: &[&'static dyn Fam
         let recipe = if twice { recipe.standardise(false) } else { recipe };
         let recipe = arguments.family.set(recipe)?;
         let ordered = matches!(space.shape, Shape::Columns(_)) && family.options().iter().any(|option| option.name == "random_order");
+        let ordered = ordered && !arguments.family.has("random_order");
         let recipe = if k > 0 && ordered { recipe.random_order(true) } else { recipe };
         recipe.check()?;
         Ok(recipe)
     };
     (0..).zip(families).map(member).collect()
+}
+
+/// Checks before any work that every member can be built, and that no noise is added to codes.
+pub fn check(arguments: &FitArguments, recipes: &[Recipe], place: &Placement) -> Result<(), Failure> {
+    recipes.iter().try_for_each(|recipe| recipe.build(place).map(drop))?;
+    let codes = |recipe: &Recipe| matches!(recipe.space().law(), Some(Law::Codes(_)));
+    match recipes.iter().find(|recipe| arguments.noise > 0.0 && codes(recipe)) {
+        Some(recipe) => {
+            let message = format!("--noise: expected events of real numbers, found those of {}, which are integers", recipe.name());
+            Err(Failure::usage(message, "leave it out"))
+        }
+        None => Ok(()),
+    }
 }

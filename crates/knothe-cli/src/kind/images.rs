@@ -64,8 +64,12 @@ impl Kind for Pixels {
         if input.labels.is_some() && self.classes.is_empty() {
             return Err(Failure::usage("--labels: expected a model of classes, and this one has none", "leave it out"));
         }
+        if input.labels.is_some() && !input.given.is_empty() {
+            return Err(Failure::usage("--given and --labels: expected one of them, since both set the class", ""));
+        }
         let mut images = set(path, &input.labels, &input.key)?;
         if let Some(class) = classes(&input.given, 1)?.first() {
+            self.encode_context(&[*class as f64])?;
             images.labels = Some(vec![*class; images.len()]);
         }
         Ok(Read { events: images, dropped: 0 })
@@ -74,7 +78,7 @@ impl Kind for Pixels {
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, ImageSet>, Failure> {
         let images = self.read(path, input)?.events;
         // What does not fit the model is said before anything is printed.
-        self.encode(&images.pick(&[0]), None)?;
+        self.encode(&images, None)?;
         let part = Part { rows: images.len(), positions: (0..images.len()).collect(), events: Some(images) };
         Ok(Box::new(std::iter::once(Ok(part))))
     }
@@ -93,6 +97,7 @@ impl Kind for Pixels {
         };
         Self::check_out(out)?;
         let nearest = arguments.nearest.as_ref().map(|path| ImageSet::read(path, arguments.key.as_deref())).transpose()?;
+        nearest.iter().try_for_each(|images| self.check_shape(images))?;
         let in_turn = arguments.given.is_empty() && (1..=COLUMNS).contains(&self.classes.len());
         let columns = if in_turn { context.values.len() } else { square(arguments.n) };
         Ok(Box::new(Images { coding: self, drawn: None, nearest, columns, out }))
@@ -116,7 +121,12 @@ impl Kind for Pixels {
     }
 
     fn both(&self, [a, b]: [ImageSet; 2], given: &[Value]) -> Result<ImageSet, Failure> {
-        let labels = match classes(given, 2)?[..] {
+        if self.classes.is_empty() && !given.is_empty() {
+            return Err(Failure::usage("--given class: expected a model of classes, and this one has none", "leave it out"));
+        }
+        let given = classes(given, 2)?;
+        given.iter().try_for_each(|class| self.encode_context(&[*class as f64]).map(drop))?;
+        let labels = match given[..] {
             [] => a.labels.clone().zip(b.labels).map(|(a, b)| [a, b].concat()),
             [both] => Some(vec![both; 2]),
             [first, second, ..] => Some(vec![first, second]),
@@ -171,8 +181,12 @@ impl Kind for Pixels {
         let context = coding.context(&arguments.input.given, None)?;
         let samples = model.sample(n, &context.part(0, n), arguments.seed)?;
         let Some(path) = &arguments.data else { return Ok(mosaic(&samples, square(n))?) };
-        let images = coding.read(path, &arguments.input)?.events;
+        let images = set(path, &arguments.input.labels, &arguments.input.key)?;
         coding.check_shape(&images)?;
+        // Of a class that is given, the images with that label.
+        let classes = classes(&arguments.input.given, 1)?;
+        let shown = |i: &usize| images.labels.as_ref().is_none_or(|labels| classes.iter().all(|class| labels[*i] == *class));
+        let images = images.pick(&(0..images.len()).filter(shown).collect::<Vec<_>>());
         Ok(mosaic(&side_by_side(&images, &samples), 2 * square(n) + 1)?)
     }
 }

@@ -126,10 +126,14 @@ impl Kind for Schema {
 
     fn one(&self, name: &Path, input: &Input) -> Result<TableRows, Failure> {
         let (file, row) = given::indexed(name, "table.csv")?;
-        let read = self.read(&file, input)?.events;
-        match (0..read.n).find(|&i| read.index[i] + 1 == row as u64) {
-            Some(at) => Ok(read.pick(&[at])),
-            None => Err(Failure::usage(format!("{}: expected a complete row from 1 to {}, found {row}", name.display(), read.n), "")),
+        let Read { events, dropped } = self.read(&file, input)?;
+        match (0..events.n).find(|&i| events.index[i] + 1 == row as u64) {
+            Some(at) => Ok(events.pick(&[at])),
+            None => {
+                let rows = events.n + dropped;
+                let found = if row > rows { row.to_string() } else { format!("{row}, which lacks a value") };
+                Err(Failure::usage(format!("{}: expected a complete row from 1 to {rows}, found {found}", name.display()), ""))
+            }
         }
     }
 

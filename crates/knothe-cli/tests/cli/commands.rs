@@ -197,6 +197,9 @@ fn rows_come_back_from_their_coordinates_and_have_others_between_them() {
     let path = Table::read(&folder.path().join("path.csv")).unwrap();
     let [start, x] = [&before, &path].map(|table| &table.column("x").unwrap().values);
     assert!(x.len() == 5 && (x[0] - start[0]).abs() < 1e-4 && (x[4] - start[2]).abs() < 1e-4, "{x:?}");
+    // The first and the third row are of class 0, the second of class 1: each row between two has the class of the nearer.
+    succeeds(folder.path(), "interpolate model.safetensors table.csv:1 table.csv:2 -n 4 --out path.csv");
+    assert_eq!(Table::read(&folder.path().join("path.csv")).unwrap().column("class").unwrap().values, [0.0, 0.0, 1.0, 1.0]);
     let wrong = knothe(folder.path(), "interpolate model.safetensors table.csv:401 table.csv:3 --out x.csv");
     assert!(wrong.code == 2 && wrong.error().contains("expected a complete row from 1 to 400, found 401"), "{}", wrong.stderr);
 }

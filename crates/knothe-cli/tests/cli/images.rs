@@ -250,7 +250,10 @@ fn a_folder_of_pictures_can_be_fitted() {
 #[test]
 fn what_does_not_go_together_is_an_error() {
     let table = fitted().join("model.safetensors").display().to_string();
-    let cases: [(&str, i32, &str); 19] = [
+    let cases: [(&str, i32, &str); 22] = [
+        ("evaluate images.safetensors set.npz --labels labels --given class=1", 2, "--given and --labels: expected one of them"),
+        ("fit set.npz --noise 1 --out x", 2, "--noise: expected events of real numbers"),
+        ("reconstruct TABLE set.npz --given x=1 --out x.csv", 2, "expected a context column, found 'x'"),
         ("fit set.npz --model maf --out x", 2, "--model maf: expected a family of images for set.npz"),
         ("fit set.npz --hidden 8 --out x", 2, "--hidden means nothing to the model glow"),
         ("fit set.npz --context class --out x", 2, "--context: expected a table, found images"),

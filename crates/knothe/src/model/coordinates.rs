@@ -70,7 +70,7 @@ impl<C: Coding> Model<C> {
     /// `steps` events from the first of two to the second, both among them, at equal angles along the great circle between their coordinates,
     ///
     /// z(t) = [sin((1 − t) ω) z₀ + sin(t ω) z₁] / sin ω, with ω the angle between z₀ and z₁ (Shoemake 1985): in high dimension normal coordinates
-    /// lie near a sphere, which the straight line leaves. The context goes along the straight line; the events are returned with the context of the first.
+    /// lie near a sphere, which the straight line leaves. The context goes along the straight line; each event is returned with the context of the nearer end.
     ///
     /// # Errors
     /// As [`Model::reconstruct`]; [`Error::Invalid`] for other than two events, and fewer than two steps.
@@ -105,8 +105,8 @@ impl<C: Coding> Model<C> {
             let x = network.from_source(z, &given).map_err(|e| e.renumbered(|row| start + row))?;
             all.extend(finite(x, start)?);
         }
-        let first = self.coding.context_of(&ends.pick(&[0]));
-        self.coding.decode(all, first.iter().copied().cycle().take(first.len() * steps).collect())
+        let nearer = |row: usize| self.coding.context_of(&ends.pick(&[usize::from(2 * row >= steps)]));
+        self.coding.decode(all, (0..steps).flat_map(nearer).collect())
     }
 
     /// The coordinates of some rows, and their context.

@@ -38,6 +38,7 @@ use crate::{
     parameters,
     placement::{Placement, values},
     random::{Purpose, stream},
+    space::Law,
 };
 
 /// A density of events in the units of their files.
@@ -134,6 +135,15 @@ impl<C: Coding> Model<C> {
             return Err(Error::shape("context", format!("{n} × {names} values"), given.len()));
         }
         check_temperature(temperature)?;
+        let codes = self
+            .mixture
+            .members()
+            .iter()
+            .zip(&self.members)
+            .any(|(q, m)| matches!(q, Network::Flow(_)) && m.recipe.family().law() != Law::Real);
+        if codes && temperature != 1.0 {
+            return Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", temperature));
+        }
         let context = self.coding.encode_context(given)?;
         let dim = self.coding.space().dim();
         let mut all = Vec::with_capacity(n * dim);

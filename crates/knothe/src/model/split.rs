@@ -50,7 +50,14 @@ impl<E: Events> Split<E> {
         };
         let (rest, held_out) = order.columns().split_at(n - tenth);
         let (train, validation) = rest.split_at(rest.len() - tenth);
-        Ok(Split { train: pick(train), validation: pick(validation), held_out: HeldOut::Events(pick(held_out)) })
+        let parts = [train, validation, held_out].map(pick);
+        if parts.iter().any(|part| part.weights().is_some_and(|weights| weights.iter().sum::<f64>() <= 0.0)) {
+            let problem =
+                "expected rows of positive weight to fit, to validate and to hold out, found only weights of 0 in one of these parts";
+            return Err(Error::table(path, problem, Hint::NameValidation));
+        }
+        let [train, validation, held_out] = parts;
+        Ok(Split { train, validation, held_out: HeldOut::Events(held_out) })
     }
 
     /// The events that judge the result.

@@ -143,7 +143,19 @@ impl Coding for Pixels {
         if set.labels.is_none() && !self.classes.is_empty() {
             return Err(wrong("expected a label for each image, found none".into(), Hint::NameLabels));
         }
-        let (shift, context) = (self.shift(), self.encode_context(&self.context_of(set))?);
+        let labels = self.context_of(set);
+        if let Some(row) = labels.iter().position(|label| self.encode_context(&[*label]).is_err()) {
+            let known = self.classes.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+            let problem = format!("expected one of the classes {known}, found {}", labels[row]);
+            return Err(Error::Table {
+                path: set.path.clone(),
+                column: Some(CLASS.into()),
+                row: Some(row as u64 + 1),
+                problem,
+                hint: None,
+            });
+        }
+        let (shift, context) = (self.shift(), self.encode_context(&labels)?);
         let values = set.pixels.iter().map(|&v| f64::from(v >> shift)).collect();
         let rows = Rows::new(values, self.shape.dim());
         Ok(Rows { context_dim: self.classes.len(), context, weights: set.weights.clone(), ..rows })

@@ -29,7 +29,7 @@ const ATOM_ROWS: usize = 5;
 pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<Notice>> {
     check_independent(path, schema, rows)?;
     let (dim, mut notices) = (schema.dim(), Vec::new());
-    for (j, column) in schema.modelled().enumerate().filter(|(_, c)| c.kind.lattice().is_none()) {
+    for (j, column) in schema.modelled().enumerate().filter(|(_, c)| c.kind.lattice().is_none() && c.kind != Kind::Binary) {
         let mut values: Vec<f64> = rows.x.iter().skip(j).step_by(dim).copied().collect();
         values.sort_by(f64::total_cmp);
         let found = lattice_notice(&column.name, &values).or_else(|| atom_notice(&column.name, &values));
