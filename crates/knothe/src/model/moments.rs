@@ -39,7 +39,7 @@ impl Model<Schema> {
     /// Mean, variance, skewness and excess kurtosis of each column given the columns before it and the context, at some rows, or at the mean
     /// of every column (of its logarithm or logit, where the schema takes one) without any.
     ///
-    /// Integers in the columns before stand in the middle of their cells. Errors: [`Error::Unsupported`] for an ensemble; those of
+    /// Integers in the columns before stand in the middle of their cells. Errors: [`crate::Error::Unsupported`] for an ensemble; those of
     /// [`crate::Flow::conditional_moments`].
     pub fn conditional_moments(&self, rows: Option<&TableRows>) -> Result<TableMoments> {
         let (_, network) = self.single("conditional moments")?;

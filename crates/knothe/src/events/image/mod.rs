@@ -35,7 +35,7 @@ pub struct ImageSet {
     pub depth: usize,
     /// The number of white: 255 for pictures, the largest number of an array.
     pub white: u8,
-    /// The numbers, image after image, each in the order of [`crate::grid`].
+    /// The numbers, image after image, each in the order of [`ImageShape`].
     pub pixels: Vec<u8>,
     /// The class of each image, where it has one.
     pub labels: Option<Vec<i64>>,
