@@ -12,7 +12,7 @@ use crate::error::Result;
 /// let rows: [f32; 8] = [0.1, 0.3, -0.2, 0.1, 1.2, 1.7, 0.4, 0.2];
 /// let data = Dataset::new(&rows[..], 2, &cpu)?;
 /// let flow = Maf::new(2).build(&cpu)?;
-/// let (flow, report) = Fit::new().epochs(3).batch(4).learning_rate(1e-3).seed(0).run(flow, &data, &data)?;
+/// let (flow, report) = Fit::new().epochs(3).batch(2).learning_rate(1e-3).seed(0).run(flow, &data, &data)?;
 /// assert_eq!(report.steps, 6);
 /// # Ok::<(), knothe::Error>(())
 /// ```
