@@ -45,7 +45,8 @@ struct Case {
 impl Case {
     fn new(family: &'static dyn Family, dim: usize, width: usize, layers: Option<usize>) -> Self {
         let layers = layers.unwrap_or(if family.name() == "real_nvp" { 10 } else { 5 });
-        let recipe = Recipe::new(family, dim).hidden([width, width]).activation(Activation::Relu);
+        // Rows are standard normal, and the peers have no layer that standardises.
+        let recipe = Recipe::new(family, dim).hidden([width, width]).activation(Activation::Relu).standardise(false);
         let recipe = if family.option("layers").is_some() { recipe.layers(layers) } else { recipe };
         let recipe = match family.name() {
             "nsf" => recipe.components(8),
