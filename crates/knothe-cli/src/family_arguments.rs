@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use knothe::families::{ALL, Family, FamilyOption, Range, Recipe};
+use knothe::families::{ALL, Family, FamilyOption, Range, Recipe, Takes};
 
 use crate::failure::Failure;
 
@@ -33,12 +33,12 @@ pub fn flag(name: &str) -> String {
 }
 
 fn argument((option, families): &(FamilyOption, Vec<&'static dyn Family>)) -> Arg {
-    let of_images = families.iter().all(|family| family.spaces().starts_with("images"));
+    let of_images = families.iter().all(|family| family.description().takes == Takes::Images);
     let values = match option.range {
         Range::Name(names) => format!(" [possible values: {}]", names.join(", ")),
         _ => String::new(),
     };
-    // An option of one family names it; what several have is explained by `knothe models NAME`.
+    // An option that one family alone has names this family; `knothe models NAME` explains the others.
     let only = if let [one] = families.as_slice() { format!(" (family {})", one.name()) } else { String::new() };
     let argument = Arg::new(option.name)
         .long(option.name.replace('_', "-"))

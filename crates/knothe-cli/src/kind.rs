@@ -5,7 +5,7 @@ mod table;
 
 use std::path::Path;
 
-use knothe::{Model, events::Coding, model::Split, plot::Picture, space::Law};
+use knothe::{Model, events::Coding, families::Family, model::Split, plot::Picture, space::Law};
 use serde_json::Value as Json;
 
 use crate::{
@@ -52,10 +52,15 @@ pub type Parts<'a, E> = Box<dyn Iterator<Item = Result<Part<E>, Failure>> + Send
 pub trait Kind: Coding<Events: Send> + Send + Sync {
     /// The kind in a sentence: "a table", "images".
     const NOUN: &'static str;
+    /// The word for the events of this kind that families take: "tables", "images".
+    const FAMILIES: &'static str;
     /// The family that is fitted unless the user names another.
     const FAMILY: &'static str;
     /// The options that this kind alone has; every command refuses those of other kinds.
     const OPTIONS: &'static [&'static str];
+
+    /// Whether a family takes events of this kind.
+    fn takes(family: &dyn Family) -> bool;
 
     /// Reads the events to fit to, and says what the user should know of them.
     fn open(arguments: &FitArguments, law: Law) -> Result<Opened<Self>, Failure>;

@@ -3,6 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 use knothe::{
+    events::{image::Pixels, table::Schema},
     families::{ALL, Family, FamilyOption, Range, Recipe},
     space::{ImageShape, Law, Shape, Space},
 };
@@ -12,6 +13,7 @@ use crate::{
     cli::{Cli, ModelsArguments},
     failure::Failure,
     family_arguments::flag,
+    kind::Kind,
     output::{print, print_json},
 };
 
@@ -31,9 +33,9 @@ pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
         return print(&chosen.iter().map(|family| described(*family)).collect::<Vec<_>>().join("\n"));
     }
     let line = |family: &&dyn Family| format!("  {:<12} {}\n", family.name(), family.about());
-    let of = |shape: &str| chosen.iter().filter(|family| family.spaces().starts_with(shape)).map(line).collect::<String>();
+    let of = |takes: fn(&dyn Family) -> bool| chosen.iter().filter(|family| takes(**family)).map(line).collect::<String>();
     let more = "knothe models NAME describes a family and its options; knothe fit --model NAME fits it.";
-    print(&format!("Families for tables:\n{}\nFamilies for images:\n{}\n{more}\n", of("tables"), of("images")))
+    print(&format!("Families for tables:\n{}\nFamilies for images:\n{}\n{more}\n", of(Schema::takes), of(Pixels::takes)))
 }
 
 /// A recipe for small events that a family supports, of which the defaults are shown.

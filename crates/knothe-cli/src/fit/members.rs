@@ -2,7 +2,11 @@
 
 use knothe::{
     Placement,
-    events::{Coding, image::is_image_set, table::ending},
+    events::{
+        Coding,
+        image::{Pixels, is_image_set},
+        table::ending,
+    },
     families::{ALL, Family, Recipe, find},
     model::Weighting,
     space::{Law, Shape},
@@ -12,26 +16,17 @@ use crate::{failure::Failure, fit_arguments::FitArguments, kind::Kind};
 
 /// Whether it is images that are fitted: a folder or a .npz file, or a .npy file of three or four dimensions unless a family of tables is named.
 pub fn is_images(arguments: &FitArguments) -> bool {
-    let of_images = |name: &String| ALL.iter().any(|family| family.name() == name && !takes_tables(*family));
+    let of_images = |name: &String| ALL.iter().any(|family| family.name() == name && Pixels::takes(*family));
     is_image_set(&arguments.data) && (ending(&arguments.data).is_err() || arguments.models.iter().all(of_images))
-}
-
-fn takes_tables(family: &dyn Family) -> bool {
-    takes(family, "tables")
-}
-
-/// Whether a family takes events of a shape by its name.
-fn takes(family: &dyn Family, shape: &str) -> bool {
-    family.spaces().starts_with(shape)
 }
 
 /// The family of each member, of those that take this kind of event. What contradicts itself is an error.
 pub fn families<C: Kind>(arguments: &FitArguments) -> Result<Vec<&'static dyn Family>, Failure> {
-    let shape = if C::NOUN == "images" { "images" } else { "tables" };
+    let shape = C::FAMILIES;
     let named = if arguments.models.is_empty() { vec![C::FAMILY.to_owned()] } else { arguments.models.clone() };
     let family = |name: &String| {
-        ALL.iter().find(|family| family.name() == name && takes(**family, shape)).copied().ok_or_else(|| {
-            let known: Vec<&str> = ALL.iter().filter(|family| takes(**family, shape)).map(|family| family.name()).collect();
+        ALL.iter().find(|family| family.name() == name && C::takes(**family)).copied().ok_or_else(|| {
+            let known: Vec<&str> = ALL.iter().filter(|family| C::takes(**family)).map(|family| family.name()).collect();
             let message = format!("--model {name}: expected a family of {shape} for {}", arguments.data.display());
             Failure::usage(message, format!("the families of {shape} are {}", known.join(", ")))
         })

@@ -8,6 +8,7 @@ use knothe::{
         Coding, Events,
         image::{ImageSet, Pixels, is_picture},
     },
+    families::{Family, Takes},
     file::ending,
     model::{HeldOut, Split},
     plot::{Picture, mosaic},
@@ -33,8 +34,13 @@ const DRAWN: usize = 64;
 
 impl Kind for Pixels {
     const NOUN: &'static str = "images";
+    const FAMILIES: &'static str = "images";
     const FAMILY: &'static str = "glow";
     const OPTIONS: &'static [&'static str] = &["labels", "key", "bits", "nearest"];
+
+    fn takes(family: &dyn Family) -> bool {
+        family.description().takes == Takes::Images
+    }
 
     fn open(arguments: &FitArguments, _: Law) -> Result<Opened<Self>, Failure> {
         let read = |path: &Path| {

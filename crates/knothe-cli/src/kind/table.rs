@@ -11,6 +11,7 @@ use knothe::{
             diagnose, ending,
         },
     },
+    families::{Family, Takes},
     model::{HeldOut, Split},
     plot::Picture,
     space::Law,
@@ -35,8 +36,13 @@ const BATCH_ROWS: usize = 1 << 14;
 
 impl Kind for Schema {
     const NOUN: &'static str = "a table";
+    const FAMILIES: &'static str = "tables";
     const FAMILY: &'static str = "maf_mog";
     const OPTIONS: &'static [&'static str] = &["context", "drop", "schema", "missing", "columns"];
+
+    fn takes(family: &dyn Family) -> bool {
+        matches!(family.description().takes, Takes::Reals | Takes::Binary)
+    }
 
     fn open(arguments: &FitArguments, law: Law) -> Result<Opened<Self>, Failure> {
         let table = Table::read_skipping(&arguments.data, &arguments.drop)?;
