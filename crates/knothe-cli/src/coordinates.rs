@@ -1,6 +1,6 @@
 //! `knothe reconstruct` and `knothe interpolate`.
 
-use knothe::{Model, events::Events, model::Kept};
+use knothe::{Model, events::Events, memory, model::Kept};
 use serde_json::json;
 
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     failure::{Failure, say},
     given,
     kind::{Kind, Read, model_of, refuse_others},
-    output::{print, print_json},
+    output::{check_writable, is_stdout, print, print_json},
 };
 
 /// How far apart two numbers of a reconstruction may be, as the network sees them: reals are standardised. Neighbours on a lattice differ, however close
@@ -20,6 +20,10 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     given::check(&arguments.input.given, &model.coding)?;
     C::check_out(&arguments.out)?;
+    if is_stdout(&arguments.out) {
+        return Err(Failure::usage("--out -: expected a file, since standard output takes the comparison", ""));
+    }
+    check_writable(&arguments.out, &arguments.input.files(&[&arguments.model, &arguments.data]))?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
     if dropped > 0 {
         say(format_args!("warning: {dropped} rows lack a value and are left out"));
@@ -45,11 +49,14 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
 pub fn interpolate<C: Kind>(model: &Model<C>, arguments: &InterpolateArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     C::check_out(&arguments.out)?;
+    let ends = [&arguments.from, &arguments.to].map(|end| given::indexed(end, "").map_or_else(|_| end.clone(), |(file, _)| file));
+    check_writable(&arguments.out, &arguments.input.files(&[&arguments.model, &ends[0], &ends[1]]))?;
     if C::QUANTITIES {
         given::check(&arguments.input.given, &model.coding)?;
     }
     let [a, b] = [model.coding.one(&arguments.from, &arguments.input)?, model.coding.one(&arguments.to, &arguments.input)?];
     let ends = model.coding.both([a, b], &arguments.input.given)?;
     let n = arguments.n as usize;
+    memory::check(format!("{n} events between two"), memory::product(&[32, n, model.coding.space().dim()]))?;
     model.coding.write(&model.interpolate(&ends, n, arguments.seed)?, n, &arguments.out)
 }

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use crate::hints;
 
+/// The longest message in characters.
+const LONGEST: usize = 4_000;
+
 /// Why a command ends early.
 #[derive(Debug)]
 pub enum Failure {
@@ -44,9 +47,9 @@ impl Failure {
         };
         let mut stderr = io::stderr().lock();
         // Nobody is left to be told when stderr is gone.
-        let _ = writeln!(stderr, "error: {message}");
+        let _ = writeln!(stderr, "error: {}", shortened(&printable(&message, false)));
         if !hint.is_empty() {
-            let _ = writeln!(stderr, "hint: {hint}");
+            let _ = writeln!(stderr, "hint: {}", shortened(&printable(&hint, false)));
         }
         ExitCode::from(code)
     }
@@ -60,5 +63,48 @@ impl From<knothe::Error> for Failure {
 
 /// Writes to stderr what the user should know; a closed stderr is no reason to fail.
 pub fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", shortened(&printable(&line.to_string(), true)));
+}
+
+/// Whether a character may steer a terminal or turn the order of a line.
+pub fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text for a terminal. Names from files may hold characters that [steer](steers) it; they are escaped. Line feeds stay where a text has
+/// `lines`.
+pub fn printable(text: &str, lines: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) && !(lines && c == '\n') { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// A message without its middle where it is too long to be read.
+fn shortened(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= LONGEST {
+        return text.to_owned();
+    }
+    let [start, end] = [text.chars().take(LONGEST / 2).collect::<String>(), text.chars().skip(length - LONGEST / 4).collect()];
+    format!("{start} … ({} characters more) … {end}", length - LONGEST / 2 - LONGEST / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped() {
+        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\nd é", true), "a\\u{1b}[31mb\\u{202e}c\nd é");
+        assert_eq!(printable("a\nb\rc", false), "a\\nb\\rc");
+    }
+
+    #[test]
+    fn long_messages_lose_their_middle() {
+        let long = shortened(&format!("first{}last", "é".repeat(100_000)));
+        assert!(long.starts_with("first") && long.ends_with("last") && long.chars().count() < LONGEST, "{} characters", long.len());
+        assert_eq!(shortened("short"), "short");
+    }
 }

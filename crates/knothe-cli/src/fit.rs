@@ -4,14 +4,15 @@ pub mod job;
 pub mod members;
 pub mod progress;
 pub mod report;
+mod room;
 
 use std::path::{Path, PathBuf};
 
 use knothe::{
-    Placement,
+    Error, Placement,
     events::{image::Pixels, table::Schema},
     fit::Checkpoints,
-    model::{Fitting, Resume, remove_checkpoints},
+    model::{Fitting, Resume, check_checkpoints, remove_checkpoints},
 };
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use crate::{
     failure::{Failure, say},
     fit_arguments::FitArguments,
     kind::{Kind, Opened, refuse_others},
-    output::check_writable,
+    output::{check_writable, is_stdout},
 };
 
 /// Seconds between two checkpoints.
@@ -37,13 +38,14 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     let families = members::families::<C>(arguments)?;
     let precision = arguments.precision.into();
     let place = Placement::named(&arguments.runtime.device, precision)?;
-    check_writable(&arguments.out)?;
+    let checkpoint = checkpoint_path(&arguments.out);
+    check_outputs(arguments, &checkpoint, families.len())?;
     let Opened { coding, split } = C::open(arguments, members::law(&families)?)?;
     let recipes = members::recipes(arguments, &families, &coding)?;
-    members::check(arguments, &recipes, &place)?;
+    members::check(arguments, &recipes)?;
+    room::check(&recipes, &split, &coding, precision, &arguments.out)?;
     let own = recipes.first().map(|recipe| recipe.family().fitting()).unwrap_or_default();
     let (config, weighting) = (arguments.config(own), arguments.ensemble_weights.into());
-    let checkpoint = checkpoint_path(&arguments.out);
     let fitting = Fitting { split: &split, coding: &coding, recipes: &recipes, weighting, config: &config, place: &place };
     let job = job::describe(&fitting, precision)?;
     let resume = if arguments.resume { Some(resumed(&checkpoint, recipes.len(), &job)?) } else { None };
@@ -51,16 +53,38 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     report::start(&fitting);
     let checkpoints = Checkpoints { path: checkpoint.clone(), every: CHECKPOINT_EVERY, job };
     let names = recipes.iter().map(|recipe| recipe.name()).collect();
-    let mut progress = progress::Bar::new(&coding, config.batch, names)?;
+    let mut progress = progress::Bar::new(&coding, config.batch, names);
     let model = fitting.run(Some(&checkpoints), resume, &mut progress)?;
     progress.finish();
     let model = model.ok_or_else(|| interrupted(&checkpoint))?;
     let checks = model.check(split.judge(), arguments.seed)?;
-    model.save(&arguments.out)?;
-    unless_unprinted(&arguments.out, report::finish(&model, &checks, &split, arguments))?;
-    // The model is safe now.
-    remove_checkpoints(&checkpoint);
-    Ok(())
+    model.save(&arguments.out).map_err(|e| not_saved(e, &checkpoint))?;
+    // The model is safe now, whatever happens to the report.
+    remove_checkpoints(&checkpoint, recipes.len());
+    report::finish(&model, &checks, &split, arguments)
+}
+
+/// Checks before any work that the outputs can be written, and that they destroy no other file.
+fn check_outputs(arguments: &FitArguments, checkpoint: &Path, members: usize) -> Result<(), Failure> {
+    let out = &arguments.out;
+    if is_stdout(out) {
+        return Err(Failure::usage("--out -: expected a file, since checkpoints lie beside it", ""));
+    }
+    let others = [&arguments.validation, &arguments.schema].into_iter().flatten().map(PathBuf::as_path);
+    let named = [&arguments.labels, &arguments.weights].into_iter().flatten().map(Path::new);
+    let inputs: Vec<&Path> = std::iter::once(arguments.data.as_path()).chain(others).chain(named).collect();
+    check_writable(out, &inputs)?;
+    check_writable(checkpoint, &inputs)?;
+    Ok(check_checkpoints(checkpoint, members)?)
+}
+
+/// A model that could not be written: its members are in the checkpoint.
+fn not_saved(error: Error, checkpoint: &Path) -> Failure {
+    if checkpoint.exists() {
+        let path = checkpoint.display();
+        say(format_args!("note: the fit is in {path}; make room and run the same command with --resume to write the model"));
+    }
+    error.into()
 }
 
 /// Says that a new fit will write over the checkpoint of another.
@@ -75,19 +99,6 @@ fn note_replaced(starts: bool, checkpoint: &Path) {
 fn interrupted(checkpoint: &Path) -> Failure {
     say(format_args!("stopped; run the same command with --resume to continue from {}", checkpoint.display()));
     Failure::Interrupted
-}
-
-/// The outcome of a fit whose report could be printed or not: what fails leaves no file, and the checkpoint stays.
-fn unless_unprinted(out: &Path, report: Result<(), Failure>) -> Result<(), Failure> {
-    match report {
-        // A reader that has gone away is no failure.
-        Err(Failure::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Err(failure) => {
-            let _ = std::fs::remove_file(out);
-            Err(failure)
-        }
-        Ok(()) => Ok(()),
-    }
 }
 
 /// What an interrupted fit of the same job has left.

@@ -16,6 +16,9 @@ use crate::{
     options::{Runtime, above_zero, at_least_zero, decay},
 };
 
+/// The most steps, epochs or events of a step: more than any fit takes.
+const MOST_STEPS: u64 = 1_000_000_000_000;
+
 /// Fit a density to a table or to images by maximum likelihood
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -31,6 +34,9 @@ continue; the result is the same as without the interruption.
 
 Ensembles: The members differ in their seed and, from the second one on, in the column order.
 The result is their mixture, which is again a density.
+
+Memory: The data take up to 32 bytes per number, and the parameters of one member are held seven
+times. A fit that does not fit is refused before it starts.
 
 Examples:
   knothe fit data/magic.parquet --context class --out magic.safetensors
@@ -85,13 +91,13 @@ pub struct FitArguments {
     pub family: FamilyArguments,
 
     /// Number of passes over the training data
-    #[arg(long, value_name = "N", default_value_t = FitConfig::default().epochs, help_heading = "Training")]
+    #[arg(long, value_name = "N", default_value_t = FitConfig::default().epochs, value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub epochs: u64,
     /// Total number of steps, instead of --epochs
-    #[arg(long, value_name = "N", conflicts_with = "epochs", help_heading = "Training")]
+    #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub steps: Option<u64>,
     /// Rows per step [default: 512; 32 for images]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS), help_heading = "Training")]
     pub batch: Option<u64>,
     /// Learning rate of Adam [default: 0.002; 0.004 for images]
     #[arg(long = "lr", value_name = "X", value_parser = above_zero, allow_negative_numbers = true, help_heading = "Training")]
@@ -100,7 +106,7 @@ pub struct FitArguments {
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true, help_heading = "Training")]
     pub schedule: ScheduleName,
     /// Raise the learning rate linearly over the first N steps, or over a tenth of all steps if that is fewer
-    #[arg(long, value_name = "N", default_value_t = FitConfig::default().warm_up, help_heading = "Training")]
+    #[arg(long, value_name = "N", default_value_t = FitConfig::default().warm_up, value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub warm_up: u64,
     /// Decoupled weight decay (as in AdamW)
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]

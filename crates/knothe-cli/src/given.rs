@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use knothe::events::{Coding, table::quoted};
+use knothe::events::{
+    Coding,
+    table::{LARGEST, quoted},
+};
 
 use crate::failure::Failure;
 
@@ -22,8 +25,8 @@ impl FromStr for Value {
     fn from_str(text: &str) -> Result<Self, String> {
         // A name may hold a '=', a number cannot.
         let (column, value) = text.rsplit_once('=').ok_or("expected COLUMN=VALUE")?;
-        let value = value.trim().parse().ok().filter(|v: &f64| v.is_finite());
-        Ok(Value { column: column.trim().into(), value: value.ok_or("expected a number after the '='")? })
+        let value = value.trim().parse().ok().filter(|v: &f64| v.abs() <= LARGEST);
+        Ok(Value { column: column.trim().into(), value: value.ok_or("expected a number after the '=', of a magnitude of at most 1e30")? })
     }
 }
 

@@ -30,7 +30,7 @@ pub fn worded(hint: &Hint) -> String {
         Hint::ResumeSame => "repeat the interrupted command with --resume, or leave out --resume to start a new fit".into(),
         Hint::SinglePrecision => "use --precision f32".into(),
         Hint::BuildWith(feature) => format!("build knothe with `--features {feature}`"),
-        // `Upgrade`, `DidYouMean` and `Other` name no setting.
+        // The others name no setting.
         other => other.to_string(),
     }
 }

@@ -1,6 +1,7 @@
 //! `knothe`: densities of tables and images from the command line. Data goes to stdout, everything else to stderr.
 
 mod ahead;
+mod allocator;
 mod catch;
 mod cli;
 mod context;
@@ -22,6 +23,7 @@ mod output;
 mod plot;
 mod sample;
 mod score;
+mod signals;
 mod words;
 
 use std::process::ExitCode;
@@ -32,9 +34,8 @@ use knothe::{model::AnyModel, with_model};
 use cli::{Cli, Command};
 use failure::Failure;
 
-/// A step asks for many small pieces of memory, and this gives them faster than the system does.
 #[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static MEMORY: allocator::Memory = allocator::Memory;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2));
         }
     };
-    match catch::defects(|| run(cli.command)) {
+    match catch::defects(|| signals::watch().and_then(|()| run(cli.command))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -68,7 +69,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Score(arguments) => with_file!(arguments, score::run),
         Command::Sample(arguments) => with_file!(arguments, sample::run),
         Command::Evaluate(arguments) => with_file!(arguments, evaluate::run),
-        Command::Inspect(arguments) => with_model!(AnyModel::load(&arguments.model, "cpu")?, model => inspect::run(&model, &arguments)),
+        Command::Inspect(arguments) => {
+            // The header says everything but the moments.
+            let read = |path| if arguments.moments { AnyModel::load(path, "cpu") } else { AnyModel::load_outline(path) };
+            with_model!(read(&arguments.model)?, model => inspect::run(&model, &arguments))
+        }
         Command::Plot(arguments) => {
             plot::check_ending(&arguments.out)?;
             with_file!(arguments, plot::run)

@@ -1,10 +1,14 @@
 //! Options that several commands share, and the numbers that options take.
 
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::{failure::Failure, given::Value};
+
+/// The most threads of a core.
+const PER_CORE: usize = 16;
 
 /// Where and with how many threads a command computes.
 #[derive(Args, Debug)]
@@ -13,7 +17,7 @@ pub struct Runtime {
     /// Compute on cpu, cuda or vulkan. The last two need a build with that feature
     #[arg(long, value_name = "NAME", default_value = "cpu", hide_possible_values = true, value_parser = ["cpu", "cuda", "vulkan"])]
     pub device: String,
-    /// Number of CPU threads [default: all cores]
+    /// Number of CPU threads, at most 16 per core [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 }
@@ -22,6 +26,10 @@ impl Runtime {
     /// Sets the number of threads; before any tensor exists, since the first of them starts the pool.
     pub fn start(&self) -> Result<(), Failure> {
         let Some(threads) = self.threads else { return Ok(()) };
+        let most = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).saturating_mul(PER_CORE);
+        if threads.get() > most {
+            return Err(Failure::usage(format!("--threads: expected at most {most}, {PER_CORE} per core, found {threads}"), ""));
+        }
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())
             .build_global()
@@ -45,6 +53,11 @@ pub struct Input {
 }
 
 impl Input {
+    /// The files that a command reads: these, and the one of the labels.
+    pub fn files<'a>(&'a self, others: &[&'a PathBuf]) -> Vec<&'a Path> {
+        others.iter().map(|path| path.as_path()).chain(self.labels.iter().map(Path::new)).collect()
+    }
+
     /// The options of one kind of event alone, and whether they are given.
     pub fn supplied(&self) -> Vec<(&'static str, bool)> {
         vec![("labels", self.labels.is_some()), ("key", self.key.is_some())]
@@ -53,6 +66,11 @@ impl Input {
 
 fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
     text.parse().ok().filter(|v: &f64| v.is_finite() && fits(*v)).ok_or_else(|| format!("expected {expected}"))
+}
+
+/// A number of events, more of which no disk holds.
+pub fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n <= 1_000_000_000_000_000).ok_or_else(|| "expected a whole number from 0 to 10^15".into())
 }
 
 /// A number above 0.

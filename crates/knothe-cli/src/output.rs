@@ -1,37 +1,36 @@
 //! Where rows go: CSV on stdout, or a file that appears when it is complete.
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use knothe::events::table::{Column, TableWriter, ending, write_csv_header, write_csv_rows};
-use knothe::file::temporary;
+use knothe::{events::image::is_picture, file::NewFile, plot::Picture};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, printable, steers};
 
 /// Takes the rows of a table part by part.
 pub enum Output {
-    /// CSV on stdout.
-    Stdout(BufWriter<io::StdoutLock<'static>>),
+    /// CSV on stdout, with the names of its columns until they are written.
+    Stdout(BufWriter<io::StdoutLock<'static>>, Vec<String>),
     /// A file, which appears when it is complete.
     File(Box<TableWriter>),
 }
 
 impl Output {
-    /// Opens stdout and writes the header, or a file by the ending of its name.
+    /// Opens stdout, or a file by the ending of its name. What fails before the first row leaves nothing on stdout.
     pub fn open(path: Option<&Path>, names: &[&str]) -> Result<Self, Failure> {
-        if let Some(path) = path {
+        if let Some(path) = path.filter(|path| !is_stdout(path)) {
             ending(path).map_err(|e| Failure::usage(format!("--out {e}"), ""))?;
             return Ok(Output::File(Box::new(TableWriter::create(path)?)));
         }
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        write_csv_header(&mut out, names).map_err(Failure::Output)?;
-        Ok(Output::Stdout(out))
+        let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        Ok(Output::Stdout(out, names.iter().map(|name| (*name).to_owned()).collect()))
     }
 
     /// Writes rows.
     pub fn rows(&mut self, columns: &[Column]) -> Result<(), Failure> {
         match self {
-            Output::Stdout(out) => write_csv_rows(out, columns).map_err(Failure::Output),
+            Output::Stdout(out, names) => header(out, names).and_then(|()| write_csv_rows(out, columns)).map_err(Failure::Output),
             Output::File(writer) => Ok(writer.write(columns)?),
         }
     }
@@ -39,21 +38,38 @@ impl Output {
     /// Completes the output; only now is there a file.
     pub fn finish(self) -> Result<(), Failure> {
         match self {
-            Output::Stdout(mut out) => out.flush().map_err(Failure::Output),
+            Output::Stdout(mut out, mut names) => header(&mut out, &mut names).and_then(|()| out.flush()).map_err(Failure::Output),
             Output::File(writer) => Ok(writer.finish()?),
         }
     }
 }
 
+/// Writes the names of columns, once.
+fn header(out: &mut impl Write, names: &mut Vec<String>) -> io::Result<()> {
+    let names: Vec<String> = std::mem::take(names);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if names.is_empty() { Ok(()) } else { write_csv_header(out, &names) }
+}
+
 /// Prints text on stdout.
 pub fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(printable(text, true).as_bytes())
+}
+
+/// Writes bytes to stdout.
+fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::Output)
 }
 
 /// Prints a JSON document on stdout.
 pub fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
-    print(&format!("{document:#}\n"))
+    // JSON has control characters escaped, but neither those of the second block nor marks of writing direction.
+    let mut text = String::new();
+    for c in format!("{document:#}\n").chars() {
+        if steers(c) && c != '\n' { text.push_str(&format!("\\u{:04x}", u32::from(c))) } else { text.push(c) }
+    }
+    print_bytes(text.as_bytes())
 }
 
 /// A column of real numbers.
@@ -61,7 +77,44 @@ pub fn column(name: &str, values: Vec<f64>) -> Column {
     Column { name: name.into(), values, integral_dtype: false }
 }
 
-/// Finds out before the work, and not after it, that its result cannot be written.
-pub fn check_writable(out: &Path) -> Result<(), Failure> {
-    Ok(temporary(out).map(drop)?)
+/// Whether the name of an output stands for stdout.
+pub fn is_stdout(out: &Path) -> bool {
+    out == Path::new("-")
+}
+
+/// Writes a picture to a file, or to stdout.
+pub fn write_picture(picture: &Picture, out: &Path) -> Result<(), Failure> {
+    if is_stdout(out) { print_bytes(&picture.png()?) } else { Ok(picture.write(out)?) }
+}
+
+/// Checks before the work that its result can be written, and that it destroys none of the files that the command reads.
+pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
+    if is_stdout(out) {
+        return Ok(());
+    }
+    // A picture in a folder of pictures is one of the inputs.
+    let is_in = |folder: &Path| folder.is_dir() && out.is_file() && is_picture(out) && out.parent().is_some_and(|own| is_same(own, folder));
+    match inputs.iter().find(|input| is_same(out, input) || is_in(input)) {
+        Some(input) => {
+            let message = format!("--out {}: expected another file than the input {}", out.display(), input.display());
+            Err(Failure::usage(message, "choose another name"))
+        }
+        None => Ok(NewFile::create(out).map(drop)?),
+    }
+}
+
+/// Whether two paths are one file; links are followed. Neither is opened: a pipe would wait for its other end.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let whole = |path: &Path| if path == Path::new("") { PathBuf::from(".") } else { path.to_owned() };
+    let (a, b) = (whole(a), whole(b));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+        identity(&a).is_some_and(|own| identity(&b) == Some(own))
+    }
+    #[cfg(not(unix))]
+    {
+        a.canonicalize().is_ok_and(|own| b.canonicalize().is_ok_and(|other| own == other))
+    }
 }

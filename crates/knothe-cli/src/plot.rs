@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
     given,
     kind::{Kind, model_of, refuse_others},
-    output::check_writable,
+    output::{check_writable, is_stdout, write_picture},
 };
 
 /// Draws a picture.
@@ -19,16 +19,17 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &PlotArguments) -> Result<(), F
     refuse_others::<C>(&model_of::<C>(), &supplied)?;
     given::check(&arguments.input.given, &model.coding)?;
     // What cannot be written is said before anything is drawn.
-    check_writable(&arguments.out)?;
-    Ok(C::picture(model, arguments)?.write(&arguments.out)?)
+    let data = arguments.data.as_ref().unwrap_or(&arguments.model);
+    check_writable(&arguments.out, &arguments.input.files(&[&arguments.model, data]))?;
+    write_picture(&C::picture(model, arguments)?, &arguments.out)
 }
 
 /// Checks that a picture has a name of a PNG file.
 pub fn check_ending(path: &Path) -> Result<(), Failure> {
     let ending = ending(path);
-    if ending == "png" {
+    if ending == "png" || is_stdout(path) {
         return Ok(());
     }
     let found = if ending.is_empty() { "none".into() } else { format!(".{ending}") };
-    Err(Failure::usage(format!("--out {}: expected a name that ends in .png, found {found}", path.display()), ""))
+    Err(Failure::usage(format!("--out {}: expected a name that ends in .png, or - for standard output, found {found}", path.display()), ""))
 }

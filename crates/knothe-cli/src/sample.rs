@@ -1,5 +1,7 @@
 //! `knothe sample`: events drawn from a model.
 
+use std::path::PathBuf;
+
 use knothe::Model;
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
     failure::{Failure, say},
     given,
     kind::{Kind, model_of, refuse_others},
+    output::check_writable,
 };
 
 /// Blocks of random numbers drawn and written at a time.
@@ -17,6 +20,10 @@ const BLOCKS: usize = 32;
 pub fn run<C: Kind>(model: &Model<C>, arguments: &SampleArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.supplied())?;
     given::check(&arguments.given, &model.coding)?;
+    if let Some(out) = &arguments.out {
+        let inputs = [Some(&arguments.model), arguments.context.as_ref(), arguments.nearest.as_ref()];
+        check_writable(out, &inputs.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    }
     let context = model.coding.context(&arguments.given, arguments.context.as_deref())?;
     if arguments.context.is_some() && context.rows() < arguments.n {
         say(format_args!("note: the context has {} rows and is repeated to {}", context.rows(), arguments.n));

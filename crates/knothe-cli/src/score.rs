@@ -8,18 +8,17 @@ use crate::{
     failure::{Failure, say},
     given,
     kind::{Kind, Part, model_of, refuse_others},
-    output::{Output, column},
+    output::{Output, check_writable, column},
 };
 
 /// Scores events.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     given::check(&arguments.input.given, &model.coding)?;
-    let mut parts = model.coding.parts(&arguments.data, &arguments.input)?.peekable();
-    // Data that cannot be read leave no header on stdout.
-    if let Some(Err(_)) = parts.peek() {
-        parts.next().transpose()?;
+    if let Some(out) = &arguments.out {
+        check_writable(out, &arguments.input.files(&[&arguments.model, &arguments.data]))?;
     }
+    let parts = model.coding.parts(&arguments.data, &arguments.input)?;
     let mut output = Output::open(arguments.out.as_deref(), &["log_prob"])?;
     let dropped = std::thread::scope(|scope| {
         let parts = ahead(scope, parts);

@@ -88,6 +88,16 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Something that does not fit into memory, refused before it is asked for.
+    #[error("{what}: expected at most {} of memory, found a need of {}", gibibytes(*available), gibibytes(*needed))]
+    Memory {
+        /// What needs it.
+        what: String,
+        /// The bytes that it needs.
+        needed: u64,
+        /// The bytes that there are.
+        available: u64,
+    },
     /// A device that this build or this machine lacks.
     #[error("device '{device}': {reason}")]
     Device {
@@ -117,6 +127,11 @@ fn at(rows: &[usize]) -> String {
         [row] => format!(" at row {}", row + 1),
         [first, ..] => format!(" at {} rows, the first of which is row {}", rows.len(), first + 1),
     }
+}
+
+/// 2³⁰ bytes are a gibibyte.
+fn gibibytes(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1u32 << 30))
 }
 
 impl Error {

@@ -57,6 +57,8 @@ pub enum Hint {
     StartAnew,
     /// Resume the fit with the settings that it was started with, or start a new one.
     ResumeSame,
+    /// Move this file away, or give the result another name.
+    MoveAway,
     /// Compute in single precision.
     SinglePrecision,
     /// Build with this feature of the crate.
@@ -104,6 +106,7 @@ impl fmt::Display for Hint {
             Hint::OneLayer => write!(f, "fit with one layer"),
             Hint::StartAnew => write!(f, "start a new fit"),
             Hint::ResumeSame => write!(f, "resume with the data and the settings of the interrupted fit, or start a new fit"),
+            Hint::MoveAway => write!(f, "move the file away, or give the result another name"),
             Hint::SinglePrecision => write!(f, "use `Precision::F32`"),
             Hint::BuildWith(feature) => write!(f, "build with the feature `{feature}` of the crate"),
             Hint::Other(text) => f.write_str(text),

@@ -50,6 +50,8 @@ mod hint;
 mod inverse;
 mod kernels;
 pub mod linear;
+#[cfg(feature = "tables")]
+pub mod memory;
 mod mixture;
 pub mod model;
 pub mod moments;

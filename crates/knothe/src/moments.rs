@@ -146,7 +146,7 @@ fn moments(values: &[f64], nodes: &[(f64, f64)]) -> Moments {
 pub fn univariate_moments(map: &dyn MonotoneMap, theta: Tensor<3>) -> Result<ConditionalMoments> {
     let [rows, _, dim] = theta.dims();
     let Rule { nodes, method } = Rule::of(map.polynomial());
-    let double = Placement { device: theta.device(), precision: Precision::F64 };
+    let double = Placement::new(theta.device(), Precision::F64);
     let place = if double.device.supports_dtype(DType::F64) { double } else { Placement::of(&theta) };
     let (theta, count) = (theta.inner().cast(place.dtype()), nodes.len());
     let mut all = Vec::with_capacity(rows);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::{
     error::{Error, Result},
@@ -12,6 +12,8 @@ use crate::{
 
 /// Parameters by their path in the module, such as `bijection.layers.0.inner.conditioner.layers.1.weight`.
 pub type Parameters = BTreeMap<String, TensorData>;
+/// The shape and the precision of parameters by their path.
+pub type Shapes = BTreeMap<String, (Vec<usize>, DType)>;
 
 /// Copies every parameter of a module, trained or not, to the host.
 pub fn collect(module: &impl Module) -> Parameters {
@@ -38,16 +40,72 @@ pub(crate) fn placement(module: &impl Module) -> Option<Placement> {
     first.0
 }
 
-/// Puts `parameters` into a module of the same architecture, exactly: a missing, extra or differently shaped one is an error.
-pub fn restore<M: Module>(module: M, mut parameters: Parameters) -> Result<M> {
-    let mut restore = Restore { path: Vec::new(), source: &mut parameters, problem: None };
-    let module = module.map(&mut restore);
-    if let Some(problem) = restore.problem {
-        return Err(problem);
+/// Checks that `parameters` are those of a module, and finite. The module may be an [outline](Placement::outline).
+///
+/// # Errors
+/// As [`check_shapes`], and [`Error::NotFinite`] for a parameter that is not finite.
+pub fn check(module: &impl Module, parameters: &Parameters) -> Result<()> {
+    check_shapes(module, &shapes(parameters))?;
+    match parameters.iter().find(|(_, data)| !data.iter::<f64>().all(f64::is_finite)) {
+        Some((name, _)) => Err(Error::NotFinite { what: format!("parameter '{name}'"), rows: Vec::new() }),
+        None => Ok(()),
     }
-    match parameters.into_keys().next() {
+}
+
+/// The shape and the precision of each parameter.
+pub fn shapes(parameters: &Parameters) -> Shapes {
+    parameters.iter().map(|(name, data)| (name.clone(), (data.shape().to_vec(), data.dtype()))).collect()
+}
+
+/// Checks that these are the shapes and the precisions of the parameters of a module.
+///
+/// # Errors
+/// [`Error::Invalid`] for a missing or an extra parameter, [`Error::Shape`] for another shape or precision; each names the parameter.
+pub fn check_shapes(module: &impl Module, shapes: &Shapes) -> Result<()> {
+    let mut check = Check { path: Vec::new(), unseen: shapes.clone(), problem: Ok(()) };
+    module.visit(&mut check);
+    check.problem?;
+    match check.unseen.into_keys().next() {
         Some(extra) => Err(Error::invalid("parameters", "only those of the architecture", format!("'{extra}' as well"))),
-        None => Ok(module),
+        None => Ok(()),
+    }
+}
+
+/// Puts `parameters` into a module of the same architecture, exactly: a missing, extra or differently shaped one is an error.
+///
+/// # Errors
+/// As [`check`].
+pub fn restore<M: Module>(module: M, mut parameters: Parameters) -> Result<M> {
+    check(&module, &parameters)?;
+    Ok(module.map(&mut Restore { path: Vec::new(), source: &mut parameters }))
+}
+
+struct Check {
+    path: Vec<String>,
+    unseen: Shapes,
+    problem: Result<()>,
+}
+
+impl ModuleVisitor for Check {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let path = self.path.join(".");
+        let expected = (param.dims().to_vec(), param.val().dtype());
+        let problem = match self.unseen.remove(&path) {
+            Some(found) if found == expected => return,
+            Some(found) => Error::shape(format!("parameter '{path}'"), format!("{expected:?}"), found),
+            None => Error::invalid("parameters", format!("'{path}'"), "no such parameter"),
+        };
+        if self.problem.is_ok() {
+            self.problem = Err(problem);
+        }
     }
 }
 
@@ -74,7 +132,6 @@ impl ModuleVisitor for Collect {
 struct Restore<'a> {
     path: Vec<String>,
     source: &'a mut Parameters,
-    problem: Option<Error>,
 }
 
 impl ModuleMapper for Restore<'_> {
@@ -87,16 +144,7 @@ impl ModuleMapper for Restore<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
-        let Some(data) = self.source.remove(&path) else {
-            self.problem.get_or_insert(Error::invalid("parameters", format!("'{path}'"), "no such parameter"));
-            return param;
-        };
-        let (expected, found) = ((param.dims().to_vec(), param.dtype()), (data.shape().to_vec(), data.dtype()));
-        if expected != found {
-            self.problem.get_or_insert(Error::shape(format!("parameter '{path}'"), format!("{expected:?}"), found));
-            return param;
-        }
+        let Some(data) = self.source.remove(&self.path.join(".")) else { return param };
         param.map(|old| {
             let (device, tracked) = (old.device(), old.is_require_grad());
             let new = Tensor::from_data(data, (&device, old.dtype()));

@@ -1,5 +1,10 @@
 //! Where tensors live and how precise they are.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
@@ -12,6 +17,9 @@ use crate::{
     error::{Error, Result},
     hint::Hint,
 };
+
+/// What a tensor takes beside its numbers, in numbers.
+const OF_A_TENSOR: usize = 64;
 
 /// Random numbers that are drawn one after another.
 const PART: usize = 4096;
@@ -44,12 +52,57 @@ pub struct Placement {
     pub device: Device,
     /// The precision.
     pub precision: Precision,
+    outline: Option<Outline>,
+}
+
+/// A count of the numbers that an outline stands for.
+#[derive(Clone, Debug)]
+struct Outline {
+    counted: Arc<AtomicUsize>,
+    most: usize,
 }
 
 impl Placement {
+    /// A device at a precision.
+    pub fn new(device: Device, precision: Precision) -> Self {
+        Placement { device, precision, outline: None }
+    }
+
     /// The CPU at a precision.
     pub fn cpu(precision: Precision) -> Self {
-        Placement { device: Device::flex(), precision }
+        Placement::new(Device::flex(), precision)
+    }
+
+    /// A placement for outlines: what is built on it has tensors of the right shapes whose numbers take no memory and mean nothing. All that is built on it and
+    /// on its clones together asks for at most `most` numbers; more is an error, before any memory is taken. So the size of a network is known before it is built.
+    pub fn outline(precision: Precision, most: usize) -> Self {
+        Placement { outline: Some(Outline { counted: Arc::default(), most }), ..Placement::cpu(precision) }
+    }
+
+    /// Whether what is built here is an outline.
+    pub(crate) fn is_outline(&self) -> bool {
+        self.outline.is_some()
+    }
+
+    /// Refuses to evaluate an outline.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        let reason = "expected a model with its parameters, found the header of its file alone".into();
+        if self.is_outline() { Err(Error::Unsupported { what: "evaluation".into(), reason, hint: None }) } else { Ok(()) }
+    }
+
+    /// Counts numbers that are about to be asked for, such as those of an index. A layer of many numbers calls it when it has made its tensors, which count
+    /// themselves; 0 only looks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where an outline has asked for too many.
+    pub(crate) fn count(&self, numbers: usize) -> Result<()> {
+        let Some(Outline { counted, most }) = &self.outline else { return Ok(()) };
+        let saturating = |sum: usize| Some(sum.saturating_add(numbers));
+        let before = counted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, saturating).unwrap_or_else(|sum| sum);
+        match before.saturating_add(numbers) {
+            sum if sum > *most => Err(Error::invalid("numbers of the network", format!("at most {most}"), format!("{sum} or more"))),
+            _ => Ok(()),
+        }
     }
 
     /// A device by name: `cpu`, and `cuda` or `vulkan` where they are built in.
@@ -71,7 +124,7 @@ impl Placement {
             "vulkan" => return Err(missing("vulkan")),
             other => return Err(Error::invalid("device", "cpu, cuda or vulkan", other)),
         };
-        let placement = Placement { device, precision };
+        let placement = Placement::new(device, precision);
         if !placement.device.supports_dtype(placement.dtype()) {
             return Err(Error::Device {
                 device: format!("{:?}", placement.device),
@@ -85,12 +138,12 @@ impl Placement {
     /// The placement of an existing tensor.
     pub fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
         let precision = if tensor.dtype() == DType::F64 { Precision::F64 } else { Precision::F32 };
-        Placement { device: tensor.device(), precision }
+        Placement::new(tensor.device(), precision)
     }
 
     /// The same precision on the same device, with gradients.
     pub fn autodiff(&self) -> Self {
-        Placement { device: self.device.clone().autodiff(), precision: self.precision }
+        Placement { device: self.device.clone().autodiff(), ..self.clone() }
     }
 
     /// Burn's name for the precision.
@@ -103,6 +156,15 @@ impl Placement {
 
     /// A tensor from values in row-major order; `values.len()` is the product of `shape`.
     pub fn tensor<const D: usize>(&self, values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+        self.tensor_of(shape, || values)
+    }
+
+    /// A tensor from values that are made only where they are needed: an outline has none.
+    pub fn tensor_of<const D: usize>(&self, shape: [usize; D], values: impl FnOnce() -> Vec<f64>) -> Tensor<D> {
+        if self.is_outline() {
+            return self.zeros(shape);
+        }
+        let values = values();
         let data = match self.precision {
             Precision::F32 => TensorData::new(values.into_iter().map(|v| v as f32).collect::<Vec<_>>(), shape),
             Precision::F64 => TensorData::new(values, shape),
@@ -112,17 +174,26 @@ impl Placement {
 
     /// Zeros.
     pub fn zeros<const D: usize>(&self, shape: [usize; D]) -> Tensor<D> {
+        if self.is_outline() {
+            // A refusal waits for the layer's own call.
+            let numbers = shape.iter().fold(1usize, |product, &n| product.saturating_mul(n));
+            let _ = self.count(numbers.saturating_add(OF_A_TENSOR));
+        }
+        // Burn expands to no size of 0.
+        if self.is_outline() && !shape.contains(&0) {
+            return Tensor::<D>::zeros([1; D], (&self.device, self.dtype())).expand(shape);
+        }
         Tensor::zeros(shape, (&self.device, self.dtype()))
     }
 
     /// Independent standard normal numbers, drawn in 64 bits on the host, many of them on every thread: the same ones with any number of threads.
     pub fn normal<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
-        self.tensor(draw(StandardNormal, shape.iter().product(), rng), shape)
+        self.tensor_of(shape, || draw(StandardNormal, shape.iter().product(), rng))
     }
 
     /// Independent uniform numbers on [0, 1).
     pub fn uniform<const D: usize>(&self, shape: [usize; D], rng: &mut impl Rng) -> Tensor<D> {
-        self.tensor(draw(StandardUniform, shape.iter().product(), rng), shape)
+        self.tensor_of(shape, || draw(StandardUniform, shape.iter().product(), rng))
     }
 
     /// Independent uniform numbers on (0, 1), both ends excluded at either precision.

@@ -172,7 +172,7 @@ fn an_interrupted_ensemble_goes_on_where_it_was() {
     let other = Checkpoints { job: "another job".into(), ..checkpoints };
     assert!(fit(&members(), uniform, Some(&other), None, &mut stop).unwrap().is_none());
     assert!(Resume::read(&path, 3).unwrap().jobs().all(|(_, job)| job == "another job"));
-    remove_checkpoints(&path);
+    remove_checkpoints(&path, 3);
     assert_eq!(left(folder.path()), 0);
     assert!(Resume::read(&path, 3).is_err());
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use knothe::{
     Model,
     events::table::{Kind as ColumnKind, Lattice, Schema, SchemaColumn, TableRows, quoted},
+    memory,
     model::Scoring,
     plot::{Axis, Grid, Picture, beside, corner, curve},
 };
@@ -40,6 +41,7 @@ pub fn density(model: &Model<Schema>, arguments: &PlotArguments, given: &[f64]) 
         _ => given.to_vec(),
     };
     let n = arguments.n.map_or(SAMPLES, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    memory::check(format!("drawing {n} rows at once"), memory::product(&[32, n, schema.columns.len() + schema.context.len()]))?;
     let repeated: Vec<f64> = (0..n * schema.context.len()).map(|k| context[k % context.len()]).collect();
     let samples = weighted(&model.sample(n, &repeated, arguments.seed)?, schema, 0);
     let title = data.as_ref().filter(|d| d.rows.n > 0).map(|d| format!("{}, {} rows", name(&d.path), grouped(d.rows.n)));

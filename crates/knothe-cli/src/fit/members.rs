@@ -1,7 +1,6 @@
 //! The members of a fit: families and recipes from the options.
 
 use knothe::{
-    Placement,
     events::{
         Coding,
         image::{Pixels, is_image_set},
@@ -75,9 +74,8 @@ pub fn recipes<C: Coding>(arguments: &FitArguments, families: &[&'static dyn Fam
     (0..).zip(families).map(member).collect()
 }
 
-/// Checks before any work that every member can be built, and that no noise is added to codes.
-pub fn check(arguments: &FitArguments, recipes: &[Recipe], place: &Placement) -> Result<(), Failure> {
-    recipes.iter().try_for_each(|recipe| recipe.build(place).map(drop))?;
+/// Checks before any work that no noise is added to codes.
+pub fn check(arguments: &FitArguments, recipes: &[Recipe]) -> Result<(), Failure> {
     let codes = |recipe: &Recipe| matches!(recipe.space().law(), Some(Law::Codes(_)));
     match recipes.iter().find(|recipe| arguments.noise > 0.0 && codes(recipe)) {
         Some(recipe) => {

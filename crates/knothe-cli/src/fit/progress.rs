@@ -1,8 +1,6 @@
-//! The progress of a fit on standard error, and Ctrl-C.
+//! The progress of a fit on standard error; Ctrl-C stops it.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,7 +8,7 @@ use knothe::bits_per_dim;
 use knothe::events::{Coding, Units};
 use knothe::fit::{Observer, Progress};
 
-use crate::failure::{Failure, say};
+use crate::{failure::say, signals};
 
 /// Seconds between two lines where standard error is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -26,24 +24,14 @@ pub struct Bar {
     dim: Option<usize>,
     /// The word for several events.
     events: &'static str,
-    interrupted: Arc<AtomicBool>,
     terminal: bool,
     started: Option<(Instant, u64)>,
     drawn: Instant,
 }
 
 impl Bar {
-    /// A bar for steps of `batch` events, by members of these names; takes over Ctrl-C.
-    pub fn new<C: Coding>(coding: &C, batch: usize, names: Vec<&'static str>) -> Result<Self, Failure> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = interrupted.clone();
-        ctrlc::set_handler(move || {
-            // The second Ctrl-C does not wait for the step to end.
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-        })
-        .map_err(|e| Failure::Defect(format!("cannot watch for Ctrl-C: {e}")))?;
+    /// A bar for steps of `batch` events, by members of these names. From now on the fit ends by itself at Ctrl-C.
+    pub fn new<C: Coding>(coding: &C, batch: usize, names: Vec<&'static str>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} steps · {msg} · {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -51,11 +39,13 @@ impl Bar {
         let terminal = std::io::stderr().is_terminal();
         let dim = (coding.units() == Units::BitsPerDim).then(|| coding.space().dim());
         let (events, drawn) = (C::WORDS[1], Instant::now());
-        Ok(Bar { bar, names, member: String::new(), batch, dim, events, interrupted, terminal, started: None, drawn })
+        signals::wait(true);
+        Bar { bar, names, member: String::new(), batch, dim, events, terminal, started: None, drawn }
     }
 
-    /// Takes the bar away.
+    /// Takes the bar away; what follows needs no checkpoint.
     pub fn finish(&self) {
+        signals::wait(false);
         self.bar.finish_and_clear();
     }
 }
@@ -97,7 +87,7 @@ impl Observer for Bar {
                 say(format_args!("{}/{} steps · {message} · {left:.0} s left", p.step, p.steps));
             }
         }
-        !self.interrupted.load(Ordering::SeqCst)
+        !signals::stopped()
     }
 
     fn member(&mut self, index: usize, members: usize) {

@@ -6,12 +6,13 @@ use knothe::{
     Model,
     events::{
         Coding, Events,
-        image::{ImageSet, Pixels, is_picture},
+        image::{self, ImageSet, ImageWriter, Pixels},
     },
     families::{Family, Takes},
     file::ending,
+    memory,
     model::{HeldOut, Split},
-    plot::{Picture, mosaic},
+    plot::{Picture, check_mosaic, mosaic},
     space::{ImageShape, Law},
 };
 use serde_json::{Value as Json, json};
@@ -24,7 +25,7 @@ use crate::{
     fit_arguments::FitArguments,
     given::{self, Value},
     options::Input,
-    output::check_writable,
+    output::{is_stdout, write_picture},
 };
 
 /// The widest grid of one column for each class.
@@ -106,11 +107,18 @@ impl Kind for Pixels {
         nearest.iter().try_for_each(|images| self.check_shape(images))?;
         let in_turn = arguments.given.is_empty() && (1..=COLUMNS).contains(&self.classes.len());
         let columns = if in_turn { context.values.len() } else { square(arguments.n) };
+        if !is_picture(out) && nearest.is_none() {
+            return Ok(Box::new(Streamed(ImageWriter::create(out, self.shape, arguments.n)?)));
+        }
+        check_drawn(arguments.n, self.shape)?;
+        if is_picture(out) {
+            check_mosaic(self.shape, arguments.n, columns)?;
+        }
         Ok(Box::new(Images { coding: self, drawn: None, nearest, columns, out }))
     }
 
     fn one(&self, name: &Path, input: &Input) -> Result<ImageSet, Failure> {
-        let image = if is_picture(name) {
+        let image = if image::is_picture(name) {
             ImageSet::read_picture(name, self.shape.channels, self.white)?
         } else {
             let (file, number) = given::indexed(name, "images.npz")?;
@@ -141,15 +149,15 @@ impl Kind for Pixels {
     }
 
     fn check_out(out: &Path) -> Result<(), Failure> {
-        if !matches!(ending(out).as_str(), "png" | "npy" | "npz") {
+        if !is_stdout(out) && !matches!(ending(out).as_str(), "png" | "npy" | "npz") {
             let message = format!("--out: expected a name that ends in .png, .npy or .npz for images, found {}", out.display());
             return Err(Failure::usage(message, ""));
         }
-        check_writable(out)
+        Ok(())
     }
 
     fn write(&self, images: &ImageSet, columns: usize, out: &Path) -> Result<(), Failure> {
-        if ending(out) == "png" { Ok(mosaic(images, columns)?.write(out)?) } else { Ok(images.write(out)?) }
+        if is_picture(out) { write_picture(&mosaic(images, columns)?, out) } else { Ok(images.write(out)?) }
     }
 
     fn write_pairs(&self, images: &ImageSet, others: &ImageSet, out: &Path) -> Result<(), Failure> {
@@ -184,6 +192,9 @@ impl Kind for Pixels {
     fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure> {
         let coding = &model.coding;
         let n = arguments.n.map_or(DRAWN, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        check_drawn(n, coding.shape)?;
+        let (side, columns) = (square(n), if arguments.data.is_some() { 2 * square(n) + 1 } else { square(n) });
+        check_mosaic(coding.shape, n.div_ceil(side).saturating_mul(columns), columns)?;
         let context = coding.context(&arguments.input.given, None)?;
         let samples = model.sample(n, &context.part(0, n), arguments.seed)?;
         let Some(path) = &arguments.data else { return Ok(mosaic(&samples, square(n))?) };
@@ -211,7 +222,30 @@ fn side_by_side(images: &ImageSet, samples: &ImageSet) -> ImageSet {
     ImageSet { pixels, labels: None, weights: None, ..samples.clone() }
 }
 
-/// Images on their way to a picture or an array.
+/// Whether images become a picture, by the name of their file.
+fn is_picture(out: &Path) -> bool {
+    is_stdout(out) || ending(out) == "png"
+}
+
+/// Checks that memory holds so many images: their numbers as they are drawn, and as bytes.
+fn check_drawn(n: usize, shape: ImageShape) -> Result<(), Failure> {
+    Ok(memory::check(format!("drawing {n} images at once"), memory::product(&[16, n, shape.dim()]))?)
+}
+
+/// Images on their way to an array, part by part.
+struct Streamed(ImageWriter);
+
+impl Sink<ImageSet> for Streamed {
+    fn take(&mut self, images: ImageSet) -> Result<(), Failure> {
+        Ok(self.0.write(&images)?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), Failure> {
+        Ok(self.0.finish()?)
+    }
+}
+
+/// Images on their way to a picture, or beside others.
 struct Images<'a> {
     coding: &'a Pixels,
     drawn: Option<ImageSet>,

@@ -28,7 +28,7 @@ use crate::{
     given::{self, Value},
     hints, moments,
     options::Input,
-    output::Output,
+    output::{Output, is_stdout},
 };
 
 /// Rows read and scored at a time.
@@ -148,7 +148,7 @@ impl Kind for Schema {
     }
 
     fn check_out(out: &Path) -> Result<(), Failure> {
-        ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), ""))
+        if is_stdout(out) { Ok(()) } else { ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), "")) }
     }
 
     fn write(&self, events: &TableRows, _: usize, out: &Path) -> Result<(), Failure> {

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
+    forge::{self, leaves},
     images::images,
-    support::{copy, fitted, knothe},
+    support::{copy, fitted, knothe, succeeds},
 };
 
 fn original() -> Vec<u8> {
@@ -33,8 +34,12 @@ fn load_any(bytes: &[u8]) -> knothe::Result<AnyModel> {
 }
 
 fn refuses(folder: &Path, bytes: &[u8], expected: &str) {
+    refuses_by(&["inspect", "score --out out.csv", "sample -n 5", "evaluate"], folder, bytes, expected);
+}
+
+fn refuses_by(commands: &[&str], folder: &Path, bytes: &[u8], expected: &str) {
     std::fs::write(folder.join("bad.safetensors"), bytes).unwrap();
-    for arguments in ["inspect", "score --out out.csv", "sample -n 5", "evaluate"] {
+    for &arguments in commands {
         let (command, options) = arguments.split_once(' ').unwrap_or((arguments, ""));
         let table = if ["score", "evaluate"].contains(&command) { "table.csv" } else { "" };
         let run = knothe(folder, &format!("{command} bad.safetensors {table} {options}"));
@@ -44,39 +49,13 @@ fn refuses(folder: &Path, bytes: &[u8], expected: &str) {
     }
 }
 
-/// The header of a model file, and the bytes of its tensors.
-fn taken_apart(bytes: &[u8]) -> (Value, &[u8]) {
-    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    (serde_json::from_slice(&bytes[8..8 + length]).unwrap(), &bytes[8 + length..])
-}
-
-fn put_together(header: &Value, tensors: &[u8]) -> Vec<u8> {
-    let header = header.to_string();
-    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), tensors].concat()
-}
-
 fn forged(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     forgery(&original(), change)
 }
 
-/// Changes the document of a model file and makes its checksum fit again, as an attacker would.
+/// A forged file.
 fn forgery(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let (mut header, tensors) = taken_apart(bytes);
-    let mut document: Value = serde_json::from_str(header["__metadata__"]["knothe"].as_str().unwrap()).unwrap();
-    change(&mut document);
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(document["content"].to_string().as_bytes());
-    for (name, tensor) in header.as_object().unwrap().iter().filter(|(name, _)| *name != "__metadata__") {
-        let whole = |value: &Value| value.as_u64().unwrap() as usize;
-        let shape: Vec<usize> = tensor["shape"].as_array().unwrap().iter().map(whole).collect();
-        let range = &tensor["data_offsets"];
-        hasher.update(name.as_bytes());
-        hasher.update(format!("{shape:?}").as_bytes());
-        hasher.update(&tensors[whole(&range[0])..whole(&range[1])]);
-    }
-    document["crc32"] = hasher.finalize().into();
-    header["__metadata__"]["knothe"] = document.to_string().into();
-    put_together(&header, tensors)
+    forge::forgery(bytes, change).unwrap()
 }
 
 #[test]
@@ -87,12 +66,17 @@ fn damaged_files_are_refused_with_the_reason() {
     refuses(folder.path(), &[], "not a whole safetensors file");
     let mut flipped = bytes.clone();
     *flipped.last_mut().unwrap() ^= 1;
-    refuses(folder.path(), &flipped, "the checksum does not fit the contents");
+    let checksum = "the checksum does not fit the contents";
+    refuses_by(&["score --out out.csv", "sample -n 5", "evaluate"], folder.path(), &flipped, checksum);
+    let mut flipped = bytes.clone();
+    let digit = flipped.windows(10).position(|part| part == b"\\\"version\\").unwrap() + 14;
+    flipped[digit] ^= 1;
+    refuses(folder.path(), &flipped, checksum);
     refuses(folder.path(), &forged(|d| d["format"] = 2.into()), "format 2 is newer than 1");
     refuses(
         folder.path(),
         &forged(|d| d["content"]["members"][0]["recipe"]["options"]["hidden"] = vec![60_000, 60_000].into()),
-        "its recipe asks for",
+        "numbers of the network: expected at most",
     );
     refuses(
         folder.path(),
@@ -111,17 +95,28 @@ fn damaged_files_are_refused_with_the_reason() {
 fn damaged_files_of_images_are_refused_with_the_reason() {
     let bytes = original_of_images();
     let content = |part: &'static str, value: Value| forgery(&bytes, |d| *d["content"].pointer_mut(part).unwrap() = value);
+    let all = |parts: &[(&'static str, Value)]| {
+        forgery(&bytes, |d| parts.iter().for_each(|(part, value)| *d["content"].pointer_mut(part).unwrap() = value.clone()))
+    };
     let mut flipped = bytes.clone();
     *flipped.last_mut().unwrap() ^= 1;
     let cases = [
         (bytes[..bytes.len() / 2].to_vec(), "not a whole safetensors file"),
         (flipped, "the checksum does not fit the contents"),
-        (content("/members/0/recipe/options/width", 30_000.into()), "weights: expected 1 to 4294967296"),
+        (content("/members/0/recipe/options/width", 30_000.into()), "numbers of the network: expected at most"),
         (content("/members/0/recipe/options/noise_width", 65_536.into()), "noise_width of glow: expected a whole number from 1 to 4096"),
         (content("/members/0/recipe/options/noise_width", u64::MAX.into()), "noise_width of glow"),
         (content("/members/0/recipe/family", "resnet".into()), "expected one of glow, real_nvp, found resnet"),
         (content("/members/0/recipe/options/steps_per_level", 900.into()), "parameter"),
         (content("/members/0/recipe/space/shape/grid/channels", 3.into()), "its coding and its members differ"),
+        (content("/members/0/recipe/options/steps_per_level", 1_000.into()), "parameter"),
+        (content("/members/0/recipe/context_dim", 60_000.into()), "its coding and its members differ"),
+        (
+            all(&[("/coding/shape/channels", 4_096.into()), ("/members/0/recipe/space/shape/grid/channels", 4_096.into())]),
+            "numbers of the network: expected at most",
+        ),
+        (all(&[("/coding/shape/height", 4_096.into()), ("/members/0/recipe/space/shape/grid/height", 4_096.into())]), "parameter"),
+        (all(&[("/coding/classes", (0..60_000).collect()), ("/members/0/recipe/context_dim", 60_000.into())]), "parameter"),
         (content("/coding/depth", 9.into()), "its coding cannot be"),
         (content("/coding/classes", vec![1, 0].into()), "its coding cannot be"),
         (content("/kind", "image".into()), "expected a model, found kind \"image\""),
@@ -131,6 +126,70 @@ fn damaged_files_of_images_are_refused_with_the_reason() {
         assert!(found.contains(expected), "{expected}: {found}");
     }
     assert!(load_any(&forgery(&bytes, |_| ())).is_ok(), "a forgery that changes nothing loads");
+}
+
+#[test]
+fn a_schema_from_a_stranger_is_checked() {
+    let forged = |part: &'static str, value: Value| forged(|d| *d["content"]["coding"].pointer_mut(part).unwrap() = value);
+    let cases = [
+        (forged("/columns/0/kind", serde_json::json!({ "bounded": [3, 1] })), "expected a kind of column that is possible"),
+        (
+            forged("/columns/0/kind", serde_json::json!({ "lattice": { "step": 0, "offset": 0 } })),
+            "expected a kind of column that is possible",
+        ),
+        (forged("/columns/0/scale", 0.into()), "schema, column 'x': expected a finite shift and a scale above 0, found"),
+        (forged("/columns/1/scale", (-1).into()), "schema, column 'y'"),
+        (forged("/columns/0/name", "y".into()), "found two columns named 'y'"),
+        (forged("/columns/0/name", "\u{1b}[31m".into()), "without control characters, found '\\u{1b}[31m'"),
+        (forged("/columns/0/name", " ".into()), "found none for column 1"),
+    ];
+    for (bad, expected) in cases {
+        let found = load(&bad).unwrap_err().to_string();
+        assert!(found.contains("its coding cannot be: ") && found.contains(expected), "{expected}: {found}");
+    }
+}
+
+/// Many small layers ask for more than their numbers.
+#[test]
+fn a_header_of_many_layers_is_refused_before_they_are_made() {
+    let bytes = forged(|d| {
+        let mut member = d["content"]["members"][0].clone();
+        member["recipe"]["options"]["layers"] = 1_000.into();
+        member["recipe"]["options"]["hidden"] = vec![3; 100].into();
+        d["content"]["members"] = vec![member; 80].into();
+        d["content"]["weights"] = vec![1.0 / 80.0; 80].into();
+    });
+    let found = load(&bytes).unwrap_err().to_string();
+    assert!(found.contains("numbers of the network: expected at most"), "{found}");
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_refused() {
+    let bytes = original();
+    let (header, tensors) = forge::taken_apart(&bytes).unwrap();
+    let mut tensors = tensors.to_vec();
+    tensors[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let found = load(&forgery(&forge::put_together(&header, &tensors), |_| ())).unwrap_err().to_string();
+    assert!(found.contains("parameter '") && found.contains("is not finite"), "{found}");
+}
+
+#[test]
+fn a_header_says_all_but_the_numbers() {
+    let folder = copy();
+    let whole = succeeds(folder.path(), "inspect model.safetensors --json");
+    let path = folder.path().join("model.safetensors");
+    let mut bytes = original();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(succeeds(folder.path(), "inspect model.safetensors --json"), whole);
+    assert!(knothe(folder.path(), "inspect model.safetensors --moments").error().contains("the checksum does not fit"));
+    let error = AnyModel::load_outline(&path).map(|model| match model {
+        AnyModel::Table(model) => model.sample(1, &[0.0], 0).unwrap_err().to_string(),
+        AnyModel::Images(_) => panic!("a model of a table"),
+    });
+    assert!(error.unwrap().contains("expected a model with its parameters"));
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(knothe(folder.path(), "inspect model.safetensors").error().contains("not a whole safetensors file"));
 }
 
 #[test]
@@ -145,16 +204,6 @@ fn every_flipped_byte_is_found() {
             // What can be changed unseen are blanks between the parts of the header.
             assert!(at < header && model.record.held_out == load(&bytes).unwrap().record.held_out, "byte {at}");
         }
-    }
-}
-
-/// Paths to every value of a document.
-fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
-    let mut deeper = |key: &str, value: &Value| leaves(value, &format!("{path}/{key}"), found);
-    match value {
-        Value::Object(entries) => entries.iter().for_each(|(key, value)| deeper(key, value)),
-        Value::Array(entries) => entries.iter().enumerate().for_each(|(i, value)| deeper(&i.to_string(), value)),
-        _ => found.push(path.to_owned()),
     }
 }
 

@@ -96,5 +96,5 @@ fn places_that_cannot_be_written() {
             refuses(folder.path(), &format!("sample model.safetensors -n 5 --given class=1 --out {place}.{ending}"), expected);
         }
     }
-    refuses(folder.path(), "score model.safetensors table.csv --out taken.csv", "is a directory");
+    refuses(folder.path(), "score model.safetensors table.csv --out taken.csv", "expected a file, found a folder");
 }

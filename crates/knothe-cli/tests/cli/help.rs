@@ -70,13 +70,13 @@ fn help_of_score() {
                          log_prob tightens as K grows [default: 1]
 
     Output:
-          --out <FILE>  Write to a CSV, TSV, Parquet, Arrow IPC or NPY file instead of CSV on standard
-                        output
+          --out <FILE>  Write to a CSV, TSV, Parquet, Arrow IPC or NPY file. - is standard output
+                        [default: CSV on standard output]
 
     Runtime:
           --device <NAME>  Compute on cpu, cuda or vulkan. The last two need a build with that feature
                            [default: cpu]
-          --threads <N>    Number of CPU threads [default: all cores]
+          --threads <N>    Number of CPU threads, at most 16 per core [default: one per core]
 
     log_prob is log q(x | context) in nats, in the units of the table's own columns: a density for
     continuous columns and a probability for integer columns. For images it is a lower bound of the log
@@ -84,6 +84,8 @@ fn help_of_score() {
 
     The output has one row per row of the table. Its log_prob is NaN where a value is missing, which is
     possible only in a model that was fitted with --missing drop.
+
+    A table is scored in parts, so it may be larger than the memory. Images are read as a whole.
 
     Examples:
       knothe score magic.safetensors data/magic.parquet --given class=0 --out log_prob.parquet

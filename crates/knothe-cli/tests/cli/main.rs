@@ -6,9 +6,12 @@ mod bad_tables;
 mod commands;
 mod ensembles;
 mod fits;
+#[path = "../forge/mod.rs"]
+mod forge;
 mod help;
 mod images;
 mod pins;
 mod plots;
+mod safety;
 mod streams;
 mod support;

@@ -65,7 +65,7 @@ fn what_cannot_be_drawn_is_said_and_leaves_nothing() {
     std::fs::write(folder.path().join("other.csv"), "a,b\n1,2\n").unwrap();
     let cases = [
         ("model.safetensors --out a.png", 2, "found none for 'class'"),
-        ("model.safetensors --given class=1 --out a.pdf", 2, "expected a name that ends in .png, found .pdf"),
+        ("model.safetensors --given class=1 --out a.pdf", 2, "expected a name that ends in .png, or - for standard output, found .pdf"),
         ("model.safetensors --given x=1 --out a.png", 2, "expected a context column, found 'x'"),
         ("model.safetensors --given class=1 --columns x,q --out a.png", 2, "expected a column that is modelled, found 'q'"),
         ("model.safetensors --given class=1 --columns x,x --out a.png", 2, "found 'x' twice"),

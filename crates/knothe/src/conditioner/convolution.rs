@@ -35,12 +35,9 @@ impl Convolution {
         let bound = gain / ((inputs * window.taps()).max(1) as f64).sqrt();
         let mut draw = |count: usize| (0..count).map(|_| bound * (2.0 * rng.random::<f64>() - 1.0)).collect();
         let [height, width] = window.kernel;
-        let (weight, bias) = (draw(outputs * inputs * height * width), draw(outputs));
-        Convolution {
-            weight: Param::from_tensor(place.tensor(weight, [outputs, inputs, height, width])),
-            bias: Param::from_tensor(place.tensor(bias, [outputs])),
-            window,
-        }
+        let weight = place.tensor_of([outputs, inputs, height, width], || draw(outputs * inputs * height * width));
+        let bias = place.tensor_of([outputs], || draw(outputs));
+        Convolution { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), window }
     }
 
     /// The layer's output.

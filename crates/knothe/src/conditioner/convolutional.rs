@@ -69,6 +69,8 @@ impl Convolutional {
         rng: &mut impl Rng,
     ) -> Result<Self> {
         image.check_dim(moves.len())?;
+        // Indices of pixels take more than the weights of a small network.
+        place.count(moves.len())?;
         let windows = &config.windows;
         if windows.is_empty() || windows.iter().any(|size| size.is_multiple_of(2)) {
             return Err(Error::invalid("windows", "one odd size a layer", format!("{windows:?}")));
@@ -86,7 +88,8 @@ impl Convolutional {
         let layer = |(l, &size): (usize, &usize)| {
             Convolution::new([widths[l], widths[l + 1]], Window::same(size), if l == last { 0.0 } else { 1.0 }, place, rng)
         };
-        let layers = windows.iter().enumerate().map(layer).collect();
+        let layers: Vec<_> = windows.iter().enumerate().map(layer).collect();
+        place.count(0)?;
         let context = (config.context_dim > 0).then(|| {
             Param::from_tensor(Linear::new(config.context_dim, widths[1], None, if last == 0 { 0.0 } else { 1.0 }, place, rng).weight())
         });

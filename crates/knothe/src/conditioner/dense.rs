@@ -45,7 +45,10 @@ pub struct Dense {
 
 impl Dense {
     /// A network with random weights whose outputs are near 0.
-    pub fn new(config: DenseConfig, place: &Placement, rng: &mut impl Rng) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) where an [outline](Placement::outline) has no room for it.
+    pub fn new(config: DenseConfig, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
         let mut widths = vec![config.inputs + config.context_dim];
         widths.extend(&config.hidden);
         widths.push(config.parameters * config.outputs);
@@ -53,7 +56,8 @@ impl Dense {
         let layers = (0..=last)
             .map(|l| Linear::new(widths[l], widths[l + 1], None, if l == last { OUTPUT_GAIN } else { 1.0 }, place, rng))
             .collect();
-        Dense { layers, config, shape: None }
+        place.count(0)?;
+        Ok(Dense { layers, config, shape: None })
     }
 
     /// What the one operation needs to know; none without hidden layers.

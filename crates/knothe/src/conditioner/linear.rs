@@ -25,19 +25,18 @@ impl Linear {
         place: &Placement,
         rng: &mut impl Rng,
     ) -> Self {
+        let mask = mask.filter(|_| !place.is_outline());
         let read = |o: usize| mask.map_or(inputs, |m| (0..inputs).filter(|&i| m(i, o)).count());
-        let bounds: Vec<f64> = (0..outputs).map(|o| gain / (read(o).max(1) as f64).sqrt()).collect();
+        let bound = |o: usize| gain / (read(o).max(1) as f64).sqrt();
+        let bounds: Vec<f64> = if place.is_outline() { Vec::new() } else { (0..outputs).map(bound).collect() };
         let mut draw = |number: usize| (0..number).map(|k| bounds[k % outputs] * (2.0 * rng.random::<f64>() - 1.0)).collect();
-        let (weight, bias) = (draw(inputs * outputs), draw(outputs));
+        let weight = place.tensor_of([inputs, outputs], || draw(inputs * outputs));
+        let bias = place.tensor_of([outputs], || draw(outputs));
         let mask = mask.map(|m| {
             let flags = (0..inputs * outputs).map(|k| f64::from(m(k / outputs, k % outputs))).collect();
             place.tensor(flags, [inputs, outputs])
         });
-        Linear {
-            weight: Param::from_tensor(place.tensor(weight, [inputs, outputs])),
-            bias: Param::from_tensor(place.tensor(bias, [outputs])),
-            mask,
-        }
+        Linear { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), mask }
     }
 
     /// The layer's output.

@@ -103,6 +103,7 @@ impl Made {
             let gain = if degrees.is_empty() { OUTPUT_GAIN } else { 1.0 };
             Param::from_tensor(Linear::new(config.context_dim, width, None, gain, place, rng).weight())
         });
+        place.count(0)?;
         let shape = (!degrees.is_empty()).then(|| Arc::new(shape(&config, &degrees)));
         Ok(Made { layers, context, config, degrees, shape })
     }

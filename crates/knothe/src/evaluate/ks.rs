@@ -44,11 +44,12 @@ impl KolmogorovSmirnov {
         // The leading term of Kolmogorov's distribution, P(√n D > λ) = 2 exp(−2λ²), solved for D and shared among the coordinates.
         let chance = ((2.0 * dim.max(1) as f64 / FALSE_ALARMS).ln() / 2.0).sqrt() / (n.max(1) as f64).sqrt();
         let verdict = match largest {
+            _ if n == 0 => Verdict::Undecided,
             d if d <= TOLERATED => Verdict::Pass,
             d if d <= chance => Verdict::Undecided,
             _ => Verdict::Fail,
         };
-        let pass = largest <= TOLERATED;
+        let pass = n > 0 && largest <= TOLERATED;
         KolmogorovSmirnov { verdict, pass, largest, threshold: TOLERATED, chance, distances, p_values: holm(&raw) }
     }
 }

@@ -86,6 +86,7 @@ impl Rows {
         place: &Placement,
         evaluate: impl Fn(usize, Tensor<2>, Option<&Tensor<2>>) -> Result<Vec<f64>>,
     ) -> Result<Vec<f64>> {
+        place.check_whole()?;
         let (n, size) = (self.len(), batch_rows(self.dim));
         let mut all = Vec::with_capacity(n);
         for start in (0..n).step_by(size) {

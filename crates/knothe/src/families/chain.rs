@@ -111,6 +111,12 @@ pub(super) fn network_options() -> Vec<FamilyOption> {
     vec![HIDDEN, RESIDUAL, ACTIVATION, DEGREES, RANDOM_ORDER]
 }
 
+/// The options of a flow of couplings, whose networks are not masked.
+pub(super) fn coupling_options(layers: u64) -> Vec<FamilyOption> {
+    let unmasked = |option: &FamilyOption| option.name != RESIDUAL.name && option.name != DEGREES.name;
+    flow_options(&[LAYERS.or(Initial::Count(layers))]).into_iter().filter(unmasked).collect()
+}
+
 /// The options of a flow of several layers, after `own`.
 pub(super) fn flow_options(own: &[FamilyOption]) -> Vec<FamilyOption> {
     let mut all = [own, &network_options(), &[MIXING, BATCH_NORM, SOURCE], &ends()].concat();
@@ -146,19 +152,24 @@ pub(super) fn check_coupling(recipe: &Recipe) -> Result<()> {
 
 /// Triangular layers of one univariate map.
 pub(super) struct Chain<'a> {
-    pub recipe: &'a Recipe,
-    pub layers: usize,
-    pub hidden: Vec<usize>,
-    pub triangular: Triangular,
-    pub form: Form,
+    recipe: &'a Recipe,
+    layers: usize,
+    hidden: Vec<usize>,
+    triangular: Triangular,
+    form: Form,
     /// U, from x to z in the density form and from z to x in the generative one.
-    pub map: Arc<dyn MonotoneMap>,
+    map: Arc<dyn MonotoneMap>,
 }
 
 impl<'a> Chain<'a> {
     /// The layers that a recipe asks for.
     pub fn of(recipe: &'a Recipe, triangular: Triangular, form: Form, map: Arc<dyn MonotoneMap>) -> Self {
         Chain { recipe, layers: recipe.count(&LAYERS), hidden: recipe.counts(&HIDDEN), triangular, form, map }
+    }
+
+    /// One autoregressive layer, x = U(z), with networks of these hidden layers.
+    pub fn single(recipe: &'a Recipe, hidden: Vec<usize>, map: Arc<dyn MonotoneMap>) -> Self {
+        Chain { recipe, layers: 1, hidden, triangular: Triangular::Autoregressive, form: Form::Generative, map }
     }
 
     /// The layers, from the source to the data.
@@ -184,6 +195,13 @@ impl<'a> Chain<'a> {
         let activation = self.recipe.choice(&ACTIVATION);
         Coupling::new(&moves, self.recipe.context_dim(), &self.hidden, activation, self.map.clone(), place, rng)
     }
+}
+
+/// The flow of a recipe's source and layers.
+pub(super) fn build(recipe: &Recipe, chain: Chain, place: &Placement, rng: &mut impl Rng) -> Result<Network> {
+    let layers = chain.build(place, rng)?;
+    let source = source(recipe, place, rng)?;
+    flow(recipe, source, layers, place, rng)
 }
 
 /// The order of the columns next to the data.
@@ -256,32 +274,4 @@ pub(super) fn flow(recipe: &Recipe, source: Source, layers: Vec<Layer>, place: &
         all.push(Layer::ActNorm(ActNorm::standardising(dim, place)));
     }
     Ok(Network::Flow(Flow::new(source, Compose::new(dim, all)?, recipe.context_dim())?))
-}
-
-/// A product of sizes that stops at the largest number.
-pub(super) fn product(factors: &[usize]) -> usize {
-    factors.iter().fold(1, |a, &b| a.saturating_mul(b))
-}
-
-/// At least about how many weights a network with so many outputs has, of which a mask may leave half.
-pub(super) fn network_size(recipe: &Recipe, outputs: usize) -> usize {
-    let mut widths = vec![recipe.dim().saturating_add(recipe.context_dim())];
-    widths.extend(recipe.counts(&HIDDEN));
-    widths.push(outputs);
-    widths.windows(2).fold(0usize, |sum, w| sum.saturating_add(product(w) / 2))
-}
-
-/// At least about how many parameters mixing, source and marginals have beside layers of `outputs` outputs each.
-pub(super) fn flow_size(recipe: &Recipe, outputs: usize) -> usize {
-    let dim = recipe.dim();
-    let mixing = if matches!(recipe.choice(&MIXING), Mixing::Lu | Mixing::Rotation) { product(&[dim, dim]) } else { 0 };
-    let layers = product(&[recipe.count(&LAYERS), network_size(recipe, outputs).saturating_add(mixing)]);
-    let mixture = recipe.choice::<SourceKind>(&SOURCE) == SourceKind::GaussianMixture;
-    let source = if mixture { product(&[recipe.count(&COMPONENTS), dim, dim]) } else { 0 };
-    layers.saturating_add(source).saturating_add(marginals_size(recipe))
-}
-
-/// The parameters of the marginals.
-pub(super) fn marginals_size(recipe: &Recipe) -> usize {
-    product(&[3, recipe.count(&MARGINALS), recipe.dim()])
 }

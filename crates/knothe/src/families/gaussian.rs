@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Description, Family, FamilyOption, Recipe, Takes, chain};
+use super::{Description, Family, FamilyOption, Recipe, chain};
 use crate::{
     Layer,
     error::Result,
@@ -13,18 +13,18 @@ use crate::{
     source::{Normal, Source},
 };
 
-/// x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps.
-#[derive(Clone, Copy, Debug)]
-pub struct Gaussian;
+family! {
+    Gaussian {
+        name: "gaussian",
+        about: "Full-covariance Gaussian, fitted in closed form; linear in the context",
+        details: "x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps. With the option marginals it is a Gaussian copula.",
+        takes: Reals,
+    }
+}
 
 impl Family for Gaussian {
     fn description(&self) -> Description {
-        Description {
-            name: "gaussian",
-            about: "Full-covariance Gaussian, fitted in closed form; linear in the context",
-            details: "x = b + C·context + L z with a lower triangular L and z standard normal. The maximum of the likelihood has a closed form, so the fit takes no steps. With the option marginals it is a Gaussian copula.",
-            takes: Takes::Reals,
-        }
+        Self::DESCRIPTION
     }
 
     fn options(&self) -> Vec<FamilyOption> {
@@ -33,10 +33,6 @@ impl Family for Gaussian {
 
     fn closed_form(&self) -> bool {
         true
-    }
-
-    fn size(&self, recipe: &Recipe) -> usize {
-        chain::product(&[recipe.dim(), recipe.dim()]).saturating_add(chain::marginals_size(recipe))
     }
 
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {

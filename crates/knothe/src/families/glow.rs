@@ -6,7 +6,7 @@ use rand::Rng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    ChannelMixing, Description, Family, FamilyOption, Recipe, Takes,
+    ChannelMixing, Description, Family, FamilyOption, Recipe,
     pixels::{self, LEVELS, Pixels, RESIDUAL, STEPS, WIDENING, WIDTH, WINDOWS},
 };
 use crate::{
@@ -21,21 +21,20 @@ const CHANNEL_MIXING: FamilyOption = FamilyOption::name(
     &["lu", "matrix", "none"],
 );
 
-/// At each level a squeeze, then steps of activation normalisation, an invertible 1 × 1 convolution and a coupling of channels; after each level but the
-/// last, half of the channels are split off, with a learned prior (Kingma & Dhariwal 2018, §3). Given a class, so is the prior of the last: a
-/// normal with a mean and a deviation for each class.
-#[derive(Clone, Copy, Debug)]
-pub struct Glow;
+family! {
+    Glow {
+        name: "glow",
+        about: "Multi-scale flow of images by 1 × 1 convolutions and couplings of channels; the default for images",
+        details: "Each scale squeezes blocks of 2 × 2 pixels into channels and takes steps of activation normalisation, an invertible 1 × 1 convolution and an affine \
+             coupling of channels (Kingma & Dhariwal 2018). By default a coupling multiplies by a sigmoid, which is below 1, so that no image is scaled out of range. Each scale halves height and width, so both must be even at every scale. \
+             After each scale except the last, half of the channels are split off and get a learned prior. If the images have classes, the last scale gets one as well: a mean and a deviation per class.",
+        takes: Images,
+    }
+}
 
 impl Family for Glow {
     fn description(&self) -> Description {
-        Description {
-            name: "glow",
-            about: "Multi-scale flow of images by 1 × 1 convolutions and couplings of channels; the default for images",
-            details: "Each scale squeezes blocks of 2 × 2 pixels into channels and takes steps of activation normalisation, an invertible 1 × 1 convolution and an affine \
-             coupling of channels (Kingma & Dhariwal 2018). By default a coupling multiplies by a sigmoid, which is below 1, so that no image is scaled out of range. Each scale halves height and width, so both must be even at every scale.",
-            takes: Takes::Images,
-        }
+        Self::DESCRIPTION
     }
 
     fn options(&self) -> Vec<FamilyOption> {
@@ -44,10 +43,6 @@ impl Family for Glow {
 
     fn check(&self, recipe: &Recipe) -> Result<()> {
         pixels::check(recipe)
-    }
-
-    fn size(&self, recipe: &Recipe) -> usize {
-        pixels::size(recipe)
     }
 
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {

@@ -5,31 +5,27 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Description, Family, FamilyOption, Recipe, Takes,
+    Description, Family, FamilyOption, Recipe,
     chain::{self, HIDDEN, LAYERS},
 };
 use crate::{Layer, error::Result, network::Network, placement::Placement, triangular::Autoregressive, univariate::Affine};
 
-/// x_j = σ_j(z_<j) z_j + μ_j(z_<j) (Kingma et al. 2016). Samples and their densities take one pass; the density of given rows goes column by column.
-#[derive(Clone, Copy, Debug)]
-pub struct Iaf;
+family! {
+    Iaf {
+        name: "iaf",
+        about: "Inverse autoregressive flow: sampling in one pass, a slower density",
+        details: "x_j = σ_j(z_<j) z_j + μ_j(z_<j) (Kingma et al. 2016). Samples and their densities take one pass; the density of given rows goes column by column.",
+        takes: Reals,
+    }
+}
 
 impl Family for Iaf {
     fn description(&self) -> Description {
-        Description {
-            name: "iaf",
-            about: "Inverse autoregressive flow: sampling in one pass, a slower density",
-            details: "x_j = σ_j(z_<j) z_j + μ_j(z_<j) (Kingma et al. 2016). Samples and their densities take one pass; the density of given rows goes column by column.",
-            takes: Takes::Reals,
-        }
+        Self::DESCRIPTION
     }
 
     fn options(&self) -> Vec<FamilyOption> {
         chain::flow_options(&[LAYERS])
-    }
-
-    fn size(&self, recipe: &Recipe) -> usize {
-        chain::flow_size(recipe, recipe.dim().div_ceil(2))
     }
 
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {

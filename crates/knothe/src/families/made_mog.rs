@@ -4,31 +4,26 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Description, Family, FamilyOption, Recipe, Takes, chain};
+use super::{Description, Family, FamilyOption, Recipe, chain};
 use crate::{error::Result, network::Network, placement::Placement, univariate::GaussianMixture};
 
-/// q(x_j | x_<j) is a mixture of Gaussians whose weights, means and deviations come from one masked network (Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017).
-#[derive(Clone, Copy, Debug)]
-pub struct MadeMog;
+family! {
+    MadeMog {
+        name: "made_mog",
+        about: "Masked network with mixture-of-Gaussians conditionals",
+        details: "q(x_j | x_<j) is a mixture of Gaussians whose weights, means and deviations come from one masked network (Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017).",
+        takes: Reals,
+    }
+}
 
 impl Family for MadeMog {
     fn description(&self) -> Description {
-        Description {
-            name: "made_mog",
-            about: "Masked network with mixture-of-Gaussians conditionals",
-            details: "q(x_j | x_<j) is a mixture of Gaussians whose weights, means and deviations come from one masked network (Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017).",
-            takes: Takes::Reals,
-        }
+        Self::DESCRIPTION
     }
 
     fn options(&self) -> Vec<FamilyOption> {
         let components = chain::COMPONENTS.about("Gaussians of each conditional mixture");
         [vec![components], chain::network_options(), chain::ends()].concat()
-    }
-
-    fn size(&self, recipe: &Recipe) -> usize {
-        chain::network_size(recipe, chain::product(&[3, recipe.count(&chain::COMPONENTS), recipe.dim()]))
-            .saturating_add(chain::marginals_size(recipe))
     }
 
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {

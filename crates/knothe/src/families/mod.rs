@@ -3,6 +3,22 @@
 //! A [`Family`] says what it is, which spaces of events it supports, which options it has, and how a [`Recipe`] of it is built. [`ALL`] is the only list: the command
 //! line, the model file, the documentation of options and the laws read it.
 
+/// Declares the type of a family, with its description, which is its documentation too.
+macro_rules! family {
+    ($type:ident { name: $name:literal, about: $about:literal, details: $details:literal, takes: $takes:ident $(,)? }) => {
+        #[doc = $about]
+        #[doc = "\n\n"]
+        #[doc = $details]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $type;
+
+        impl $type {
+            const DESCRIPTION: crate::families::Description =
+                crate::families::Description { name: $name, about: $about, details: $details, takes: crate::families::Takes::$takes };
+        }
+    };
+}
+
 mod ar_gaussian;
 mod chain;
 mod gaussian;
@@ -140,10 +156,7 @@ pub trait Family: Debug + Sync {
         Ok(())
     }
 
-    /// At least about how many parameters a network has, without building it.
-    fn size(&self, recipe: &Recipe) -> usize;
-
-    /// Builds a network with its parameters at their start. The recipe has passed [`Recipe::check`].
+    /// Builds a network with its parameters at their start, or its [outline](Placement::outline). The recipe has passed [`Recipe::check`].
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network>;
 
     /// The settings of a fit, unless the user has others.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Description, Family, FamilyOption, Form, Initial, Recipe, Takes, Triangular,
+    Description, Family, FamilyOption, Form, Recipe, Triangular,
     chain::{self, Chain},
 };
 use crate::{
@@ -17,31 +17,26 @@ use crate::{
     univariate::{Affine, Scale},
 };
 
-/// x_A = z_A + μ(z_P), x_P = z_P, and one scale for each column at the source (Dinh, Krueger & Bengio 2015). Density and samples take one pass.
-#[derive(Clone, Copy, Debug)]
-pub struct Nice;
+family! {
+    Nice {
+        name: "nice",
+        about: "Additive couplings and one scaling",
+        details: "x_A = z_A + μ(z_P), x_P = z_P, and one scale for each column at the source (Dinh, Krueger & Bengio 2015). Density and samples take one pass.",
+        takes: Reals,
+    }
+}
 
 impl Family for Nice {
     fn description(&self) -> Description {
-        Description {
-            name: "nice",
-            about: "Additive couplings and one scaling",
-            details: "x_A = z_A + μ(z_P), x_P = z_P, and one scale for each column at the source (Dinh, Krueger & Bengio 2015). Density and samples take one pass.",
-            takes: Takes::Reals,
-        }
+        Self::DESCRIPTION
     }
 
     fn options(&self) -> Vec<FamilyOption> {
-        let unmasked = |option: &FamilyOption| option.name != chain::RESIDUAL.name && option.name != chain::DEGREES.name;
-        chain::flow_options(&[chain::LAYERS.or(Initial::Count(8))]).into_iter().filter(unmasked).collect()
+        chain::coupling_options(8)
     }
 
     fn check(&self, recipe: &Recipe) -> Result<()> {
         chain::check_coupling(recipe)
-    }
-
-    fn size(&self, recipe: &Recipe) -> usize {
-        chain::flow_size(recipe, recipe.dim().div_ceil(2))
     }
 
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {

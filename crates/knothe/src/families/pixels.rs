@@ -152,28 +152,7 @@ pub(super) fn check(recipe: &Recipe) -> Result<()> {
     [channels, height, width].into_iter().try_for_each(|n| range("sides of an image", n, 1 << 12))?;
     range("layers of a network", recipe.counts(&WINDOWS).len(), 100)?;
     let broadest = Pixels::of(recipe).width_at(recipe.count(&LEVELS) - 1);
-    range("channels of a network of the coarsest level", broadest, 65_536)?;
-    let convolutions = recipe.counts(&WINDOWS).iter().map(|side| side * side).sum::<usize>();
-    let factors = [recipe.count(&LEVELS), recipe.count(&STEPS), broadest, broadest];
-    range("weights", factors.iter().fold(convolutions, |a, &b| a.saturating_mul(b)), 1 << 32)
-}
-
-/// At least about how many parameters the networks of couplings and of the noise have.
-pub(super) fn size(recipe: &Recipe) -> usize {
-    let (windows, pixels) = (recipe.counts(&WINDOWS), Pixels::of(recipe));
-    let last = windows.len().saturating_sub(1);
-    let network = |width: usize| {
-        let layer = |(k, window): (usize, &usize)| {
-            // The outer layers read and give one channel or more.
-            let sides = usize::from(k > 0) + usize::from(k < last);
-            (0..sides).fold(window.saturating_mul(*window), |size, _| size.saturating_mul(width))
-        };
-        windows.iter().enumerate().map(layer).fold(0usize, usize::saturating_add)
-    };
-    let learned = recipe.choice::<Noise>(&DEQUANTISATION) == Noise::Variational;
-    let noise = if learned { network(recipe.count(&NOISE_WIDTH)) } else { 0 };
-    let levels = (0..recipe.count(&LEVELS)).map(|level| network(pixels.width_at(level))).fold(0usize, usize::saturating_add);
-    levels.saturating_mul(recipe.count(&STEPS)).saturating_add(noise)
+    range("channels of a network of the coarsest level", broadest, 65_536)
 }
 
 /// The dequantised flow of a map of images.
@@ -259,6 +238,8 @@ impl<'a> Pixels<'a> {
 
     /// The squeeze between an image and its blocks.
     pub fn squeeze(image: ImageShape, place: &Placement) -> Result<Layer> {
+        // Orders of pixels take more than the weights of a small network.
+        place.count(image.dim())?;
         Ok(Layer::Permutation(Permutation::new(&image.squeeze()?, place)))
     }
 }

@@ -7,13 +7,14 @@
 //!
 //! All four read the data, so their density takes one pass of the network; couplings also sample in one.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use rand::Rng;
+use rand_chacha::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FamilyOption, Initial, Recipe,
+    Description, Family, FamilyOption, Initial, Recipe,
     chain::{self, Chain, FORM, TRIANGULAR},
 };
 use crate::{error::Result, network::Network, placement::Placement, univariate::MonotoneMap};
@@ -40,35 +41,43 @@ pub enum Form {
     Generative,
 }
 
-/// The options of a family that leaves both choices open: `own` first, then those of every flow. `form` is the family's own.
-pub(super) fn options(own: &[FamilyOption], form: &'static str) -> Vec<FamilyOption> {
-    chain::flow_options(&[own, &[TRIANGULAR, FORM.or(Initial::Name(form))]].concat())
+/// Where a map ends to bend.
+pub(super) const BOUND: FamilyOption =
+    FamilyOption::number("bound", "Bound B: the map is curved within [-B, B] and a straight line outside", (0.0, f64::INFINITY), 5.0);
+
+/// A [`Family`] of layers of one univariate map that leaves both choices open: all of it but the map.
+pub(super) trait Product: Debug + Sync {
+    /// Which direction of the map is explicit unless the user chooses.
+    const FORM: &'static str = "density";
+
+    /// Its name, its documentation and the events that it takes.
+    fn description(&self) -> Description;
+
+    /// The options of its map.
+    fn own(&self) -> Vec<FamilyOption> {
+        Vec::new()
+    }
+
+    /// U, from x to z in the density form and from z to x in the generative one.
+    fn map(&self, recipe: &Recipe) -> Arc<dyn MonotoneMap>;
 }
 
-/// The form that a recipe asks for.
-pub(super) fn form(recipe: &Recipe) -> Form {
-    recipe.choice(&FORM)
-}
+impl<P: Product> Family for P {
+    fn description(&self) -> Description {
+        Product::description(self)
+    }
 
-/// What the parameters of a column read in a recipe.
-pub(super) fn triangular(recipe: &Recipe) -> Triangular {
-    recipe.choice(&TRIANGULAR)
-}
+    fn options(&self) -> Vec<FamilyOption> {
+        let own = [vec![chain::LAYERS], self.own(), vec![TRIANGULAR, FORM.or(Initial::Name(P::FORM))]].concat();
+        chain::flow_options(&own)
+    }
 
-/// Checks that the columns can be shared out, where they have to be.
-pub(super) fn check(recipe: &Recipe) -> Result<()> {
-    if triangular(recipe) == Triangular::Coupling { chain::check_coupling(recipe) } else { Ok(()) }
-}
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        if recipe.choice::<Triangular>(&TRIANGULAR) == Triangular::Coupling { chain::check_coupling(recipe) } else { Ok(()) }
+    }
 
-/// At least about how many parameters a flow has whose map takes `parameters` numbers or more for each column.
-pub(super) fn size(recipe: &Recipe, parameters: usize) -> usize {
-    let moving = if triangular(recipe) == Triangular::Coupling { recipe.dim() / 2 } else { recipe.dim() };
-    chain::flow_size(recipe, chain::product(&[parameters, moving]))
-}
-
-/// The flow of layers of one univariate map, with the conditioner and the form that a recipe asks for.
-pub(super) fn build(recipe: &Recipe, map: Arc<dyn MonotoneMap>, place: &Placement, rng: &mut impl Rng) -> Result<Network> {
-    let layers = Chain::of(recipe, triangular(recipe), form(recipe), map).build(place, rng)?;
-    let source = chain::source(recipe, place, rng)?;
-    chain::flow(recipe, source, layers, place, rng)
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let layers = Chain::of(recipe, recipe.choice(&TRIANGULAR), recipe.choice(&FORM), self.map(recipe));
+        chain::build(recipe, layers, place, rng)
+    }
 }

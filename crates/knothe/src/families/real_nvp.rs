@@ -6,61 +6,53 @@ use rand::Rng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    ChannelMixing, Description, Family, FamilyOption, Form, Initial, Recipe, Setting, Takes, Triangular,
+    ChannelMixing, Description, Family, FamilyOption, Form, Initial, Recipe, Setting, Triangular,
     chain::{self, Chain},
     pixels::{self, COUPLING, LEVELS, Pixels, RESIDUAL, STEPS, WIDENING, WIDTH, WINDOWS},
 };
 use crate::{Compose, Layer, error::Result, fit::FitConfig, network::Network, placement::Placement, space::ImageShape, univariate::Affine};
 
-/// x_A = σ(z_P) z_A + μ(z_P), x_P = z_P; odd and even columns move in turn (Dinh, Sohl-Dickstein & Bengio 2017).
-#[derive(Clone, Copy, Debug)]
-pub struct RealNvp;
+family! {
+    RealNvp {
+        name: "real_nvp",
+        about: "Affine couplings: density and sampling in one pass",
+        details: "x_A = σ(z_P) z_A + μ(z_P), x_P = z_P; odd and even columns move in turn (Dinh, Sohl-Dickstein & Bengio 2017). Use it where samples are needed fast; maf fits most tables better.",
+        takes: Reals,
+    }
+}
 
 impl Family for RealNvp {
     fn description(&self) -> Description {
-        Description {
-            name: "real_nvp",
-            about: "Affine couplings: density and sampling in one pass",
-            details: "x_A = σ(z_P) z_A + μ(z_P), x_P = z_P; odd and even columns move in turn (Dinh, Sohl-Dickstein & Bengio 2017). Use it where samples are needed fast; maf fits most tables better.",
-            takes: Takes::Reals,
-        }
+        Self::DESCRIPTION
     }
 
     fn options(&self) -> Vec<FamilyOption> {
-        let unmasked = |option: &FamilyOption| option.name != chain::RESIDUAL.name && option.name != chain::DEGREES.name;
-        chain::flow_options(&[chain::LAYERS.or(Initial::Count(10))]).into_iter().filter(unmasked).collect()
+        chain::coupling_options(10)
     }
 
     fn check(&self, recipe: &Recipe) -> Result<()> {
         chain::check_coupling(recipe)
     }
 
-    fn size(&self, recipe: &Recipe) -> usize {
-        chain::flow_size(recipe, recipe.dim().div_ceil(2))
-    }
-
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
-        let layers = Chain::of(recipe, Triangular::Coupling, Form::Generative, Arc::new(Affine::default())).build(place, rng)?;
-        let source = chain::source(recipe, place, rng)?;
-        chain::flow(recipe, source, layers, place, rng)
+        chain::build(recipe, Chain::of(recipe, Triangular::Coupling, Form::Generative, Arc::new(Affine::default())), place, rng)
     }
 }
 
-/// Multi-scale Real-NVP (Dinh et al. 2017, §3.6): at each level couplings of checkerboards, a squeeze and couplings of channels, then half of the
-/// channels are split off; at the last, one coupling of checkerboards more and nothing else. Activation normalisation stands where the paper has batch
-/// normalisation, and a residual layer where it has a residual block of two.
-#[derive(Clone, Copy, Debug)]
-pub struct ImageRealNvp;
+family! {
+    ImageRealNvp {
+        name: "real_nvp",
+        about: "Multi-scale flow of images by couplings of checkerboards and of channels",
+        details: "Each scale has couplings of checkerboards, a squeeze of blocks of 2 × 2 pixels into channels, and couplings of channels; then half of the channels \
+             are split off (Dinh, Sohl-Dickstein & Bengio 2017, §3.6). The last scale has one coupling of checkerboards more and nothing else. Activation normalisation \
+             takes the place of the paper's batch normalisation, and one residual layer that of its residual block of two.",
+        takes: Images,
+    }
+}
 
 impl Family for ImageRealNvp {
     fn description(&self) -> Description {
-        Description {
-            name: "real_nvp",
-            about: "Multi-scale flow of images by couplings of checkerboards and of channels",
-            details: "Each scale has couplings of checkerboards, a squeeze of blocks of 2 × 2 pixels into channels, and couplings of channels \
-             (Dinh, Sohl-Dickstein & Bengio 2017, §3.6).",
-            takes: Takes::Images,
-        }
+        Self::DESCRIPTION
     }
 
     fn options(&self) -> Vec<FamilyOption> {
@@ -75,10 +67,6 @@ impl Family for ImageRealNvp {
 
     fn check(&self, recipe: &Recipe) -> Result<()> {
         pixels::check(recipe)
-    }
-
-    fn size(&self, recipe: &Recipe) -> usize {
-        pixels::size(recipe)
     }
 
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {

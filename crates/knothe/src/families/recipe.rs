@@ -12,13 +12,15 @@ use crate::{
     file,
     network::{ImageFlow, Network, TabularFlow},
     parameters,
-    placement::Placement,
+    placement::{Placement, Precision},
     random::{Purpose, stream},
     space::Space,
 };
 
 /// The kind of a file of one network.
 const KIND: &str = "network";
+/// The most numbers of a network.
+const LARGEST: usize = 1 << 32;
 
 /// A family, the space of its events, and its options. Two equal recipes build equal networks.
 ///
@@ -170,7 +172,7 @@ impl Recipe {
         }
     }
 
-    /// Checks that the family supports the space, has every option that is set, and that each is in its range.
+    /// Checks that the family supports the space, has every option that is set, and that each is in its range. The size of the network is checked when it is built.
     ///
     /// # Errors
     /// [`Error::Invalid`], with what would be accepted.
@@ -194,25 +196,29 @@ impl Recipe {
         };
         range("numbers of an event", self.dim(), 1, 1 << 24)?;
         range("context columns", self.context_dim, 0, 65_536)?;
-        self.family.check(self)?;
-        match self.size() {
-            size if size > 1 << 32 => Err(Error::invalid("parameters", "at most 4 thousand million", size)),
-            _ => Ok(()),
-        }
+        self.family.check(self)
     }
 
-    /// At least about how many parameters the network has, without building it.
-    pub fn size(&self) -> usize {
-        self.family.size(self)
+    /// How many parameters the network has; they take no memory.
+    ///
+    /// # Errors
+    /// As [`Recipe::build`].
+    pub fn size(&self) -> Result<usize> {
+        Ok(parameters::count(&self.build(&Placement::outline(Precision::F32, LARGEST))?))
     }
 
     /// Builds the network with its parameters at their start.
     ///
     /// # Errors
-    /// As [`Recipe::check`].
+    /// As [`Recipe::check`], and [`Error::Invalid`] for a network of more than 2³² numbers, or more than an [outline](Placement::outline) has room for.
     pub fn build(&self, place: &Placement) -> Result<Network> {
+        if !place.is_outline() {
+            self.size()?;
+        }
         self.check()?;
-        self.family.build(self, place, &mut stream(self.seed, Purpose::Start, 0))
+        let network = self.family.build(self, place, &mut stream(self.seed, Purpose::Start, 0))?;
+        place.count(0)?;
+        Ok(network)
     }
 
     /// Builds the network of a family whose networks are flows over real numbers.
@@ -269,10 +275,8 @@ impl Recipe {
             return Err(Error::model_file(path, format!("expected a network, found kind {}", content["kind"]), None));
         }
         let recipe: Recipe = file::part(path, &mut content, "recipe", "recipe")?;
-        file::check_size(path, recipe.size(), &tensors)?;
-        let network = recipe.build(place).and_then(|network| parameters::restore(network, tensors));
-        let network = network.map_err(|e| Error::model_file(path, e.to_string(), None))?;
-        Ok((recipe, network.valid()))
+        let network = file::restore(path, tensors, place, |place| recipe.build(place))?;
+        Ok((recipe, network))
     }
 
     fn is_no(&self, kind: &str) -> Error {

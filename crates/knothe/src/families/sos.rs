@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rand_chacha::ChaCha12Rng;
-
-use super::{Description, Family, FamilyOption, Recipe, Takes, chain, product};
-use crate::{error::Result, network::Network, placement::Placement, univariate::SumOfSquares};
+use super::{
+    Description, FamilyOption, Initial, Recipe,
+    product::{BOUND, Product},
+};
+use crate::univariate::{MonotoneMap, SumOfSquares};
 
 /// Squared polynomials of each map.
 const COMPONENTS: FamilyOption =
@@ -13,43 +14,27 @@ const COMPONENTS: FamilyOption =
 
 /// The degree of the polynomials.
 const DEGREE: FamilyOption = FamilyOption::count("degree", "Degree of the polynomials", (0, 16), 4);
-/// Where a map ends to bend.
-const BOUND: FamilyOption = FamilyOption::number(
-    "bound",
-    "Bound B: the map is curved within [-B, B] and a straight line outside",
-    (0.0, f64::INFINITY),
-    SumOfSquares::BOUND,
-);
 
-/// z_j = c + ∫₀^x Σ_k p_k(u)² du, with the coefficients of the polynomials p_k from a masked network (Jaini, Selby & Yu 2019).
-#[derive(Clone, Copy, Debug)]
-pub struct Sos;
+family! {
+    Sos {
+        name: "sos",
+        about: "Sum-of-squares polynomial flow",
+        details: "z_j = c + ∫₀^{x_j} Σ_k p_k(u)² du, where a masked network gives c and the coefficients of the polynomials p_k (Jaini, Selby & Yu 2019). With the generative form and one layer, the conditional moments are exact.",
+        takes: Reals,
+    }
+}
 
-impl Family for Sos {
+impl Product for Sos {
     fn description(&self) -> Description {
-        Description {
-            name: "sos",
-            about: "Sum-of-squares polynomial flow",
-            details: "z_j = c + ∫₀^{x_j} Σ_k p_k(u)² du, where a masked network gives c and the coefficients of the polynomials p_k (Jaini, Selby & Yu 2019). With the generative form and one layer, the conditional moments are exact.",
-            takes: Takes::Reals,
-        }
+        Self::DESCRIPTION
     }
 
-    fn options(&self) -> Vec<FamilyOption> {
-        product::options(&[chain::LAYERS, COMPONENTS, DEGREE, BOUND], "density")
+    fn own(&self) -> Vec<FamilyOption> {
+        vec![COMPONENTS, DEGREE, BOUND.or(Initial::Number(SumOfSquares::BOUND))]
     }
 
-    fn check(&self, recipe: &Recipe) -> Result<()> {
-        product::check(recipe)
-    }
-
-    fn size(&self, recipe: &Recipe) -> usize {
-        product::size(recipe, recipe.count(&COMPONENTS))
-    }
-
-    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
-        let map =
-            SumOfSquares { polynomials: recipe.count(&COMPONENTS), degree: recipe.count(&DEGREE), bound: Some(recipe.number(&BOUND)) };
-        product::build(recipe, Arc::new(map), place, rng)
+    fn map(&self, recipe: &Recipe) -> Arc<dyn MonotoneMap> {
+        let (polynomials, degree) = (recipe.count(&COMPONENTS), recipe.count(&DEGREE));
+        Arc::new(SumOfSquares { polynomials, degree, bound: Some(recipe.number(&BOUND)) })
     }
 }

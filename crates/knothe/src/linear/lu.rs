@@ -46,6 +46,9 @@ impl Lu {
 
     /// P L U is a uniformly random orthogonal matrix, up to signs of its rows: the one that [`super::Matrix::new`] draws from the same generator.
     pub fn rotated(dim: usize, place: &Placement, rng: &mut impl Rng) -> Self {
+        if place.is_outline() {
+            return Lu::new(dim, place);
+        }
         let (rows, lower, upper) = orthogonal(dim, rng).lu().unpack();
         let permuted = permuted(&rows, dim);
         let mut ranks = vec![0; dim];

@@ -27,8 +27,8 @@ pub struct Matrix {
 impl Matrix {
     /// A uniformly random orthogonal W, and b = 0.
     pub fn new(dim: usize, place: &Placement, rng: &mut impl Rng) -> Self {
-        let weight = orthogonal(dim, rng);
-        Matrix { weight: Param::from_tensor(place.tensor(by_rows(&weight), [dim, dim])), bias: Param::from_tensor(place.zeros([dim])) }
+        let weight = place.tensor_of([dim, dim], || by_rows(&orthogonal(dim, rng)));
+        Matrix { weight: Param::from_tensor(weight), bias: Param::from_tensor(place.zeros([dim])) }
     }
 
     /// W⁻¹ and log|det W|, both with their gradients by W.

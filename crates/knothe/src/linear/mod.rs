@@ -28,7 +28,7 @@ use crate::placement::{Placement, values};
 
 /// The identity matrix.
 pub(crate) fn identity(dim: usize, place: &Placement) -> Tensor<2> {
-    place.tensor((0..dim * dim).map(|k| f64::from(k / dim == k % dim)).collect(), [dim, dim])
+    place.tensor_of([dim, dim], || (0..dim * dim).map(|k| f64::from(k / dim == k % dim)).collect())
 }
 
 /// A constant of the model that is saved with it and never trained.

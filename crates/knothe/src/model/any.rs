@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 #[cfg(feature = "images")]
 use crate::events::image::Pixels;
 use crate::{
@@ -32,9 +34,27 @@ impl AnyModel {
             Some(Schema::KIND) => Ok(AnyModel::Table(Box::new(Model::parse(path, content, tensors, device)?))),
             #[cfg(feature = "images")]
             Some(Pixels::KIND) => Ok(AnyModel::Images(Box::new(Model::parse(path, content, tensors, device)?))),
-            _ => Err(Error::model_file(path, format!("expected a model, found kind {}", content["kind"]), None)),
+            _ => Err(no_model(path, &content)),
         }
     }
+
+    /// Reads the header of a model file; see [`Model::load_outline`].
+    ///
+    /// # Errors
+    /// As [`AnyModel::load`].
+    pub fn load_outline(path: &Path) -> Result<Self> {
+        let (content, shapes) = file::read_header(path)?;
+        match content["kind"].as_str() {
+            Some(Schema::KIND) => Ok(AnyModel::Table(Box::new(Model::parse_outline(path, content, &shapes)?))),
+            #[cfg(feature = "images")]
+            Some(Pixels::KIND) => Ok(AnyModel::Images(Box::new(Model::parse_outline(path, content, &shapes)?))),
+            _ => Err(no_model(path, &content)),
+        }
+    }
+}
+
+fn no_model(path: &Path, content: &Value) -> Error {
+    Error::model_file(path, format!("expected a model, found kind {}", content["kind"]), None)
 }
 
 /// Evaluates an expression for the model of any kind, as the model of its kind.

@@ -1,12 +1,10 @@
 //! From events to a fitted density.
 
-use std::path::Path;
-
 use burn::module::Module;
 
 use super::{
     FitRecord, LogLikelihood, Member, Model, Resume, Scoring, Split, Weighting, log_prob,
-    member::{path_of, restored, write_finished},
+    member::{path_of, remove_checkpoint, restored, write_finished},
 };
 use crate::{
     density::Density,
@@ -67,7 +65,9 @@ impl<C: Coding> Fitting<'_, C> {
             };
             if let (Some(c), Some(own)) = (checkpoints, own) {
                 // An older fit's checkpoint of the next member is not one of this fit's.
-                remove(&at(c, index + 1).path);
+                if index + 1 < self.recipes.len() {
+                    remove_checkpoint(&at(c, index + 1).path);
+                }
                 if let Err(problem) = write_finished(&own.path, &own.job, &member, &network) {
                     observer.warn(&problem);
                 }
@@ -149,9 +149,4 @@ impl<C: Coding> Fitting<'_, C> {
     fn dataset(&self, events: &C::Events) -> Result<Dataset> {
         self.coding.encode(events, None)?.dataset(events, self.place)
     }
-}
-
-/// Removes a file that may not be there.
-fn remove(path: &Path) {
-    let _ = std::fs::remove_file(path);
 }

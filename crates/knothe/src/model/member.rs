@@ -16,7 +16,6 @@ use crate::{
     parameters::{self, Parameters},
     placement::Placement,
 };
-use burn::module::Module;
 
 /// Where the weights of the members come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,10 +50,35 @@ pub(super) fn path_of(path: &Path, index: usize) -> PathBuf {
     name.into()
 }
 
-/// Removes the checkpoints of every member; one that cannot be removed stays.
-pub fn remove_checkpoints(path: &Path) {
-    // The first that is not there is the last.
-    let _ = (0..).map(|index| path_of(path, index)).take_while(|path| std::fs::remove_file(path).is_ok()).count();
+/// Removes the checkpoints of a fit of so many members; one that cannot be removed stays.
+pub fn remove_checkpoints(path: &Path, members: usize) {
+    (0..members).for_each(|index| remove_checkpoint(&path_of(path, index)));
+}
+
+/// Removes a checkpoint, and no other file.
+pub(super) fn remove_checkpoint(path: &Path) {
+    if is_checkpoint(path) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Whether a file is a checkpoint, or a member that is fitted; told by its header.
+fn is_checkpoint(path: &Path) -> bool {
+    file::read_header(path).is_ok_and(|(content, _)| content["kind"] == "checkpoint" || content["kind"] == "member")
+}
+
+/// Checks that a fit of so many members can write its checkpoints without destroying another file.
+///
+/// # Errors
+/// [`Error::ModelFile`] where a file that is no checkpoint is in the way.
+pub fn check_checkpoints(path: &Path, members: usize) -> Result<()> {
+    let in_the_way = (0..members).map(|index| path_of(path, index)).find(|path| path.exists() && !is_checkpoint(path));
+    match in_the_way {
+        Some(path) => {
+            Err(Error::model_file(&path, "expected a checkpoint, found another file where the fit would write one", Hint::MoveAway))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Puts a member whose fit is finished in the place of its checkpoint.
@@ -113,6 +137,5 @@ impl Resume {
 
 /// The network of a member that was fitted before.
 pub(super) fn restored(path: &Path, member: &Member, tensors: Parameters, place: &Placement) -> Result<Network> {
-    let network = member.recipe.build(place).and_then(|network| parameters::restore(network, tensors));
-    Ok(network.map_err(|e| Error::model_file(path, e.to_string(), None))?.valid())
+    file::restore(path, tensors, place, |place| member.recipe.build(place))
 }

@@ -19,7 +19,7 @@ pub use any::AnyModel;
 pub use check::Checks;
 pub use coordinates::Kept;
 pub use fitting::Fitting;
-pub use member::{Member, Resume, Weighting, remove_checkpoints};
+pub use member::{Member, Resume, Weighting, check_checkpoints, remove_checkpoints};
 #[cfg(feature = "tables")]
 pub use moments::{ColumnMoments, TableMoments};
 pub use record::{FitRecord, LogLikelihood, Scoring};
@@ -31,7 +31,7 @@ use crate::{
     bijection::Given,
     density::{Density, Exactness},
     error::{Error, Result},
-    events::{Coding, in_file},
+    events::{Coding, Events, in_file},
     hint::Hint,
     mixture::Mixture,
     network::Network,
@@ -80,6 +80,7 @@ impl<C: Coding> Model<C> {
     /// # Errors
     /// [`Error::Unsupported`] for an ensemble; `what` names what has a meaning for a single model alone.
     pub fn single(&self, what: &str) -> Result<(&Member, &Network)> {
+        self.place.check_whole()?;
         match (self.members.as_slice(), self.mixture.members()) {
             ([member], [network]) => Ok((member, network)),
             (members, _) => {
@@ -89,12 +90,16 @@ impl<C: Coding> Model<C> {
         }
     }
 
-    /// log q(event | context) of each event in the units of the file: densities for continuous elements, masses for integers.
+    /// log q(event | context) of each event in the units of the file: densities for continuous elements, masses for integers. −∞ is an answer: the event is impossible, or so far
+    /// out that its density is no 64-bit number.
     ///
     /// # Errors
-    /// As [`Coding::encode`].
+    /// As [`Coding::encode`], and [`Error::NotFinite`] where an event of a weight above 0 has no log_prob.
     pub fn log_prob(&self, events: &C::Events, scoring: Scoring) -> Result<Vec<f64>> {
-        log_prob(&self.coding, &self.mixture, &self.place, events, scoring)
+        let found = log_prob(&self.coding, &self.mixture, &self.place, events, scoring)?;
+        let counts = |i: usize| events.weights().is_none_or(|weights| weights[i] > 0.0);
+        let wrong: Vec<usize> = (0..found.len()).filter(|&i| counts(i) && (found[i].is_nan() || found[i] == f64::INFINITY)).collect();
+        if wrong.is_empty() { Ok(found) } else { Err(in_file(Error::NotFinite { what: "log_prob".into(), rows: wrong }, events)) }
     }
 
     /// The probability integral transform of each event, row-major `[n, dim]`: uniform and independent when the model is right.
@@ -135,6 +140,7 @@ impl<C: Coding> Model<C> {
             return Err(Error::shape("context", format!("{n} × {names} values"), given.len()));
         }
         check_temperature(temperature)?;
+        self.place.check_whole()?;
         let codes = self
             .mixture
             .members()

@@ -29,6 +29,6 @@ pub use axis::Axis;
 pub use figures::{beside, corner, curve, montage};
 pub use grid::Grid;
 #[cfg(feature = "images")]
-pub use mosaic::mosaic;
+pub use mosaic::{check_mosaic, mosaic};
 pub use panel::ColourScale;
 pub use picture::Picture;

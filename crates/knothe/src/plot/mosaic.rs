@@ -4,6 +4,7 @@ use crate::{
     error::{Error, Result},
     events::{Events, image::ImageSet},
     plot::Picture,
+    space::ImageShape,
 };
 
 /// Pixels between images.
@@ -12,12 +13,8 @@ const GAP: usize = 2;
 const SHORTEST: usize = 32;
 const BETWEEN: [u8; 3] = [96, 96, 96];
 
-/// The images of a set in rows of `columns`: grey of one channel, colours of three, and of a fourth nothing is shown.
-///
-/// # Errors
-/// [`Error::Invalid`] for no image, and for other numbers of channels.
-pub fn mosaic(images: &ImageSet, columns: usize) -> Result<Picture> {
-    let (n, shape) = (images.len(), images.shape);
+/// How many pixels of an image become one of it, and height and width of the picture of `n` images in rows of `columns`.
+fn size(shape: ImageShape, n: usize, columns: usize) -> Result<[usize; 3]> {
     if n == 0 || columns == 0 {
         return Err(Error::invalid("images of a picture", "one or more", n.min(columns)));
     }
@@ -25,12 +22,32 @@ pub fn mosaic(images: &ImageSet, columns: usize) -> Result<Picture> {
         return Err(Error::invalid("channels of a picture", "1, 3 or 4", shape.channels));
     }
     let columns = columns.min(n);
-    let zoom = (SHORTEST / shape.height.max(shape.width)).max(1);
-    let (high, wide) = (zoom * shape.height + GAP, zoom * shape.width + GAP);
-    let (height, width) = (n.div_ceil(columns) * high + GAP, columns * wide + GAP);
+    let zoom = (SHORTEST / shape.height.max(shape.width).max(1)).max(1);
+    let side = |count: usize, length: usize| count.saturating_mul(zoom * length + GAP).saturating_add(GAP);
+    let (height, width) = (side(n.div_ceil(columns), shape.height), side(columns, shape.width));
     if height.checked_mul(width).is_none_or(|size| size > 1 << 28) {
         return Err(Error::invalid("pixels of a picture", "2^28 or fewer", format!("{height} × {width}")));
     }
+    Ok([zoom, height, width])
+}
+
+/// Checks that `n` images of a shape in rows of `columns` make a picture, before there are any.
+///
+/// # Errors
+/// As [`mosaic`].
+pub fn check_mosaic(shape: ImageShape, n: usize, columns: usize) -> Result<()> {
+    size(shape, n, columns).map(drop)
+}
+
+/// The images of a set in rows of `columns`: grey of one channel, colours of three, and of a fourth nothing is shown.
+///
+/// # Errors
+/// [`Error::Invalid`] for no image, for other numbers of channels, and for a picture of more than 2²⁸ pixels.
+pub fn mosaic(images: &ImageSet, columns: usize) -> Result<Picture> {
+    let (n, shape) = (images.len(), images.shape);
+    let [zoom, height, width] = size(shape, n, columns)?;
+    let columns = columns.min(n);
+    let (high, wide) = (zoom * shape.height + GAP, zoom * shape.width + GAP);
     let mut pixels = vec![BETWEEN; height * width];
     let bright = |v: u8| (u16::from(v.min(images.white)) * 255 / u16::from(images.white.max(1))) as u8;
     for (k, image) in images.pixels.chunks_exact(shape.dim()).enumerate() {
@@ -51,7 +68,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::space::ImageShape;
 
     #[test]
     fn images_stand_in_rows_and_white_is_white() {

@@ -51,14 +51,15 @@ impl GaussianMixture {
             return Err(Error::invalid("mixture", "at least one component and one coordinate", format!("{components} of {dim}")));
         }
         let scale = (components as f64).powf(-1.0 / (dim as f64 + 4.0));
-        let mean: Tensor<2> = place.normal([components, dim], rng) * (1.0 - scale * scale).sqrt();
+        let drawn: Tensor<2> = place.normal([components, dim], rng);
+        let mean = if place.is_outline() { drawn } else { drawn * (1.0 - scale * scale).sqrt() };
         // |log s| = log K / (dim + 4) is below the bound of 7 for fewer than e³⁵ components.
         let raw = unbounded(-scale.ln());
         let full = covariance == Covariance::Full;
         Ok(GaussianMixture {
             logits: Param::from_tensor(place.zeros([components])),
             mean: Param::from_tensor(mean),
-            raw_diagonal: Param::from_tensor(place.tensor(vec![raw; components * dim], [components, dim])),
+            raw_diagonal: Param::from_tensor(place.tensor_of([components, dim], || vec![raw; components * dim])),
             strict: full.then(|| Param::from_tensor(place.zeros([components, dim, dim]))),
             identity: identity(dim, place),
         })

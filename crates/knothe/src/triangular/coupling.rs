@@ -73,7 +73,7 @@ impl Coupling {
         let [standing, moving] = halves(moves)?;
         let (inputs, outputs, parameters) = (standing.len(), moving.len(), map.parameters());
         let config = DenseConfig { inputs, context_dim, hidden: hidden.to_vec(), parameters, outputs, activation };
-        Self::of(moves, Dense::new(config, place, rng), map)
+        Self::of(moves, Dense::new(config, place, rng)?, map)
     }
 }
 

@@ -56,9 +56,10 @@ impl Marginals {
         if !(2..=65_536).contains(&bins) {
             return Err(Error::invalid("bins of marginals", "2 to 65536", bins));
         }
-        let line: Vec<f64> = (0..=bins).flat_map(|k| vec![k as f64 / bins as f64 * 2.0 - 1.0; dim]).collect();
-        let knots = || constant(place.tensor(line.clone(), [bins + 1, dim]));
-        let slope = constant(place.zeros([bins + 1, dim]) + 1.0);
+        let shape = [bins + 1, dim];
+        let line = || (0..=bins).flat_map(|k| vec![k as f64 / bins as f64 * 2.0 - 1.0; dim]).collect();
+        let knots = || constant(place.tensor_of(shape, line));
+        let slope = constant(place.tensor_of(shape, || vec![1.0; shape[0] * dim]));
         Ok(Marginals { x: knots(), z: knots(), slope, initialised: constant(place.zeros([1])) })
     }
 

@@ -1,7 +1,7 @@
 //! Images as arrays: NPY, and NPZ, a ZIP archive of NPY files.
 
 use std::fs::File;
-use std::io::{BufReader, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
@@ -16,10 +16,14 @@ use crate::{
             quoted,
         },
     },
-    file::{ending, write_atomically},
+    file::{NewFile, ending},
     hint::Hint,
+    memory,
     space::ImageShape,
 };
+
+/// 2⁵³.
+const LARGEST_LABEL: f64 = 9_007_199_254_740_992.0;
 
 /// The shape of a .npy file, from its header alone.
 pub fn array_shape(path: &Path) -> Result<Vec<u64>> {
@@ -74,6 +78,14 @@ pub(super) fn labels(images: &Path, name: &str) -> Result<(PathBuf, Vec<i64>)> {
     let (path, array) = beside(images, name, "labels")?;
     if !array.item.is_integral() {
         return Err(Error::table(&path, "expected labels that are integers, in one dimension, found floats", None));
+    }
+    // Labels are compared as 64-bit floats, which tell integers apart up to here.
+    if let Some(found) = array.numbers().find(|v| v.abs() >= LARGEST_LABEL) {
+        return Err(Error::table(
+            &path,
+            format!("expected labels below 2^53 in magnitude, found {found}"),
+            Hint::other("number the classes from 0"),
+        ));
     }
     let labels = array.numbers().map(|v| v as i64).collect();
     Ok((path, labels))
@@ -136,35 +148,106 @@ fn array(path: &Path, key: &str) -> Result<Array> {
     }
 }
 
-pub(super) fn write(path: &Path, set: &ImageSet) -> Result<()> {
-    let ImageShape { channels, height, width } = set.shape;
-    let shape = if channels == 1 { vec![set.len(), height, width] } else { vec![set.len(), channels, height, width] };
-    let array = |out: &mut dyn Write| {
-        let mut out = out;
-        write_header(&mut out, "|u1", &shape)?;
-        out.write_all(&set.pixels)
-    };
-    match ending(path).as_str() {
-        "npy" => write_atomically(path, |out| array(out)),
-        "npz" => write_atomically(path, |out| archive(out, set, array)),
-        other => {
-            let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
-            Err(Error::invalid("a file of images", "a name that ends in .npy or .npz", found))
+/// Writes images part by part; no more than their labels waits in memory. They are unsigned bytes of `[n, channels, height, width]` (`[n, height, width]` of one channel),
+/// alone in a .npy file, or with the labels, of 64-bit integers, in a .npz file.
+///
+/// The file appears at its path only when it is complete.
+pub struct ImageWriter {
+    path: PathBuf,
+    shape: ImageShape,
+    /// Images that are still to come.
+    left: usize,
+    labels: Vec<i64>,
+    sink: Sink,
+}
+
+enum Sink {
+    Array(BufWriter<NewFile>),
+    Archive(Box<ZipWriter<BufWriter<NewFile>>>),
+}
+
+impl ImageWriter {
+    /// A file of `n` images, of the format that the ending of its name says.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another ending, and [`Error::Io`] where it cannot be written.
+    pub fn create(path: &Path, shape: ImageShape, n: usize) -> Result<Self> {
+        let open = || NewFile::create(path).map(|file| BufWriter::with_capacity(1 << 16, file));
+        let sink = match ending(path).as_str() {
+            "npy" => Sink::Array(open()?),
+            "npz" => Sink::Archive(Box::new(ZipWriter::new(open()?))),
+            other => {
+                let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
+                return Err(Error::invalid("a file of images", "a name that ends in .npy or .npz", found));
+            }
+        };
+        let mut writer = ImageWriter { path: path.to_owned(), shape, left: n, labels: Vec::new(), sink };
+        writer.start(n).map_err(|e| Error::io("write", path, e))?;
+        Ok(writer)
+    }
+
+    fn start(&mut self, n: usize) -> io::Result<()> {
+        let ImageShape { channels, height, width } = self.shape;
+        let shape = if channels == 1 { vec![n, height, width] } else { vec![n, channels, height, width] };
+        if let Sink::Archive(archive) = &mut self.sink {
+            let bytes = n.saturating_mul(self.shape.dim());
+            archive.start_file(format!("{IMAGES_KEY}.npy"), options().large_file(bytes > u32::MAX as usize / 2))?;
         }
+        write_header(&mut self.out(), "|u1", &shape)
+    }
+
+    fn out(&mut self) -> &mut dyn Write {
+        match &mut self.sink {
+            Sink::Array(out) => out,
+            Sink::Archive(archive) => archive,
+        }
+    }
+
+    /// Writes the next images.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for images of another shape, or more than there should be, and [`Error::Io`] where they cannot be written.
+    pub fn write(&mut self, set: &ImageSet) -> Result<()> {
+        if set.shape != self.shape || set.len() > self.left {
+            let found = format!("{} of {:?}", set.len(), set.shape);
+            return Err(Error::shape("a part of images", format!("at most {} of {:?}", self.left, self.shape), found));
+        }
+        if self.labels.is_empty() && set.labels.is_some() {
+            // Labels follow the images in the file, and wait for them here.
+            memory::check(format!("the labels of {} images", self.left), memory::product(&[size_of::<i64>(), self.left]))?;
+        }
+        self.left -= set.len();
+        self.labels.extend(set.labels.iter().flatten());
+        let written = self.out().write_all(&set.pixels);
+        written.map_err(|e| Error::io("write", &self.path, e))
+    }
+
+    /// Completes the file, which is there from now on.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where images are missing, and [`Error::Io`] where the file cannot be written.
+    pub fn finish(self) -> Result<()> {
+        if self.left > 0 {
+            return Err(Error::shape("images", "as many as were announced", format!("{} fewer", self.left)));
+        }
+        let labels = |mut archive: ZipWriter<BufWriter<NewFile>>| {
+            if !self.labels.is_empty() {
+                archive.start_file(format!("{LABELS_KEY}.npy"), options())?;
+                write_header(&mut archive, "<i8", &[self.labels.len()])?;
+                self.labels.iter().try_for_each(|label| archive.write_all(&label.to_le_bytes()))?;
+            }
+            Ok::<_, io::Error>(archive.finish()?)
+        };
+        let out = match self.sink {
+            Sink::Array(out) => Ok(out),
+            Sink::Archive(archive) => labels(*archive),
+        };
+        let file = out.and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
+        file.map_err(|e| Error::io("write", &self.path, e))?.finish()
     }
 }
 
-fn archive(out: &mut (impl Write + Seek), set: &ImageSet, images: impl Fn(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()> {
-    let mut archive = ZipWriter::new(out);
-    // The time of a file is left at its default, so that the same images are the same bytes.
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
-    archive.start_file(format!("{IMAGES_KEY}.npy"), options)?;
-    images(&mut archive)?;
-    if let Some(labels) = &set.labels {
-        archive.start_file(format!("{LABELS_KEY}.npy"), options)?;
-        write_header(&mut archive, "<i8", &[labels.len()])?;
-        labels.iter().try_for_each(|label| archive.write_all(&label.to_le_bytes()))?;
-    }
-    archive.finish()?;
-    Ok(())
+/// The time of a file is left at its default, so that the same images are the same bytes.
+fn options() -> SimpleFileOptions {
+    SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
 }

@@ -1,8 +1,10 @@
 //! A folder of pictures.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 use rayon::prelude::*;
 
 use super::{ImageSet, arrays::channels_first};
@@ -10,6 +12,7 @@ use crate::{
     error::{Error, Result},
     file::ending,
     hint::Hint,
+    memory,
     space::ImageShape,
 };
 
@@ -38,21 +41,13 @@ pub(super) fn read(folder: &Path) -> Result<ImageSet> {
         let problem = format!("expected pictures, files that end in .png, .jpg or .jpeg, found none among {} entries", entries.len());
         return Err(Error::table(folder, problem, Hint::other("subfolders are not searched")));
     }
+    check_sizes(folder, &paths)?;
     let picture = |path: &PathBuf| decoded(path).map(|picture| in_eight_bits(&picture, picture.color().has_color()));
     let pictures = paths.par_iter().map(picture).collect::<Result<Vec<_>>>()?;
     let channels = pictures.iter().map(|p| p.channels).max().unwrap_or(1);
     let shape = ImageShape { channels, height: pictures[0].height, width: pictures[0].width };
     let mut pixels = Vec::with_capacity(pictures.len() * shape.dim());
-    for (path, picture) in paths.iter().zip(&pictures) {
-        let Picture { height, width, .. } = *picture;
-        if (height, width) != (shape.height, shape.width) {
-            let first = format!("{} × {} pixels (height × width), as in {}", shape.height, shape.width, paths[0].display());
-            return Err(Error::table(
-                path,
-                format!("expected {first}, found {height} × {width}"),
-                Hint::other("bring all pictures to one size"),
-            ));
-        }
+    for picture in &pictures {
         match picture.channels == channels {
             true => pixels.extend(channels_first(&picture.bytes, channels)),
             // Grey among colours.
@@ -60,6 +55,25 @@ pub(super) fn read(folder: &Path) -> Result<ImageSet> {
         }
     }
     Ok(ImageSet { path: folder.to_owned(), shape, depth: 8, white: u8::MAX, pixels, labels: None, weights: None })
+}
+
+/// Checks by their headers that all pictures have the size of the first, and that the memory holds all of them.
+fn check_sizes(folder: &Path, paths: &[PathBuf]) -> Result<()> {
+    let header = |path: &PathBuf| {
+        let decoder = opened(path)?.into_decoder().map_err(|e| damaged(path, &e))?;
+        Ok((decoder.dimensions(), decoder.color_type().has_color()))
+    };
+    let headers = paths.par_iter().map(header).collect::<Result<Vec<_>>>()?;
+    let (width, height) = headers[0].0;
+    if let Some((path, (found, _))) = paths.iter().zip(&headers).find(|(_, (size, _))| *size != (width, height)) {
+        let expected = format!("{height} × {width} pixels (height × width), as in {}", paths[0].display());
+        let problem = format!("expected {expected}, found {} × {}", found.1, found.0);
+        return Err(Error::table(path, problem, Hint::other("bring all pictures to one size")));
+    }
+    // A byte for each colour, once as pictures and once as a set.
+    let channels = if headers.iter().any(|(_, colour)| *colour) { 3 } else { 1 };
+    let bytes = memory::product(&[2, channels, width as usize, height as usize, paths.len()]);
+    memory::check(format!("the {} pictures of {}", paths.len(), folder.display()), bytes)
 }
 
 /// One picture as a set, in grey for one channel and in colours for three, 255 of it as `white`.
@@ -77,12 +91,21 @@ pub(super) fn one(path: &Path, channels: usize, white: u8) -> Result<ImageSet> {
 }
 
 /// The kind of a picture is told by its first bytes, whatever its name ends in.
+fn opened(path: &Path) -> Result<ImageReader<BufReader<File>>> {
+    let io = |e| Error::io("read", path, e);
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(Error::table(path, "expected a picture, found something that is no file", None));
+    }
+    ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(io)
+}
+
 fn decoded(path: &Path) -> Result<DynamicImage> {
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|e| Error::io("read", path, e))?;
-    reader.decode().map_err(|e| {
-        let problem = format!("expected a whole PNG or JPEG picture, found one that cannot be read: {e}");
-        Error::table(path, problem, Hint::other("remove it, or save it again"))
-    })
+    opened(path)?.decode().map_err(|e| damaged(path, &e))
+}
+
+fn damaged(path: &Path, error: &ImageError) -> Error {
+    let problem = format!("expected a whole PNG or JPEG picture, found one that cannot be read: {error}");
+    Error::table(path, problem, Hint::other("remove it, or save it again"))
 }
 
 fn in_eight_bits(picture: &DynamicImage, colour: bool) -> Picture {

@@ -15,7 +15,7 @@ use crate::{
     space::ImageShape,
 };
 
-pub use arrays::array_shape;
+pub use arrays::{ImageWriter, array_shape};
 pub use coding::Pixels;
 pub use folder::is_picture;
 
@@ -102,10 +102,14 @@ impl ImageSet {
         Ok(self)
     }
 
-    /// Writes the images as an array of unsigned bytes `[n, channels, height, width]` (`[n, height, width]` of one channel): alone in a .npy file,
-    /// or with the labels, of 64-bit integers, in a .npz file, which [`ImageSet::read`] and [`ImageSet::with_labels`] read.
+    /// Writes the images as an [`ImageWriter`] does: a file that [`ImageSet::read`] and [`ImageSet::with_labels`] read.
+    ///
+    /// # Errors
+    /// As [`ImageWriter::create`] and [`ImageWriter::write`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        arrays::write(path, self)
+        let mut writer = ImageWriter::create(path, self.shape, self.len())?;
+        writer.write(self)?;
+        writer.finish()
     }
 
     /// Each image followed by that of `others` in the same place.

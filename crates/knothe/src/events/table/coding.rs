@@ -1,6 +1,6 @@
 //! Rows of a table as events.
 
-use super::{Kind, Preprocess, Schema, TableRows, quoted};
+use super::{Kind, Preprocess, Schema, TableRows, dependence::MOST_COLUMNS, quoted};
 use crate::{
     density::Exactness,
     error::{Error, Result},
@@ -52,6 +52,10 @@ impl Coding for Schema {
         Space::new(Shape::Columns(self.dim()), if binary { Law::Codes(2) } else { Law::Real })
     }
 
+    fn check(&self) -> Result<()> {
+        Schema::check(self)
+    }
+
     fn given(&self) -> Vec<String> {
         self.context.iter().map(|c| c.name.clone()).collect()
     }
@@ -75,7 +79,8 @@ impl Coding for Schema {
     }
 
     fn baseline(&self) -> Option<&'static str> {
-        (self.space().law() == Some(Law::Real)).then_some("gaussian")
+        let small = self.dim() + self.context_dim() <= MOST_COLUMNS;
+        (small && self.space().law() == Some(Law::Real)).then_some("gaussian")
     }
 
     fn declare(&mut self, law: Law) -> Result<()> {

@@ -14,7 +14,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::{reader::FileReader, root_as_footer};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::reader::{Column, Source, check_names};
+use super::reader::{Column, Source, check_names, rows_at_once};
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -39,6 +39,7 @@ impl Columnar {
             let refuse = |e: parquet::errors::ParquetError| damaged(path, "Parquet", &e.to_string());
             let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(refuse)?;
             check_types(path, builder.schema(), skip)?;
+            let batch_rows = rows_at_once(batch_rows, builder.schema().fields().len());
             let reader = builder.with_batch_size(batch_rows).build().map_err(refuse)?;
             Ok(Columnar::new(path, "Parquet", Box::new(reader), batch_rows, skip))
         })
@@ -50,6 +51,7 @@ impl Columnar {
         guarded(path, "Arrow", || {
             let reader = FileReader::try_new_buffered(file, None).map_err(|e| damaged(path, "Arrow", &e.to_string()))?;
             check_types(path, &reader.schema(), skip)?;
+            let batch_rows = rows_at_once(batch_rows, reader.schema().fields().len());
             Ok(Columnar::new(path, "Arrow", Box::new(reader), batch_rows, skip))
         })
     }

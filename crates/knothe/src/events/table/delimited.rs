@@ -1,21 +1,42 @@
 //! Comma- and tab-separated text.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 
-use super::reader::{Column, Source, check_names};
+use super::reader::{Column, Source, check_names, rows_at_once};
 use crate::{
     error::{Error, Result},
     hint::Hint,
 };
 
+/// The most bytes of a record. A file without the end of a line would otherwise fill the memory.
+const LONGEST_RECORD: u64 = 1 << 26;
+
+/// A file that gives at most so many bytes until it is told that a record has ended.
+struct Limited {
+    file: File,
+    left: u64,
+}
+
+impl Read for Limited {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other(format!("expected records of at most {} MiB, found a longer one", LONGEST_RECORD >> 20)));
+        }
+        let most = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let read = self.file.read(&mut bytes[..most])?;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
 /// A reader of delimited text with a header.
 pub(super) struct Delimited {
     path: PathBuf,
-    reader: Reader<BufReader<File>>,
+    reader: Reader<BufReader<Limited>>,
     names: Vec<String>,
     skipped: Vec<bool>,
     batch_rows: usize,
@@ -26,12 +47,14 @@ pub(super) struct Delimited {
 impl Delimited {
     /// Reads the header.
     pub(super) fn open(path: &Path, file: File, delimiter: u8, batch_rows: usize, skip: &[String]) -> Result<Self> {
-        let mut reader = ReaderBuilder::new().delimiter(delimiter).trim(Trim::All).from_reader(BufReader::new(file));
+        let mut reader =
+            ReaderBuilder::new().delimiter(delimiter).trim(Trim::All).from_reader(BufReader::new(Limited { file, left: LONGEST_RECORD }));
         let header = reader.byte_headers().map_err(|e| refuse(path, e, 0))?;
         let names: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         check_names(path, &names)?;
         check_is_header(path, &names)?;
         let skipped = names.iter().map(|n| skip.contains(n)).collect();
+        let batch_rows = rows_at_once(batch_rows, names.len());
         Ok(Delimited { path: path.to_owned(), reader, names, skipped, batch_rows, row: 0, record: ByteRecord::new() })
     }
 }
@@ -41,6 +64,7 @@ impl Source for Delimited {
         let mut columns: Vec<Column> =
             self.names.iter().map(|name| Column { name: name.clone(), values: Vec::new(), integral_dtype: true }).collect();
         for _ in 0..self.batch_rows {
+            self.reader.get_mut().get_mut().left = LONGEST_RECORD;
             if !self.reader.read_byte_record(&mut self.record).map_err(|e| refuse(&self.path, e, self.row + 1))? {
                 break;
             }

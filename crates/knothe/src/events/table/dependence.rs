@@ -6,6 +6,8 @@ use nalgebra::{DMatrix, DVector};
 const SOUGHT_IN: usize = 50_000;
 /// The share of a column's variance that may stay unexplained in an exact relation, beside rounding.
 const UNEXPLAINED: f64 = 1e-10;
+/// The most columns: the work grows with their third power, and the memory with their second.
+pub(super) const MOST_COLUMNS: usize = 4096;
 
 /// column = Σ coefficient · other + intercept.
 #[derive(Clone, Debug, PartialEq)]

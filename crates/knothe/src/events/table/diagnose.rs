@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::path::Path;
 
 use super::{
-    dependence::{Relation, relations},
+    dependence::{MOST_COLUMNS, Relation, relations},
     kind::Kind,
     lattice::{Lattice, whole},
     quoted,
@@ -27,8 +27,13 @@ const ATOM_ROWS: usize = 5;
 /// A column that repeats another, or is an exact linear function of others or of the context, is an error: the density would be infinite on a plane.
 /// A single value that holds more than 1 % of a continuous column (an atom), a column on a lattice, and repeated rows are notices, each with what mends it.
 pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<Notice>> {
-    check_independent(path, schema, rows)?;
     let (dim, mut notices) = (schema.dim(), Vec::new());
+    if dim + schema.context_dim() <= MOST_COLUMNS {
+        check_independent(path, schema, rows)?;
+    } else {
+        let message = format!("more than {MOST_COLUMNS} columns: exact linear relations between them are not looked for");
+        notices.push(Notice::new(message, None));
+    }
     for (j, column) in schema.modelled().enumerate().filter(|(_, c)| c.kind.lattice().is_none() && c.kind != Kind::Binary) {
         let mut values: Vec<f64> = rows.x.iter().skip(j).step_by(dim).copied().collect();
         values.sort_by(f64::total_cmp);

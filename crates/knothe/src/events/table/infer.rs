@@ -47,6 +47,7 @@ impl Schema {
         }
         for column in used.iter().filter(|c| !roles.context.contains(&c.name)) {
             let kind = kind(column, overrides, &kept);
+            check_keeps_apart(table, column, kind, &kept)?;
             if let Kind::Constant(value) = kind {
                 let message = format!("'{}' is {value} in every row: it is left out of the density and restored in samples", column.name);
                 notices.push(Notice::new(message, Hint::DropConstant(column.name.clone())));
@@ -68,6 +69,23 @@ fn kind(column: &Column, overrides: &Overrides, kept: &[usize]) -> Kind {
         (None, Some(kind)) => *kind,
         (None, None) if column.integral_dtype && whole() => Kind::Integer,
         (None, None) => Kind::Continuous,
+    }
+}
+
+/// Refuses a declared lattice that makes one value of several: the others would be lost.
+fn check_keeps_apart(table: &Table, column: &Column, kind: Kind, kept: &[usize]) -> Result<()> {
+    let Kind::Lattice(lattice) = kind else { return Ok(()) };
+    let mut values: Vec<f64> = kept.iter().map(|&i| column.values[i]).collect();
+    values.sort_by(f64::total_cmp);
+    match lattice.merges(&values) {
+        None => Ok(()),
+        Some((distinct, cells)) => Err(Error::Table {
+            path: table.path.clone(),
+            column: Some(column.name.clone()),
+            row: None,
+            problem: format!("expected a step that keeps the {distinct} distinct values apart, found {} for {cells} values", lattice.step),
+            hint: Some(Hint::other("declare a smaller step, or leave the rows out that hold a mark for missing values").into()),
+        }),
     }
 }
 

@@ -7,7 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lattice::{INTEGERS, Lattice, whole};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    file::read_whole,
+};
+
+/// The longest schema, in bytes.
+const LONGEST: u64 = 1 << 26;
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,15 +60,20 @@ impl Kind {
     fn from_json(name: &str, value: &Value) -> Result<Self> {
         let known = r#""continuous", "positive", "integer", {"bounded": [low, high]} or {"lattice": {"step": s, "offset": o}}"#;
         let wrong = || Error::invalid(format!("schema, column '{name}'"), known, value);
-        let kind = serde_json::from_value(value.clone()).map_err(|_| wrong())?;
-        let fits = match kind {
+        let kind: Kind = serde_json::from_value(value.clone()).map_err(|_| wrong())?;
+        // Constants are found in the data, and models ask for columns of 0 and 1.
+        let declared = !matches!(kind, Kind::Constant(_) | Kind::Binary);
+        if declared && kind.is_possible() { Ok(kind) } else { Err(wrong()) }
+    }
+
+    /// Whether there are such values.
+    pub(super) fn is_possible(&self) -> bool {
+        match self {
             Kind::Bounded([a, b]) => a < b && (b - a).is_finite(),
             Kind::Lattice(l) => l.step > 0.0 && l.step.is_finite() && l.offset.is_finite(),
-            // These are found in the data or asked for by the model.
-            Kind::Constant(_) | Kind::Binary => false,
+            Kind::Constant(value) => value.is_finite(),
             _ => true,
-        };
-        if fits { Ok(kind) } else { Err(wrong()) }
+        }
     }
 }
 
@@ -80,8 +91,9 @@ pub struct Overrides(pub BTreeMap<String, Kind>);
 impl Overrides {
     /// Reads a schema file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-        Overrides::parse(&text).map_err(|e| Error::table(path, e.to_string(), None))
+        let text = read_whole(path, LONGEST)?;
+        let text = str::from_utf8(&text).map_err(|e| Error::io("read", path, std::io::Error::other(e)))?;
+        Overrides::parse(text).map_err(|e| Error::table(path, e.to_string(), None))
     }
 
     /// Reads the text of a schema file: a JSON object of column names and kinds.

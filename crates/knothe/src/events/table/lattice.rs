@@ -29,6 +29,8 @@ pub(super) fn whole(value: f64) -> Option<f64> {
 
 /// Rows per distinct value from which a column counts as discrete. With fewer, rounding is finer than what a density of these rows can resolve.
 const ROWS_PER_VALUE: usize = 5;
+/// The magnitude of the smaller of two values as a share of the larger one, from which the two may be neighbours on a lattice.
+const SMALLEST_OF_TWO: f64 = 1e-4;
 
 impl Lattice {
     /// The k of a value; nothing where the value is off the lattice by more than rounding.
@@ -50,16 +52,32 @@ impl Lattice {
         ((value - self.offset) / self.step).floor()
     }
 
+    /// How many distinct values there are, and how many the lattice makes of them; nothing where it keeps them all apart. Values that storing them as 32-bit floats
+    /// may have parted count as one.
+    pub(super) fn merges(&self, sorted: &[f64]) -> Option<(usize, usize)> {
+        let noise = noise(sorted);
+        let apart = distinct(sorted, |a, b| noise.max(rounding(a.abs().max(b.abs()))));
+        // A value off the lattice is another fault, which is told with its row.
+        let mut cells: Vec<f64> = apart.iter().filter_map(|&value| self.index(value)).collect();
+        let values = cells.len();
+        cells.dedup();
+        (cells.len() < values).then_some((values, cells.len()))
+    }
+
     /// The lattice that sorted values lie on, where each distinct value holds several rows.
     pub(super) fn find(sorted: &[f64]) -> Option<Lattice> {
         let largest = sorted.first()?.abs().max(sorted.last()?.abs());
-        let mut distinct: Vec<f64> = Vec::new();
-        for &value in sorted {
-            if distinct.last().is_none_or(|last| value - last > 1e-12 * largest) {
-                distinct.push(value);
-            }
-        }
+        let noise = noise(sorted);
+        let distinct = distinct(sorted, |a, b| noise.max(1e-12 * a.abs().max(b.abs())));
         if distinct.len() < 2 || distinct.len() * ROWS_PER_VALUE > sorted.len() {
+            return None;
+        }
+        // Any two values lie on a lattice. One that is far larger than the other, such as a mark for what is missing, says nothing of a step.
+        if let [a, b] = distinct[..]
+            && a != 0.0
+            && b != 0.0
+            && a.abs().min(b.abs()) < SMALLEST_OF_TWO * largest
+        {
             return None;
         }
         let gap = distinct.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
@@ -77,6 +95,24 @@ impl Lattice {
         });
         candidates.chain([Lattice { step, offset: origin }]).find(fits)
     }
+}
+
+/// What is rounding near 0: 0.1 + 0.2 − 0.3 is no value of its own. The scale is that of most values, since a mark for what is missing may be far larger.
+fn noise(sorted: &[f64]) -> f64 {
+    let mut sizes: Vec<f64> = sorted.iter().map(|v| v.abs()).filter(|&v| v > 0.0).collect();
+    sizes.sort_by(f64::total_cmp);
+    1e-12 * sizes.get(sizes.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// The first of each run of sorted values that are no farther apart than `rounding` allows.
+fn distinct(sorted: &[f64], rounding: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    let mut distinct: Vec<f64> = Vec::new();
+    for &value in sorted {
+        if distinct.last().is_none_or(|&last| value - last > rounding(value, last)) {
+            distinct.push(value);
+        }
+    }
+    distinct
 }
 
 /// The step near `start` of which all distances from the first value are multiples. Each value sharpens it for the next, farther one.
@@ -146,6 +182,34 @@ mod tests {
         // Each row ten times, as a bootstrap would have it: few distinct values, none of them equally spaced.
         let repeated = uniform.iter().take(500).flat_map(|&u| [f64::from((u as f32).exp()); 10]).collect();
         assert_eq!(Lattice::find(&sorted(repeated)), None);
+    }
+
+    #[test]
+    fn rounding_beside_zero_hides_no_lattice() {
+        let value = |(i, h): (usize, u64)| if i % 9 == 0 { 0.1 + 0.2 - 0.3 } else { 0.1 * (h % 12) as f64 };
+        assert_eq!(Lattice::find(&sorted(draws(1000).enumerate().map(value).collect())), Some(Lattice { step: 0.1, offset: 0.0 }));
+    }
+
+    #[test]
+    fn a_mark_for_what_is_missing_is_no_step() {
+        // Continuous values, whole numbers and a single other value, each with 20 marks among 1,000 rows.
+        let continuous = |h: u64| h as f64 / (1u64 << 24) as f64;
+        let others: [fn(u64) -> f64; 3] = [|h| (h % 5) as f64, |_| 0.3, |h| 0.1 * (h % 7) as f64];
+        for value in [continuous as fn(u64) -> f64].into_iter().chain(others) {
+            let marked = draws(1000).enumerate().map(|(i, h)| if i % 50 == 0 { 1e20 } else { value(h) });
+            assert_eq!(Lattice::find(&sorted(marked.collect())), None);
+        }
+    }
+
+    #[test]
+    fn a_lattice_that_makes_one_value_of_two_is_told() {
+        let values: Vec<f64> = [0.0, 0.1, 0.1f32.into(), 0.2, 1.0].into();
+        let with = |step| Lattice { step, offset: 0.0 }.merges(&values);
+        assert_eq!(with(0.1), None);
+        assert_eq!(Lattice { step: 1000.0, offset: 0.0 }.merges(&values), Some((4, 1)));
+        assert_eq!(with(0.3), None, "0.1 is off the lattice, and merged with nothing");
+        // Rounding is no value of its own.
+        assert_eq!(Lattice { step: 0.1, offset: 0.0 }.merges(&[0.0, 0.1 + 0.2 - 0.3, 0.1, 0.2]), None);
     }
 
     #[test]

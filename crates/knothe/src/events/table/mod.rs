@@ -37,7 +37,7 @@ pub use diagnose::diagnose;
 pub use kind::{Kind, Overrides};
 pub use lattice::Lattice;
 pub use preprocess::Preprocess;
-pub use reader::{Column, Table, TableReader, ending};
+pub use reader::{Column, LARGEST, Table, TableReader, ending};
 pub use rows::{Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::reader::{Column, Source};
+use super::reader::{Column, Source, rows_at_once};
+#[cfg(feature = "images")]
+use crate::memory;
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -98,6 +100,7 @@ impl Array {
         }
         // The header was checked against a length that, of a compressed array, is itself a claim.
         let needed = shape.iter().product::<u64>() * item.size as u64;
+        memory::check(format!("the array of {}", path.display()), needed)?;
         let mut all = Vec::new();
         // One byte more than there should be: the end of an entry of an archive is where its checksum is looked at.
         bytes.take(needed.saturating_add(1)).read_to_end(&mut all).map_err(|e| Error::io("read", path, e))?;
@@ -142,7 +145,17 @@ impl Npy {
         if dim == 0 {
             return Err(Error::table(path, "expected at least one column, found none", None));
         }
-        Ok(Npy { path: path.to_owned(), file, item, fortran, data, rows, dim, row: 0, batch_rows: batch_rows as u64 })
+        Ok(Npy {
+            path: path.to_owned(),
+            file,
+            item,
+            fortran,
+            data,
+            rows,
+            dim,
+            row: 0,
+            batch_rows: rows_at_once(batch_rows, usize::try_from(dim).unwrap_or(usize::MAX)) as u64,
+        })
     }
 
     /// `count` numbers from the `start`-th on.

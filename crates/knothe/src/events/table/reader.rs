@@ -8,11 +8,22 @@ use super::{columnar, delimited, npy};
 use crate::{
     error::{Error, Result},
     hint::Hint,
+    memory,
 };
 
 /// The largest magnitude a table may hold. Columns are standardised in 64 bits before anything is done in 32, and the fourth powers of
 /// such numbers, with room for sums of them, are below 1e308 there. Beyond it stands a mark for what is missing, or damage, and no measurement.
-const LARGEST: f64 = 1e30;
+pub const LARGEST: f64 = 1e30;
+
+/// The bytes up to which a table grows without a look at what memory is left.
+const UNCHECKED: u64 = 1 << 28;
+/// The most values of a batch.
+const BATCH_VALUES: usize = 1 << 24;
+
+/// The rows of a batch of so many columns, of at most `batch_rows` rows.
+pub(super) fn rows_at_once(batch_rows: usize, columns: usize) -> usize {
+    batch_rows.min(BATCH_VALUES / columns.max(1)).max(1)
+}
 
 /// A named column of numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +60,14 @@ impl Table {
         let mut batches = TableReader::open_skipping(path, 1 << 16, skip)?;
         let Some(first) = batches.next() else { return Err(no_rows(path)) };
         let mut table = first?;
+        let mut checked = UNCHECKED;
         for batch in batches {
+            let bytes = memory::product(&[size_of::<f64>(), table.rows(), table.columns.len()]);
+            if bytes >= checked {
+                // Its columns double when they grow.
+                memory::check(format!("{}, after {} rows", path.display(), table.rows()), bytes)?;
+                checked = 2 * bytes;
+            }
             for (all, column) in table.columns.iter_mut().zip(batch?.columns) {
                 all.values.extend(column.values);
                 all.integral_dtype &= column.integral_dtype;
@@ -95,7 +113,7 @@ pub struct TableReader {
 }
 
 impl TableReader {
-    /// Opens a file for batches of at most `batch_rows` rows (at least 1).
+    /// Opens a file for batches of at most `batch_rows` rows (at least 1), and of fewer where they are of very many columns.
     pub fn open(path: &Path, batch_rows: usize) -> Result<Self> {
         TableReader::open_skipping(path, batch_rows, &[])
     }

@@ -11,6 +11,11 @@ use crate::{
     hint::Hint,
 };
 
+/// The longest names, in bytes, that are compared with others.
+const LONGEST_COMPARED: usize = 200;
+/// The most names that a hint lists.
+const MOST_NEAR: usize = 5;
+
 /// What the rows are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -99,27 +104,15 @@ impl Schema {
     }
 }
 
-/// The names that look like `name`, as a hint; none where no name does.
+/// The names that look like `name`, as a hint; none where no name does. Long names are not compared, since the work grows with the product of the lengths.
 pub(super) fn near<S: AsRef<str>>(name: &str, known: &[S]) -> Option<Hint> {
-    let close = known.iter().map(AsRef::as_ref).filter(|k| distance(name, k) <= name.chars().count() / 3);
-    let close: Vec<String> = close.map(str::to_owned).collect();
+    let edits = name.chars().count() / 3;
+    let is_near = |other: &&str| {
+        let short = name.len().max(other.len()) <= LONGEST_COMPARED && name.len().abs_diff(other.len()) <= 4 * edits;
+        short && strsim::levenshtein(&name.to_lowercase(), &other.to_lowercase()) <= edits
+    };
+    let close: Vec<String> = known.iter().map(AsRef::as_ref).filter(is_near).take(MOST_NEAR).map(str::to_owned).collect();
     (!close.is_empty()).then_some(Hint::DidYouMean(close))
-}
-
-/// Edits that turn one name into the other, whatever the case (Levenshtein 1966).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The rows that have all values of `used`, or, where the policy says so, an error that counts what is missing.

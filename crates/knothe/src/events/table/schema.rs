@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{kind::Kind, rows::TableRows};
+use super::{kind::Kind, reader::check_names, rows::TableRows};
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -98,6 +98,26 @@ impl Schema {
     /// The number of context columns.
     pub fn context_dim(&self) -> usize {
         self.context.len()
+    }
+
+    /// Checks what a file from elsewhere may claim: names that are there and differ, kinds that are possible, and standardisations that are.
+    ///
+    /// # Errors
+    /// [`Error::Table`] for a name and [`Error::Invalid`] for the rest, which names the column.
+    pub fn check(&self) -> Result<()> {
+        let names =
+            self.columns.iter().map(|c| &c.name).chain(self.context.iter().map(|c| &c.name)).chain(&self.weights).chain(&self.dropped);
+        check_names("schema".as_ref(), &names.cloned().collect::<Vec<_>>())?;
+        let wrong = |name: &str, expected: &str, found: String| Err(Error::invalid(format!("schema, column '{name}'"), expected, found));
+        if let Some(c) = self.columns.iter().find(|c| !c.kind.is_possible()) {
+            return wrong(&c.name, "a kind of column that is possible", format!("{:?}", c.kind));
+        }
+        let scales =
+            self.columns.iter().map(|c| (&c.name, c.shift, c.scale)).chain(self.context.iter().map(|c| (&c.name, c.shift, c.scale)));
+        match scales.into_iter().find(|(_, shift, scale)| !shift.is_finite() || !scale.is_normal() || *scale <= 0.0) {
+            Some((name, shift, scale)) => wrong(name, "a finite shift and a scale above 0", format!("{shift} and {scale}")),
+            None => Ok(()),
+        }
     }
 
     /// Declares every modelled column binary, as a model of 0 and 1 needs them.

@@ -10,12 +10,11 @@ use arrow::ipc::writer::FileWriter;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use tempfile::NamedTempFile;
 
 use super::npy::write_header;
 use super::reader::{Column, check_names, ending};
 use crate::error::{Error, Result};
-use crate::file::temporary;
+use crate::file::NewFile;
 
 /// Beyond 2⁵³ a 64-bit float no longer tells neighbouring integers apart.
 const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
@@ -43,17 +42,17 @@ pub struct TableWriter {
 /// Where the parts go.
 enum Sink {
     /// No part has come, or one has failed.
-    Closed(Option<NamedTempFile>),
-    Bytes(BufWriter<NamedTempFile>),
-    Parquet(Box<ArrowWriter<NamedTempFile>>),
-    Arrow(Box<FileWriter<BufWriter<NamedTempFile>>>),
+    Closed(Option<NewFile>),
+    Bytes(BufWriter<NewFile>),
+    Parquet(Box<ArrowWriter<NewFile>>),
+    Arrow(Box<FileWriter<BufWriter<NewFile>>>),
 }
 
 impl TableWriter {
     /// What cannot be written at all is said here, and not after hours of work.
     pub fn create(path: &Path) -> Result<Self> {
         let ending = ending(path)?;
-        Ok(TableWriter { path: path.to_owned(), ending, columns: Vec::new(), rows: 0, sink: Sink::Closed(Some(temporary(path)?)) })
+        Ok(TableWriter { path: path.to_owned(), ending, columns: Vec::new(), rows: 0, sink: Sink::Closed(Some(NewFile::create(path)?)) })
     }
 
     /// Writes the next rows: columns of equal length, the same ones in every part.
@@ -103,7 +102,7 @@ impl TableWriter {
     }
 
     /// Opens the file for the columns of a first batch.
-    fn start(&self, file: NamedTempFile, batch: &RecordBatch) -> io::Result<Sink> {
+    fn start(&self, file: NewFile, batch: &RecordBatch) -> io::Result<Sink> {
         Ok(match self.ending.as_str() {
             "parquet" => {
                 let level = ZstdLevel::try_new(9).map_err(io::Error::other)?;
@@ -135,11 +134,7 @@ impl TableWriter {
             Sink::Bytes(mut out) => self.complete_header(&mut out).and_then(|()| out.into_inner().map_err(io::IntoInnerError::into_error)),
             Sink::Closed(_) => Err(io::Error::other("no part of the table was written")),
         };
-        let saved = file.and_then(|file| {
-            file.as_file().sync_all()?;
-            file.persist(&self.path).map_err(|e| e.error)
-        });
-        saved.map(|_| ()).map_err(|e| Error::io("write", &self.path, e))
+        file.map_err(|e| Error::io("write", &self.path, e))?.finish()
     }
 
     /// The number of rows, which NPY wants before them.

@@ -1,0 +1,42 @@
+//! What memory is left: what cannot fit is refused before it is asked for.
+
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+use crate::error::{Error, Result};
+
+/// The bytes that this process may still ask for: those that the system has, within the limit of a control group.
+pub fn available() -> u64 {
+    let system = System::new_with_specifics(RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()));
+    let free = system.available_memory();
+    system.cgroup_limits().map_or(free, |group| free.min(group.total_memory.saturating_sub(group.rss)))
+}
+
+/// Checks that so many bytes for `what` can be had. A system that does not tell what it has refuses nothing.
+///
+/// # Errors
+/// [`Error::Memory`], with what is needed and what there is.
+pub fn check(what: impl Into<String>, bytes: u64) -> Result<()> {
+    match available() {
+        available if available > 0 && bytes > available => Err(Error::Memory { what: what.into(), needed: bytes, available }),
+        _ => Ok(()),
+    }
+}
+
+/// The product of sizes, in bytes.
+pub fn product(sizes: &[usize]) -> u64 {
+    sizes.iter().fold(1, |product, &size| product.saturating_mul(size as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_machine_has_is_refused_with_the_numbers() {
+        assert!(check("nothing", 0).is_ok());
+        let found = check("everything", product(&[1 << 40, 1 << 20])).map_err(|e| e.to_string());
+        let expected = "everything: expected at most ";
+        assert!(found.as_ref().is_err_and(|e| e.starts_with(expected) && e.ends_with("found a need of 1073741824.0 GiB")), "{found:?}");
+        assert_eq!(product(&[usize::MAX, 2]), u64::MAX);
+    }
+}
