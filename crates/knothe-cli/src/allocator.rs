@@ -37,7 +37,7 @@ fn given(memory: *mut u8, bytes: usize) -> *mut u8 {
     if memory.is_null() {
         // Nothing here asks for memory: standard error has no buffer.
         let mib = bytes.div_ceil(1 << 20);
-        let _ = writeln!(std::io::stderr(), "error: the system has no more memory: expected {mib} MiB, found less");
+        let _ = writeln!(std::io::stderr(), "error: out of memory: expected {mib} MiB more, found less");
         knothe::file::remove_unfinished();
         std::process::exit(1);
     }

@@ -92,7 +92,7 @@ pub struct ScoreArguments {
     pub input: Input,
     #[command(flatten)]
     pub noise: NoiseArguments,
-    /// Write to a CSV, TSV, Parquet, Arrow IPC or NPY file. - is standard output [default: CSV on standard output]
+    /// CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output [default: CSV on standard output]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -111,8 +111,8 @@ classes. Without --given class=VALUE, the samples go through the classes in turn
 With --nearest, compare each sample with the image beside it. A model that has memorised its
 training images shows the same image twice. Neighbours have the smallest squared pixel distance.
 
-Rows, and images in NPY and NPZ files, are drawn and written in parts, so they may be larger than the
-memory. A PNG file and --nearest hold all images in memory.
+Rows, and images in NPY and NPZ files, are written in parts, so the output may be larger than
+memory. With a PNG file or --nearest, all images must fit into memory.
 
 Examples:
   knothe sample magic.safetensors -n 1000 --given class=1 > gamma.csv
@@ -142,7 +142,7 @@ pub struct SampleArguments {
     /// Scale the source's standard deviation by T. Values below 1 give more typical events
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Sampling")]
     pub temperature: f64,
-    /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file. - is standard output, of images as PNG
+    /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file. - means standard output (CSV or PNG)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

@@ -21,7 +21,7 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
     given::check(&arguments.input.given, &model.coding)?;
     C::check_out(&arguments.out)?;
     if is_stdout(&arguments.out) {
-        return Err(Failure::usage("--out -: expected a file, since standard output takes the comparison", ""));
+        return Err(Failure::usage("--out -: expected a file, because the comparison goes to standard output", ""));
     }
     check_writable(&arguments.out, &arguments.input.files(&[&arguments.model, &arguments.data]))?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
@@ -57,6 +57,6 @@ pub fn interpolate<C: Kind>(model: &Model<C>, arguments: &InterpolateArguments) 
     let [a, b] = [model.coding.one(&arguments.from, &arguments.input)?, model.coding.one(&arguments.to, &arguments.input)?];
     let ends = model.coding.both([a, b], &arguments.input.given)?;
     let n = arguments.n as usize;
-    memory::check(format!("{n} events between two"), memory::product(&[32, n, model.coding.space().dim()]))?;
+    memory::check(format!("interpolating {n} events"), memory::product(&[32, n, model.coding.space().dim()]))?;
     model.coding.write(&model.interpolate(&ends, n, arguments.seed)?, n, &arguments.out)
 }

@@ -68,7 +68,7 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
 fn check_outputs(arguments: &FitArguments, checkpoint: &Path, members: usize) -> Result<(), Failure> {
     let out = &arguments.out;
     if is_stdout(out) {
-        return Err(Failure::usage("--out -: expected a file, since checkpoints lie beside it", ""));
+        return Err(Failure::usage("--out -: expected a file, because checkpoints are written beside it", ""));
     }
     let others = [&arguments.validation, &arguments.schema].into_iter().flatten().map(PathBuf::as_path);
     let named = [&arguments.labels, &arguments.weights].into_iter().flatten().map(Path::new);
@@ -82,7 +82,7 @@ fn check_outputs(arguments: &FitArguments, checkpoint: &Path, members: usize) ->
 fn not_saved(error: Error, checkpoint: &Path) -> Failure {
     if checkpoint.exists() {
         let path = checkpoint.display();
-        say(format_args!("note: the fit is in {path}; make room and run the same command with --resume to write the model"));
+        say(format_args!("note: the fit is saved in {path}; once the model can be written, repeat the command with --resume"));
     }
     error.into()
 }

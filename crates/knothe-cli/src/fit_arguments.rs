@@ -35,8 +35,8 @@ continue; the result is the same as without the interruption.
 Ensembles: The members differ in their seed and, from the second one on, in the column order.
 The result is their mixture, which is again a density.
 
-Memory: The data take up to 32 bytes per number, and the parameters of one member are held seven
-times. A fit that does not fit is refused before it starts.
+Memory: The data need up to 32 bytes per number. The parameters of one member are held seven
+times. A fit that needs more memory than is available is refused before it starts.
 
 Examples:
   knothe fit data/magic.parquet --context class --out magic.safetensors

@@ -96,7 +96,7 @@ pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
     let is_in = |folder: &Path| folder.is_dir() && out.is_file() && is_picture(out) && out.parent().is_some_and(|own| is_same(own, folder));
     match inputs.iter().find(|input| is_same(out, input) || is_in(input)) {
         Some(input) => {
-            let message = format!("--out {}: expected another file than the input {}", out.display(), input.display());
+            let message = format!("--out {}: expected a file other than the input {}", out.display(), input.display());
             Err(Failure::usage(message, "choose another name"))
         }
         None => Ok(NewFile::create(out).map(drop)?),

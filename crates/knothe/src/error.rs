@@ -89,7 +89,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Something that does not fit into memory, refused before it is asked for.
-    #[error("{what}: expected at most {} of memory, found a need of {}", gibibytes(*available), gibibytes(*needed))]
+    #[error("{what}: expected at most {} of memory, but {} are needed", gibibytes(*available), gibibytes(*needed))]
     Memory {
         /// What needs it.
         what: String,

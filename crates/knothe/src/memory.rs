@@ -11,7 +11,7 @@ pub fn available() -> u64 {
     system.cgroup_limits().map_or(free, |group| free.min(group.total_memory.saturating_sub(group.rss)))
 }
 
-/// Checks that so many bytes for `what` can be had. A system that does not tell what it has refuses nothing.
+/// Checks that this many bytes are available for `what`. If the system does not report its memory, nothing is refused.
 ///
 /// # Errors
 /// [`Error::Memory`], with what is needed and what there is.
@@ -36,7 +36,7 @@ mod tests {
         assert!(check("nothing", 0).is_ok());
         let found = check("everything", product(&[1 << 40, 1 << 20])).map_err(|e| e.to_string());
         let expected = "everything: expected at most ";
-        assert!(found.as_ref().is_err_and(|e| e.starts_with(expected) && e.ends_with("found a need of 1073741824.0 GiB")), "{found:?}");
+        assert!(found.as_ref().is_err_and(|e| e.starts_with(expected) && e.ends_with("but 1073741824.0 GiB are needed")), "{found:?}");
         assert_eq!(product(&[usize::MAX, 2]), u64::MAX);
     }
 }

@@ -73,8 +73,8 @@ impl Placement {
         Placement::new(Device::flex(), precision)
     }
 
-    /// A placement for outlines: what is built on it has tensors of the right shapes whose numbers take no memory and mean nothing. All that is built on it and
-    /// on its clones together asks for at most `most` numbers; more is an error, before any memory is taken. So the size of a network is known before it is built.
+    /// A placement for outlines: its tensors have the right shapes, but their numbers take no memory and mean nothing. Everything that is built on it and
+    /// on its clones may ask for `most` numbers in total. More is an error before any memory is taken. So the size of a network is known before it is built.
     pub fn outline(precision: Precision, most: usize) -> Self {
         Placement { outline: Some(Outline { counted: Arc::default(), most }), ..Placement::cpu(precision) }
     }

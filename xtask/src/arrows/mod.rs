@@ -24,7 +24,22 @@ const LAYERS: &[&[&str]] = &[
     &["conditioner"],
     &["univariate"],
     &["kernels"],
-    &["error", "file", "given", "hint", "number", "order", "parameters", "placement", "random", "shape", "simplex", "space", "special"],
+    &[
+        "error",
+        "file",
+        "given",
+        "hint",
+        "memory",
+        "number",
+        "order",
+        "parameters",
+        "placement",
+        "random",
+        "shape",
+        "simplex",
+        "space",
+        "special",
+    ],
 ];
 
 /// Arrows of the library that are still to be mended: the file, and the module that it should not use.

@@ -70,7 +70,7 @@ fn help_of_score() {
                          log_prob tightens as K grows [default: 1]
 
     Output:
-          --out <FILE>  Write to a CSV, TSV, Parquet, Arrow IPC or NPY file. - is standard output
+          --out <FILE>  CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output
                         [default: CSV on standard output]
 
     Runtime:

@@ -39,7 +39,7 @@ pub fn check_mosaic(shape: ImageShape, n: usize, columns: usize) -> Result<()> {
     size(shape, n, columns).map(drop)
 }
 
-/// The images of a set in rows of `columns`: grey of one channel, colours of three, and of a fourth nothing is shown.
+/// The images of a set in rows of `columns`: grey for one channel and colour for three. A fourth channel is ignored.
 ///
 /// # Errors
 /// [`Error::Invalid`] for no image, for other numbers of channels, and for a picture of more than 2²⁸ pixels.

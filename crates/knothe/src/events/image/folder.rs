@@ -94,7 +94,7 @@ pub(super) fn one(path: &Path, channels: usize, white: u8) -> Result<ImageSet> {
 fn opened(path: &Path) -> Result<ImageReader<BufReader<File>>> {
     let io = |e| Error::io("read", path, e);
     if !std::fs::metadata(path).map_err(io)?.is_file() {
-        return Err(Error::table(path, "expected a picture, found something that is no file", None));
+        return Err(Error::table(path, "expected a picture, found a folder, a device or a pipe", None));
     }
     ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(io)
 }

@@ -12,7 +12,10 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::{reader::FileReader, root_as_footer};
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
 
 use super::reader::{Column, Source, check_names, rows_at_once};
 use crate::{
@@ -21,6 +24,34 @@ use crate::{
 };
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
+
+/// A Parquet file whose pages lie within it: one that claims to be longer is refused before memory is taken for it.
+struct Within {
+    file: File,
+    length: u64,
+}
+
+impl Length for Within {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Within {
+    type T = <File as ChunkReader>::T;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        self.file.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            let found = format!("expected a page within {} bytes, found one of {length} at {start}", self.length);
+            return Err(ParquetError::EOF(found));
+        }
+        self.file.get_bytes(start, length)
+    }
+}
 
 /// A reader of record batches.
 pub(super) struct Columnar {
@@ -36,8 +67,9 @@ impl Columnar {
     /// Reads a Parquet file's schema.
     pub(super) fn parquet(path: &Path, file: File, batch_rows: usize, skip: &[String]) -> Result<Self> {
         guarded(path, "Parquet", || {
-            let refuse = |e: parquet::errors::ParquetError| damaged(path, "Parquet", &e.to_string());
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(refuse)?;
+            let refuse = |e: ParquetError| damaged(path, "Parquet", &e.to_string());
+            let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+            let builder = ParquetRecordBatchReaderBuilder::try_new(Within { file, length }).map_err(refuse)?;
             check_types(path, builder.schema(), skip)?;
             let batch_rows = rows_at_once(batch_rows, builder.schema().fields().len());
             let reader = builder.with_batch_size(batch_rows).build().map_err(refuse)?;

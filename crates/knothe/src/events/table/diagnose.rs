@@ -31,7 +31,7 @@ pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<No
     if dim + schema.context_dim() <= MOST_COLUMNS {
         check_independent(path, schema, rows)?;
     } else {
-        let message = format!("more than {MOST_COLUMNS} columns: exact linear relations between them are not looked for");
+        let message = format!("more than {MOST_COLUMNS} columns: they are not checked for exact linear relations");
         notices.push(Notice::new(message, None));
     }
     for (j, column) in schema.modelled().enumerate().filter(|(_, c)| c.kind.lattice().is_none() && c.kind != Kind::Binary) {

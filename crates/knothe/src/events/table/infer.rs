@@ -83,8 +83,11 @@ fn check_keeps_apart(table: &Table, column: &Column, kind: Kind, kept: &[usize])
             path: table.path.clone(),
             column: Some(column.name.clone()),
             row: None,
-            problem: format!("expected a step that keeps the {distinct} distinct values apart, found {} for {cells} values", lattice.step),
-            hint: Some(Hint::other("declare a smaller step, or leave the rows out that hold a mark for missing values").into()),
+            problem: format!(
+                "expected a step that keeps the {distinct} distinct values apart, found {}, which leaves {cells} values",
+                lattice.step
+            ),
+            hint: Some(Hint::other("declare a smaller step, or remove the rows that hold a placeholder for a missing value").into()),
         }),
     }
 }

@@ -1,5 +1,7 @@
 //! A table as the rows of a schema.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{
     quoted,
     reader::{Column, Table},
@@ -52,16 +54,18 @@ impl Schema {
     /// Fails on a missing or an extra column (dropped, constant and weight columns may be there or not), on a missing value where the schema rejects them,
     /// on a value that contradicts its column's kind, and, where weights are needed, on ones that are missing, negative or all 0.
     pub fn rows(&self, table: &Table, need: Need) -> Result<TableRows> {
+        let columns: HashMap<&str, &Column> = table.columns.iter().map(|c| (c.name.as_str(), c)).collect();
+        let find = |name: &str| columns.get(name).copied().ok_or_else(|| missing_column(table, name));
         let modelled: Vec<(&Column, Kind)> = match need {
             Need::Context => Vec::new(),
-            _ => self.modelled().map(|c| Ok((self.find(table, &c.name)?, c.kind))).collect::<Result<_>>()?,
+            _ => self.modelled().map(|c| Ok((find(&c.name)?, c.kind))).collect::<Result<_>>()?,
         };
-        let context: Vec<&Column> = self.context.iter().map(|c| self.find(table, &c.name)).collect::<Result<_>>()?;
+        let context: Vec<&Column> = self.context.iter().map(|c| find(&c.name)).collect::<Result<_>>()?;
         if need != Need::Context {
             self.check_no_extra(table)?;
         }
         let weights = match &self.weights {
-            Some(name) if need == Need::Fit => Some(self.find(table, name)?),
+            Some(name) if need == Need::Fit => Some(find(name)?),
             Some(name) if need == Need::Evaluate => table.column(name),
             _ => None,
         };
@@ -80,21 +84,10 @@ impl Schema {
         })
     }
 
-    fn find<'a>(&self, table: &'a Table, name: &str) -> Result<&'a Column> {
-        table.column(name).ok_or_else(|| {
-            let found: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-            Error::table(&table.path, format!("expected a column '{name}', found {}", quoted(&found)), near(name, &found))
-        })
-    }
-
     fn check_no_extra(&self, table: &Table) -> Result<()> {
-        let known = |name: &String| {
-            self.columns.iter().any(|c| c.name == *name)
-                || self.context.iter().any(|c| c.name == *name)
-                || self.weights.as_ref() == Some(name)
-                || self.dropped.contains(name)
-        };
-        let extra: Vec<&String> = table.columns.iter().map(|c| &c.name).filter(|n| !known(n)).collect();
+        let own = self.columns.iter().map(|c| &c.name).chain(self.context.iter().map(|c| &c.name));
+        let known: HashSet<&String> = own.chain(&self.weights).chain(&self.dropped).collect();
+        let extra: Vec<&String> = table.columns.iter().map(|c| &c.name).filter(|name| !known.contains(name)).collect();
         if extra.is_empty() {
             return Ok(());
         }
@@ -102,6 +95,11 @@ impl Schema {
         let problem = format!("expected the columns {}, found also {}", quoted(&expected), quoted(&extra));
         Err(Error::table(&table.path, problem, Hint::other("leave the extra columns out of the table")))
     }
+}
+
+fn missing_column(table: &Table, name: &str) -> Error {
+    let found: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+    Error::table(&table.path, format!("expected a column '{name}', found {}", quoted(&found)), near(name, &found))
 }
 
 /// The names that look like `name`, as a hint; none where no name does. Long names are not compared, since the work grows with the product of the lengths.
