@@ -4,7 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{copy, fitted, knothe, table};
+use crate::{
+    images::images,
+    support::{copy, fitted, knothe, table},
+};
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
@@ -53,6 +56,12 @@ fn a_full_standard_output_is_an_error() {
 struct Small(tempfile::TempDir);
 
 impl Small {
+    /// Makes it a disk that cannot be written.
+    fn make_read_only(&self) {
+        let done = Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// Mounts it, or says why not.
     fn mount() -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -82,31 +91,49 @@ fn must_mount() -> bool {
 }
 
 #[test]
-fn a_full_disk_leaves_nothing() {
+fn a_full_disk_and_one_that_is_read_only_leave_nothing() {
     let small = match Small::mount() {
         Ok(small) => small,
         Err(reason) if must_mount() => panic!("a small tmpfs cannot be mounted by root: {reason}"),
         Err(reason) => {
             // Past the capture of a test's output, for a test that did not run has to show.
-            writeln!(std::io::stderr(), "a_full_disk_leaves_nothing is skipped: a small tmpfs cannot be mounted: {reason}").unwrap();
+            writeln!(
+                std::io::stderr(),
+                "a_full_disk_and_one_that_is_read_only_leave_nothing is skipped: a small tmpfs cannot be mounted: {reason}"
+            )
+            .unwrap();
             return;
         }
     };
     let folder = copy();
     std::fs::write(folder.path().join("long.csv"), table(20_000)).unwrap();
     let out = small.path().display();
+    std::fs::copy(images().join("images.safetensors"), folder.path().join("images.safetensors")).unwrap();
+    std::fs::copy(images().join("set.npz"), folder.path().join("set.npz")).unwrap();
     let cases = [
         format!("score model.safetensors long.csv --out {out}/scores.csv"),
         format!("score model.safetensors long.csv --out {out}/scores.npy"),
         format!("sample model.safetensors -n 20000 --given class=1 --out {out}/samples.parquet"),
+        format!("sample model.safetensors -n 20000 --given class=1 --out {out}/samples.arrow"),
+        format!("reconstruct model.safetensors long.csv -n 20000 --out {out}/pairs.csv"),
+        format!("interpolate model.safetensors long.csv:1 long.csv:2 -n 20000 --out {out}/path.tsv"),
+        format!("plot model.safetensors long.csv --out {out}/corner.png"),
+        format!("sample images.safetensors -n 20000 --out {out}/images.npy"),
+        format!("sample images.safetensors -n 20000 --out {out}/images.npz"),
+        format!("sample images.safetensors -n 2000 --out {out}/grid.png"),
         format!("fit table.csv --drop class --hidden 256,256 --epochs 1 --out {out}/big.safetensors"),
     ];
-    for arguments in cases {
-        let run = knothe(folder.path(), &arguments);
+    for arguments in &cases {
+        let run = knothe(folder.path(), arguments);
         assert_eq!(run.code, 1, "{arguments}: {}", run.stderr);
         let full = run.error().contains("No space left on device") || run.error().contains("KB, and the disk has 65 KB left");
         assert!(full, "{arguments}: {}", run.stderr);
         let left: Vec<_> = std::fs::read_dir(small.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert!(left.is_empty(), "{arguments}: {left:?}");
+    }
+    small.make_read_only();
+    for arguments in cases {
+        let run = knothe(folder.path(), &arguments);
+        assert!(run.code == 1 && run.error().contains("Read-only file system"), "{arguments}: {}", run.stderr);
     }
 }

@@ -36,6 +36,8 @@ pub struct NewFile {
     path: PathBuf,
     /// With links followed.
     place: PathBuf,
+    /// Whether a part could not be written. What comes after it goes nowhere, so that a writer that completes its format when it is dropped finds no second fault.
+    failed: bool,
 }
 
 impl NewFile {
@@ -66,7 +68,7 @@ impl NewFile {
         drop(unfinished);
         // A file system without locks has no orphans removed.
         let _ = temporary.as_file().try_lock();
-        Ok(NewFile { temporary, path: path.to_owned(), place })
+        Ok(NewFile { temporary, path: path.to_owned(), place, failed: false })
     }
 
     /// Puts the file into its place.
@@ -78,6 +80,9 @@ impl NewFile {
     }
 
     fn put_in_place(&mut self) -> io::Result<()> {
+        if self.failed {
+            return Err(io::Error::other("an earlier part could not be written"));
+        }
         self.temporary.flush()?;
         if let Ok(old) = fs::metadata(&self.place) {
             self.temporary.as_file().set_permissions(old.permissions())?;
@@ -98,17 +103,23 @@ impl Drop for NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.temporary.write(bytes)
+        if self.failed {
+            return Ok(bytes.len());
+        }
+        // Of the file itself, whose errors do not name the hidden path.
+        let written = self.temporary.as_file_mut().write(bytes);
+        self.failed = written.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::Interrupted);
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.temporary.flush()
+        self.temporary.as_file_mut().flush()
     }
 }
 
 impl Seek for NewFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.temporary.seek(to)
+        self.temporary.as_file_mut().seek(to)
     }
 }
 
