@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -25,6 +25,9 @@ use crate::{
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
+/// How often a reader may look for more at the end of a file.
+const MOST_ENDS: u32 = 100;
+
 /// A Parquet file whose pages lie within it: one that claims to be longer is refused before memory is taken for it.
 struct Within {
     file: File,
@@ -37,11 +40,26 @@ impl Length for Within {
     }
 }
 
-impl ChunkReader for Within {
-    type T = <File as ChunkReader>::T;
+/// A part of such a file. A header that claims thousands of millions of entries is skipped entry by entry, so that the end of the file is an error and not nothing,
+/// over and over.
+struct Part {
+    inner: BufReader<File>,
+    ends: u32,
+}
 
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        self.file.get_read(start)
+impl Read for Part {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(bytes)?;
+        self.ends += u32::from(read == 0 && !bytes.is_empty());
+        if self.ends > MOST_ENDS { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
+    }
+}
+
+impl ChunkReader for Within {
+    type T = Part;
+
+    fn get_read(&self, start: u64) -> Result<Part, ParquetError> {
+        Ok(Part { inner: self.file.get_read(start)?, ends: 0 })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
