@@ -68,7 +68,7 @@ pub fn say(line: impl std::fmt::Display) {
 
 /// Whether a character may steer a terminal or turn the order of a line.
 pub fn steers(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text for a terminal. Names from files may hold characters that [steer](steers) it; they are escaped. Line feeds stay where a text has

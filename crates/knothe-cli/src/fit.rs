@@ -58,7 +58,7 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     progress.finish();
     let model = model.ok_or_else(|| interrupted(&checkpoint))?;
     let checks = model.check(split.judge(), arguments.seed)?;
-    model.save(&arguments.out).map_err(|e| not_saved(e, &checkpoint))?;
+    model.save(&arguments.out).map_err(|e| not_saved(e, &checkpoint, recipes.len()))?;
     // The model is safe now, whatever happens to the report.
     remove_checkpoints(&checkpoint, recipes.len());
     report::finish(&model, &checks, &split, arguments)
@@ -78,11 +78,20 @@ fn check_outputs(arguments: &FitArguments, checkpoint: &Path, members: usize) ->
     Ok(check_checkpoints(checkpoint, members)?)
 }
 
-/// A model that could not be written: its members are in the checkpoint.
-fn not_saved(error: Error, checkpoint: &Path) -> Failure {
-    if checkpoint.exists() {
-        let path = checkpoint.display();
-        say(format_args!("note: the fit is saved in {path}; once the model can be written, repeat the command with --resume"));
+/// A model that could not be written, and what the checkpoint has of it.
+fn not_saved(error: Error, checkpoint: &Path, members: usize) -> Failure {
+    let path = checkpoint.display();
+    match Resume::read(checkpoint, members) {
+        Ok(left) if left.finished() == members => {
+            say(format_args!("note: the fit is saved in {path}; once the model can be written, repeat the command with --resume"));
+        }
+        Ok(left) => {
+            let (finished, steps) = (left.finished(), left.steps());
+            say(format_args!(
+                "note: {path} holds {finished} of {members} members and {steps} steps of the next; --resume continues from there"
+            ));
+        }
+        Err(_) => say(format_args!("note: there is no checkpoint, so the fit is lost")),
     }
     error.into()
 }

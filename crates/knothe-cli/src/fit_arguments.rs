@@ -36,7 +36,7 @@ Ensembles: The members differ in their seed and, from the second one on, in the 
 The result is their mixture, which is again a density.
 
 Memory: The data need up to 32 bytes per number. The parameters of one member are held seven
-times. A fit that needs more memory than is available is refused before it starts.
+times. A fit that needs more memory than is available is refused before its first step.
 
 Examples:
   knothe fit data/magic.parquet --context class --out magic.safetensors

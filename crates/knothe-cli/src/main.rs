@@ -26,13 +26,14 @@ mod score;
 mod signals;
 mod words;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use knothe::{model::AnyModel, with_model};
 
 use cli::{Cli, Command};
-use failure::Failure;
+use failure::{Failure, printable};
 
 #[global_allocator]
 static MEMORY: allocator::Memory = allocator::Memory;
@@ -41,8 +42,13 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => {
-            // Help and version come this way too; a reader that has gone away needs no message.
-            let _ = message.print();
+            // Help and version come this way too.
+            if message.use_stderr() {
+                // The arguments are text from elsewhere.
+                let _ = write!(io::stderr(), "{}", printable(&message.render().to_string(), true));
+            } else if let Err(e) = message.print() {
+                return Failure::Output(e).report();
+            }
             return ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2));
         }
     };

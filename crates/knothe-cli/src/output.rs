@@ -92,8 +92,11 @@ pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
     if is_stdout(out) {
         return Ok(());
     }
-    // A picture in a folder of pictures is one of the inputs.
-    let is_in = |folder: &Path| folder.is_dir() && out.is_file() && is_picture(out) && out.parent().is_some_and(|own| is_same(own, folder));
+    // The pictures in a folder are inputs, and so is what they link to.
+    let is_in = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        out.exists() && entries.filter(|entry| is_picture(entry)).any(|entry| is_same(out, &entry))
+    };
     match inputs.iter().find(|input| is_same(out, input) || is_in(input)) {
         Some(input) => {
             let message = format!("--out {}: expected a file other than the input {}", out.display(), input.display());

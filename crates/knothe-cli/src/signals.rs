@@ -23,11 +23,14 @@ fn stop(code: i32) {
 /// Watches for the signals that end a process, but for those that its parent has it ignore, as `nohup` does.
 #[cfg(unix)]
 pub fn watch() -> Result<(), Failure> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
     let failed = |e: std::io::Error| Failure::Defect(format!("cannot watch for signals: {e}"));
     let ignored = ignored();
-    let watched = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let all = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU];
+    let watched = all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = signal_hook::iterator::Signals::new(watched).map_err(failed)?;
+    // A file that grows beyond a limit is then an error of the write.
+    signal_hook::flag::register(SIGXFSZ, Default::default()).map_err(failed)?;
     let watch = move || signals.forever().for_each(|signal| stop(128 + signal));
     std::thread::Builder::new().spawn(watch).map(drop).map_err(failed)
 }

@@ -21,12 +21,17 @@ pub fn exactness<C: Kind>(model: &Model<C>) -> &'static str {
 /// A mean likelihood with its error, in the units of a kind of event.
 pub fn likelihood<C: Kind>(coding: &C, l: &LogLikelihood) -> String {
     match coding.units() {
-        Units::Nats(_) => format!("{:.4} ± {:.4} nats per {}", l.mean, l.two_se, C::WORDS[0]),
+        Units::Nats(_) => format!("{:.4}{} nats per {}", l.mean, error(l.two_se), C::WORDS[0]),
         Units::BitsPerDim => {
             let bits = l.bits_per_dim(coding.space().dim());
-            format!("{:.4} ± {:.4} bits/dim", bits.mean, bits.two_se)
+            format!("{:.4}{} bits/dim", bits.mean, error(bits.two_se))
         }
     }
+}
+
+/// Two standard errors; nothing where there are none, as of one event and of a mean that is not finite.
+fn error(two_se: f64) -> String {
+    if two_se.is_nan() { String::new() } else { format!(" ± {two_se:.4}") }
 }
 
 /// A mean log-likelihood without its error, in the units of a kind of event.

@@ -33,7 +33,10 @@ pub fn check<C: Coding>(recipes: &[Recipe], split: &Split<C::Events>, coding: &C
     let networks = memory::product(&[IN_MEMORY, largest, bytes]).saturating_add(memory::product(&[all, bytes]));
     memory::check(format!("fitting {largest} parameters"), networks)?;
     let events = split.train.len() + split.validation.len();
-    memory::check(format!("fitting to {events} {}", C::WORDS[1]), memory::product(&[CODED + bytes, events, coding.space().dim()]))?;
+    memory::check(
+        format!("fitting to {events} {}", C::WORDS[1]),
+        memory::product(&[CODED + bytes, events, coding.space().dim() + coding.context_dim()]),
+    )?;
     let model = memory::product(&[all, bytes]);
     let most = memory::product(&[ON_DISK, largest, bytes]).saturating_add(model);
     let Some(free) = free_space(out) else { return Ok(()) };

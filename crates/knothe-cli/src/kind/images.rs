@@ -30,6 +30,8 @@ use crate::{
 
 /// The widest grid of one column for each class.
 const COLUMNS: usize = 20;
+/// Images that are scored at a time.
+const PART: usize = 4096;
 /// Images of a picture, unless the user wants others.
 const DRAWN: usize = 64;
 
@@ -84,10 +86,14 @@ impl Kind for Pixels {
 
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, ImageSet>, Failure> {
         let images = self.read(path, input)?.events;
+        let starts = (0..images.len()).step_by(PART);
+        let part = move |start: usize| images.pick(&(start..images.len().min(start + PART)).collect::<Vec<_>>());
         // What does not fit the model is said before anything is printed.
-        self.encode(&images, None)?;
-        let part = Part { rows: images.len(), positions: (0..images.len()).collect(), events: Some(images) };
-        Ok(Box::new(std::iter::once(Ok(part))))
+        starts.clone().try_for_each(|start| self.encode(&part(start), None).map(drop))?;
+        Ok(Box::new(starts.map(move |start| {
+            let images = part(start);
+            Ok(Part { rows: images.len(), positions: (0..images.len()).collect(), events: Some(images) })
+        })))
     }
 
     fn context(&self, given: &[Value], _: Option<&Path>) -> Result<Context, Failure> {

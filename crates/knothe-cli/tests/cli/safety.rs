@@ -68,6 +68,27 @@ fn links_are_followed_and_what_is_no_file_is_refused() {
     assert_eq!(fs::read_to_string(folder.path().join("new.csv")).unwrap(), score("-").stdout);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_picture_of_an_input_folder_is_refused_through_links_too() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    ["pictures", "store", "links", "elsewhere"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
+    for name in ["a", "b"] {
+        succeeds(images(), &format!("sample images.safetensors -n 1 --out {}", at(&format!("store/{name}.png")).display()));
+        fs::copy(at(&format!("store/{name}.png")), at(&format!("pictures/{name}.png"))).unwrap();
+        symlink(format!("../store/{name}.png"), at(&format!("links/{name}.png"))).unwrap();
+    }
+    symlink("../pictures/a.png", at("elsewhere/l.png")).unwrap();
+    for arguments in
+        ["pictures --out pictures/b.png", "pictures --out elsewhere/l.png", "links --out store/a.png", "links --out links/b.png"]
+    {
+        let run = knothe(folder.path(), &format!("fit {arguments}"));
+        assert!(run.code == 2 && run.error().contains("expected a file other than the input"), "{arguments}: {}", run.stderr);
+    }
+}
+
 #[test]
 fn a_fit_touches_only_its_own_checkpoints() {
     let folder = copy();
@@ -126,6 +147,7 @@ fn what_no_memory_holds_is_refused_before_it_is_asked_for() {
     std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless.csv")).unwrap();
     let wide = (0..30_000).map(|j| format!("c{j}")).collect::<Vec<_>>().join(",");
     let row = |i: usize| (0..30_000).map(|j| ((i * j) % 97).to_string()).collect::<Vec<_>>().join(",");
+    fs::write(folder.path().join("broad.csv"), format!("a{}\n", ",a".repeat(200_000))).unwrap();
     fs::write(folder.path().join("wide.csv"), format!("{wide}\n{}\n{}\n{}\n", row(1), row(2), row(3))).unwrap();
     for (arguments, expected) in [
         ("score model.safetensors endless.csv", "expected records of at most 64 MiB, found a longer one"),
@@ -133,6 +155,7 @@ fn what_no_memory_holds_is_refused_before_it_is_asked_for() {
         ("fit wide.csv --out m.safetensors", "numbers of the network: expected at most 4294967296"),
         ("evaluate model.safetensors table.csv --threads 100000", "--threads: expected at most"),
         ("sample model.safetensors -n 3 --given class=1e31", "of a magnitude of at most 1e30"),
+        ("fit broad.csv --out m.safetensors", "expected at most 100000 columns, found 200001"),
     ] {
         let run = knothe(folder.path(), arguments);
         assert!(run.code != 0 && run.stdout.is_empty() && run.error().contains(expected), "{arguments}: {}", run.stderr);
@@ -160,7 +183,7 @@ fn memory_that_the_system_refuses_is_one_line() {
 #[test]
 fn a_signal_leaves_no_unfinished_file() {
     let folder = copy();
-    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131), ("USR1", 138), ("XCPU", 152)] {
         let before = names(folder.path());
         let arguments = "sample model.safetensors -n 1000000000 --given class=0 --out long.csv";
         let mut child = Command::new(env!("CARGO_BIN_EXE_knothe"))
@@ -178,12 +201,28 @@ fn a_signal_leaves_no_unfinished_file() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_the_size_of_files_is_an_error() {
+    let folder = copy();
+    let sample = "sample model.safetensors -n 1000000 --given class=0 --out long.csv";
+    let script = format!("ulimit -f 100; exec {} {sample}", env!("CARGO_BIN_EXE_knothe"));
+    let before = names(folder.path());
+    let output = Command::new("sh").current_dir(folder.path()).args(["-c", &script]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && stderr.starts_with("error: cannot write long.csv: File too large"), "{stderr}");
+    assert_eq!(names(folder.path()), before);
+}
+
 #[test]
 fn names_of_files_do_not_steer_the_terminal() {
     let folder = copy();
     let output = command(folder.path()).args(["score", "model.safetensors", "\u{1b}[31m\nred.csv"]).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(stderr, "error: cannot read \\u{1b}[31m\\nred.csv: No such file or directory (os error 2)\n");
+    // Of an argument that is refused before any file is looked for, even where colours are asked for.
+    let output = command(folder.path()).env("CLICOLOR_FORCE", "1").args(["score", "a", "b", "\u{1b}]0;x\u{7}.csv"]).output().unwrap();
+    assert!(!output.stderr.contains(&0x1b) && !output.stderr.contains(&7), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -107,9 +107,10 @@ fn euclidean(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
 }
 
-/// Distances need no more digits than these, and the sums of them are taken in 64 bits.
+/// Distances need no more digits than these, and the sums of them are taken in 64 bits. Beyond 10¹⁵ standard deviations all values count as equally far, so that no square
+/// is infinite.
 fn single(x: &[f64]) -> Vec<f32> {
-    x.iter().map(|&v| v as f32).collect()
+    x.iter().map(|&v| v.clamp(-1e15, 1e15) as f32).collect()
 }
 
 #[cfg(test)]
@@ -127,6 +128,12 @@ mod tests {
         // X on 0 and 1, Y on 2: 2 · 1.5 − 0.5 − 0.
         assert!((energy_distance(&[0.0, 1.0], &[2.0], 1) - 2.5).abs() < 1e-6);
         assert_eq!(energy_distance(&[1.0, 2.0, 3.0, 4.0], &[3.0, 4.0, 1.0, 2.0], 2), 0.0);
+    }
+
+    #[test]
+    fn the_farthest_values_have_a_distance() {
+        let found = Energy::of(&[1e30; 60], &[-1e30; 60], 2, 0);
+        assert!(found.distance.is_finite() && found.distance > 1e15, "{found:?}");
     }
 
     #[test]

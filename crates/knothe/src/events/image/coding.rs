@@ -12,6 +12,9 @@ use crate::{
     space::{ImageShape, Law, Shape, Space},
 };
 
+/// The most classes, each of which is a column of the context.
+const MOST_CLASSES: usize = 4096;
+
 /// The name of the class as a context.
 const CLASS: &str = "class";
 
@@ -61,6 +64,11 @@ impl Pixels {
         let coding = Pixels { shape: set.shape, depth: set.depth.max(bits), bits, white: set.white, classes: set.classes() };
         coding.check()?;
         Ok(coding)
+    }
+
+    /// Which class a label is.
+    fn class(&self, label: f64) -> Option<usize> {
+        self.classes.binary_search_by(|&class| (class as f64).total_cmp(&label)).ok()
     }
 
     /// The bits that the density leaves out.
@@ -119,6 +127,9 @@ impl Coding for Pixels {
             return Err(Error::invalid("bits", "1 to 8", self.bits));
         }
         match self.classes[..] {
+            _ if self.classes.len() > MOST_CLASSES => {
+                Err(Error::invalid("labels", format!("at most {MOST_CLASSES} classes"), format!("{} distinct labels", self.classes.len())))
+            }
             [only] => Err(Error::invalid("labels", "two classes or more", format!("{only} alone"))),
             _ if !self.classes.is_sorted_by(|a, b| a < b) => {
                 Err(Error::invalid("classes", "each once and in order", format!("{:?}", self.classes)))
@@ -144,7 +155,7 @@ impl Coding for Pixels {
             return Err(wrong("expected a label for each image, found none".into(), Hint::NameLabels));
         }
         let labels = self.context_of(set);
-        if let Some(row) = labels.iter().position(|label| self.encode_context(&[*label]).is_err()) {
+        if let Some(row) = labels.iter().position(|label| !self.classes.is_empty() && self.class(*label).is_none()) {
             let known = self.classes.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
             let problem = format!("expected one of the classes {known}, found {}", labels[row]);
             return Err(Error::Table {
@@ -171,7 +182,7 @@ impl Coding for Pixels {
     fn encode_context(&self, given: &[f64]) -> Result<Vec<f64>> {
         let mut context = vec![0.0; given.len() * self.classes.len()];
         for (row, label) in given.iter().enumerate() {
-            let Some(class) = self.classes.iter().position(|&class| class as f64 == *label) else {
+            let Some(class) = self.class(*label) else {
                 let known = self.classes.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
                 let expected = if known.is_empty() { "none, of a model without classes".into() } else { format!("one of {known}") };
                 return Err(Error::invalid(CLASS, expected, label));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 
-use super::reader::{Column, Source, check_names, rows_at_once};
+use super::reader::{Column, Source, check_columns, check_names, rows_at_once};
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -50,6 +50,7 @@ impl Delimited {
         let mut reader =
             ReaderBuilder::new().delimiter(delimiter).trim(Trim::All).from_reader(BufReader::new(Limited { file, left: LONGEST_RECORD }));
         let header = reader.byte_headers().map_err(|e| refuse(path, e, 0))?;
+        check_columns(path, header.len())?;
         let names: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         check_names(path, &names)?;
         check_is_header(path, &names)?;

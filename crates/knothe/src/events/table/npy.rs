@@ -4,13 +4,17 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::reader::{Column, Source, rows_at_once};
+use super::reader::{Column, Source, check_columns, rows_at_once};
 #[cfg(feature = "images")]
 use crate::memory;
 use crate::{
     error::{Error, Result},
     hint::Hint,
 };
+
+/// Bytes that a number of an array takes when it is used: as a byte, in another order, and coded in 64 bits.
+#[cfg(feature = "images")]
+const CODED: u64 = 10;
 
 /// How one number is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,7 +104,8 @@ impl Array {
         }
         // The header was checked against a length that, of a compressed array, is itself a claim.
         let needed = shape.iter().product::<u64>() * item.size as u64;
-        memory::check(format!("the array of {}", path.display()), needed)?;
+        let coded = shape.iter().fold(CODED, |product, &n| product.saturating_mul(n));
+        memory::check(format!("the array of {}", path.display()), needed.saturating_add(coded))?;
         let mut all = Vec::new();
         // One byte more than there should be: the end of an entry of an archive is where its checksum is looked at.
         bytes.take(needed.saturating_add(1)).read_to_end(&mut all).map_err(|e| Error::io("read", path, e))?;
@@ -142,9 +147,7 @@ impl Npy {
                 return Err(Error::table(path, format!("expected one or two dimensions, found {}", shape.len()), Hint::ReshapeOrImages));
             }
         };
-        if dim == 0 {
-            return Err(Error::table(path, "expected at least one column, found none", None));
-        }
+        check_columns(path, usize::try_from(dim).unwrap_or(usize::MAX))?;
         Ok(Npy {
             path: path.to_owned(),
             file,

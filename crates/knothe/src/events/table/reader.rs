@@ -17,6 +17,8 @@ pub const LARGEST: f64 = 1e30;
 
 /// The bytes up to which a table grows without a look at what memory is left.
 const UNCHECKED: u64 = 1 << 28;
+/// The most columns.
+const MOST_COLUMNS: usize = 100_000;
 /// The most values of a batch.
 const BATCH_VALUES: usize = 1 << 24;
 
@@ -180,11 +182,18 @@ pub fn ending(path: &Path) -> Result<String> {
     }
 }
 
+/// There are columns, and not too many.
+pub(super) fn check_columns(path: &Path, columns: usize) -> Result<()> {
+    match columns {
+        0 => Err(Error::table(path, "expected at least one column, found none", None)),
+        1..=MOST_COLUMNS => Ok(()),
+        _ => Err(Error::table(path, format!("expected at most {MOST_COLUMNS} columns, found {columns}"), None)),
+    }
+}
+
 /// Names are there, fit on a line and differ.
 pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
-    if names.is_empty() {
-        return Err(Error::table(path, "expected at least one column, found none", None));
-    }
+    check_columns(path, names.len())?;
     let mut seen = HashSet::new();
     for (j, name) in names.iter().enumerate() {
         if name.trim().is_empty() {
