@@ -20,14 +20,15 @@ fn stop(code: i32) {
     }
 }
 
-/// Watches for the signals that end a process, but for those that its parent has it ignore, as `nohup` does.
+/// Watches for the signals that end a process, but for a hang-up that its parent has it ignore, as `nohup` does.
 #[cfg(unix)]
 pub fn watch() -> Result<(), Failure> {
     use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
     let failed = |e: std::io::Error| Failure::Defect(format!("cannot watch for signals: {e}"));
     let ignored = ignored();
     let all = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU];
-    let watched = all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    // Shells have jobs in the background ignore Ctrl-C; `kill -INT` is still meant for them.
+    let watched = all.into_iter().filter(|&signal| signal != SIGHUP || ignored >> (signal - 1) & 1 == 0);
     let mut signals = signal_hook::iterator::Signals::new(watched).map_err(failed)?;
     // A file that grows beyond a limit is then an error of the write.
     signal_hook::flag::register(SIGXFSZ, Default::default()).map_err(failed)?;
