@@ -1,7 +1,7 @@
 //! Where rows go: CSV on stdout, or a file that appears when it is complete.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use knothe::events::table::{Column, TableWriter, ending, write_csv_header, write_csv_rows};
 use knothe::{events::image::is_picture, file::NewFile, plot::Picture};
@@ -64,7 +64,7 @@ fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 
 /// Prints a JSON document on stdout.
 pub fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
-    // JSON has control characters escaped, but neither those of the second block nor marks of writing direction.
+    // serde_json escapes the ASCII control characters. The other control characters and the text-direction marks are escaped here.
     let mut text = String::new();
     for c in format!("{document:#}\n").chars() {
         if steers(c) && c != '\n' { text.push_str(&format!("\\u{:04x}", u32::from(c))) } else { text.push(c) }
@@ -108,13 +108,11 @@ pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
 
 /// Whether two paths are one file; links are followed. Neither is opened: a pipe would wait for its other end.
 fn is_same(a: &Path, b: &Path) -> bool {
-    let whole = |path: &Path| if path == Path::new("") { PathBuf::from(".") } else { path.to_owned() };
-    let (a, b) = (whole(a), whole(b));
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
         let identity = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-        identity(&a).is_some_and(|own| identity(&b) == Some(own))
+        identity(a).is_some_and(|own| identity(b) == Some(own))
     }
     #[cfg(not(unix))]
     {

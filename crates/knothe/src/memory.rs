@@ -1,4 +1,4 @@
-//! What memory is left: what cannot fit is refused before it is asked for.
+//! The memory that is available. A request that cannot fit is refused before any memory is allocated.
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 

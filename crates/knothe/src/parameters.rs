@@ -40,7 +40,7 @@ pub(crate) fn placement(module: &impl Module) -> Option<Placement> {
     first.0
 }
 
-/// Checks that `parameters` are those of a module, and finite. The module may be an [outline](Placement::outline).
+/// Checks that `parameters` fit a module and are finite. The module may be an [outline](Placement::outline).
 ///
 /// # Errors
 /// As [`check_shapes`], and [`Error::NotFinite`] for a parameter that is not finite.

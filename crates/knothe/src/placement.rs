@@ -90,7 +90,7 @@ impl Placement {
         if self.is_outline() { Err(Error::Unsupported { what: "evaluation".into(), reason, hint: None }) } else { Ok(()) }
     }
 
-    /// Counts numbers that are about to be asked for, such as those of an index. A layer of many numbers calls it when it has made its tensors, which count
+    /// Counts numbers before they are allocated, such as the entries of an index. A layer of many numbers calls it when it has made its tensors, which count
     /// themselves; 0 only looks.
     ///
     /// # Errors

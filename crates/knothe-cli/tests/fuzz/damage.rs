@@ -8,9 +8,9 @@ use crate::forge::{forgery, leaves};
 /// One change.
 #[derive(Clone, Debug)]
 pub enum Edit {
-    /// Other bytes in the place of some.
+    /// Overwrites some bytes.
     Replace(Index, Vec<u8>),
-    /// A number in eight bytes or fewer, in the place of others.
+    /// Overwrites up to eight bytes with a number.
     Number(Index, u64, usize),
     /// More bytes.
     Insert(Index, Vec<u8>),
@@ -122,7 +122,7 @@ fn paths(content: &Value) -> Vec<String> {
     if paths.is_empty() { vec![String::new()] } else { paths }
 }
 
-/// Changes a document: that of a model file or a checkpoint, whose checksums fit again, or a whole JSON file. Other files stay as they are.
+/// Changes a JSON file, or the document of a model file or checkpoint, whose checksums are then recomputed. Other files stay as they are.
 fn in_document(bytes: &mut Vec<u8>, change: impl FnOnce(&mut Value)) {
     if let Ok(mut whole) = serde_json::from_slice::<Value>(bytes) {
         change(&mut whole);

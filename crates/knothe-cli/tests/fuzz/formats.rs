@@ -119,7 +119,7 @@ fn of_images(folder: &Path, family: &'static dyn Family) -> Vec<Vec<u8>> {
     files(folder, &coding, &split, recipe.set("dequantisation", Noise::Variational))
 }
 
-/// The file of a model, the checkpoint of an interrupted fit, and that of a finished member.
+/// Three files: a model, the checkpoint of an interrupted fit, and the checkpoint of a finished member.
 fn files<C: Coding>(folder: &Path, coding: &C, split: &Split<C::Events>, recipe: Recipe) -> Vec<Vec<u8>> {
     let (config, place) = (FitConfig { steps: Some(2), batch: 16, ..FitConfig::default() }, Placement::cpu(Precision::F32));
     let recipes = [recipe];

@@ -97,7 +97,7 @@ impl Lattice {
     }
 }
 
-/// What is rounding near 0: 0.1 + 0.2 − 0.3 is no value of its own. The scale is that of most values, since a mark for what is missing may be far larger.
+/// What is rounding near 0: 0.1 + 0.2 − 0.3 is no value of its own. The median sets the scale, because a placeholder for a missing value may be far larger.
 fn noise(sorted: &[f64]) -> f64 {
     let mut sizes: Vec<f64> = sorted.iter().map(|v| v.abs()).filter(|&v| v > 0.0).collect();
     sizes.sort_by(f64::total_cmp);
