@@ -212,10 +212,12 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::check`], and [`Error::Invalid`] for a network of more than 2³² numbers, or more than an [outline](Placement::outline) has room for.
     pub fn build(&self, place: &Placement) -> Result<Network> {
-        if !place.is_outline() {
+        if place.is_outline() {
+            self.check()?;
+        } else {
+            // Its outline is checked.
             self.size()?;
         }
-        self.check()?;
         let network = self.family.build(self, place, &mut stream(self.seed, Purpose::Start, 0))?;
         place.count(0)?;
         Ok(network)

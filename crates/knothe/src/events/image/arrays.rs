@@ -12,6 +12,7 @@ use crate::{
     events::{
         Events,
         table::{
+            LARGEST_INTEGER,
             npy::{Array, Header, write_header},
             quoted,
         },
@@ -21,9 +22,6 @@ use crate::{
     memory,
     space::ImageShape,
 };
-
-/// 2⁵³.
-const LARGEST_LABEL: f64 = 9_007_199_254_740_992.0;
 
 /// The shape of a .npy file, from its header alone.
 pub fn array_shape(path: &Path) -> Result<Vec<u64>> {
@@ -80,7 +78,7 @@ pub(super) fn labels(images: &Path, name: &str) -> Result<(PathBuf, Vec<i64>)> {
         return Err(Error::table(&path, "expected labels that are integers, in one dimension, found floats", None));
     }
     // Labels are compared as 64-bit floats, which tell integers apart up to here.
-    if let Some(found) = array.numbers().find(|v| v.abs() >= LARGEST_LABEL) {
+    if let Some(found) = array.numbers().find(|v| v.abs() >= LARGEST_INTEGER) {
         return Err(Error::table(
             &path,
             format!("expected labels below 2^53 in magnitude, found {found}"),

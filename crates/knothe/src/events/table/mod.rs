@@ -40,4 +40,6 @@ pub use preprocess::Preprocess;
 pub use reader::{Column, LARGEST, Table, TableReader, ending};
 pub use rows::{Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
+#[cfg(feature = "images")]
+pub(crate) use write::LARGEST_INTEGER;
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::file::NewFile;
 
 /// Beyond 2⁵³ a 64-bit float no longer tells neighbouring integers apart.
-const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
+pub(crate) const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// Writes columns of equal length to a file: a [`TableWriter`] with one part.
 pub fn write_table(path: &Path, columns: &[Column]) -> Result<()> {
