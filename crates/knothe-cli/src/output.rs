@@ -74,7 +74,7 @@ pub fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
 
 /// A column of real numbers.
 pub fn column(name: &str, values: Vec<f64>) -> Column {
-    Column { name: name.into(), values, integral_dtype: false }
+    Column::real(name, values)
 }
 
 /// Whether the name of an output stands for stdout.

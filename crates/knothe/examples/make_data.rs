@@ -68,8 +68,7 @@ fn found(folder: &Path, ending: &str) -> Result<PathBuf, Box<dyn Error>> {
 
 /// The file has no header, and g (gamma) or h (hadron) in its last column.
 fn magic(path: &Path) -> Result<Vec<Column>, Box<dyn Error>> {
-    let mut columns: Vec<Column> =
-        MAGIC.iter().map(|name| Column { name: (*name).into(), values: Vec::new(), integral_dtype: *name == "class" }).collect();
+    let mut columns: Vec<Column> = MAGIC.iter().map(|name| Column::numbers(*name, Vec::new(), *name == "class")).collect();
     for line in std::fs::read_to_string(path)?.lines() {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
         if fields.len() != columns.len() {
@@ -109,7 +108,7 @@ fn flights(path: &Path) -> Result<Vec<Column>, Box<dyn Error>> {
     let column = |name: &&str| {
         let all = &table.column(name).ok_or_else(|| format!("{}: no column {name}", path.display()))?.values;
         let minute = |v: f64| if *name == "sched_dep_time" { (v / 100.0).floor() * 60.0 + v % 100.0 } else { v };
-        Ok(Column { name: (*name).into(), values: rows.iter().map(|&i| minute(all[i])).collect(), integral_dtype: true })
+        Ok(Column::whole(*name, rows.iter().map(|&i| minute(all[i])).collect()))
     };
     FLIGHTS.iter().map(column).collect()
 }

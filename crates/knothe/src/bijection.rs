@@ -20,6 +20,8 @@ pub struct Batch {
     pub x: Tensor<2>,
     /// The context of each row, `[rows, context_dim]`. `None` is a context of width 0.
     pub context: Option<Tensor<2>>,
+    /// Which elements are there: 1, or 0 for an element that is absent, `[rows, dim]`. `None` where all of them are.
+    pub present: Option<Tensor<2>>,
     /// One weight per row, of mean 1 over the training set. `None` weighs all rows equally.
     pub weights: Option<Vec<f64>>,
     /// Seeds the random numbers of an evaluation of these rows, such as dequantisation noise.
@@ -29,12 +31,12 @@ pub struct Batch {
 impl Batch {
     /// Rows without context and without weights.
     pub fn new(x: Tensor<2>) -> Self {
-        Batch { x, context: None, weights: None, seed: 0 }
+        Batch { x, context: None, present: None, weights: None, seed: 0 }
     }
 
     /// The context and the seed, as calls on the rows take them.
     pub fn given(&self) -> Given<'_> {
-        Given { context: self.context.as_ref(), seed: self.seed }
+        Given { context: self.context.as_ref(), present: self.present.as_ref(), seed: self.seed }
     }
 
     /// The weight of a row of the batch.
@@ -66,6 +68,7 @@ impl Batch {
         Batch {
             x: self.x.clone().narrow(0, 0, count),
             context: self.context.as_ref().map(|c| c.clone().narrow(0, 0, count)),
+            present: self.present.as_ref().map(|p| p.clone().narrow(0, 0, count)),
             weights: self.weights.as_ref().map(|w| w[..count].to_vec()),
             seed: self.seed,
         }
@@ -73,7 +76,7 @@ impl Batch {
 
     /// The same rows without gradients.
     pub(crate) fn inner(self) -> Self {
-        Batch { x: self.x.inner(), context: self.context.map(Tensor::inner), ..self }
+        Batch { x: self.x.inner(), context: self.context.map(Tensor::inner), present: self.present.map(Tensor::inner), ..self }
     }
 }
 

@@ -43,8 +43,8 @@ fn masses_add_to_that_of_the_density_inside() {
     let (place, draws) = (cpu(), 4000);
     let q = Dequantised::new(Logistic::new(1, &place), 2, Preprocessing::Logit { alpha: 0.05 }).unwrap();
     let x = place.tensor(vec![0.0, 1.0, 2.0, 3.0], [4, 1]);
-    let masses =
-        (0..draws).map(|seed| values(q.log_prob(x.clone(), &Given { context: None, seed }).unwrap()).iter().map(|l| l.exp()).sum::<f64>());
+    let masses = (0..draws)
+        .map(|seed| values(q.log_prob(x.clone(), &Given { seed, ..Given::default() }).unwrap()).iter().map(|l| l.exp()).sum::<f64>());
     let mean = masses.sum::<f64>() / draws as f64;
     // The logistic law is uniform after its own distribution function, so that each mass is the same for every u.
     assert!((mean - 0.9).abs() < 1e-12, "{mean}");
@@ -62,8 +62,9 @@ fn learned_noise_is_counted_by_its_own_density() {
     let q = Dequantised::new(Logistic::new(1, &place), 2, Preprocessing::Logit { alpha: 0.05 }).unwrap();
     let q = q.with_noise(Compose::new(2, vec![Layer::ImageCoupling(noise)]).unwrap()).unwrap();
     let x = place.tensor(vec![2.0], [1, 1]);
-    let found: Vec<f64> =
-        (0..draws).map(|seed| values(q.log_prob(x.clone(), &Given { context: None, seed: seed.into() }).unwrap())[0]).collect();
+    let found: Vec<f64> = (0..draws)
+        .map(|seed| values(q.log_prob(x.clone(), &Given { context: None, seed: seed.into(), ..Given::default() }).unwrap())[0])
+        .collect();
     let mean = found.iter().sum::<f64>() / f64::from(draws);
     let deviation = (found.iter().map(|f| (f - mean).powi(2)).sum::<f64>() / f64::from(draws)).sqrt();
     // The trapezium rule is exact to rounding for what falls like a normal density.
@@ -91,7 +92,7 @@ fn what_is_no_integer_of_the_range_has_no_mass() {
 fn the_noise_depends_on_the_seed_and_the_row_alone() {
     let place = cpu();
     let q = Dequantised::new(Normal::new(12, &place), 8, Preprocessing::Centred).unwrap();
-    let run = |x: Tensor<2>, seed| values(q.log_prob(x, &Given { context: None, seed }).unwrap());
+    let run = |x: Tensor<2>, seed| values(q.log_prob(x, &Given { seed, ..Given::default() }).unwrap());
     let all = run(pixels(8), 3);
     assert_eq!(run(pixels(8).narrow(0, 7, 1), 3)[0], all[7]);
     assert!(run(pixels(8), 4).iter().zip(&all).all(|(a, b)| a != b));

@@ -31,7 +31,7 @@ fn a_mixture_of_one_is_its_member() {
         let mixture = Mixture::new(vec![member.clone()]).unwrap();
         let x = place.normal([50, 2], &mut rng());
         let context = place.normal([50, 1], &mut rng());
-        let given = Given { context: Some(&context), seed: 3 };
+        let given = Given { context: Some(&context), seed: 3, ..Given::default() };
         let same = |a: Result<Tensor<2>>, b: Result<Tensor<2>>| assert_eq!(values(a.unwrap()), values(b.unwrap()));
         let log_prob = |q: Result<Tensor<1>>| q.map(Tensor::unsqueeze::<2>);
         same(log_prob(mixture.log_prob(x.clone(), &given)), log_prob(member.log_prob(x.clone(), &given)));
@@ -60,7 +60,7 @@ fn rows_come_back_in_their_order_with_their_context() {
     let members: Vec<_> = (0..3).map(|seed| flow(&Maf, 2, 1, seed, Precision::F64)).collect();
     let mixture = Mixture::weighted(members.clone(), vec![0.5, 0.0, 0.5]).unwrap();
     let context = place.tensor((0..200).map(f64::from).collect(), [200, 1]);
-    let given = Given { context: Some(&context), seed: 9 };
+    let given = Given { context: Some(&context), seed: 9, ..Given::default() };
     let x = mixture.sample(200, &given, &mut rng()).unwrap();
     let u = values(mixture.to_uniform(x.clone(), &given).unwrap());
     let each: Vec<Vec<f64>> = members.iter().map(|q| values(q.to_uniform(x.clone(), &given).unwrap())).collect();

@@ -25,10 +25,8 @@ fn read(bytes: &[u8], ending: &str) {
 
 /// A good file of a format.
 fn good(ending: &str) -> Vec<u8> {
-    let column = |name: &str, scale: f64, integral_dtype| Column {
-        name: name.into(),
-        values: (0..40).map(|i| if i == 7 { f64::NAN } else { f64::from(i) * scale }).collect(),
-        integral_dtype,
+    let column = |name: &str, scale: f64, whole| {
+        Column::numbers(name, (0..40).map(|i| if i == 7 { f64::NAN } else { f64::from(i) * scale }).collect(), whole)
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(format!("t.{ending}"));

@@ -12,8 +12,8 @@ fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
-fn column(name: &str, values: &[f64], integral_dtype: bool) -> Column {
-    Column { name: name.into(), values: values.to_vec(), integral_dtype }
+fn column(name: &str, values: &[f64], whole: bool) -> Column {
+    Column::numbers(name, values.to_vec(), whole)
 }
 
 /// Equal, NaN included.
@@ -39,7 +39,7 @@ fn every_format_gives_back_what_was_written() {
             if name == "t.npy" {
                 assert_eq!(read.name, format!("x{}", j + 1));
             } else {
-                assert_eq!((&read.name, read.integral_dtype), (&written.name, written.integral_dtype), "{name}");
+                assert_eq!((&read.name, &read.form), (&written.name, &written.form), "{name}");
             }
         }
     }
@@ -133,7 +133,7 @@ fn reads_missing_values_and_booleans_of_csv() {
     for (found, expected) in table.columns.iter().zip([[1.0, nan, 3.0, nan], [1.0, 0.0, 1.0, 0.0], [nan, nan, nan, -0.5]]) {
         assert!(same(&found.values, &expected), "{found:?}");
     }
-    assert_eq!(table.columns.iter().map(|c| c.integral_dtype).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(table.columns.iter().map(|c| c.form.is_whole()).collect::<Vec<_>>(), [true, true, false]);
 }
 
 #[test]

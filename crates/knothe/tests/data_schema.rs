@@ -13,12 +13,8 @@ use rand_chacha::ChaCha12Rng;
 const NAN: f64 = f64::NAN;
 
 fn table(columns: &[(&str, &[f64], bool)]) -> Table {
-    let column = |(name, values, integral_dtype): &(&str, &[f64], bool)| Column {
-        name: (*name).into(),
-        values: values.to_vec(),
-        integral_dtype: *integral_dtype,
-    };
-    Table { path: PathBuf::from("t.csv"), columns: columns.iter().map(column).collect(), first_row: 0 }
+    let column = |(name, values, whole): &(&str, &[f64], bool)| Column::numbers(*name, values.to_vec(), *whole);
+    Table { path: PathBuf::from("t.csv"), columns: columns.iter().map(column).collect(), first_row: 0, notes: Vec::new() }
 }
 
 fn roles(context: &[&str], weights: Option<&str>, drop: &[&str]) -> Roles {
@@ -224,7 +220,7 @@ fn samples_come_back_in_the_files_order() {
         let close = column.values.iter().zip(&original.values).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs().max(1.0));
         assert!(close, "{}", column.name);
     }
-    assert_eq!(back.iter().map(|c| c.integral_dtype).collect::<Vec<_>>(), [true, false, true, false, false]);
+    assert_eq!(back.iter().map(|c| c.form.is_whole()).collect::<Vec<_>>(), [true, false, true, false, false]);
     // log_prob's change: 1/(x · scale) for p, cells of 1 and 0.18, the logit's slope for s.
     let row = &rows.x[..4];
     let scales: f64 = schema.modelled().map(|c| c.scale.ln()).sum();

@@ -24,9 +24,9 @@ fn table() -> Table {
     let z = draw().iter().zip(&y).map(|(e, y)| y + e).collect();
     let k = draw().iter().map(|e| (2.0 * e).round()).collect();
     let w = (0..600).map(|i| if i % 2 == 0 { 1.0 } else { 3.0 }).collect();
-    let column = |(name, values): (&str, Vec<f64>)| Column { name: name.into(), values, integral_dtype: name == "k" };
+    let column = |(name, values): (&str, Vec<f64>)| Column::numbers(name, values, name == "k");
     let columns = [("x", x), ("y", y), ("z", z), ("k", k), ("w", w)].into_iter().map(column).collect();
-    Table { path: "rows".into(), columns, first_row: 0 }
+    Table { path: "rows".into(), columns, first_row: 0, notes: Vec::new() }
 }
 
 fn schema_and_split() -> (Schema, Split<TableRows>) {

@@ -21,8 +21,8 @@ fn table(rows: usize, scale: f64, seed: u64) -> Table {
     let y: Vec<f64> = draw().iter().zip(&x).map(|(z, x)| x / 2.0 + scale * z).collect();
     let mut columns = vec![("c", c), ("x", x), ("y", y)];
     columns.extend(["z1", "z2", "z3", "z4"].map(|name| (name, draw())));
-    let column = |(name, values): (&str, Vec<f64>)| Column { name: name.into(), values, integral_dtype: name == "c" };
-    Table { path: "rows".into(), columns: columns.into_iter().map(column).collect(), first_row: 0 }
+    let column = |(name, values): (&str, Vec<f64>)| Column::numbers(name, values, name == "c");
+    Table { path: "rows".into(), columns: columns.into_iter().map(column).collect(), first_row: 0, notes: Vec::new() }
 }
 
 /// The Gaussian given c, which here is the right model.

@@ -55,7 +55,7 @@ fn every_family_builds_scores_samples_and_survives_its_file_with_its_defaults() 
         assert_eq!((network.dim(), network.context_dim()), (recipe.dim(), 2));
         assert_eq!(recipe.size().unwrap(), parameters::count(&network), "{recipe:?}");
         let context = place.normal([3, 2], &mut rng(2));
-        let given = Given { context: Some(&context), seed: 3 };
+        let given = Given { context: Some(&context), seed: 3, ..Given::default() };
         let x = events(recipe.space(), 3, &place);
         let log_prob = |q: &Network| values(q.log_prob(x.clone(), &given).unwrap());
         assert!(log_prob(&network).iter().all(|l| l.is_finite()), "{recipe:?}");
@@ -95,8 +95,8 @@ fn a_family_is_found_by_its_name_and_refuses_what_it_does_not_have() {
 fn a_wide_table_gets_through_an_epoch_with_every_family_of_its_columns() {
     let place = Placement::cpu(Precision::F32);
     let x = values(place.normal::<2>([130, 600], &mut rng(5)));
-    let column = |(j, values): (usize, &[f64])| Column { name: format!("c{j}"), values: values.to_vec(), integral_dtype: false };
-    let table = Table { path: "wide".into(), columns: x.chunks(600).enumerate().map(column).collect(), first_row: 0 };
+    let column = |(j, values): (usize, &[f64])| Column::real(format!("c{j}"), values.to_vec());
+    let table = Table { path: "wide".into(), columns: x.chunks(600).enumerate().map(column).collect(), first_row: 0, notes: Vec::new() };
     let (mut schema, _) = Schema::infer(&table, &Overrides::default(), &Roles::default(), MissingPolicy::Reject).unwrap();
     let split = Split::random(&table.path, &schema.rows(&table, Need::Fit).unwrap(), 0).unwrap();
     schema.fit(&split.train).unwrap();

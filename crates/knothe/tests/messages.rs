@@ -75,9 +75,9 @@ fn table(last: f64) -> Table {
     let column = |name: &str, shift: f64| {
         let mut values: Vec<f64> = (0..9_000).map(|i| (f64::from(i) * 0.618_034 + shift).fract().mul_add(2.0, -1.0)).collect();
         values[8_999] = last;
-        Column { name: name.into(), values, integral_dtype: false }
+        Column::real(name, values)
     };
-    Table { path: PathBuf::from("t.csv"), columns: vec![column("a", 0.0), column("b", 0.3)], first_row: 100 }
+    Table { path: PathBuf::from("t.csv"), columns: vec![column("a", 0.0), column("b", 0.3)], first_row: 100, notes: Vec::new() }
 }
 
 fn fitted(table: &Table) -> (Schema, knothe::Result<Model<Schema>>) {

@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use knothe::{
-    Exactness, Placement, Precision,
+    Error, Exactness, Placement, Precision,
     events::{
-        Coding,
+        Coding, Events,
         table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table, TableRows},
     },
     families::{Family, Gaussian, MadeBinary, Maf, MafMog, RealNvp, Recipe},
@@ -67,13 +67,9 @@ fn a_file_gives_back_the_same_numbers_to_the_last_bit() {
 fn masses_of_zeros_and_ones_are_exact() {
     // y is x most of the time, z is the other bit: a model of three independent bits misses log 2 and more.
     let bit = |i: u64| f64::from((i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 2 == 1);
-    let column = |name: &str, value: &dyn Fn(u64) -> f64| Column {
-        name: name.into(),
-        values: (0..2_000).map(value).collect(),
-        integral_dtype: true,
-    };
+    let column = |name: &str, value: &dyn Fn(u64) -> f64| Column::whole(name, (0..2_000).map(value).collect());
     let columns = vec![column("x", &bit), column("y", &|i| if i % 8 == 0 { 1.0 - bit(i) } else { bit(i) }), column("z", &|i| 1.0 - bit(i))];
-    let table = Table { path: "bits.csv".into(), columns, first_row: 0 };
+    let table = Table { path: "bits.csv".into(), columns, first_row: 0, notes: Vec::new() };
     let (model, _) = fitted(&table, Roles::default(), &MadeBinary, Precision::F64, 100);
     assert_eq!(model.exactness(), Exactness::Exact);
     let all = TableRows {
@@ -89,7 +85,7 @@ fn masses_of_zeros_and_ones_are_exact() {
     let entropy = 2f64.ln() - 0.125 * 0.125f64.ln() - 0.875 * 0.875f64.ln();
     assert!((model.record.held_out.mean + entropy).abs() < 0.1, "{:?} {entropy}", model.record.held_out);
     let samples = model.coding.columns_of(&model.sample(100, &[], 3).unwrap());
-    assert!(samples.iter().all(|c| c.integral_dtype && c.values.iter().all(|v| *v == 0.0 || *v == 1.0)));
+    assert!(samples.iter().all(|c| c.form.is_whole() && c.values.iter().all(|v| *v == 0.0 || *v == 1.0)));
 }
 
 #[test]
@@ -116,4 +112,17 @@ fn rows_come_back_from_their_coordinates() {
         assert!(found.name != "class" || found.values == expected.values);
     }
     assert!(model.reconstruct(&rows, Kept { scales: 2, ..kept }, 4).is_err());
+}
+
+#[test]
+fn a_log_prob_that_is_no_number_is_an_error_that_names_the_row() {
+    let table = magic();
+    let (mut model, rows) = fitted(&table, Roles { drop: vec!["class".into()], ..Roles::default() }, &Gaussian, Precision::F64, 0);
+    assert!(model.log_prob(&rows, Scoring::default()).unwrap().iter().all(|l| l.is_finite()));
+    model.coding.columns[0].shift = f64::NAN;
+    let error = model.log_prob(&rows.pick(&[3, 5]), Scoring::default()).unwrap_err();
+    assert!(
+        matches!(&error, Error::NotFinite { rows: found, .. } if *found == [rows.index[3] as usize, rows.index[5] as usize]),
+        "{error:?}"
+    );
 }

@@ -113,8 +113,8 @@ impl Kind for Schema {
             }
             None => {
                 given::check_complete(given, self)?;
-                let columns = given.iter().map(|v| Column { name: v.column.clone(), values: vec![v.value], integral_dtype: false });
-                Table { path: "--given".into(), columns: columns.collect(), first_row: 0 }
+                let columns = given.iter().map(|v| Column::real(v.column.clone(), vec![v.value]));
+                Table { path: "--given".into(), columns: columns.collect(), first_row: 0, notes: Vec::new() }
             }
         };
         set(&mut table, given);
@@ -122,7 +122,7 @@ impl Kind for Schema {
         if rows.dropped > 0 {
             say(format_args!("warning: {} rows of the context lack a value and are left out", rows.dropped));
         }
-        let whole = self.context.iter().map(|c| table.column(&c.name).is_some_and(|column| column.integral_dtype)).collect();
+        let whole = self.context.iter().map(|c| table.column(&c.name).is_some_and(|column| column.form.is_whole())).collect();
         Ok(Context { values: rows.context, width: self.context.len(), whole })
     }
 
@@ -221,11 +221,11 @@ impl Sink<TableRows> for Rows<'_> {
     fn take(&mut self, rows: TableRows) -> Result<(), Failure> {
         let mut columns = self.schema.columns_of(&rows);
         let width = self.whole.len();
-        columns.extend(self.schema.context.iter().enumerate().map(|(j, c)| Column {
-            name: c.name.clone(),
-            values: rows.context.iter().skip(j).step_by(width).copied().collect(),
-            integral_dtype: self.whole[j],
-        }));
+        columns.extend(
+            self.schema.context.iter().enumerate().map(|(j, c)| {
+                Column::numbers(c.name.clone(), rows.context.iter().skip(j).step_by(width).copied().collect(), self.whole[j])
+            }),
+        );
         self.output.rows(&columns)
     }
 

@@ -56,9 +56,9 @@ fn a_full_standard_output_is_an_error() {
 struct Small(tempfile::TempDir);
 
 impl Small {
-    /// Makes it a disk that cannot be written.
-    fn make_read_only(&self) {
-        let done = Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).output().unwrap();
+    /// Changes its options: `ro` for a disk that cannot be written, `size=` for one of another size.
+    fn remount(&self, options: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.path()).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
@@ -90,21 +90,66 @@ fn must_mount() -> bool {
     std::env::var_os("CI").is_some() && id.trim_ascii() == b"0"
 }
 
-#[test]
-fn a_full_disk_and_one_that_is_read_only_leave_nothing() {
-    let small = match Small::mount() {
-        Ok(small) => small,
+/// A small disk for a test; nothing, and a line that says so, where none can be mounted.
+fn small(test: &str) -> Option<Small> {
+    match Small::mount() {
+        Ok(small) => Some(small),
         Err(reason) if must_mount() => panic!("a small tmpfs cannot be mounted by root: {reason}"),
         Err(reason) => {
             // Past the capture of a test's output, for a test that did not run has to show.
-            writeln!(
-                std::io::stderr(),
-                "a_full_disk_and_one_that_is_read_only_leave_nothing is skipped: a small tmpfs cannot be mounted: {reason}"
-            )
-            .unwrap();
-            return;
+            writeln!(std::io::stderr(), "{test} is skipped: a small tmpfs cannot be mounted: {reason}").unwrap();
+            None
         }
-    };
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_standard_output_is_no_file_of_the_command() {
+    // The system gives the number of a closed stdout to the next file that is opened, were it not for the runtime, which opens /dev/null in its place.
+    let folder = copy();
+    for (arguments, out) in [
+        ("score model.safetensors table.csv --out scores.csv", "scores.csv"),
+        ("sample model.safetensors -n 10 --given class=1 --out samples.csv", "samples.csv"),
+        ("fit table.csv --drop class --model gaussian --json --out other.safetensors", "other.safetensors"),
+        ("score model.safetensors table.csv", "table.csv"),
+        ("inspect model.safetensors", "model.safetensors"),
+    ] {
+        let expected = knothe(folder.path(), arguments);
+        let bytes = std::fs::read(folder.path().join(out)).unwrap();
+        let script = format!("exec {} {arguments} >&-", env!("CARGO_BIN_EXE_knothe"));
+        let output = Command::new("sh").current_dir(folder.path()).args(["-c", &script]).output().unwrap();
+        assert_eq!((output.status.code(), expected.code), (Some(0), 0), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(std::fs::read(folder.path().join(out)).unwrap(), bytes, "{arguments}");
+    }
+}
+
+#[test]
+fn a_fit_that_ends_on_a_full_disk_is_kept() {
+    let Some(small) = small("a_fit_that_ends_on_a_full_disk_is_kept") else { return };
+    let folder = copy();
+    let model = small.path().join("model.safetensors");
+    let fit = |hidden: &str| format!("fit table.csv --drop class --model made_mog --hidden {hidden} --epochs 2 --out {}", model.display());
+    // A checkpoint of the fit has room, and the finished model has not beside it: it takes its place.
+    let run = knothe(folder.path(), &fit("40,40"));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    std::fs::remove_file(&model).unwrap();
+    // The finished model has room once, and not twice.
+    let run = knothe(folder.path(), &fit("90,90"));
+    assert!(run.code == 1 && run.error().contains("No space left on device"), "{}", run.stderr);
+    assert!(run.stderr.contains("note: the fit is saved in") && run.stderr.contains("repeat the command with --resume"), "{}", run.stderr);
+    assert!(!model.exists());
+    small.remount("size=1m");
+    let resumed = knothe(folder.path(), &format!("{} --resume", fit("90,90")));
+    assert!(resumed.code == 0 && resumed.stderr.contains("after the last step"), "{}", resumed.stderr);
+    let expected = folder.path().join("expected.safetensors");
+    assert_eq!(knothe(folder.path(), &fit("90,90").replace(&model.display().to_string(), &expected.display().to_string())).code, 0);
+    assert_eq!(std::fs::read(model).unwrap(), std::fs::read(expected).unwrap());
+}
+
+#[test]
+fn a_full_disk_and_one_that_is_read_only_leave_nothing() {
+    let Some(small) = small("a_full_disk_and_one_that_is_read_only_leave_nothing") else { return };
     let folder = copy();
     std::fs::write(folder.path().join("long.csv"), table(20_000)).unwrap();
     let out = small.path().display();
@@ -131,7 +176,7 @@ fn a_full_disk_and_one_that_is_read_only_leave_nothing() {
         let left: Vec<_> = std::fs::read_dir(small.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert!(left.is_empty(), "{arguments}: {left:?}");
     }
-    small.make_read_only();
+    small.remount("ro");
     for arguments in cases {
         let run = knothe(folder.path(), &arguments);
         assert!(run.code == 1 && run.error().contains("Read-only file system"), "{arguments}: {}", run.stderr);

@@ -71,12 +71,8 @@ fn table(binary: bool) -> Table {
             wave
         }
     };
-    let column = |(j, name): (usize, &str)| Column {
-        name: name.into(),
-        values: (0..60).map(|i| value(j, i)).collect(),
-        integral_dtype: binary || j == 2,
-    };
-    Table { path: "table".into(), columns: ["a", "b", "c"].into_iter().enumerate().map(column).collect(), first_row: 0 }
+    let column = |(j, name): (usize, &str)| Column::numbers(name, (0..60).map(|i| value(j, i)).collect(), binary || j == 2);
+    Table { path: "table".into(), columns: ["a", "b", "c"].into_iter().enumerate().map(column).collect(), first_row: 0, notes: Vec::new() }
 }
 
 /// 24 images of two classes.

@@ -69,7 +69,7 @@ impl Pixelwise {
     /// Every pixel as a row of its own.
     fn rows(&self, batch: &Batch) -> Batch {
         let weights = batch.weights.as_ref().map(|w| w.iter().flat_map(|&w| std::iter::repeat_n(w, self.pixels)).collect());
-        Batch { x: self.channels(batch.x.clone()), context: None, weights, seed: batch.seed }
+        Batch { x: self.channels(batch.x.clone()), context: None, present: None, weights, seed: batch.seed }
     }
 }
 

@@ -150,6 +150,7 @@ impl Dataset {
         Ok(Batch {
             x,
             context: self.context.as_ref().map(|c| c.gather(rows, &self.place)),
+            present: None,
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&r| w[r]).collect()),
             seed: rng.next_u64(),
         })

@@ -63,7 +63,7 @@ fn run<B: Bijection + Module>(map: &B, dim: usize, context: bool, precision: Pre
     let x = (place.normal([ROWS, dim], &mut rng) * 3.0).require_grad();
     let c = place.normal([ROWS, CONTEXT], &mut rng).require_grad();
     let (of_y, of_ladj) = (place.normal([ROWS, dim], &mut rng), place.normal([ROWS, 1], &mut rng));
-    let given = Given { context: context.then_some(&c), seed: 0 };
+    let given = Given::context(context.then_some(&c));
     let (y, ladj) = map.forward_and_ladj(x.clone(), &given).unwrap();
     let loss = (y.clone() * of_y).sum() + (ladj.clone() * of_ladj.squeeze_dim(1)).sum();
     let gradients = loss.backward();
@@ -179,7 +179,7 @@ fn a_stack_is_one_layer_after_another() {
     let layers = stack(&place);
     let mut rng = ChaCha12Rng::seed_from_u64(9);
     let (x, context) = (place.normal([ROWS, 6], &mut rng), place.normal([ROWS, CONTEXT], &mut rng));
-    let given = Given { context: Some(&context), seed: 0 };
+    let given = Given::context(Some(&context));
     let (mut y, mut total) = (x.clone(), place.zeros([ROWS]));
     for layer in &layers {
         let (next, ladj) = layer.forward_and_ladj(y, &given).unwrap();

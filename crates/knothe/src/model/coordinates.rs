@@ -49,7 +49,7 @@ impl<C: Coding> Model<C> {
             let mut rng = stream(seed, Purpose::Sample, block as u64);
             let found = self.to_source(network, &rows, range.clone(), seed);
             let (z, context) = found.map_err(|e| in_file(e.renumbered(|row| start + row), events))?;
-            let given = Given { context: context.as_ref(), seed };
+            let given = Given { context: context.as_ref(), seed, ..Given::default() };
             let z = if own == dim {
                 z
             } else {
@@ -101,7 +101,7 @@ impl<C: Coding> Model<C> {
             };
             let z = shares(&z, dim, &|t| great_circle(t, omega));
             let context = (width > 0).then(|| shares(&context, width, &|t| [1.0 - t, t]));
-            let given = Given { context: context.as_ref(), seed };
+            let given = Given { context: context.as_ref(), seed, ..Given::default() };
             let x = network.from_source(z, &given).map_err(|e| e.renumbered(|row| start + row))?;
             all.extend(finite(x, start)?);
         }
@@ -115,7 +115,7 @@ impl<C: Coding> Model<C> {
             self.placement().tensor(values[range.start * columns..range.end * columns].to_vec(), [range.len(), columns])
         };
         let context = (rows.context_dim > 0).then(|| part(&rows.context, rows.context_dim));
-        let z = network.to_source(part(&rows.values, rows.dim), &Given { context: context.as_ref(), seed })?;
+        let z = network.to_source(part(&rows.values, rows.dim), &Given { context: context.as_ref(), seed, ..Given::default() })?;
         Ok((z, context))
     }
 }

@@ -68,7 +68,13 @@ impl<C: Coding> Fitting<'_, C> {
                 if index + 1 < self.recipes.len() {
                     remove_checkpoint(&at(c, index + 1).path);
                 }
-                if let Err(problem) = write_finished(&own.path, &own.job, &member, &network) {
+                let write = || write_finished(&own.path, &own.job, &member, &network);
+                // On a full disk the finished member finds room where its own checkpoint was, which is several times as large.
+                let written = write().or_else(|_| {
+                    remove_checkpoint(&own.path);
+                    write()
+                });
+                if let Err(problem) = written {
                     observer.warn(&problem);
                 }
             }

@@ -111,7 +111,7 @@ impl<C: Coding> Model<C> {
         let found = rows.in_batches(&self.place, |start, x, context| {
             // Batches that share their random numbers would not be independent.
             let seed = seed.wrapping_add(start as u64);
-            Ok(values(self.mixture.to_uniform(x, &Given { context, seed })?))
+            Ok(values(self.mixture.to_uniform(x, &Given { context, seed, ..Given::default() })?))
         });
         found.map_err(|e| in_file(e, events))
     }
@@ -193,7 +193,7 @@ fn log_prob<C: Coding>(coding: &C, q: &impl Density, place: &Placement, events: 
     let samples = if exactness(coding, q) == Exactness::LowerBound { scoring.samples.max(1) } else { 1 };
     let one = |seed: u64| {
         let rows = coding.encode(events, Some(seed))?;
-        let found = rows.in_batches(place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed })?)));
+        let found = rows.in_batches(place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed, ..Given::default() })?)));
         let mut found = found.map_err(|e| in_file(e, events))?;
         found.iter_mut().zip(&rows.ladj).for_each(|(l, ladj)| *l += ladj);
         Ok(found)

@@ -17,7 +17,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::reader::{Column, Source, check_names, rows_at_once};
+use super::column::Column;
+use super::reader::{Source, check_names, rows_at_once};
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -133,12 +134,11 @@ fn columns(path: &Path, batch: &RecordBatch, skip: &[String]) -> Result<Vec<Colu
     let read = |(field, array): (&arrow::datatypes::FieldRef, &arrow::array::ArrayRef)| {
         let name = field.name().clone();
         if skip.contains(&name) {
-            return Ok(Column { name, values: vec![f64::NAN; batch.num_rows()], integral_dtype: false });
+            return Ok(Column::real(name, vec![f64::NAN; batch.num_rows()]));
         }
         let numbers = cast(array, &DataType::Float64).map_err(|e| damaged(path, "columnar", &e.to_string()))?;
         let values = numbers.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN)).collect();
-        let integral_dtype = field.data_type().is_integer() || *field.data_type() == DataType::Boolean;
-        Ok(Column { name, values, integral_dtype })
+        Ok(Column::numbers(name, values, field.data_type().is_integer() || *field.data_type() == DataType::Boolean))
     };
     schema.fields().iter().zip(batch.columns()).map(read).collect()
 }

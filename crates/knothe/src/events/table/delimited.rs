@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 
-use super::reader::{Column, Source, check_columns, check_names, rows_at_once};
+use super::column::{Column, Form};
+use super::reader::{Source, check_columns, check_names, rows_at_once};
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -62,8 +63,7 @@ impl Delimited {
 
 impl Source for Delimited {
     fn batch(&mut self) -> Result<Option<Vec<Column>>> {
-        let mut columns: Vec<Column> =
-            self.names.iter().map(|name| Column { name: name.clone(), values: Vec::new(), integral_dtype: true }).collect();
+        let mut columns: Vec<Column> = self.names.iter().map(|name| Column::whole(name, Vec::new())).collect();
         for _ in 0..self.batch_rows {
             self.reader.get_mut().get_mut().left = LONGEST_RECORD;
             if !self.reader.read_byte_record(&mut self.record).map_err(|e| refuse(&self.path, e, self.row + 1))? {
@@ -81,7 +81,9 @@ impl Source for Delimited {
                         hint: Some(Hint::EncodeOrDrop(self.names[j].clone()).into()),
                     });
                 };
-                columns[j].integral_dtype &= value.is_nan() || value.fract() == 0.0;
+                if !(value.is_nan() || value.fract() == 0.0) {
+                    columns[j].form = Form::Real;
+                }
                 columns[j].values.push(value);
             }
         }

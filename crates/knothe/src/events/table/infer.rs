@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::{
+    column::Column,
     kind::{Kind, Overrides},
     lattice, quoted,
-    reader::{Column, Table},
+    reader::Table,
     rows::{complete_rows, near},
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
 };
@@ -67,7 +68,7 @@ fn kind(column: &Column, overrides: &Overrides, kept: &[usize]) -> Kind {
     match (constant(column, kept), overrides.0.get(&column.name)) {
         (Some(value), _) => Kind::Constant(value),
         (None, Some(kind)) => *kind,
-        (None, None) if column.integral_dtype && whole() => Kind::Integer,
+        (None, None) if column.form.is_whole() && whole() => Kind::Integer,
         (None, None) => Kind::Continuous,
     }
 }

@@ -18,6 +18,7 @@
 //! ```
 
 mod coding;
+mod column;
 mod columnar;
 mod delimited;
 mod dependence;
@@ -33,11 +34,12 @@ mod schema;
 mod write;
 
 pub use crate::hint::quoted;
+pub use column::{Column, Form, Unit};
 pub use diagnose::diagnose;
 pub use kind::{Kind, Overrides};
 pub use lattice::Lattice;
 pub use preprocess::Preprocess;
-pub use reader::{Column, LARGEST, Table, TableReader, ending};
+pub use reader::{LARGEST, Table, TableReader, ending};
 pub use rows::{Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 #[cfg(feature = "images")]

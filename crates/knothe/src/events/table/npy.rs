@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::reader::{Column, Source, check_columns, rows_at_once};
+use super::column::Column;
+use super::reader::{Source, check_columns, rows_at_once};
 #[cfg(feature = "images")]
 use crate::memory;
 use crate::{
@@ -178,7 +179,7 @@ impl Source for Npy {
             return Ok(None);
         }
         let dim = self.dim as usize;
-        let integral_dtype = self.item.is_integral();
+        let whole = self.item.is_integral();
         let values: Vec<Vec<f64>> = if self.fortran {
             (0..self.dim).map(|j| self.numbers(j * self.rows + self.row, taken)).collect::<Result<_>>()?
         } else {
@@ -186,7 +187,7 @@ impl Source for Npy {
             (0..dim).map(|j| all.iter().skip(j).step_by(dim).copied().collect()).collect()
         };
         self.row += taken;
-        let column = |(j, values)| Column { name: format!("x{}", j + 1), values, integral_dtype };
+        let column = |(j, values)| Column::numbers(format!("x{}", j + 1), values, whole);
         Ok(Some(values.into_iter().enumerate().map(column).collect()))
     }
 }

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::{
+    column::Column,
     kind::Kind,
-    reader::Column,
     rows::TableRows,
     schema::{Schema, SchemaColumn},
 };
@@ -184,14 +184,14 @@ impl Schema {
     pub fn columns_of(&self, rows: &TableRows) -> Vec<Column> {
         let (dim, mut next) = (self.dim(), 0);
         let column = |c: &SchemaColumn| {
-            let (values, integral_dtype) = match c.kind {
+            let (values, whole) = match c.kind {
                 Kind::Constant(value) => (vec![value; rows.n], value.fract() == 0.0),
                 kind => {
                     next += 1;
                     (rows.x.iter().skip(next - 1).step_by(dim).copied().collect(), matches!(kind, Kind::Integer | Kind::Binary))
                 }
             };
-            Column { name: c.name.clone(), values, integral_dtype }
+            Column::numbers(&c.name, values, whole)
         };
         self.columns.iter().map(column).collect()
     }

@@ -4,7 +4,11 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::{columnar, delimited, npy};
+use super::{
+    column::{Column, Form},
+    columnar, delimited, npy,
+    schema::Notice,
+};
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -27,19 +31,8 @@ pub(super) fn rows_at_once(batch_rows: usize, columns: usize) -> usize {
     batch_rows.min(BATCH_VALUES / columns.max(1)).max(1)
 }
 
-/// A named column of numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
-    /// The name.
-    pub name: String,
-    /// One value a row; NaN where the value is missing.
-    pub values: Vec<f64>,
-    /// Whether the file stores whole numbers: an integer or Boolean type, or text in which every value is whole.
-    pub integral_dtype: bool,
-}
-
-/// Named columns of equal length. Booleans are 0 and 1.
-#[derive(Clone, Debug, PartialEq)]
+/// Named columns of equal length.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// The file, for messages.
     pub path: PathBuf,
@@ -47,6 +40,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The rows of the file before the first row of this table: 0 unless it is a batch.
     pub first_row: u64,
+    /// What the reader made of the file, for the user to know.
+    pub notes: Vec<Notice>,
 }
 
 impl Table {
@@ -72,7 +67,9 @@ impl Table {
             }
             for (all, column) in table.columns.iter_mut().zip(batch?.columns) {
                 all.values.extend(column.values);
-                all.integral_dtype &= column.integral_dtype;
+                if all.form == Form::Whole && !column.form.is_whole() {
+                    all.form = column.form;
+                }
             }
         }
         Ok(table)
@@ -90,7 +87,7 @@ impl Table {
 
     /// Sets every row of a column to a value, adding the column when it is not there.
     pub fn set(&mut self, name: &str, value: f64) {
-        let column = Column { name: name.into(), values: vec![value; self.rows()], integral_dtype: value.fract() == 0.0 };
+        let column = Column::numbers(name, vec![value; self.rows()], value.fract() == 0.0);
         match self.columns.iter_mut().find(|c| c.name == name) {
             Some(old) => *old = column,
             None => self.columns.push(column),
@@ -155,7 +152,7 @@ impl Iterator for TableReader {
             None => Ok(None),
             Some(columns) => {
                 check_values(&self.path, &columns, self.rows)?;
-                let table = Table { path: self.path.clone(), columns, first_row: self.rows };
+                let table = Table { path: self.path.clone(), columns, first_row: self.rows, notes: Vec::new() };
                 self.rows += table.rows() as u64;
                 Ok(Some(table))
             }

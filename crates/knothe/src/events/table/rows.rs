@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
+    column::Column,
     quoted,
-    reader::{Column, Table},
+    reader::Table,
     schema::{MissingPolicy, Schema},
 };
 use crate::events::table::Kind;

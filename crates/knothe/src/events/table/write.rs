@@ -11,8 +11,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use super::column::Column;
 use super::npy::write_header;
-use super::reader::{Column, check_names, ending};
+use super::reader::{check_names, ending};
 use crate::error::{Error, Result};
 use crate::file::NewFile;
 
@@ -207,7 +208,7 @@ fn write_rows(out: &mut impl Write, columns: &[Column], whole: &[bool], delimite
 
 /// Whether a column can be written as integers without a loss.
 fn is_whole(column: &Column) -> bool {
-    column.integral_dtype && column.values.iter().all(|v| v.is_nan() || (v.fract() == 0.0 && v.abs() <= LARGEST_INTEGER))
+    column.form.is_whole() && column.values.iter().all(|v| v.is_nan() || (v.fract() == 0.0 && v.abs() <= LARGEST_INTEGER))
 }
 
 fn batch(columns: &[Column], whole: &[bool]) -> io::Result<RecordBatch> {

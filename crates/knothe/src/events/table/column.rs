@@ -1,0 +1,66 @@
+//! Columns of a file: numbers, and what they stand for.
+
+/// What the values of a column stand for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Form {
+    /// Real numbers.
+    #[default]
+    Real,
+    /// Whole numbers: an integer type, or text in which every value is whole.
+    Whole,
+    /// 0 for false and 1 for true.
+    Boolean,
+    /// k for the k-th of these texts.
+    Text(Vec<String>),
+    /// Moments, counted from the start of 1970 in this unit.
+    Time(Unit),
+}
+
+/// The unit in which moments are counted, and how they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Days: `2026-11-29`.
+    Day,
+    /// Seconds: `2026-11-29T08:00:00`.
+    Second,
+    /// Thousandths of a second: `2026-11-29T08:00:00.125`.
+    Millisecond,
+    /// Millionths of a second: `2026-11-29T08:00:00.125250`.
+    Microsecond,
+}
+
+impl Form {
+    /// Whether the values are whole numbers.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Form::Whole | Form::Boolean)
+    }
+}
+
+/// A named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// The name.
+    pub name: String,
+    /// One number a row; NaN where the value is missing.
+    pub values: Vec<f64>,
+    /// What the numbers stand for.
+    pub form: Form,
+}
+
+impl Column {
+    /// A column of real numbers.
+    pub fn real(name: impl Into<String>, values: Vec<f64>) -> Self {
+        Column { name: name.into(), values, form: Form::Real }
+    }
+
+    /// A column of whole numbers.
+    pub fn whole(name: impl Into<String>, values: Vec<f64>) -> Self {
+        Column { name: name.into(), values, form: Form::Whole }
+    }
+
+    /// A column of numbers, all of them whole or not.
+    pub fn numbers(name: impl Into<String>, values: Vec<f64>, whole: bool) -> Self {
+        Column { name: name.into(), values, form: if whole { Form::Whole } else { Form::Real } }
+    }
+}
