@@ -34,6 +34,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Fit(Box<FitArguments>),
+    Schema(SchemaArguments),
     Score(ScoreArguments),
     Sample(SampleArguments),
     Evaluate(EvaluateArguments),
@@ -66,6 +67,42 @@ impl NoiseArguments {
     pub fn scoring(&self) -> knothe::model::Scoring {
         knothe::model::Scoring { seed: self.seed, samples: self.samples as usize }
     }
+}
+
+/// Write what `fit` takes the columns of a table for, as a file for `fit --schema`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The schema is a JSON object with an entry for each column. Edit it, then give it to `knothe fit`
+with --schema. The kinds are
+
+  \"continuous\"                               any real number
+  \"positive\"                                 a number above 0
+  {\"bounded\": [0, 1]}                        a number strictly between two others
+  {\"periodic\": [0, 360]}                     a point of a circle, such as an angle or an hour
+  \"integer\", {\"integer\": {\"low\": 0}}         a whole number, with bounds or without
+  {\"lattice\": {\"step\": 0.5, \"offset\": 0}}    a multiple of a step, plus an offset
+  \"categorical\", {\"categorical\": [\"a\", \"b\"]} one of some values, those of the table or these
+  {\"ordered\": [\"low\", \"high\"]}             the same, with an order
+  {\"time\": \"day\"}                            a date; second, millisecond and microsecond: a time
+  {\"kind\": \"positive\", \"special\": [0]}       any of these, where some values have a probability
+                                             of their own
+
+Columns of text that identify rows are left out.
+
+Example:
+  knothe schema data/flights.parquet --out flights.json")]
+pub struct SchemaArguments {
+    /// Table
+    pub data: PathBuf,
+    /// Leave these columns out
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Input")]
+    pub drop: Vec<String>,
+    /// JSON file that declares the kinds of some columns
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub schema: Option<PathBuf>,
+    /// File to write, or - for standard output [default: standard output]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: Option<PathBuf>,
 }
 
 /// Write the log-density of each row or image

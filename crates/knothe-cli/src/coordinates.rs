@@ -11,8 +11,7 @@ use crate::{
     output::{check_writable, is_stdout, print, print_json},
 };
 
-/// How far apart two numbers of a reconstruction may be, as the network sees them: reals are standardised. Neighbours on a lattice differ, however close
-/// they are.
+/// How far apart two numbers of a reconstruction may be, as the network sees them: reals are standardised.
 const SAME: f64 = 1e-3;
 
 /// Writes events with what the model makes of their coordinates, and counts the numbers that differ.
@@ -32,11 +31,9 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
     let of = model.scales();
     let scales = arguments.keep.unwrap_or(of);
     let found = model.reconstruct(&events, Kept { scales, temperature: arguments.temperature }, arguments.seed)?;
-    let [before, after] = [&events, &found].map(|events| model.coding.encode(events, None));
+    let [before, after] = [&events, &found].map(|events| model.coding.encode(events));
     let (before, after) = (before?, after?);
-    let apart = before.cells.iter().map(|cell| if *cell > 0.0 { SAME.min(cell / 2.0) } else { SAME }).collect::<Vec<_>>();
-    let pairs = before.values.iter().zip(&after.values).zip(apart.iter().cycle());
-    let different = pairs.filter(|((a, b), apart)| (*a - *b).abs() > **apart).count();
+    let different = before.values.iter().zip(&after.values).filter(|(a, b)| (*a - *b).abs() > SAME).count();
     model.coding.write_pairs(&events, &found, &arguments.out)?;
     let (n, numbers, [_, words]) = (events.len(), before.values.len(), C::WORDS);
     if arguments.json {

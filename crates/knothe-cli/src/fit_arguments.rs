@@ -61,7 +61,7 @@ pub struct FitArguments {
     /// JSON file that declares the kinds of columns, for example {"price": "positive", "n": "integer"}
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub schema: Option<PathBuf>,
-    /// Rows that lack a value: reject (stop with an error) or drop [default: reject]
+    /// Missing values: model (give them a probability), drop (leave the row out) or reject (stop with an error) [default: model]
     #[arg(long, value_name = "POLICY", hide_possible_values = true, help_heading = "Input")]
     pub missing: Option<Missing>,
     /// Class of each image: an NPY file, or the name of an array in the NPZ file. The density is conditioned on it
@@ -201,6 +201,6 @@ macro_rules! names {
 }
 
 names!(WeightingName for Weighting: Uniform, Validation);
-names!(Missing for MissingPolicy: Reject, Drop);
+names!(Missing for MissingPolicy: Model, Drop, Reject);
 names!(ScheduleName for Schedule: Constant, Cosine, Plateau);
 names!(PrecisionName for Precision: F32, F64);

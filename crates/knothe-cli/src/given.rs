@@ -15,7 +15,9 @@ use crate::failure::Failure;
 pub struct Value {
     /// The column.
     pub column: String,
-    /// Its value.
+    /// Its value as it was given.
+    pub text: String,
+    /// Its value as a number; NaN for other text.
     pub value: f64,
 }
 
@@ -25,8 +27,15 @@ impl FromStr for Value {
     fn from_str(text: &str) -> Result<Self, String> {
         // A name may hold a '=', a number cannot.
         let (column, value) = text.rsplit_once('=').ok_or("expected COLUMN=VALUE")?;
-        let value = value.trim().parse().ok().filter(|v: &f64| v.abs() <= LARGEST);
-        Ok(Value { column: column.trim().into(), value: value.ok_or("expected a number after the '=', of a magnitude of at most 1e30")? })
+        let text = value.trim().to_owned();
+        let value = text.parse().unwrap_or(f64::NAN);
+        if value.abs() > LARGEST {
+            return Err("expected a magnitude of at most 1e30 after the '='".into());
+        }
+        if text.is_empty() {
+            return Err("expected a value after the '='".into());
+        }
+        Ok(Value { column: column.trim().into(), text, value })
     }
 }
 

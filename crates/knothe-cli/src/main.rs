@@ -22,6 +22,7 @@ mod options;
 mod output;
 mod plot;
 mod sample;
+mod schema;
 mod score;
 mod signals;
 mod words;
@@ -72,6 +73,7 @@ fn run(command: Command) -> Result<(), Failure> {
             arguments.runtime.start()?;
             fit::run(&arguments)
         }
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Score(arguments) => with_file!(arguments, score::run),
         Command::Sample(arguments) => with_file!(arguments, sample::run),
         Command::Evaluate(arguments) => with_file!(arguments, evaluate::run),

@@ -42,7 +42,7 @@ impl Coding for Spelling {
         Space::new(Shape::Columns(self.length), Law::Codes(2))
     }
 
-    fn encode(&self, words: &Words, _: Option<u64>) -> Result<Rows> {
+    fn encode(&self, words: &Words) -> Result<Rows> {
         let code = |letter: char| self.alphabet.iter().position(|&own| own == letter).map(|code| code as f64);
         let spell = |word: &String| {
             let codes: Option<Vec<f64>> = word.chars().map(code).collect();

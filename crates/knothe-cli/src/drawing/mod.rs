@@ -6,7 +6,7 @@ use std::path::Path;
 
 use knothe::{
     Model,
-    events::table::{Kind as ColumnKind, Lattice, Schema, SchemaColumn, TableRows, quoted},
+    events::table::{Kind as ColumnKind, Lattice, Schema, SchemaColumn, quoted},
     memory,
     model::Scoring,
     plot::{Axis, Grid, Picture, beside, corner, curve},
@@ -28,8 +28,6 @@ const BINS: usize = 60;
 const PAIR_BINS: usize = 48;
 /// Samples of a model, unless the user wants others.
 const SAMPLES: usize = 20_000;
-/// Noise samples for the mass of an integer.
-const NOISE: usize = 16;
 
 /// The density of the columns of a table. `given` is the context where no table has one.
 pub fn density(model: &Model<Schema>, arguments: &PlotArguments, given: &[f64]) -> Result<Picture, Failure> {
@@ -81,7 +79,7 @@ fn caption(arguments: &PlotArguments, schema: &Schema) -> Vec<String> {
     if schema.context.is_empty() {
         return lines;
     }
-    let given: Vec<String> = arguments.input.given.iter().map(|v| format!("{} = {}", v.column, v.value)).collect();
+    let given: Vec<String> = arguments.input.given.iter().map(|v| format!("{} = {}", v.column, v.text)).collect();
     let others: Vec<&str> =
         schema.context.iter().map(|c| c.name.as_str()).filter(|c| !arguments.input.given.iter().any(|v| v.column == *c)).collect();
     if !given.is_empty() {
@@ -104,9 +102,10 @@ fn grouped(n: usize) -> String {
     each.join(",")
 }
 
-/// The lattice of the values of a column, 0 and 1 included.
-fn lattice(kind: ColumnKind) -> Option<Lattice> {
-    if kind == ColumnKind::Binary { ColumnKind::Integer.lattice() } else { kind.lattice() }
+/// The lattice of the values of a column; labels are counted from 0.
+fn lattice(kind: &ColumnKind) -> Option<Lattice> {
+    let labels = kind.labels().map(|_| Lattice { step: 1.0, offset: 0.0 });
+    labels.or_else(|| kind.lattice().map(|(lattice, _)| lattice))
 }
 
 /// What there is to draw.
@@ -122,7 +121,7 @@ impl Drawing<'_> {
     fn draw(&self, chosen: &[usize]) -> Result<Picture, Failure> {
         let drawn = format!("samples, {}", grouped(self.samples.first().map_or(0, Vec::len)));
         let (title, shown) = self.rows.as_ref().map_or((drawn.as_str(), &self.samples), |(title, rows)| (title, rows));
-        let whole = chosen.len() == self.model.coding.dim();
+        let whole = chosen.len() == self.model.coding.width();
         match chosen {
             [only] if whole => {
                 let (axis, bins) = (self.axis(*only, POINTS), self.axis(*only, BINS));
@@ -153,14 +152,15 @@ impl Drawing<'_> {
 
     /// The axis of a modelled column, within its support, which holds the rows, or else the samples.
     fn axis(&self, j: usize, cells: usize) -> Axis {
-        let values = self.rows.as_ref().map_or(&self.samples, |(_, rows)| rows)[j].as_slice();
-        let (label, kind) = self.column(j).map_or(("", ColumnKind::Continuous), |c| (c.name.as_str(), c.kind));
+        let values = &self.rows.as_ref().map_or(&self.samples, |(_, rows)| rows)[j];
+        let there: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+        let (label, kind) = self.column(j).map_or(("", &ColumnKind::Continuous), |c| (c.name.as_str(), &c.kind));
         let support = match kind {
             ColumnKind::Positive => [0.0, f64::INFINITY],
-            ColumnKind::Bounded(ends) => ends,
+            ColumnKind::Bounded(ends) | ColumnKind::Periodic(ends) => *ends,
             _ => [f64::NEG_INFINITY, f64::INFINITY],
         };
-        let axis = Axis::new(label, &[values], support, cells);
+        let axis = Axis::new(label, &[&there], support, cells);
         match lattice(kind) {
             Some(lattice) => axis.on_lattice(lattice.offset, lattice.step),
             None => axis,
@@ -170,23 +170,17 @@ impl Drawing<'_> {
     /// The density at points, averaged over the contexts. Masses of integers and lattices, taken at the nearest of them, count over their step.
     fn density(&self, points: &[Vec<f64>]) -> Result<Vec<f64>, Failure> {
         let schema = &self.model.coding;
-        let nearest = |(&x, column): (&f64, &SchemaColumn)| match lattice(column.kind) {
+        let nearest = |(&x, column): (&f64, &SchemaColumn)| match lattice(&column.kind) {
             Some(lattice) => lattice.value(((x - lattice.offset) / lattice.step).round()),
             None => x,
         };
         let x: Vec<f64> = points.iter().flat_map(|point| point.iter().zip(schema.modelled()).map(nearest)).collect();
-        let steps: f64 = schema.modelled().filter_map(|c| c.kind.lattice()).map(|l| l.step.ln()).sum();
+        let steps: f64 = schema.modelled().filter_map(|c| lattice(&c.kind)).map(|l| l.step.ln()).sum();
         let contexts = contexts(self.context, schema.context.len());
         let mut total = vec![0.0; points.len()];
         for (context, share) in &contexts {
-            let rows = TableRows {
-                n: points.len(),
-                x: x.clone(),
-                context: points.iter().flat_map(|_| context.iter().copied()).collect(),
-                index: (0..points.len() as u64).collect(),
-                ..TableRows::default()
-            };
-            let log_prob = self.model.log_prob(&rows, Scoring { seed: 0, samples: NOISE })?;
+            let rows = schema.rows_of(x.clone(), points.iter().flat_map(|_| context.iter().copied()).collect());
+            let log_prob = self.model.log_prob(&rows, Scoring::default())?;
             total.iter_mut().zip(log_prob).for_each(|(t, l)| *t += share * (l - steps).exp());
         }
         Ok(total)

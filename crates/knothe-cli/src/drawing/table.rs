@@ -11,6 +11,7 @@ use knothe::events::{
 use crate::{
     failure::{Failure, say},
     given::Value,
+    kind::table::set,
 };
 
 /// Contexts over which a density is averaged when they come from a table.
@@ -29,9 +30,9 @@ pub struct Data {
 /// Reads a table.
 pub fn read(path: &Path, given: &[Value], schema: &Schema) -> Result<Data, Failure> {
     let mut table = Table::read_skipping(path, &schema.dropped)?;
-    let agrees = |i: usize, value: &Value| table.column(&value.column).is_none_or(|c| c.values[i] == value.value);
+    let agrees = |i: usize, value: &Value| table.column(&value.column).is_none_or(|c| c.values[i] == value.value || c.text(i) == value.text);
     let kept: Vec<usize> = (0..table.rows()).filter(|&i| given.iter().all(|v| agrees(i, v))).collect();
-    given.iter().for_each(|v| table.set(&v.column, v.value));
+    set(&mut table, given, schema)?;
     let rows = schema.rows(&table, Need::Evaluate)?;
     let kept: HashSet<u64> = kept.into_iter().map(|i| i as u64).collect();
     let positions: Vec<usize> = (0..rows.n).filter(|&i| kept.contains(&rows.index[i])).collect();
@@ -44,7 +45,7 @@ pub fn read(path: &Path, given: &[Value], schema: &Schema) -> Result<Data, Failu
 
 /// The columns of rows; weighted ones are drawn again, each in proportion to its weight, at equal steps of the sum of weights.
 pub fn weighted(rows: &TableRows, schema: &Schema, seed: u64) -> Vec<Vec<f64>> {
-    let dim = schema.dim();
+    let dim = schema.width();
     let picked: Vec<usize> = match &rows.weights {
         None => (0..rows.n).collect(),
         Some(weights) => {

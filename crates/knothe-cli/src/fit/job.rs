@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// Everything that decides the fit: the members, the settings, the coding and the events (by a checksum).
 pub fn describe<C: Coding>(fitting: &Fitting<C>, precision: Precision) -> Result<Value> {
     let checksum = |events: &C::Events| {
-        let crc32 = fitting.coding.encode(events, None)?.checksum();
+        let crc32 = fitting.coding.encode(events)?.checksum();
         Ok::<_, Error>(json!({ "rows": events.len(), "crc32": crc32 }))
     };
     let mut job = json!({

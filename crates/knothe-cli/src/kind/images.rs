@@ -89,10 +89,10 @@ impl Kind for Pixels {
         let starts = (0..images.len()).step_by(PART);
         let part = move |start: usize| images.pick(&(start..images.len().min(start + PART)).collect::<Vec<_>>());
         // What does not fit the model is said before anything is printed.
-        starts.clone().try_for_each(|start| self.encode(&part(start), None).map(drop))?;
+        starts.clone().try_for_each(|start| self.encode(&part(start)).map(drop))?;
         Ok(Box::new(starts.map(move |start| {
             let images = part(start);
-            Ok(Part { rows: images.len(), positions: (0..images.len()).collect(), events: Some(images) })
+            Ok(Part { rows: images.len(), positions: (0..images.len()).collect(), events: Some(images), contradictions: Vec::new() })
         })))
     }
 
@@ -303,7 +303,7 @@ fn classes(given: &[Value], most: usize) -> Result<Vec<i64>, Failure> {
     if given.len() <= most && given.iter().all(is_class) {
         return Ok(given.iter().map(|v| v.value as i64).collect());
     }
-    let found = given.iter().map(|v| format!("{}={}", v.column, v.value)).collect::<Vec<_>>().join(" and ");
+    let found = given.iter().map(|v| format!("{}={}", v.column, v.text)).collect::<Vec<_>>().join(" and ");
     let often = if most == 1 { "once" } else { "once or twice" };
     Err(Failure::usage(format!("--given: expected class and an integer, {often}, found {found}"), ""))
 }

@@ -7,8 +7,8 @@ use knothe::{
     events::{
         Coding, Events,
         table::{
-            Column, Kind as ColumnKind, MissingPolicy, Need, Overrides, Roles, Schema, SchemaColumn, Table, TableReader, TableRows,
-            diagnose, ending,
+            Bounds, Column, Form, Kind as ColumnKind, MissingPolicy, Need, Overrides, Roles, Schema, SchemaColumn, Table, TableReader, TableRows, Unit,
+            diagnose, ending, quoted,
         },
     },
     families::{Family, Takes},
@@ -18,7 +18,7 @@ use knothe::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Opened, Part, Parts, Read, Sink};
+use super::{Kind, Opened, Part, Parts, Read, Sink, note_contradictions};
 use crate::{
     cli::{InspectArguments, PlotArguments, SampleArguments},
     context::Context,
@@ -33,6 +33,8 @@ use crate::{
 
 /// Rows read and scored at a time.
 const BATCH_ROWS: usize = 1 << 14;
+/// The most columns of a kind that are named.
+const MOST_NAMED: usize = 12;
 
 impl Kind for Schema {
     const NOUN: &'static str = "a table";
@@ -48,7 +50,7 @@ impl Kind for Schema {
         let table = Table::read_skipping(&arguments.data, &arguments.drop)?;
         let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
         let roles = Roles { context: arguments.context.clone(), weights: arguments.weights.clone(), drop: arguments.drop.clone() };
-        let policy = arguments.missing.map_or(MissingPolicy::default(), Into::into);
+        let policy = arguments.missing.map_or(MissingPolicy::Model, Into::into);
         let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, policy)?;
         schema.declare(law)?;
         let rows = schema.rows(&table, Need::Fit)?;
@@ -56,13 +58,9 @@ impl Kind for Schema {
         if rows.dropped > 0 {
             say(format_args!("note: {} rows lack a value and are left out", rows.dropped));
         }
+        say(kinds(&schema));
         notices.extend(diagnose(&arguments.data, &schema, &rows)?);
-        for notice in &notices {
-            say(format_args!("note: {}", notice.message));
-            if let Some(hint) = &notice.hint {
-                say(format_args!("hint: {}", hints::worded(hint)));
-            }
-        }
+        hints::say_notices(&notices);
         let split = match &arguments.validation {
             None => Split::random(&arguments.data, &rows, arguments.seed)?,
             Some(path) => {
@@ -77,13 +75,15 @@ impl Kind for Schema {
     fn described(&self, n: usize) -> String {
         let given = self.given();
         let given = if given.is_empty() { String::new() } else { format!(" given {}", given.join(", ")) };
-        format!("{n} rows of {} columns{given}", self.dim())
+        format!("{n} rows of {} columns{given}", self.width())
     }
 
     fn read(&self, path: &Path, input: &Input) -> Result<Read<TableRows>, Failure> {
         let mut table = Table::read_skipping(path, &skipped(&input.given, self))?;
-        set(&mut table, &input.given);
+        set(&mut table, &input.given, self)?;
+        note_ignored(self, &table);
         let rows = self.rows(&table, Need::Evaluate)?;
+        note_contradictions(&rows.contradictions);
         Ok(Read { dropped: rows.dropped, events: rows })
     }
 
@@ -93,10 +93,14 @@ impl Kind for Schema {
         let batches = TableReader::open_skipping(path, BATCH_ROWS, &skipped)?;
         Ok(Box::new(batches.map(|batch| {
             let mut batch = batch?;
-            set(&mut batch, &input.given);
+            if batch.first_row == 0 {
+                note_ignored(self, &batch);
+            }
+            set(&mut batch, &input.given, self)?;
             let events = complete(&batch, self)?;
             let positions = events.iter().flat_map(|rows| &rows.index).map(|row| (row - batch.first_row) as usize).collect();
-            Ok(Part { rows: batch.rows(), positions, events })
+            let contradictions = events.iter().flat_map(|rows| rows.contradictions.clone()).collect();
+            Ok(Part { rows: batch.rows(), positions, events, contradictions })
         })))
     }
 
@@ -113,11 +117,11 @@ impl Kind for Schema {
             }
             None => {
                 given::check_complete(given, self)?;
-                let columns = given.iter().map(|v| Column::real(v.column.clone(), vec![v.value]));
-                Table { path: "--given".into(), columns: columns.collect(), first_row: 0, notes: Vec::new() }
+                let columns = given.iter().map(|value| given_column(value, 1, self)).collect::<Result<Vec<_>, _>>()?;
+                Table { path: "--given".into(), columns, ..Table::default() }
             }
         };
-        set(&mut table, given);
+        set(&mut table, given, self)?;
         let rows = self.rows(&table, Need::Context)?;
         if rows.dropped > 0 {
             say(format_args!("warning: {} rows of the context lack a value and are left out", rows.dropped));
@@ -165,13 +169,16 @@ impl Kind for Schema {
     fn shown(&self) -> Vec<(String, String)> {
         let named = |first: &str, j: usize| if j == 0 { first.to_owned() } else { String::new() };
         let columns =
-            self.columns.iter().enumerate().map(|(j, c)| (named("columns", j), format!("{} ({}; {})", c.name, words(c.kind), units(c))));
+            self.columns.iter().enumerate().map(|(j, c)| (named("columns", j), format!("{} ({}; {})", c.name, words(c), units(c))));
         let context = self.context.iter().enumerate().map(|(j, c)| (named("context", j), c.name.clone()));
         columns.chain(context).collect()
     }
 
     fn document(&self) -> Json {
-        let column = |c: &SchemaColumn| json!({ "name": c.name, "kind": c.kind, "units": units(c), "shift": c.shift, "scale": c.scale });
+        let column = |c: &SchemaColumn| {
+            let (special, missing) = (&c.special, c.missing);
+            json!({ "name": c.name, "kind": c.kind, "special": special, "missing": missing, "units": units(c), "shift": c.shift, "scale": c.scale })
+        };
         json!({
             "columns": self.columns.iter().map(column).collect::<Vec<_>>(),
             "context": self.context,
@@ -220,12 +227,7 @@ fn open(out: Option<&Path>, schema: &Schema) -> Result<Output, Failure> {
 impl Sink<TableRows> for Rows<'_> {
     fn take(&mut self, rows: TableRows) -> Result<(), Failure> {
         let mut columns = self.schema.columns_of(&rows);
-        let width = self.whole.len();
-        columns.extend(
-            self.schema.context.iter().enumerate().map(|(j, c)| {
-                Column::numbers(c.name.clone(), rows.context.iter().skip(j).step_by(width).copied().collect(), self.whole[j])
-            }),
-        );
+        columns.extend(self.schema.context_columns(&rows.context, self.whole));
         self.output.rows(&columns)
     }
 
@@ -240,39 +242,99 @@ fn skipped(given: &[Value], schema: &Schema) -> Vec<String> {
 }
 
 /// Sets the given columns in every row.
-fn set(table: &mut Table, given: &[Value]) {
-    given.iter().for_each(|v| table.set(&v.column, v.value));
+pub fn set(table: &mut Table, given: &[Value], schema: &Schema) -> Result<(), Failure> {
+    let rows = table.rows();
+    given.iter().try_for_each(|value| Ok(table.put(given_column(value, rows, schema)?)))
 }
 
-/// The complete rows of a batch; nothing where there are none, which in a part of a table is no error.
+/// A column of a context value that is given: a label of a categorical column, or a number.
+fn given_column(value: &Value, rows: usize, schema: &Schema) -> Result<Column, Failure> {
+    let Value { column, text, value } = value;
+    if schema.context.iter().any(|c| c.name == *column && !c.labels.is_empty()) {
+        return Ok(Column { name: column.clone(), values: vec![0.0; rows], form: Form::Text(vec![text.clone()]) });
+    }
+    if value.is_nan() {
+        return Err(Failure::usage(format!("--given {column}: expected a number after the '=', found '{text}'"), ""));
+    }
+    Ok(Column::numbers(column, vec![*value; rows], value.fract() == 0.0))
+}
+
+/// The rows of a batch that have all they need; nothing where there are none, which in a part of a table is no error.
 fn complete(batch: &Table, schema: &Schema) -> Result<Option<TableRows>, Failure> {
-    if schema.missing == MissingPolicy::Drop {
-        let names = schema.modelled().map(|c| &c.name).chain(schema.context.iter().map(|c| &c.name));
-        let used: Option<Vec<&Column>> = names.map(|name| batch.column(name)).collect();
-        if used.is_some_and(|used| (0..batch.rows()).all(|i| used.iter().any(|c| c.values[i].is_nan()))) {
-            return Ok(None);
-        }
+    let modelled = schema.modelled().filter(|_| schema.missing == MissingPolicy::Drop).map(|c| &c.name);
+    let names = modelled.chain(schema.context.iter().filter(|_| schema.missing != MissingPolicy::Reject).map(|c| &c.name));
+    let used: Option<Vec<&Column>> = names.map(|name| batch.column(name)).collect();
+    if used.is_some_and(|used| (0..batch.rows()).all(|i| used.iter().any(|c| c.values[i].is_nan()))) {
+        return Ok(None);
     }
     Ok(Some(schema.rows(batch, Need::Score)?))
+}
+
+/// Says which columns of a table the model does not know.
+fn note_ignored(schema: &Schema, table: &Table) {
+    let ignored = schema.ignored(table);
+    if !ignored.is_empty() {
+        say(format_args!("note: the model has no {}, so it is ignored", quoted(&ignored)));
+    }
 }
 
 /// What log_prob counts in a column: density, mass, or nothing where it is constant.
 fn units(column: &SchemaColumn) -> &'static str {
     match column.kind {
         ColumnKind::Constant(_) => "constant",
-        kind if kind.lattice().is_some() => "mass",
+        ref kind if kind.is_discrete() => "mass",
         _ => "density",
     }
 }
 
-fn words(kind: ColumnKind) -> String {
-    match kind {
+/// A column in words: what its values are, its special values, and whether values may be missing.
+fn words(c: &SchemaColumn) -> String {
+    let bounded = |what: &str, bounds: &Bounds| match (bounds.low, bounds.high) {
+        (None, None) => what.to_owned(),
+        (Some(low), None) => format!("{what} from {low}"),
+        (None, Some(high)) => format!("{what} up to {high}"),
+        (Some(low), Some(high)) => format!("{what} from {low} to {high}"),
+    };
+    let kind = match &c.kind {
         ColumnKind::Continuous => "continuous".into(),
         ColumnKind::Positive => "positive".into(),
         ColumnKind::Bounded([a, b]) => format!("between {a} and {b}"),
-        ColumnKind::Integer => "integer".into(),
-        ColumnKind::Binary => "0 or 1".into(),
-        ColumnKind::Lattice(l) => format!("{} + multiples of {}", l.offset, l.step),
+        ColumnKind::Periodic([a, b]) => format!("periodic from {a} to {b}"),
+        ColumnKind::Integer(bounds) => bounded("integer", bounds),
+        ColumnKind::Lattice(l) => {
+            let what = if l.offset == 0.0 { format!("multiples of {}", l.step) } else { format!("{} + multiples of {}", l.offset, l.step) };
+            bounded(&what, &Bounds { low: l.low, high: l.high })
+        }
+        ColumnKind::Categorical(labels) => format!("{} categories", labels.len()),
+        ColumnKind::Ordered(labels) => format!("{} ordered categories", labels.len()),
+        ColumnKind::Time(Unit::Day) => "date".into(),
+        ColumnKind::Time(unit) => format!("time in {unit:?}s").to_lowercase(),
         ColumnKind::Constant(value) => format!("always {value}"),
+    };
+    let special: Vec<String> = c.special.iter().map(f64::to_string).collect();
+    let special = if special.is_empty() { String::new() } else { format!(", with special values {}", special.join(", ")) };
+    format!("{kind}{special}{}", if c.missing { ", may be missing" } else { "" })
+}
+
+/// The kinds of the columns in one line: those of one kind together.
+fn kinds(schema: &Schema) -> String {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for column in schema.modelled() {
+        let words = words(column);
+        match groups.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, names)) => names.push(&column.name),
+            None => groups.push((words, vec![&column.name])),
+        }
     }
+    let named = |names: &[&str]| match names {
+        [first @ .., last] if first.len() >= MOST_NAMED => format!("{}, … and '{last}'", quoted_few(&first[..MOST_NAMED - 1])),
+        names => quoted(names),
+    };
+    let groups: Vec<String> = groups.iter().map(|(words, names)| format!("{} {words}", named(names))).collect();
+    format!("columns: {}", groups.join("; "))
+}
+
+/// Names with commas between them.
+fn quoted_few(names: &[&str]) -> String {
+    names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
 }

@@ -181,7 +181,7 @@ fn learned(table: &Table, overrides: &Overrides) -> bool {
         let rows = schema.rows(table, Need::Fit)?;
         schema.learn(&rows)?;
         schema.check()?;
-        diagnose(&table.path, &schema, &rows).map(|_| schema.encode(&rows, Some(0)).map(|rows| rows.len()))
+        diagnose(&table.path, &schema, &rows).map(|_| schema.encode(&rows).map(|rows| rows.len()))
     });
     found.is_ok()
 }
@@ -196,7 +196,7 @@ fn read_schema(path: &Path) -> bool {
 fn read_images(path: &Path) -> bool {
     let Ok(images) = ImageSet::read(path, None) else { return false };
     let labelled = images.clone().with_labels("labels").unwrap_or(images);
-    let coded = Pixels::of(&labelled, None).and_then(|coding| coding.encode(&labelled, None));
+    let coded = Pixels::of(&labelled, None).and_then(|coding| coding.encode(&labelled));
     coded.is_ok_and(|rows| rows.len() == labelled.len())
 }
 

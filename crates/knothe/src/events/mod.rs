@@ -17,7 +17,6 @@ use std::fmt::Debug;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    density::Exactness,
     error::Result,
     space::{Law, Space},
 };
@@ -38,6 +37,11 @@ pub trait Events: Clone + Debug {
     /// The weight of each event, where they have weights.
     fn weights(&self) -> Option<&[f64]> {
         None
+    }
+
+    /// Whether an event is possible at all. One that is not, such as a row with a category that no training row had, has a log_prob of −∞.
+    fn is_possible(&self, _position: usize) -> bool {
+        true
     }
 
     /// The place of an event in its file, from 0.
@@ -101,11 +105,6 @@ pub trait Coding: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
         })
     }
 
-    /// Whether the coding makes log_prob a bound.
-    fn exactness(&self) -> Exactness {
-        Exactness::Exact
-    }
-
     /// The name of the family whose likelihood stands beside every model's, if there is one.
     fn baseline(&self) -> Option<&'static str> {
         None
@@ -137,11 +136,11 @@ pub trait Coding: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
         Ok(())
     }
 
-    /// Events as rows. Integers that a network sees as reals get the noise of a seed; without one they get none, and [`Rows::cells`] says how wide it has to be.
+    /// Events as rows.
     ///
     /// # Errors
     /// Where events do not fit the coding.
-    fn encode(&self, events: &Self::Events, noise: Option<u64>) -> Result<Rows>;
+    fn encode(&self, events: &Self::Events) -> Result<Rows>;
 
     /// The context of events in the units of the file.
     fn context_of(&self, _events: &Self::Events) -> Vec<f64> {

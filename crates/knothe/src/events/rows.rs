@@ -28,15 +28,15 @@ pub struct Rows {
     pub weights: Option<Vec<f64>>,
     /// What log_prob in the units of the file adds to the network's, for each event.
     pub ladj: Vec<f64>,
-    /// The width of the uniform noise that makes each element continuous; 0 for none.
-    pub cells: Vec<f64>,
+    /// How many of the first elements are codes, to which a fit adds no noise.
+    pub codes: usize,
 }
 
 impl Rows {
-    /// Rows of `dim` numbers that are the events themselves: without context, weights and noise.
+    /// Rows of `dim` numbers that are the events themselves: without context and weights.
     pub fn new(values: Vec<f64>, dim: usize) -> Self {
         let n = values.len() / dim.max(1);
-        Rows { dim, values, ladj: vec![0.0; n], cells: vec![0.0; dim], ..Rows::default() }
+        Rows { dim, values, ladj: vec![0.0; n], ..Rows::default() }
     }
 
     /// The number of events.
@@ -53,7 +53,7 @@ impl Rows {
     pub fn checksum(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         let weights = self.weights.as_deref().unwrap_or_default();
-        for part in [self.values.as_slice(), &self.context, weights, &self.ladj, &self.cells] {
+        for part in [self.values.as_slice(), &self.context, weights, &self.ladj] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             part.iter().for_each(|v| hasher.update(&v.to_le_bytes()));
         }
@@ -77,7 +77,7 @@ impl Rows {
         if let Some(weights) = self.weights {
             data = data.with_weights(weights)?;
         }
-        Ok(data.with_lattice(self.cells)?.with_offset(offset))
+        Ok(data.with_codes(self.codes).with_offset(offset))
     }
 
     /// What `evaluate` makes of the rows and their context, some at a time; it is told the first of them.

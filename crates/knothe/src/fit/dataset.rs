@@ -21,8 +21,8 @@ pub struct Dataset {
     x: Matrix,
     context: Option<Matrix>,
     weights: Option<Vec<f64>>,
-    /// The width of the uniform dequantisation noise of each column; 0 for a continuous one.
-    lattice: Vec<f64>,
+    /// The first columns, which get no noise.
+    codes: usize,
     /// What turns log-likelihoods in model space into those of the file's units, on the mean.
     offset: f64,
     place: Placement,
@@ -48,7 +48,7 @@ impl Dataset {
     /// above 10¹⁵.
     pub fn new(rows: impl Numbers, dim: usize, place: &Placement) -> Result<Self> {
         let x = Matrix::new("rows", rows, dim, place.precision)?;
-        Ok(Dataset { x, context: None, weights: None, lattice: vec![0.0; dim], offset: 0.0, place: place.clone() })
+        Ok(Dataset { x, context: None, weights: None, codes: 0, offset: 0.0, place: place.clone() })
     }
 
     /// Gives each row a context of `context_dim` numbers; 0 is none.
@@ -85,17 +85,10 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Says which columns lie on a lattice, by the lattice's step in the units of the rows, one per column (0 for none). Every batch is
-    /// dequantised with fresh uniform noise of that width.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where they are not one per column.
-    pub fn with_lattice(mut self, lattice: Vec<f64>) -> Result<Self> {
-        if lattice.len() != self.dim() {
-            return Err(Error::shape("lattice", format!("{} steps", self.dim()), lattice.len()));
-        }
-        self.lattice = lattice;
-        Ok(self)
+    /// Says that the first columns are codes, to which [`Dataset::gather`] adds no noise.
+    pub fn with_codes(mut self, codes: usize) -> Self {
+        self.codes = codes;
+        self
     }
 
     /// Sets the mean log-determinant that carries log-likelihoods from model space to the units of the file.
@@ -128,7 +121,7 @@ impl Dataset {
         self.context.as_ref().map_or(0, |c| c.columns)
     }
 
-    /// The rows with these numbers, counted from 0, dequantised and blurred by normal noise of standard deviation `blur`.
+    /// The rows with these numbers, counted from 0, blurred by normal noise of standard deviation `blur`.
     ///
     /// # Errors
     /// [`Error::Invalid`] where there is no such row.
@@ -138,14 +131,9 @@ impl Dataset {
         }
         let mut x = self.x.gather(rows, &self.place);
         let dim = self.dim();
-        if blur > 0.0 || self.lattice.iter().any(|&step| step > 0.0) {
-            let noise = (0..rows.len() * dim)
-                .map(|k| {
-                    let u = self.lattice[k % dim] * rng.random::<f64>();
-                    if blur > 0.0 { u + blur * rng.sample::<f64, _>(StandardNormal) } else { u }
-                })
-                .collect();
-            x = x + self.place.tensor(noise, [rows.len(), dim]);
+        if blur > 0.0 {
+            let noise = |k: usize| if k % dim < self.codes { 0.0 } else { blur * rng.sample::<f64, _>(StandardNormal) };
+            x = x + self.place.tensor((0..rows.len() * dim).map(noise).collect(), [rows.len(), dim]);
         }
         Ok(Batch {
             x,
@@ -156,7 +144,7 @@ impl Dataset {
         })
     }
 
-    /// All rows in order, in batches of `size`, with the dequantisation noise of `seed`.
+    /// All rows in order, in batches of `size`, with seeds that depend on `seed`.
     fn in_order(&self, size: usize, seed: u64) -> impl Iterator<Item = Result<Batch>> + '_ {
         (0..self.rows()).step_by(size.max(1)).map(move |start| {
             let rows: Vec<usize> = (start..self.rows().min(start + size)).collect();

@@ -10,6 +10,7 @@ use crate::{
     evaluate::{ENERGY_ROWS, Energy, KolmogorovSmirnov, Tails, Verdict},
     events::{Coding, Events},
     order::Order,
+    space::{Law, Shape},
 };
 
 /// What the checks found.
@@ -38,13 +39,14 @@ impl<C: Coding> Model<C> {
     /// Checks the model against events that it has not been fitted to. The seed decides noise, samples and which events are compared; the same seed finds the same.
     ///
     /// Events with weights are kept with the probability weight / largest weight, so that what is left follows the weighted distribution.
-    /// Integers are checked with their noise. Samples are compared with data as the network sees them, each with the context of an event.
+    /// Events that are impossible under the model are left out. Samples are compared with data as the network sees them, each with the context of an event.
     ///
     /// # Errors
     /// [`Error::NotFinite`] for events whose coordinates are no numbers.
     pub fn check(&self, events: &C::Events, seed: u64) -> Result<Checks> {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         let mut positions = Order::random(events.len(), &mut rng).columns().to_vec();
+        positions.retain(|&i| events.is_possible(i));
         if let Some(weights) = events.weights() {
             let largest = weights.iter().copied().fold(0.0, f64::max);
             positions.retain(|&i| rng.random::<f64>() * largest < weights[i]);
@@ -71,16 +73,28 @@ impl<C: Coding> Model<C> {
         let data = events.pick(&(0..events.len().min(ENERGY_ROWS)).collect::<Vec<_>>());
         let context = self.coding.context_of(&data);
         let samples = self.sample(2 * data.len(), &[context.as_slice(), &context].concat(), seed)?;
-        let joint = |events: &C::Events, seed: u64| {
-            let rows = self.coding.encode(events, Some(seed))?;
+        let space = self.coding.space();
+        // Pixels are compared by their brightness.
+        let columns = matches!(space.shape, Shape::Columns(_));
+        let laws: Vec<Law> = space.laws().map(|law| if columns { law } else { Law::Real }).collect();
+        let joint = |events: &C::Events| {
+            let rows = self.coding.encode(events)?;
             let row = |i: usize| {
                 let (dim, width) = (rows.dim, rows.context_dim);
-                rows.values[i * dim..(i + 1) * dim].iter().chain(&rows.context[i * width..(i + 1) * width]).copied()
+                let values = rows.values[i * dim..(i + 1) * dim].iter().zip(&laws).flat_map(|(&value, law)| numbers(value, *law));
+                values.chain(rows.context[i * width..(i + 1) * width].iter().copied())
             };
             Ok((0..rows.len()).flat_map(row).collect::<Vec<f64>>())
         };
-        let columns = self.coding.space().dim() + self.coding.context_dim();
-        // Noise of its own, lest a lattice value agree with its sample to the last digit.
-        Ok(Energy::of(&joint(&data, seed)?, &joint(&samples, seed.wrapping_add(1))?, columns, seed))
+        let columns = laws.iter().map(|law| numbers(0.0, *law).len()).sum::<usize>() + self.coding.context_dim();
+        Ok(Energy::of(&joint(&data)?, &joint(&samples)?, columns, seed))
+    }
+}
+
+/// The numbers by which events are compared: of a code, one for each code of its alphabet, so that any two codes are equally far apart.
+fn numbers(value: f64, law: Law) -> Vec<f64> {
+    match law {
+        Law::Codes(k) if k > 2 => (0..k).map(|code| f64::from(f64::from(code) == value)).collect(),
+        _ => vec![value],
     }
 }

@@ -42,7 +42,7 @@ impl<C: Coding> Model<C> {
         check_temperature(kept.temperature)?;
         // A level splits off half of what comes into it, and goes on with the first half.
         let own = dim >> (scales - kept.scales);
-        let rows = self.coding.encode(events, Some(seed))?;
+        let rows = self.coding.encode(events)?;
         let mut all = Vec::with_capacity(rows.values.len());
         for (block, start) in (0..rows.len()).step_by(C::SAMPLE_BLOCK).enumerate() {
             let range = start..rows.len().min(start + C::SAMPLE_BLOCK);
@@ -83,7 +83,7 @@ impl<C: Coding> Model<C> {
             return Err(Error::invalid(format!("{words} of an interpolation"), "two or more", steps));
         }
         let (network, place) = (self.single("an interpolation")?.1, self.placement());
-        let rows = self.coding.encode(ends, Some(seed))?;
+        let rows = self.coding.encode(ends)?;
         let (dim, width) = (rows.dim, rows.context_dim);
         let (z, context) = self.to_source(network, &rows, 0..2, seed).map_err(|e| in_file(e, ends))?;
         let (z, context) = (values(z), context.map(values).unwrap_or_default());

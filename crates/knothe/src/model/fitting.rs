@@ -153,6 +153,6 @@ impl<C: Coding> Fitting<'_, C> {
 
     /// Events as a fit reads them, with what carries their log-likelihood to the units of the file.
     fn dataset(&self, events: &C::Events) -> Result<Dataset> {
-        self.coding.encode(events, None)?.dataset(events, self.place)
+        self.coding.encode(events)?.dataset(events, self.place)
     }
 }

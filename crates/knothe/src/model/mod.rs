@@ -67,7 +67,7 @@ impl<C: Coding> Model<C> {
 
     /// Whether [`Model::log_prob`] is exact, or a bound below the log density or mass.
     pub fn exactness(&self) -> Exactness {
-        exactness(&self.coding, &self.mixture)
+        self.mixture.exactness()
     }
 
     /// The numbers that the model's file holds.
@@ -107,7 +107,7 @@ impl<C: Coding> Model<C> {
     /// # Errors
     /// As [`Coding::encode`].
     pub fn to_uniform(&self, events: &C::Events, seed: u64) -> Result<Vec<f64>> {
-        let rows = self.coding.encode(events, Some(seed))?;
+        let rows = self.coding.encode(events)?;
         let found = rows.in_batches(&self.place, |start, x, context| {
             // Batches that share their random numbers would not be independent.
             let seed = seed.wrapping_add(start as u64);
@@ -183,16 +183,11 @@ fn check_temperature(temperature: f64) -> Result<()> {
     Err(Error::invalid("temperature", "a number of at least 0", temperature))
 }
 
-/// Whether log_prob is exact under a coding and a density of its rows.
-fn exactness<C: Coding>(coding: &C, q: &impl Density) -> Exactness {
-    if q.exactness() == Exactness::LowerBound { Exactness::LowerBound } else { coding.exactness() }
-}
-
 /// log q(event | context) in the units of the file, for a density q of the rows of a coding.
 fn log_prob<C: Coding>(coding: &C, q: &impl Density, place: &Placement, events: &C::Events, scoring: Scoring) -> Result<Vec<f64>> {
-    let samples = if exactness(coding, q) == Exactness::LowerBound { scoring.samples.max(1) } else { 1 };
+    let samples = if q.exactness() == Exactness::LowerBound { scoring.samples.max(1) } else { 1 };
+    let rows = coding.encode(events)?;
     let one = |seed: u64| {
-        let rows = coding.encode(events, Some(seed))?;
         let found = rows.in_batches(place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed, ..Given::default() })?)));
         let mut found = found.map_err(|e| in_file(e, events))?;
         found.iter_mut().zip(&rows.ladj).for_each(|(l, ladj)| *l += ladj);

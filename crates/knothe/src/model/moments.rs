@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::Model;
 use crate::{
     bijection::Given,
-    error::Result,
+    error::{Error, Result},
     events::{
-        in_file,
+        Coding, in_file,
         table::{Kind, Schema, TableRows},
     },
     moments::{Method, Moments},
@@ -18,8 +18,8 @@ use crate::{
 pub struct ColumnMoments {
     /// The column.
     pub column: String,
-    /// What the moments are of, where the file's own number is not affine in the model's: `log x`, `logit x`, or `x + noise`, an
-    /// integer with the uniform noise that makes it continuous. `x` otherwise.
+    /// What the moments are of, where the file's own number is not affine in the model's: `log x`, `logit x`, or the normal score of a place on a circle. `x`
+    /// otherwise.
     pub of: &'static str,
     /// The moments.
     #[serde(flatten)]
@@ -39,17 +39,20 @@ impl Model<Schema> {
     /// Mean, variance, skewness and excess kurtosis of each column given the columns before it and the context, at some rows, or at the mean
     /// of every column (of its logarithm or logit, where the schema takes one) without any.
     ///
-    /// Integers in the columns before stand in the middle of their cells. Errors: [`crate::Error::Unsupported`] for an ensemble; those of
-    /// [`crate::Flow::conditional_moments`].
+    /// # Errors
+    /// [`Error::Unsupported`] for an ensemble and for columns that are not continuous; those of [`crate::Flow::conditional_moments`].
     pub fn conditional_moments(&self, rows: Option<&TableRows>) -> Result<TableMoments> {
         let (_, network) = self.single("conditional moments")?;
-        let (dim, width) = (self.coding.dim(), self.coding.context.len());
+        if let Some(c) = self.coding.modelled().find(|c| c.kind.is_discrete() || c.flags() > 0) {
+            let reason = format!("expected continuous columns without special or missing values, found '{}'", c.name);
+            return Err(Error::Unsupported { what: "conditional moments".into(), reason, hint: None });
+        }
+        let (dim, width) = (self.coding.width(), self.coding.context_dim());
         let (n, x, context) = match rows {
             None => (1, vec![0.0; dim], vec![0.0; width]),
             Some(rows) => {
-                let (mut x, _, cells) = self.coding.to_model_without_noise(rows);
-                x.iter_mut().zip(cells.iter().cycle()).for_each(|(x, cell)| *x += 0.5 * cell);
-                (rows.n, x, self.coding.context_to_model(rows.context.clone()))
+                let coded = self.coding.encode(rows)?;
+                (rows.n, coded.values, coded.context)
             }
         };
         let place = self.placement();
@@ -60,7 +63,7 @@ impl Model<Schema> {
             let columns = self.coding.modelled().zip(row);
             let in_file = columns.map(|(c, m)| ColumnMoments {
                 column: c.name.clone(),
-                of: of(c.kind),
+                of: of(&c.kind),
                 moments: Moments { mean: c.shift + c.scale * m.mean, variance: c.scale * c.scale * m.variance, ..m },
             });
             in_file.collect()
@@ -70,11 +73,11 @@ impl Model<Schema> {
 }
 
 /// The number that is affine in the model's.
-fn of(kind: Kind) -> &'static str {
+fn of(kind: &Kind) -> &'static str {
     match kind {
         Kind::Positive => "log x",
         Kind::Bounded(_) => "logit x",
-        kind if kind.lattice().is_some() => "x + noise",
+        Kind::Periodic(_) => "normal score of x",
         _ => "x",
     }
 }

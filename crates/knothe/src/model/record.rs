@@ -16,6 +16,12 @@ pub struct LogLikelihood {
     pub two_se: f64,
     /// The events.
     pub rows: usize,
+    /// The events of log q = −∞: the model says that they are impossible.
+    #[serde(default)]
+    pub impossible: usize,
+    /// The mean over the other events.
+    #[serde(with = "crate::number", default)]
+    pub possible_mean: f64,
 }
 
 impl LogLikelihood {
@@ -27,12 +33,16 @@ impl LogLikelihood {
         let mean = counted().map(|(w, l)| w * l).sum::<f64>() / total;
         let square: f64 = counted().map(|(w, l)| (w * (l - mean)).powi(2)).sum();
         let two_se = if counted().count() < 2 { f64::NAN } else { 2.0 * square.sqrt() / total };
-        LogLikelihood { mean, two_se, rows: log_prob.len() }
+        let possible = || counted().filter(|(_, l)| *l > f64::NEG_INFINITY);
+        let possible_mean = possible().map(|(w, l)| w * l).sum::<f64>() / possible().map(|(w, _)| w).sum::<f64>();
+        let impossible = counted().count() - possible().count();
+        LogLikelihood { mean, two_se, rows: log_prob.len(), impossible, possible_mean }
     }
 
     /// The same in bits for each of the `dim` numbers of an event, −log₂ P/dim, which is smaller for a better model.
     pub fn bits_per_dim(&self, dim: usize) -> Self {
-        LogLikelihood { mean: bits_per_dim(self.mean, dim), two_se: -bits_per_dim(self.two_se, dim), rows: self.rows }
+        let bits = |mean| bits_per_dim(mean, dim);
+        LogLikelihood { mean: bits(self.mean), two_se: -bits(self.two_se), possible_mean: bits(self.possible_mean), ..*self }
     }
 }
 

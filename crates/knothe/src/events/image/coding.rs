@@ -143,7 +143,7 @@ impl Coding for Pixels {
         Ok(())
     }
 
-    fn encode(&self, set: &ImageSet, _: Option<u64>) -> Result<Rows> {
+    fn encode(&self, set: &ImageSet) -> Result<Rows> {
         let wrong = |problem: String, hint: Hint| Error::table(&set.path, problem, hint);
         self.check_shape(set)?;
         let largest = u8::MAX >> (8 - self.depth);

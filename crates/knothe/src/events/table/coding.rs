@@ -1,8 +1,15 @@
 //! Rows of a table as events.
 
-use super::{Kind, Preprocess, Schema, TableRows, dependence::MOST_COLUMNS, quoted};
+use super::{
+    Kind, Schema, TableRows,
+    column::{Column, Form},
+    dependence::MOST_COLUMNS,
+    elements::{Element, Part},
+    kind::Label,
+    quoted,
+    schema::SchemaColumn,
+};
 use crate::{
-    density::Exactness,
     error::{Error, Result},
     events::{Coding, Events, Rows, Units},
     space::{Law, Shape, Space},
@@ -25,6 +32,8 @@ impl Events for TableRows {
             weights: self.weights.as_ref().map(|w| positions.iter().map(|&i| w[i]).collect()),
             dropped: 0,
             index: positions.iter().map(|&i| self.index[i]).collect(),
+            contradictions: self.contradictions.clone(),
+            outside: if self.outside.is_empty() { Vec::new() } else { positions.iter().map(|&i| self.outside[i]).collect() },
         }
     }
 
@@ -35,9 +44,13 @@ impl Events for TableRows {
     fn number(&self, position: usize) -> u64 {
         self.index.get(position).copied().unwrap_or(position as u64)
     }
+
+    fn is_possible(&self, position: usize) -> bool {
+        !self.is_outside(position)
+    }
 }
 
-/// A schema is the coding of the rows of a table: standardisation, logarithms, logits and the noise of integers.
+/// A schema is the coding of the rows of a table: codes for what is discrete, and standardised logarithms, logits and numbers for what is continuous.
 impl Coding for Schema {
     type Events = TableRows;
 
@@ -48,12 +61,17 @@ impl Coding for Schema {
     const SAMPLE_BLOCK: usize = 2048;
 
     fn space(&self) -> Space {
-        let binary = self.modelled().all(|c| c.kind == Kind::Binary);
-        Space::new(Shape::Columns(self.dim()), if binary { Law::Codes(2) } else { Law::Real })
+        // A schema with an element that cannot be fails its check before anything is made of it.
+        self.elements_space().unwrap_or_else(|_| Space::new(Shape::Columns(self.layout().len()), Law::Real))
     }
 
     fn check(&self) -> Result<()> {
-        Schema::check(self)
+        Schema::check(self)?;
+        self.elements_space().map(drop)
+    }
+
+    fn context_dim(&self) -> usize {
+        self.context.iter().map(|c| c.width()).sum()
     }
 
     fn given(&self) -> Vec<String> {
@@ -61,55 +79,68 @@ impl Coding for Schema {
     }
 
     fn elements(&self) -> Vec<String> {
-        self.modelled().map(|c| c.name.clone()).collect()
+        self.names()
     }
 
     fn units(&self) -> Units {
-        let (mass, density): (Vec<_>, Vec<_>) = self.modelled().partition(|c| c.kind.lattice().is_some() || c.kind == Kind::Binary);
-        let names = |columns: &[&super::SchemaColumn]| quoted(&columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>());
-        Units::Nats(match (density.is_empty(), mass.is_empty()) {
+        let (mass, density): (Vec<_>, Vec<_>) = self.modelled().partition(|c| c.kind.is_discrete());
+        let names = |columns: &[&SchemaColumn]| quoted(&columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>());
+        let special: Vec<&SchemaColumn> = density.iter().copied().filter(|c| c.flags() > 0).collect();
+        Units::Nats(match (density.is_empty(), mass.is_empty() && special.is_empty()) {
             (_, true) => "the log density, in the units of the columns".into(),
             (true, _) => "the log mass".into(),
+            _ if mass.is_empty() => {
+                format!("the log of a density in {} (in their units), with masses of special and missing values", names(&density))
+            }
             _ => format!("the log of a density in {} (in their units) times a mass in {}", names(&density), names(&mass)),
         })
     }
 
-    fn exactness(&self) -> Exactness {
-        Preprocess::new(self).exactness()
-    }
-
     fn baseline(&self) -> Option<&'static str> {
-        let small = self.dim() + self.context_dim() <= MOST_COLUMNS;
-        (small && self.space().law() == Some(Law::Real)).then_some("gaussian")
+        (self.layout().len() + self.context_dim() <= MOST_COLUMNS).then_some("gaussian")
     }
 
     fn declare(&mut self, law: Law) -> Result<()> {
-        match law {
-            Law::Codes(2) => self.make_binary(),
-            Law::Real => Ok(()),
-            Law::Codes(_) => Err(Error::invalid("law of the columns", "real numbers, or 0 and 1", format!("{law:?}"))),
+        if law == Law::Codes(2) && self.space().law() != Some(law) {
+            let other = self.modelled().find(|c| c.kind.levels() != Some(2) || c.flags() > 0);
+            let found = other.map_or_else(String::new, |c| format!("column '{}' of other values", c.name));
+            return Err(Error::invalid("a model of 0 and 1", "two values in every column", found));
         }
+        Ok(())
     }
 
     fn learn(&mut self, train: &TableRows) -> Result<()> {
         self.fit(train)
     }
 
-    fn encode(&self, rows: &TableRows, noise: Option<u64>) -> Result<Rows> {
-        let dim = self.dim();
-        let (values, ladj, cells) = match noise {
-            None => self.to_model_without_noise(rows),
-            Some(seed) => {
-                let (values, ladj, _) = self.to_model(rows, seed);
-                (values, ladj, vec![0.0; dim])
-            }
-        };
-        let (context_dim, context) = (self.context_dim(), self.context_to_model(rows.context.clone()));
-        if values.len() != rows.n * dim || context.len() != rows.n * context_dim {
-            let expected = format!("{} rows of {dim} columns and {context_dim} of context", rows.n);
-            return Err(Error::shape("rows", expected, (values.len(), context.len())));
+    fn encode(&self, rows: &TableRows) -> Result<Rows> {
+        let (layout, columns) = (self.layout(), self.modelled().collect::<Vec<_>>());
+        let (dim, width) = (layout.len(), columns.len());
+        if rows.x.len() != rows.n * width || rows.context.len() != rows.n * self.context.len() {
+            let expected = format!("{} rows of {width} columns and {} of context", rows.n, self.context.len());
+            return Err(Error::shape("rows", expected, (rows.x.len(), rows.context.len())));
         }
-        Ok(Rows { dim, values, context_dim, context, weights: rows.weights.clone(), ladj, cells, ..Rows::default() })
+        let mut values = Vec::with_capacity(rows.n * dim);
+        let mut ladj = vec![0.0; rows.n];
+        for (i, ladj) in ladj.iter_mut().enumerate() {
+            if rows.is_outside(i) {
+                // Any row of the support, whose likelihood is then 0.
+                values.extend(layout.iter().map(|e| if let Law::Lattice(cells) = e.law { cells.nearest(0.0) } else { 0.0 }));
+                *ladj = f64::NEG_INFINITY;
+                continue;
+            }
+            for Element { column, part, law, .. } in &layout {
+                let (c, x) = (columns[*column], rows.x[i * width + column]);
+                let u = c.encoded(*part, x);
+                if *law == Law::Real && c.flag(x).is_none() {
+                    *ladj += c.log_slope(x, u);
+                }
+                values.push(u);
+            }
+        }
+        let context = self.encode_context(&rows.context)?;
+        let codes = layout.iter().filter(|e| e.law != Law::Real).count();
+        Ok(Rows { dim, values, context_dim: self.context_dim(), context, weights: rows.weights.clone(), ladj, codes, ..Rows::default() })
     }
 
     fn context_of(&self, rows: &TableRows) -> Vec<f64> {
@@ -117,15 +148,85 @@ impl Coding for Schema {
     }
 
     fn encode_context(&self, given: &[f64]) -> Result<Vec<f64>> {
-        Ok(self.context_to_model(given.to_vec()))
+        let mut all = Vec::with_capacity(given.len() / self.context.len().max(1) * self.context_dim());
+        for row in given.chunks_exact(self.context.len().max(1)) {
+            for (value, column) in row.iter().zip(&self.context) {
+                match column.labels.len() {
+                    0 => all.push((value - column.shift) / column.scale),
+                    labels if (0.0..labels as f64).contains(value) => all.extend((0..labels).map(|k| f64::from(k as f64 == *value))),
+                    labels => {
+                        let expected = format!("one of its {labels} categories");
+                        return Err(Error::invalid(format!("context column '{}'", column.name), expected, value));
+                    }
+                }
+            }
+        }
+        Ok(all)
     }
 
     fn decode(&self, values: Vec<f64>, given: Vec<f64>) -> Result<TableRows> {
-        let dim = self.dim().max(1);
+        let (layout, columns) = (self.layout(), self.modelled().collect::<Vec<_>>());
+        let dim = layout.len().max(1);
         let n = values.len() / dim;
-        if n * dim != values.len() || given.len() != n * self.context_dim() {
+        if n * dim != values.len() || given.len() != n * self.context.len() {
             return Err(Error::shape("samples", format!("rows of {dim} values"), values.len()));
         }
-        Ok(TableRows { n, x: self.to_file(values), context: given, index: (0..n as u64).collect(), ..TableRows::default() })
+        // Of each column: the element of its code, and that of its number.
+        let find = |column: usize, code: bool| layout.iter().position(|e| e.column == column && (e.part != Part::Value) == code);
+        let places: Vec<(Option<usize>, Option<usize>)> = (0..columns.len()).map(|j| (find(j, true), find(j, false))).collect();
+        let row = |row: &[f64]| {
+            let value = |(c, (code, number)): (&&SchemaColumn, &(Option<usize>, Option<usize>))| {
+                c.decoded(code.map(|k| row[k]), number.map_or(0.0, |k| row[k]))
+            };
+            columns.iter().zip(&places).map(value).collect::<Vec<_>>()
+        };
+        let x = values.chunks_exact(dim).flat_map(row).collect();
+        Ok(TableRows { n, x, context: given, index: (0..n as u64).collect(), ..TableRows::default() })
+    }
+}
+
+impl Schema {
+    /// Rows as columns of the file in their order, with the constant ones restored.
+    pub fn columns_of(&self, rows: &TableRows) -> Vec<Column> {
+        let (width, mut next) = (self.width(), 0);
+        let column = |c: &SchemaColumn| {
+            if let Kind::Constant(label) = &c.kind {
+                return labelled(&c.name, vec![0.0; rows.n], std::slice::from_ref(label));
+            }
+            next += 1;
+            let values = rows.x.iter().skip(next - 1).step_by(width).copied().collect();
+            match &c.kind {
+                Kind::Categorical(labels) | Kind::Ordered(labels) => labelled(&c.name, values, labels),
+                Kind::Time(unit) => Column { name: c.name.clone(), values, form: Form::Time(*unit) },
+                kind => {
+                    let whole = matches!(kind, Kind::Integer(_)) && c.special.iter().all(|v| v.fract() == 0.0);
+                    Column::numbers(&c.name, values, whole)
+                }
+            }
+        };
+        self.columns.iter().map(column).collect()
+    }
+
+    /// The context of rows as columns of the file; `whole` says which numbers are whole.
+    pub fn context_columns(&self, context: &[f64], whole: &[bool]) -> Vec<Column> {
+        let width = self.context.len().max(1);
+        let column = |(j, c): (usize, &super::ContextColumn)| {
+            let values = context.iter().skip(j).step_by(width).copied().collect();
+            let whole = whole.get(j).copied().unwrap_or(false);
+            if c.labels.is_empty() { Column::numbers(&c.name, values, whole) } else { labelled(&c.name, values, &c.labels) }
+        };
+        self.context.iter().enumerate().map(column).collect()
+    }
+}
+
+/// A column of labels, by their indices.
+fn labelled(name: &str, indices: Vec<f64>, labels: &[Label]) -> Column {
+    let numbers: Option<Vec<f64>> = labels.iter().map(|label| if let Label::Number(v) = label { Some(*v) } else { None }).collect();
+    let flags: Option<Vec<f64>> = labels.iter().map(|label| if let Label::Flag(v) = label { Some(f64::from(*v)) } else { None }).collect();
+    let of = |values: &[f64]| indices.iter().map(|&i| values.get(i as usize).copied().filter(|_| !i.is_nan()).unwrap_or(f64::NAN)).collect();
+    match (numbers, flags) {
+        (Some(numbers), _) => Column::numbers(name, of(&numbers), numbers.iter().all(|v| v.fract() == 0.0)),
+        (None, Some(flags)) => Column { name: name.into(), values: of(&flags), form: Form::Boolean },
+        _ => Column { name: name.into(), values: indices, form: Form::Text(labels.iter().map(Label::to_string).collect()) },
     }
 }

@@ -37,6 +37,23 @@ impl Form {
     }
 }
 
+impl Unit {
+    /// The length of the unit in microseconds.
+    pub fn microseconds(self) -> i64 {
+        match self {
+            Unit::Day => 86_400_000_000,
+            Unit::Second => 1_000_000,
+            Unit::Millisecond => 1_000,
+            Unit::Microsecond => 1,
+        }
+    }
+
+    /// STUB
+    pub fn text(self, count: f64) -> Option<String> {
+        Some(count.to_string())
+    }
+}
+
 /// A named column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
@@ -63,4 +80,36 @@ impl Column {
     pub fn numbers(name: impl Into<String>, values: Vec<f64>, whole: bool) -> Self {
         Column { name: name.into(), values, form: if whole { Form::Whole } else { Form::Real } }
     }
+
+    /// Whether the values are numbers, or 0 and 1 for false and true.
+    pub(super) fn is_numeric(&self) -> bool {
+        matches!(self.form, Form::Real | Form::Whole | Form::Boolean) || self.values.iter().all(|v| v.is_nan())
+    }
+
+    /// A value as text: a label, "true", a date, or a number. A missing value is an empty text.
+    pub fn text(&self, row: usize) -> String {
+        let value = self.values.get(row).copied().unwrap_or(f64::NAN);
+        match (&self.form, value) {
+            (_, v) if v.is_nan() => String::new(),
+            (Form::Text(labels), v) => labels.get(v as usize).cloned().unwrap_or_default(),
+            (Form::Boolean, v) => (v == 1.0).to_string(),
+            (Form::Time(unit), v) => unit.text(v).unwrap_or_default(),
+            (Form::Real | Form::Whole, v) => v.to_string(),
+        }
+    }
+
+    /// A value for a message.
+    pub(super) fn shown(&self, row: usize) -> String {
+        let text = self.text(row);
+        match self.form {
+            _ if text.is_empty() => "no value".into(),
+            Form::Text(_) => format!("'{}'", shortened(&text)),
+            _ => text,
+        }
+    }
+}
+
+/// A text short enough for a message of one line.
+fn shortened(text: &str) -> String {
+    if text.chars().count() > 40 { text.chars().take(40).chain(['…']).collect() } else { text.into() }
 }

@@ -156,7 +156,7 @@ fn check_types(path: &Path, schema: &SchemaRef, skip: &[String]) -> Result<()> {
                 column: Some(field.name().clone()),
                 row: None,
                 problem: format!("expected numbers, found {data_type}"),
-                hint: Some(Hint::EncodeOrDrop(field.name().clone()).into()),
+                hint: Some(Hint::DeclareOrDrop(field.name().clone()).into()),
             });
         }
     }

@@ -78,7 +78,7 @@ impl Source for Delimited {
                         column: Some(self.names[j].clone()),
                         row: Some(self.row),
                         problem: format!("expected a number, found '{}'", shown(field)),
-                        hint: Some(Hint::EncodeOrDrop(self.names[j].clone()).into()),
+                        hint: Some(Hint::DeclareOrDrop(self.names[j].clone()).into()),
                     });
                 };
                 if !(value.is_nan() || value.fract() == 0.0) {

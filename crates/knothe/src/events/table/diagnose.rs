@@ -13,6 +13,7 @@ use super::{
     schema::{Notice, Schema},
 };
 use crate::{
+    events::Coding,
     error::{Error, Result},
     hint::Hint,
 };
@@ -27,14 +28,14 @@ const ATOM_ROWS: usize = 5;
 /// A column that repeats another, or is an exact linear function of others or of the context, is an error: the density would be infinite on a plane.
 /// A single value that holds more than 1 % of a continuous column (an atom), a column on a lattice, and repeated rows are notices, each with what mends it.
 pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<Notice>> {
-    let (dim, mut notices) = (schema.dim(), Vec::new());
+    let (dim, mut notices) = (schema.width(), Vec::new());
     if dim + schema.context_dim() <= MOST_COLUMNS {
         check_independent(path, schema, rows)?;
     } else {
         let message = format!("more than {MOST_COLUMNS} columns: they are not checked for exact linear relations");
         notices.push(Notice::new(message, None));
     }
-    for (j, column) in schema.modelled().enumerate().filter(|(_, c)| c.kind.lattice().is_none() && c.kind != Kind::Binary) {
+    for (j, column) in schema.modelled().enumerate().filter(|(_, c)| !c.kind.is_discrete()) {
         let mut values: Vec<f64> = rows.x.iter().skip(j).step_by(dim).copied().collect();
         values.sort_by(f64::total_cmp);
         let found = lattice_notice(&column.name, &values).or_else(|| atom_notice(&column.name, &values));
@@ -46,8 +47,8 @@ pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<No
 
 /// Looks for linear relations in file units and, where a column is positive or bounded, between the logarithms and logits too.
 fn check_independent(path: &Path, schema: &Schema, rows: &TableRows) -> Result<()> {
-    let (dim, given) = (schema.dim(), schema.context_dim());
-    let kinds: Vec<Kind> = schema.modelled().map(|c| c.kind).collect();
+    let (dim, given) = (schema.width(), schema.context_dim());
+    let kinds: Vec<&Kind> = schema.modelled().map(|c| &c.kind).collect();
     let mut joined = Cow::Borrowed(&rows.x);
     if given > 0 {
         let context = rows.context.chunks_exact(given);
@@ -58,7 +59,7 @@ fn check_independent(path: &Path, schema: &Schema, rows: &TableRows) -> Result<(
     let mut scale = "";
     if found.is_empty() && kinds.iter().any(|k| matches!(k, Kind::Positive | Kind::Bounded(_))) {
         for row in joined.to_mut().chunks_exact_mut(dim + given) {
-            row[given..].iter_mut().zip(&kinds).for_each(|(value, kind)| *value = kind.to_real(*value));
+            row[given..].iter_mut().zip(&kinds).for_each(|(value, kind)| *value = kind.to_real(*value, 0.0));
         }
         scale = ", on the scale of their logarithms or logits";
         found = relations(&joined, dim + given, given);
@@ -135,7 +136,7 @@ fn repeated_rows(schema: &Schema, rows: &TableRows) -> Option<Notice> {
     if schema.modelled().any(|c| c.kind.lattice().is_some()) {
         return None;
     }
-    let mut sorted: Vec<&[f64]> = rows.x.chunks_exact(schema.dim().max(1)).collect();
+    let mut sorted: Vec<&[f64]> = rows.x.chunks_exact(schema.width().max(1)).collect();
     sorted.sort_unstable_by(|a, b| a.iter().zip(*b).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal));
     let repeated = sorted.windows(2).filter(|w| w[0] == w[1]).count();
     (repeated > 0).then(|| {

@@ -1,13 +1,17 @@
-//! From a table to its schema: only type, integrality and constancy are inferred.
+//! From a table to its schema: what each column is, as far as its values tell.
 
 use std::path::Path;
 
 use super::{
-    column::Column,
-    kind::{Kind, Overrides},
-    lattice, quoted,
+    atoms::atoms,
+    column::{Column, Form},
+    declared::{Declared, Overrides},
+    edges::edges,
+    kind::{Bounds, Kind, Label, Spaced},
+    lattice::{INTEGERS, Lattice, whole},
+    quoted,
     reader::Table,
-    rows::{complete_rows, near},
+    rows::{complete_rows, near, other_form},
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
 };
 use crate::{
@@ -15,70 +19,234 @@ use crate::{
     hint::Hint,
 };
 
+/// The most labels of a categorical column.
+pub(super) const MOST_CATEGORIES: usize = 4_096;
+/// The most labels of a column of text that is taken for categories by itself.
+const MOST_INFERRED: usize = 1_000;
+/// The most values of a column of numbers without a pattern that is taken for categories by itself, and the rows that each of them has on average.
+const MOST_NUMBERS: usize = 32;
+const ROWS_PER_NUMBER: usize = 20;
+
 impl Schema {
     /// The schema of a table, with shifts 0 and scales 1 until [`Schema::fit`], and what a user should know about it.
     ///
-    /// A column of an integer type is [`Kind::Integer`], one with a single value is [`Kind::Constant`], every other one is what `overrides` says, or
-    /// [`Kind::Continuous`]. That a column is positive or bounded is suggested, never assumed: the range seen is not the range possible.
-    /// Fails on names that the table lacks, contradictory roles, missing values where they are rejected, fewer than two rows, and when no column is left.
+    /// A column is what `overrides` says. Otherwise:
+    ///
+    /// - one with a single value is [`Kind::Constant`];
+    /// - text is [`Kind::Categorical`]. Text that hardly repeats identifies rows, so it is left out, with a notice;
+    /// - false and true are categorical, and dates and times are [`Kind::Time`];
+    /// - whole numbers are [`Kind::Integer`], with bounds where many rows lie on them, and equally spaced numbers are [`Kind::Lattice`];
+    /// - other numbers are [`Kind::Continuous`]. A value that many rows hold, such as 0, is a special value with a probability of its own. The others are
+    ///   [`Kind::Positive`] if the special value is 0 and all of them lie above it.
+    ///
+    /// That a column is positive or bounded is otherwise suggested and not assumed: the range seen is not the range possible.
+    ///
+    /// # Errors
+    /// Names that the table lacks, contradictory roles, missing values where they are rejected, fewer than two rows, and no column that is left.
     pub fn infer(table: &Table, overrides: &Overrides, roles: &Roles, missing: MissingPolicy) -> Result<(Schema, Vec<Notice>)> {
         check_roles(table, roles)?;
         check_known(table, "the schema", overrides.0.keys())?;
         let is_used = |c: &&Column| !roles.drop.contains(&c.name) && roles.weights.as_ref() != Some(&c.name);
         let used: Vec<&Column> = table.columns.iter().filter(is_used).collect();
-        let kept = complete_rows(table, &used, missing)?;
+        let is_context = |c: &Column| roles.context.contains(&c.name);
+        let models = used.iter().map(|&c| (c, &c.values[..], missing == MissingPolicy::Model && !is_context(c)));
+        let kept = complete_rows(table, &models.collect::<Vec<_>>(), missing)?;
         if kept.len() < 2 {
             return Err(Error::table(&table.path, format!("expected at least 2 rows to learn from, found {}", kept.len()), None));
         }
-
-        let mut notices = Vec::new();
+        let mut notices = table.notes.clone();
         let mut schema = Schema { weights: roles.weights.clone(), dropped: roles.drop.clone(), missing, ..Schema::default() };
         for name in &roles.context {
+            let Some(column) = table.column(name) else { continue };
+            let seen = Seen::of(column, &kept);
             if overrides.0.contains_key(name) {
                 notices.push(Notice::new(format!("'{name}' is context, so its entry in the schema is not used"), None));
             }
-            let column = table.column(name).into_iter().find(|c| constant(c, &kept).is_some());
-            if column.is_some() {
+            if seen.sorted.first() == seen.sorted.last() {
                 notices.push(Notice::new(
                     format!("the context column '{name}' has a single value and carries no information"),
                     Hint::other("leave it out"),
                 ));
             }
-            schema.context.push(ContextColumn { name: name.clone(), shift: 0.0, scale: 1.0 });
+            schema.context.push(context(table, column, &seen)?);
         }
-        for column in used.iter().filter(|c| !roles.context.contains(&c.name)) {
-            let kind = kind(column, overrides, &kept);
-            check_keeps_apart(table, column, kind, &kept)?;
-            if let Kind::Constant(value) = kind {
-                let message = format!("'{}' is {value} in every row: it is left out of the density and restored in samples", column.name);
-                notices.push(Notice::new(message, Hint::DropConstant(column.name.clone())));
+        for column in used.iter().filter(|c| !is_context(c)) {
+            match inferred(table, column, overrides.0.get(&column.name), &kept)? {
+                Inferred::Column(found, more) => {
+                    schema.columns.push(found);
+                    notices.extend(more);
+                }
+                Inferred::LeftOut(notice) => {
+                    schema.dropped.push(column.name.clone());
+                    notices.push(notice);
+                }
             }
-            schema.columns.push(SchemaColumn { name: column.name.clone(), kind, shift: 0.0, scale: 1.0 });
         }
-        if schema.dim() == 0 {
-            return Err(no_column_left(&table.path, &schema));
+        if schema.width() == 0 {
+            return Err(no_column_left(&table.path, &schema, &notices));
         }
         notices.extend(suggestions(table, &schema, overrides, &kept));
         Ok((schema, notices))
     }
 }
 
-fn kind(column: &Column, overrides: &Overrides, kept: &[usize]) -> Kind {
-    let whole = || kept.iter().all(|&i| lattice::whole(column.values[i]).is_some());
-    match (constant(column, kept), overrides.0.get(&column.name)) {
-        (Some(value), _) => Kind::Constant(value),
-        (None, Some(kind)) => *kind,
-        (None, None) if column.form.is_whole() && whole() => Kind::Integer,
-        (None, None) => Kind::Continuous,
+/// What is made of a column.
+enum Inferred {
+    Column(SchemaColumn, Option<Notice>),
+    LeftOut(Notice),
+}
+
+/// The values of a column in the rows that count.
+struct Seen {
+    /// In order, without the missing ones.
+    sorted: Vec<f64>,
+    missing: usize,
+    distinct: usize,
+}
+
+impl Seen {
+    fn of(column: &Column, kept: &[usize]) -> Self {
+        let mut sorted: Vec<f64> = kept.iter().map(|&i| column.values[i]).filter(|v| !v.is_nan()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let distinct = sorted.chunk_by(|a, b| a == b).count();
+        Seen { missing: kept.len() - sorted.len(), sorted, distinct }
+    }
+
+    /// The labels of the values that are there.
+    fn labels(&self, form: &Form) -> Vec<Label> {
+        let mut labels: Vec<Label> = self.sorted.chunk_by(|a, b| a == b).map(|run| label(form, run[0])).collect();
+        if matches!(form, Form::Text(_)) {
+            labels.sort_by_key(Label::to_string);
+        }
+        labels
     }
 }
 
+/// A value as its file has it.
+fn label(form: &Form, value: f64) -> Label {
+    match form {
+        Form::Text(texts) => Label::Text(texts.get(value as usize).cloned().unwrap_or_default()),
+        Form::Boolean => Label::Flag(value == 1.0),
+        Form::Time(unit) => Label::Text(unit.text(value).unwrap_or_default()),
+        Form::Real | Form::Whole => Label::Number(value),
+    }
+}
+
+/// What a column is.
+fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &[usize]) -> Result<Inferred> {
+    let (name, seen) = (&column.name, Seen::of(column, kept));
+    if seen.sorted.is_empty() {
+        return Ok(Inferred::LeftOut(Notice::new(format!("'{name}' has no value in any row: it is left out"), None)));
+    }
+    if seen.distinct == 1 && seen.missing == 0 {
+        let value = label(&column.form, seen.sorted[0]);
+        let message = format!("'{name}' is {value} in every row: it is left out of the density and restored in samples");
+        let notice = Notice::new(message, Hint::DropConstant(name.clone()));
+        return Ok(Inferred::Column(SchemaColumn::new(name, Kind::Constant(value)), Some(notice)));
+    }
+    let (kind, special) = match declared {
+        Some(Declared { kind, special }) => (of_table(table, column, kind, &seen)?, special.clone()),
+        None if is_identifier(column, &seen) => {
+            let message = format!(
+                "'{name}' has {} different texts in {} rows: it identifies rows, so it is left out",
+                seen.distinct,
+                seen.sorted.len()
+            );
+            let hint = Hint::DeclareKind { columns: vec![name.clone()], kind: r#""categorical""#.into(), only_seen: false };
+            return Ok(Inferred::LeftOut(Notice::new(message, hint)));
+        }
+        None => match &column.form {
+            Form::Text(_) | Form::Boolean => (Kind::Categorical(seen.labels(&column.form)), Vec::new()),
+            Form::Time(unit) => (Kind::Time(*unit), Vec::new()),
+            Form::Real | Form::Whole => numbers(&seen, column.form.is_whole()),
+        },
+    };
+    check_keeps_apart(table, column, &kind, &seen)?;
+    let missing = seen.missing > 0;
+    Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, None))
+}
+
+/// Whether the texts of a column identify its rows.
+fn is_identifier(column: &Column, seen: &Seen) -> bool {
+    matches!(column.form, Form::Text(_)) && (seen.distinct > MOST_INFERRED || 2 * seen.distinct > seen.sorted.len())
+}
+
+/// A declared kind, with the labels of the table where none are declared; an error for a column of another form.
+fn of_table(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<Kind> {
+    match kind {
+        Kind::Categorical(labels) | Kind::Ordered(labels) if labels.is_empty() => {
+            if seen.distinct > MOST_CATEGORIES {
+                let problem = format!("expected at most {MOST_CATEGORIES} categories in column '{}', found {}", column.name, seen.distinct);
+                return Err(Error::table(&table.path, problem, Hint::DropColumns(vec![column.name.clone()])));
+            }
+            Ok(Kind::Categorical(seen.labels(&column.form)))
+        }
+        Kind::Categorical(_) | Kind::Ordered(_) => Ok(kind.clone()),
+        Kind::Time(_) if matches!(column.form, Form::Time(_)) => Ok(kind.clone()),
+        Kind::Time(_) => Err(other_form(table, column, "dates or times")),
+        _ if column.is_numeric() => Ok(kind.clone()),
+        _ => Err(other_form(table, column, "numbers")),
+    }
+}
+
+/// What a column of numbers is, and its special values.
+fn numbers(seen: &Seen, whole_form: bool) -> (Kind, Vec<f64>) {
+    let sorted = &seen.sorted;
+    let without = |special: &[f64]| sorted.iter().copied().filter(|v| !special.contains(v)).collect::<Vec<f64>>();
+    let all_whole = whole_form && sorted.iter().all(|&v| whole(v).is_some());
+    let (lattice, exceptions): (_, Vec<f64>) = match Lattice::find(sorted) {
+        Some(lattice) if !all_whole || lattice.step > 1.0 => (Some(lattice), Vec::new()),
+        _ if all_whole => (Some(INTEGERS), Vec::new()),
+        _ => (None, Vec::new()),
+    };
+    let rest = without(&exceptions);
+    let mut special = exceptions;
+    special.extend(atoms(&rest, lattice.as_ref()).into_iter().map(|(value, _)| value));
+    let rest = without(&special);
+    if let Some(lattice) = lattice {
+        if rest.is_empty() {
+            return (categories(seen), Vec::new());
+        }
+        let [low, high] = edges(&rest, &lattice);
+        let kind = if lattice == INTEGERS {
+            Kind::Integer(Bounds { low, high })
+        } else {
+            Kind::Lattice(Spaced { step: lattice.step, offset: lattice.offset, low, high })
+        };
+        return (kind, special);
+    }
+    let few = seen.distinct <= MOST_NUMBERS && seen.distinct * ROWS_PER_NUMBER <= sorted.len();
+    match rest.first() {
+        _ if few => (categories(seen), Vec::new()),
+        None => (categories(seen), Vec::new()),
+        Some(&least) if least > 0.0 && special.contains(&0.0) => (Kind::Positive, special),
+        Some(_) => (Kind::Continuous, special),
+    }
+}
+
+/// The values of a column as categories.
+fn categories(seen: &Seen) -> Kind {
+    Kind::Categorical(seen.labels(&Form::Real))
+}
+
+/// A context column: the labels of text and of false and true, and numbers otherwise.
+fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn> {
+    let labels = if matches!(column.form, Form::Text(_)) { seen.labels(&column.form) } else { Vec::new() };
+    if labels.len() > MOST_INFERRED {
+        let problem = format!("expected at most {MOST_INFERRED} categories in the context column '{}', found {}", column.name, labels.len());
+        return Err(Error::table(&table.path, problem, None));
+    }
+    if labels.is_empty() && !column.is_numeric() {
+        return Err(other_form(table, column, "numbers or categories"));
+    }
+    Ok(ContextColumn { name: column.name.clone(), labels, shift: 0.0, scale: 1.0 })
+}
+
 /// Refuses a declared lattice that makes one value of several: the others would be lost.
-fn check_keeps_apart(table: &Table, column: &Column, kind: Kind, kept: &[usize]) -> Result<()> {
-    let Kind::Lattice(lattice) = kind else { return Ok(()) };
-    let mut values: Vec<f64> = kept.iter().map(|&i| column.values[i]).collect();
-    values.sort_by(f64::total_cmp);
-    match lattice.merges(&values) {
+fn check_keeps_apart(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<()> {
+    let Kind::Lattice(spaced) = kind else { return Ok(()) };
+    let lattice = Lattice { step: spaced.step, offset: spaced.offset };
+    match lattice.merges(&seen.sorted) {
         None => Ok(()),
         Some((distinct, cells)) => Err(Error::Table {
             path: table.path.clone(),
@@ -93,21 +261,17 @@ fn check_keeps_apart(table: &Table, column: &Column, kind: Kind, kept: &[usize])
     }
 }
 
-/// The value that all rows share.
-fn constant(column: &Column, kept: &[usize]) -> Option<f64> {
-    let first = column.values[*kept.first()?];
-    kept.iter().all(|&i| column.values[i] == first).then_some(first)
-}
-
 /// Kinds that the values seen would allow, as lines for the schema.
 fn suggestions(table: &Table, schema: &Schema, overrides: &Overrides, kept: &[usize]) -> Vec<Notice> {
     let mut positive = Vec::new();
     let mut shares = Vec::new();
-    for column in schema.modelled().filter(|c| c.kind == Kind::Continuous && !overrides.0.contains_key(&c.name)) {
+    let continuous = |c: &&SchemaColumn| c.kind == Kind::Continuous && c.special.is_empty() && !overrides.0.contains_key(&c.name);
+    for column in schema.modelled().filter(continuous) {
         let Some(values) = table.column(&column.name).map(|c| &c.values) else { continue };
-        if kept.iter().all(|&i| 0.0 < values[i] && values[i] < 1.0) {
+        let all = |holds: &dyn Fn(f64) -> bool| kept.iter().all(|&i| values[i].is_nan() || holds(values[i]));
+        if all(&|v| 0.0 < v && v < 1.0) {
             shares.push(column.name.as_str());
-        } else if kept.iter().all(|&i| values[i] > 0.0) {
+        } else if all(&|v| v > 0.0) {
             positive.push(column.name.as_str());
         }
     }
@@ -145,8 +309,12 @@ fn check_known<'a>(table: &Table, place: &str, names: impl IntoIterator<Item = &
     }
 }
 
-fn no_column_left(path: &Path, schema: &Schema) -> Error {
+fn no_column_left(path: &Path, schema: &Schema, notices: &[Notice]) -> Error {
     let constant: Vec<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
-    let found = if constant.is_empty() { "none".into() } else { format!("only constant ones: {}", quoted(&constant)) };
+    let found = match (constant.is_empty(), notices.last()) {
+        (false, _) => format!("only constant ones: {}", quoted(&constant)),
+        (true, Some(notice)) => format!("none: {}", notice.message),
+        (true, None) => "none".into(),
+    };
     Error::table(path, format!("expected at least one column to learn a density of, found {found}"), None)
 }

@@ -1,22 +1,73 @@
-//! What a column is, and the file in which a user says so.
+//! What the values of a column are.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::lattice::{INTEGERS, Lattice, whole};
-use crate::{
-    error::{Error, Result},
-    file::read_whole,
+use super::{
+    column::Unit,
+    lattice::{INTEGERS, Lattice, whole},
 };
+use crate::special::{cdf_and_density, quantile};
 
-/// The longest schema, in bytes.
-const LONGEST: u64 = 1 << 26;
+/// The most values of a bounded column of whole numbers that gets a probability for each of them. With more, neighbouring values share parameters.
+const MOST_LEVELS: f64 = 64.0;
+/// The share of a turn that is nearest to its ends: the normal quantile of less is no 64-bit number.
+const NEAREST: f64 = 1e-16;
 
-/// What the values of a column are.
+/// A value of a categorical column, as its file has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Label {
+    /// False or true.
+    Flag(bool),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Flag(flag) => write!(f, "{flag}"),
+            Label::Number(number) => write!(f, "{number}"),
+            Label::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The smallest and the largest value of a column, where there are such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// The smallest value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The largest value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+}
+
+/// Equally spaced values, offset + k · step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spaced {
+    /// The distance of neighbours.
+    pub step: f64,
+    /// One of the values.
+    #[serde(default)]
+    pub offset: f64,
+    /// The smallest value, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The largest value, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+}
+
+/// What the values of a column are. Continuous columns have a density, the others have masses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Any real number: x = v.
@@ -25,86 +76,210 @@ pub enum Kind {
     Positive,
     /// Strictly between two numbers a < b: x = a + (b − a) / (1 + exp(−v)).
     Bounded([f64; 2]),
-    /// Whole numbers, a lattice of step 1: made continuous by uniform noise on [0, 1), so log_prob is a log mass.
-    Integer,
-    /// 0 or 1, for a model of such columns alone: neither noise nor a scale, and log_prob is a log mass.
-    Binary,
-    /// Multiples of a step, off from 0 by an offset: made continuous as integers are.
-    Lattice(Lattice),
-    /// One number: left out of the density and restored in samples. It is found in the data, never declared.
-    Constant(f64),
+    /// A point of a circle, from a up to b, where a and b are the same point: x = seam + (b − a) Φ(v), wound around. The seam lies in the widest gap of the training rows.
+    Periodic([f64; 2]),
+    /// Whole numbers.
+    Integer(Bounds),
+    /// Equally spaced values.
+    Lattice(Spaced),
+    /// One of these labels, in no order.
+    Categorical(Vec<Label>),
+    /// One of these labels, in this order.
+    Ordered(Vec<Label>),
+    /// Moments, counted in this unit from the start of 1970.
+    Time(Unit),
+    /// One value: left out of the density and restored in samples. It is found in the data, never declared.
+    Constant(Label),
 }
 
 impl Kind {
-    /// The lattice on which the values lie, if any.
-    pub fn lattice(&self) -> Option<Lattice> {
+    /// The lattice on which the values lie, if any, and its ends.
+    pub fn lattice(&self) -> Option<(Lattice, Bounds)> {
         match self {
-            Kind::Integer => Some(INTEGERS),
-            Kind::Lattice(lattice) => Some(*lattice),
+            Kind::Integer(bounds) => Some((INTEGERS, *bounds)),
+            Kind::Lattice(Spaced { step, offset, low, high }) => {
+                Some((Lattice { step: *step, offset: *offset }, Bounds { low: *low, high: *high }))
+            }
+            Kind::Time(_) => Some((INTEGERS, Bounds::default())),
             _ => None,
         }
     }
 
-    /// What a value must be and is not; nothing where it fits.
+    /// Whether the values have masses.
+    pub fn is_discrete(&self) -> bool {
+        !matches!(self, Kind::Continuous | Kind::Positive | Kind::Bounded(_) | Kind::Periodic(_))
+    }
+
+    /// The labels of a categorical column.
+    pub fn labels(&self) -> Option<&[Label]> {
+        match self {
+            Kind::Categorical(labels) | Kind::Ordered(labels) => Some(labels),
+            _ => None,
+        }
+    }
+
+    /// How many values there are, where each of them has a probability of its own.
+    pub(super) fn levels(&self) -> Option<usize> {
+        match (self.labels(), self.lattice()) {
+            (Some(labels), _) => Some(labels.len()),
+            (None, Some((lattice, Bounds { low: Some(low), high: Some(high) }))) => {
+                let count = ((high - low) / lattice.step).round() + 1.0;
+                (count <= MOST_LEVELS).then_some(count as usize)
+            }
+            _ => None,
+        }
+    }
+
+    /// What a value must be and is not; nothing where it fits. A value of a categorical column is the index of its label.
     pub(super) fn contradiction(&self, value: f64) -> Option<String> {
         match self {
-            Kind::Positive if value <= 0.0 => Some("a number above 0".into()),
-            Kind::Bounded([a, b]) if !(*a < value && value < *b) => Some(format!("a number strictly between {a} and {b}")),
-            Kind::Binary if value != 0.0 && value != 1.0 => Some("0 or 1".into()),
-            Kind::Integer if whole(value).is_none() => Some("a whole number below 2^52 in magnitude".into()),
-            Kind::Lattice(l) if l.index(value).is_none() => Some(format!("{} + a multiple of {}", l.offset, l.step)),
-            _ => None,
+            Kind::Continuous | Kind::Periodic(_) | Kind::Constant(_) if value.is_finite() => None,
+            Kind::Positive if value.is_finite() => (value <= 0.0).then(|| "a number above 0".into()),
+            Kind::Bounded([a, b]) => (!(*a < value && value < *b)).then(|| format!("a number strictly between {a} and {b}")),
+            Kind::Categorical(labels) | Kind::Ordered(labels) => {
+                (!(0.0..labels.len() as f64).contains(&value)).then(|| format!("one of its {} categories", labels.len()))
+            }
+            _ => {
+                let (lattice, Bounds { low, high }) = self.lattice()?;
+                let on = if lattice == INTEGERS { whole(value).is_some() } else { lattice.index(value).is_some() };
+                let room = 0.25 * lattice.step;
+                let inside = low.is_none_or(|low| value >= low - room) && high.is_none_or(|high| value <= high + room);
+                (!on || !inside).then(|| self.values())
+            }
         }
     }
 
-    fn from_json(name: &str, value: &Value) -> Result<Self> {
-        let known = r#""continuous", "positive", "integer", {"bounded": [low, high]} or {"lattice": {"step": s, "offset": o}}"#;
-        let wrong = || Error::invalid(format!("schema, column '{name}'"), known, value);
-        let kind: Kind = serde_json::from_value(value.clone()).map_err(|_| wrong())?;
-        // Constants are found in the data, and models ask for columns of 0 and 1.
-        let declared = !matches!(kind, Kind::Constant(_) | Kind::Binary);
-        if declared && kind.is_possible() { Ok(kind) } else { Err(wrong()) }
+    /// The values in words.
+    fn values(&self) -> String {
+        let Some((lattice, Bounds { low, high })) = self.lattice() else { return "another value".into() };
+        let what = match self {
+            Kind::Integer(_) => "a whole number below 2^52 in magnitude".into(),
+            Kind::Time(unit) => format!("a whole number of units of time ({unit:?})"),
+            _ if lattice.offset == 0.0 => format!("a multiple of {}", lattice.step),
+            _ => format!("{} + a multiple of {}", lattice.offset, lattice.step),
+        };
+        match (low, high) {
+            (None, None) => what,
+            (Some(low), None) => format!("{what}, from {low}"),
+            (None, Some(high)) => format!("{what}, up to {high}"),
+            (Some(low), Some(high)) => format!("{what}, from {low} to {high}"),
+        }
     }
 
     /// Whether there are such values.
     pub(super) fn is_possible(&self) -> bool {
+        let finite = |bound: Option<f64>| bound.is_none_or(f64::is_finite);
         match self {
-            Kind::Bounded([a, b]) => a < b && (b - a).is_finite(),
-            Kind::Lattice(l) => l.step > 0.0 && l.step.is_finite() && l.offset.is_finite(),
-            Kind::Constant(value) => value.is_finite(),
+            Kind::Bounded([a, b]) | Kind::Periodic([a, b]) => a < b && (b - a).is_finite(),
+            Kind::Categorical(labels) | Kind::Ordered(labels) => {
+                let differ = labels.iter().enumerate().all(|(k, label)| !labels[..k].contains(label));
+                (1..=super::infer::MOST_CATEGORIES).contains(&labels.len()) && differ
+            }
+            Kind::Integer(_) | Kind::Lattice(_) => self.lattice().is_some_and(|(lattice, Bounds { low, high })| {
+                let step = lattice.step > 0.0 && lattice.step.is_finite() && lattice.offset.is_finite();
+                let on = |bound: Option<f64>| bound.is_none_or(|bound| lattice.index(bound).is_some());
+                let ordered = low.zip(high).is_none_or(|(low, high)| low < high);
+                step && finite(low) && finite(high) && on(low) && on(high) && ordered
+            }),
+            Kind::Constant(Label::Number(value)) => value.is_finite(),
             _ => true,
+        }
+    }
+
+    /// v of x, without the check that x is in the support; `seam` is that of a circle.
+    pub(super) fn to_real(&self, x: f64, seam: f64) -> f64 {
+        match self {
+            Kind::Positive => x.ln(),
+            Kind::Bounded([a, b]) => ((x - a) / (b - x)).ln(),
+            Kind::Periodic([a, b]) => quantile(((x - seam) / (b - a)).rem_euclid(1.0).clamp(NEAREST, 1.0 - NEAREST)),
+            _ => x,
+        }
+    }
+
+    /// x of v. Far in the tails x stops at the number next to the bound, which is still inside.
+    pub(super) fn to_file(&self, v: f64, seam: f64) -> f64 {
+        match self {
+            Kind::Positive => v.exp().clamp(f64::MIN_POSITIVE, f64::MAX),
+            Kind::Bounded([a, b]) => {
+                // e/(1 + e) is the distance to the nearer bound, as a share of the width: no digits cancel there.
+                let e = (-v.abs()).exp();
+                let share = (b - a) * e / (1.0 + e);
+                (if v < 0.0 { a + share } else { b - share }).clamp(a.next_up(), b.next_down())
+            }
+            Kind::Periodic([a, b]) => {
+                let turn = b - a;
+                (a + (seam - a + turn * cdf_and_density(v).0).rem_euclid(turn)).clamp(*a, b.next_down())
+            }
+            _ => v,
+        }
+    }
+
+    /// log dv/dx at x, where v is the image of x.
+    pub(super) fn log_slope(&self, x: f64, v: f64) -> f64 {
+        match self {
+            Kind::Positive => -x.ln(),
+            Kind::Bounded([a, b]) => (b - a).ln() - (x - a).ln() - (b - x).ln(),
+            // 1 over the density of the standard normal, and over the length of the turn.
+            Kind::Periodic([a, b]) => 0.5 * v * v + 0.5 * std::f64::consts::TAU.ln() - (b - a).ln(),
+            _ => 0.0,
         }
     }
 }
 
-/// The kinds that a user declares, by column.
-///
-/// ```
-/// use knothe::events::table::{Kind, Overrides};
-/// let schema = Overrides::parse(r#"{"price": "positive", "share": {"bounded": [0, 1]}}"#)?;
-/// assert_eq!(schema.0["share"], Kind::Bounded([0.0, 1.0]));
-/// # Ok::<(), knothe::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Overrides(pub BTreeMap<String, Kind>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Overrides {
-    /// Reads a schema file.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = read_whole(path, LONGEST)?;
-        let text = str::from_utf8(&text).map_err(|e| Error::io("read", path, std::io::Error::other(e)))?;
-        Overrides::parse(text).map_err(|e| Error::table(path, e.to_string(), None))
+    fn kinds() -> [(Kind, f64); 4] {
+        [(Kind::Continuous, 1e3), (Kind::Positive, 1e2), (Kind::Bounded([-2.0, 5.0]), 8.0), (Kind::Periodic([0.0, 360.0]), 5.0)]
     }
 
-    /// Reads the text of a schema file: a JSON object of column names and kinds.
-    pub fn parse(text: &str) -> Result<Self> {
-        let wrong = |found: String| Error::invalid("schema", r#"a JSON object such as {"price": "positive"}"#, found);
-        match serde_json::from_str(text) {
-            Ok(Value::Object(entries)) => {
-                entries.iter().map(|(name, value)| Ok((name.clone(), Kind::from_json(name, value)?))).collect::<Result<_>>().map(Overrides)
+    #[test]
+    fn goes_forth_and_back() {
+        for (kind, reach) in kinds() {
+            for i in -20..=20 {
+                let v = f64::from(i) / 20.0 * reach;
+                let back = kind.to_real(kind.to_file(v, 123.0), 123.0);
+                // Near a bound x keeps eps/exp(−8) = 1e-12 of its relative distance to it, and Φ(5) leaves 1e-9 of the digits of the quantile's tail.
+                assert!((v - back).abs() < 1e-7 * (1.0 + v.abs()), "{kind:?}: {v} became {back}");
             }
-            Ok(other) => Err(wrong(other.to_string())),
-            Err(e) => Err(wrong(format!("text that is not JSON ({e})"))),
         }
+    }
+
+    #[test]
+    fn log_slope_is_the_slope() {
+        for (kind, _) in kinds() {
+            for v in [-2.4, -0.7, 0.3, 1.6] {
+                let (x, h) = (kind.to_file(v, 123.0), 1e-5);
+                let slope = (kind.to_file(v + h, 123.0) - kind.to_file(v - h, 123.0)) / (2.0 * h);
+                // The central difference errs by h² times the third derivative, here below 1e-8 of the slope, and by rounding.
+                assert!((slope.ln() + kind.log_slope(x, v)).abs() < 1e-6, "{kind:?} at {v}");
+            }
+        }
+    }
+
+    #[test]
+    fn stays_inside_the_support() {
+        for v in [-1e6, -800.0, -40.0, 40.0, 800.0, 1e6] {
+            let x = Kind::Bounded([-1.0, 3.0]).to_file(v, 0.0);
+            assert!(-1.0 < x && x < 3.0);
+            let x = Kind::Positive.to_file(v, 0.0);
+            assert!(0.0 < x && x.is_finite());
+            let x = Kind::Periodic([-180.0, 180.0]).to_file(v, 10.0);
+            assert!((-180.0..180.0).contains(&x));
+        }
+        // A turn away is the same point.
+        let circle = Kind::Periodic([0.0, 360.0]);
+        assert!((circle.to_real(20.0, 300.0) - circle.to_real(380.0, 300.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn values_outside_are_told() {
+        let integer = |low, high| Kind::Integer(Bounds { low, high });
+        assert_eq!(integer(Some(1.0), Some(12.0)).contradiction(13.0), Some("a whole number below 2^52 in magnitude, from 1 to 12".into()));
+        assert_eq!(integer(Some(0.0), None).contradiction(-1.0).as_deref(), Some("a whole number below 2^52 in magnitude, from 0"));
+        assert_eq!(integer(None, None).contradiction(-1.0), None);
+        assert!(integer(None, None).contradiction(0.5).is_some() && Kind::Continuous.contradiction(f64::INFINITY).is_some());
+        assert_eq!((integer(Some(1.0), Some(12.0)).levels(), integer(Some(1.0), Some(100.0)).levels()), (Some(12), None));
     }
 }

@@ -1,33 +1,36 @@
 //! Tables: files to numbers, columns to a model's coordinates, and back.
 //!
-//! [`Table`] is what a file holds; a [`Schema`] says what each column is (continuous, positive, bounded, integer, a lattice);
-//! [`Preprocess`] is the bijection from standardised reals to the units of the file, so that a density is one of the user's own columns;
-//! [`diagnose`] says, before anything is trained, which columns have no density.
+//! [`Table`] is what a file holds. A [`Schema`] says what each column is: continuous, positive, bounded, periodic, integer, a lattice, categorical or a time, with special
+//! and missing values. It encodes rows as elements of a network, codes first and then standardised reals, and decodes them, so that a density is one of the user's own
+//! columns. [`diagnose`] says, before anything is trained, which columns have no density.
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use knothe::events::table::{MissingPolicy, Need, Overrides, Roles, Schema, Table, diagnose};
+//! use knothe::events::{Coding, table::{MissingPolicy, Need, Overrides, Roles, Schema, Table, diagnose}};
 //! let table = Table::read(Path::new("magic.parquet"))?;
 //! let roles = Roles { context: vec!["class".into()], ..Roles::default() };
 //! let (mut schema, notices) = Schema::infer(&table, &Overrides::default(), &roles, MissingPolicy::Reject)?;
 //! let rows = schema.rows(&table, Need::Fit)?;
 //! diagnose(&table.path, &schema, &rows)?;
 //! schema.fit(&rows)?;
-//! let (x, ladj, context) = schema.to_model(&rows, 0);
+//! let encoded = schema.encode(&rows, None)?;
 //! # Ok::<(), knothe::Error>(())
 //! ```
 
+mod atoms;
 mod coding;
 mod column;
 mod columnar;
 mod delimited;
+mod declared;
 mod dependence;
 mod diagnose;
+mod edges;
+mod elements;
 mod infer;
 mod kind;
 mod lattice;
 pub(crate) mod npy;
-mod preprocess;
 mod reader;
 mod rows;
 mod schema;
@@ -36,11 +39,11 @@ mod write;
 pub use crate::hint::quoted;
 pub use column::{Column, Form, Unit};
 pub use diagnose::diagnose;
-pub use kind::{Kind, Overrides};
+pub use declared::{Declared, Overrides};
+pub use kind::{Bounds, Kind, Label, Spaced};
 pub use lattice::Lattice;
-pub use preprocess::Preprocess;
 pub use reader::{LARGEST, Table, TableReader, ending};
-pub use rows::{Need, TableRows};
+pub use rows::{Contradiction, Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 #[cfg(feature = "images")]
 pub(crate) use write::LARGEST_INTEGER;

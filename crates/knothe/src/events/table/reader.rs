@@ -75,6 +75,11 @@ impl Table {
         Ok(table)
     }
 
+    /// The number of a row in the file, counted from 1.
+    pub(super) fn number(&self, row: usize) -> u64 {
+        self.first_row + row as u64 + 1
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.columns.first().map_or(0, |c| c.values.len())
@@ -85,10 +90,9 @@ impl Table {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// Sets every row of a column to a value, adding the column when it is not there.
-    pub fn set(&mut self, name: &str, value: f64) {
-        let column = Column::numbers(name, vec![value; self.rows()], value.fract() == 0.0);
-        match self.columns.iter_mut().find(|c| c.name == name) {
+    /// Puts a column into the place of the one of its name, or behind the others.
+    pub fn put(&mut self, column: Column) {
+        match self.columns.iter_mut().find(|c| c.name == column.name) {
             Some(old) => *old = column,
             None => self.columns.push(column),
         }

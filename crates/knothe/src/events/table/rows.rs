@@ -1,14 +1,15 @@
 //! A table as the rows of a schema.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    column::Column,
+    column::{Column, Form},
+    kind::{Kind, Label},
     quoted,
     reader::Table,
-    schema::{MissingPolicy, Schema},
+    schema::{ContextColumn, MissingPolicy, Schema, SchemaColumn},
 };
-use crate::events::table::Kind;
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -18,6 +19,8 @@ use crate::{
 const LONGEST_COMPARED: usize = 200;
 /// The most names that a hint lists.
 const MOST_NEAR: usize = 5;
+/// The most labels that a message lists.
+const MOST_SHOWN: usize = 10;
 
 /// What the rows are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +35,14 @@ pub enum Need {
     Context,
 }
 
-/// Rows of numbers in the units of the file.
+/// Rows of numbers in the units of the file. A value of a categorical column is the index of its label, and a missing value is NaN.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableRows {
     /// The number of rows.
     pub n: usize,
-    /// Row-major `[n, dim]`; empty for [`Need::Context`].
+    /// Row-major `[n, width]`, with [`Schema::width`] columns; empty for [`Need::Context`].
     pub x: Vec<f64>,
-    /// Row-major `[n, context_dim]`.
+    /// Row-major, one column for each context column.
     pub context: Vec<f64>,
     /// The weights.
     pub weights: Option<Vec<f64>>,
@@ -47,54 +50,226 @@ pub struct TableRows {
     pub dropped: usize,
     /// Which rows of the file these are, counted from 0.
     pub index: Vec<u64>,
+    /// Which rows hold a value that no row of the support has; none of them where it is empty.
+    pub outside: Vec<bool>,
+    /// What makes these rows impossible, column by column.
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// Values that contradict what a schema says of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contradiction {
+    /// The column.
+    pub column: String,
+    /// What its values have to be.
+    pub expected: String,
+    /// The first value that is none of them.
+    pub found: String,
+    /// The first row that holds one, counted from 1.
+    pub row: u64,
+    /// How many rows hold one.
+    pub rows: usize,
+}
+
+impl TableRows {
+    /// The weight of a row.
+    pub(super) fn weight(&self, row: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |weights| weights[row])
+    }
+
+    /// Whether a row lies outside the support.
+    pub(super) fn is_outside(&self, row: usize) -> bool {
+        self.outside.get(row).copied().unwrap_or(false)
+    }
+
+    /// How many rows lie outside the support.
+    pub fn impossible(&self) -> usize {
+        self.outside.iter().filter(|outside| **outside).count()
+    }
+}
+
+/// A column of a table beside what the schema says of it.
+struct Matched<'a> {
+    found: &'a Column,
+    column: &'a SchemaColumn,
+    /// Its values as the schema counts them: moments in the schema's unit, labels by their index, and ∞ for a label that the schema lacks.
+    values: Cow<'a, [f64]>,
+}
+
+impl<'a> Matched<'a> {
+    fn of(table: &Table, column: &'a SchemaColumn, found: &'a Column) -> Result<Self> {
+        Ok(Matched { found, column, values: values_of(table, found, &column.kind)? })
+    }
 }
 
 impl Schema {
-    /// Matches a table's columns by name, in any order.
+    /// Matches a table's columns by name, in any order. Other columns are ignored; see [`Schema::ignored`].
     ///
-    /// Fails on a missing or an extra column (dropped, constant and weight columns may be there or not), on a missing value where the schema rejects them,
-    /// on a value that contradicts its column's kind, and, where weights are needed, on ones that are missing, negative or all 0.
+    /// To be learned from, every value has to be one that the schema allows. To be judged or scored, a row with another value is outside the support.
+    ///
+    /// # Errors
+    /// A missing column (dropped, constant and weight columns may be there or not), a missing value where the schema rejects them, text in a column of numbers, a
+    /// value of the context that cannot be, and, where weights are needed, ones that are missing, negative or all 0.
     pub fn rows(&self, table: &Table, need: Need) -> Result<TableRows> {
         let columns: HashMap<&str, &Column> = table.columns.iter().map(|c| (c.name.as_str(), c)).collect();
         let find = |name: &str| columns.get(name).copied().ok_or_else(|| missing_column(table, name));
-        let modelled: Vec<(&Column, Kind)> = match need {
+        let modelled = match need {
             Need::Context => Vec::new(),
-            _ => self.modelled().map(|c| Ok((find(&c.name)?, c.kind))).collect::<Result<_>>()?,
+            _ => self.modelled().map(|c| Matched::of(table, c, find(&c.name)?)).collect::<Result<Vec<_>>>()?,
         };
-        let context: Vec<&Column> = self.context.iter().map(|c| find(&c.name)).collect::<Result<_>>()?;
-        if need != Need::Context {
-            self.check_no_extra(table)?;
-        }
+        let constant = self.columns.iter().filter(|c| need != Need::Context && matches!(c.kind, Kind::Constant(_)));
+        let constant = constant.filter_map(|c| Some(Matched::of(table, c, columns.get(c.name.as_str())?))).collect::<Result<Vec<_>>>()?;
+        let context = self.context.iter().map(|c| context_values(table, find(&c.name)?, c)).collect::<Result<Vec<_>>>()?;
         let weights = match &self.weights {
             Some(name) if need == Need::Fit => Some(find(name)?),
             Some(name) if need == Need::Evaluate => table.column(name),
             _ => None,
         };
-        let used: Vec<&Column> = modelled.iter().map(|(c, _)| *c).chain(context.iter().copied()).collect();
-        let kept = complete_rows(table, &used, self.missing)?;
-        for (column, kind) in &modelled {
-            check_kind(table, column, *kind, &kept)?;
+        let used = modelled.iter().map(|m| (m.found, &m.values[..], m.column.missing || self.missing == MissingPolicy::Model));
+        let used = used.chain(context.iter().zip(&self.context).filter_map(|(values, c)| Some((*columns.get(c.name.as_str())?, &values[..], false))));
+        let kept = complete_rows(table, &used.collect::<Vec<_>>(), self.missing)?;
+        let outside = |m: &Matched, i: usize| m.column.contradiction(m.values[i]);
+        if need == Need::Fit {
+            for m in &modelled {
+                let wrong = kept.iter().find_map(|&i| Some((i, outside(m, i)?)));
+                wrong.map_or(Ok(()), |(i, expected)| Err(contradicts(table, m.found, i, &expected)))?;
+            }
+        }
+        let mut contradictions = Vec::new();
+        let mut is_outside = vec![false; kept.len()];
+        for m in modelled.iter().chain(&constant) {
+            let mut first = None;
+            for (is_outside, &i) in is_outside.iter_mut().zip(&kept) {
+                let Some(expected) = outside(m, i) else { continue };
+                *is_outside = true;
+                let found = || Contradiction { column: m.column.name.clone(), expected, found: m.found.shown(i), row: table.number(i), rows: 0 };
+                first.get_or_insert_with(found).rows += 1;
+            }
+            contradictions.extend(first);
         }
         Ok(TableRows {
             n: kept.len(),
-            x: kept.iter().flat_map(|&i| modelled.iter().map(move |(c, _)| c.values[i])).collect(),
-            context: kept.iter().flat_map(|&i| context.iter().map(move |c| c.values[i])).collect(),
+            x: kept.iter().flat_map(|&i| modelled.iter().map(move |m| m.values[i])).collect(),
+            context: kept.iter().flat_map(|&i| context.iter().map(move |values| values[i])).collect(),
             weights: weights.map(|w| checked_weights(table, w, &kept)).transpose()?,
             dropped: table.rows() - kept.len(),
             index: kept.iter().map(|&i| table.first_row + i as u64).collect(),
+            outside: if contradictions.is_empty() { Vec::new() } else { is_outside },
+            contradictions,
         })
     }
 
-    fn check_no_extra(&self, table: &Table) -> Result<()> {
+    /// Rows of numbers as [`TableRows`] has them, those with an impossible value marked.
+    pub fn rows_of(&self, x: Vec<f64>, context: Vec<f64>) -> TableRows {
+        let columns: Vec<&SchemaColumn> = self.modelled().collect();
+        let outside = |row: &[f64]| row.iter().zip(&columns).any(|(&value, c)| c.contradiction(value).is_some());
+        let outside: Vec<bool> = x.chunks_exact(columns.len().max(1)).map(outside).collect();
+        TableRows { n: outside.len(), index: (0..outside.len() as u64).collect(), x, context, outside, ..TableRows::default() }
+    }
+
+    /// The columns of a table that the schema does not know.
+    pub fn ignored(&self, table: &Table) -> Vec<String> {
         let own = self.columns.iter().map(|c| &c.name).chain(self.context.iter().map(|c| &c.name));
         let known: HashSet<&String> = own.chain(&self.weights).chain(&self.dropped).collect();
-        let extra: Vec<&String> = table.columns.iter().map(|c| &c.name).filter(|name| !known.contains(name)).collect();
-        if extra.is_empty() {
-            return Ok(());
+        table.columns.iter().map(|c| &c.name).filter(|name| !known.contains(name)).cloned().collect()
+    }
+}
+
+impl SchemaColumn {
+    /// What a value must be and is not; nothing where it fits, or is a special one.
+    fn contradiction(&self, value: f64) -> Option<String> {
+        match &self.kind {
+            _ if self.flag(value).is_some() => None,
+            // The index of a constant is 0.
+            Kind::Constant(label) => (value != 0.0).then(|| label.to_string()),
+            _ if value.is_nan() => Some("a value in each row, as in the rows that were learned from".into()),
+            kind => kind.contradiction(value),
         }
-        let expected: Vec<&String> = self.columns.iter().map(|c| &c.name).chain(self.context.iter().map(|c| &c.name)).collect();
-        let problem = format!("expected the columns {}, found also {}", quoted(&expected), quoted(&extra));
-        Err(Error::table(&table.path, problem, Hint::other("leave the extra columns out of the table")))
+    }
+}
+
+/// The values of a column as a kind counts them.
+fn values_of<'a>(table: &Table, column: &'a Column, kind: &Kind) -> Result<Cow<'a, [f64]>> {
+    match kind {
+        Kind::Categorical(labels) | Kind::Ordered(labels) => Ok(indices(column, labels).into()),
+        Kind::Constant(label) => Ok(indices(column, std::slice::from_ref(label)).into()),
+        Kind::Time(unit) => match column.form {
+            Form::Time(found) if found == *unit => Ok(Cow::Borrowed(&column.values)),
+            Form::Time(found) => Ok(column.values.iter().map(|v| v * found.microseconds() as f64 / unit.microseconds() as f64).collect()),
+            _ => Err(other_form(table, column, "dates or times")),
+        },
+        _ if column.is_numeric() => Ok(Cow::Borrowed(&column.values)),
+        _ => Err(other_form(table, column, "numbers")),
+    }
+}
+
+/// The values of a context column: numbers, or indices of its labels.
+fn context_values<'a>(table: &Table, found: &'a Column, column: &ContextColumn) -> Result<Cow<'a, [f64]>> {
+    if column.labels.is_empty() {
+        return if found.is_numeric() { Ok(Cow::Borrowed(&found.values)) } else { Err(other_form(table, found, "numbers")) };
+    }
+    let indices = indices(found, &column.labels);
+    match indices.iter().position(|index| index.is_infinite()) {
+        None => Ok(indices.into()),
+        Some(i) => {
+            let known: Vec<String> = column.labels.iter().take(MOST_SHOWN).map(Label::to_string).collect();
+            let more = if column.labels.len() > MOST_SHOWN { ", …" } else { "" };
+            let expected = format!("one of {}{more}", quoted(&known));
+            Err(contradicts(table, found, i, &expected))
+        }
+    }
+}
+
+/// The index of the label of each value; NaN where it is missing, and ∞ where there is no such label.
+fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
+    let of = |same: &dyn Fn(&Label) -> bool| labels.iter().position(same).map_or(f64::INFINITY, |k| k as f64);
+    let text = |text: &str| of(&|label| label.to_string() == text);
+    match &column.form {
+        Form::Text(texts) => {
+            let known: Vec<f64> = texts.iter().map(|t| text(t)).collect();
+            column.values.iter().map(|&v| if v.is_nan() { v } else { known.get(v as usize).copied().unwrap_or(f64::INFINITY) }).collect()
+        }
+        form => {
+            let mut known: HashMap<u64, f64> = HashMap::new();
+            let find = |v: f64| {
+                let number = of(&|label| match label {
+                    Label::Number(number) => *number == v,
+                    Label::Flag(flag) => f64::from(*flag) == v,
+                    Label::Text(_) => false,
+                });
+                match form {
+                    _ if number.is_finite() => number,
+                    Form::Boolean => text(if v == 1.0 { "true" } else { "false" }),
+                    Form::Time(unit) => text(&unit.text(v).unwrap_or_default()),
+                    _ => text(&v.to_string()),
+                }
+            };
+            column.values.iter().map(|&v| if v.is_nan() { v } else { *known.entry(v.to_bits()).or_insert_with(|| find(v)) }).collect()
+        }
+    }
+}
+
+/// A column that holds something else than its kind needs.
+pub(super) fn other_form(table: &Table, column: &Column, expected: &str) -> Error {
+    let row = column.values.iter().position(|v| !v.is_nan());
+    let found = row.map_or_else(|| "nothing".into(), |i| column.shown(i));
+    Error::Table {
+        path: table.path.clone(),
+        column: Some(column.name.clone()),
+        row: row.map(|i| table.number(i)),
+        problem: format!("expected {expected}, found {found}"),
+        hint: Some(Hint::DeclareOrDrop(column.name.clone()).into()),
+    }
+}
+
+/// A value that its column cannot have.
+fn contradicts(table: &Table, column: &Column, row: usize, expected: &str) -> Error {
+    Error::Table {
+        path: table.path.clone(),
+        column: Some(column.name.clone()),
+        row: Some(table.number(row)),
+        problem: format!("expected {expected}, found {}", column.shown(row)),
+        hint: None,
     }
 }
 
@@ -114,10 +289,12 @@ pub(super) fn near<S: AsRef<str>>(name: &str, known: &[S]) -> Option<Hint> {
     (!close.is_empty()).then_some(Hint::DidYouMean(close))
 }
 
-/// The rows that have all values of `used`, or, where the policy says so, an error that counts what is missing.
-pub(super) fn complete_rows(table: &Table, used: &[&Column], policy: MissingPolicy) -> Result<Vec<usize>> {
-    let missing = |c: &Column| c.values.iter().filter(|v| v.is_nan()).count();
-    let counts: Vec<(&str, usize)> = used.iter().map(|c| (c.name.as_str(), missing(c))).filter(|(_, n)| *n > 0).collect();
+/// The rows that have all values that a row has to have: all but those of columns that model the missing ones. Or, where the policy says so, an error that counts what
+/// is missing. Each column comes with its values and whether it models missing ones.
+pub(super) fn complete_rows(table: &Table, used: &[(&Column, &[f64], bool)], policy: MissingPolicy) -> Result<Vec<usize>> {
+    let needed: Vec<(&str, &[f64])> = used.iter().filter(|(.., models)| !models).map(|(c, values, _)| (c.name.as_str(), *values)).collect();
+    let counts = needed.iter().map(|(name, values)| (*name, values.iter().filter(|v| v.is_nan()).count()));
+    let counts: Vec<(&str, usize)> = counts.filter(|(_, n)| *n > 0).collect();
     let all: Vec<String> = counts.iter().map(|(name, n)| format!("'{name}' {n}")).collect();
     if let Some((name, _)) = counts.iter().find(|(_, n)| *n == table.rows()) {
         let hint = Hint::DropColumns(vec![(*name).into()]);
@@ -127,33 +304,18 @@ pub(super) fn complete_rows(table: &Table, used: &[&Column], policy: MissingPoli
         let problem = format!("expected complete rows, found missing values: {} (of {} rows)", all.join(", "), table.rows());
         return Err(Error::table(&table.path, problem, Hint::AllowMissing));
     }
-    let kept: Vec<usize> = (0..table.rows()).filter(|&i| used.iter().all(|c| !c.values[i].is_nan())).collect();
+    let kept: Vec<usize> = (0..table.rows()).filter(|&i| needed.iter().all(|(_, values)| !values[i].is_nan())).collect();
     if kept.is_empty() && !counts.is_empty() {
         return Err(Error::table(&table.path, format!("expected complete rows, found none: {} missing", all.join(", ")), None));
     }
     Ok(kept)
 }
 
-fn check_kind(table: &Table, column: &Column, kind: Kind, kept: &[usize]) -> Result<()> {
-    for &i in kept {
-        if let Some(expected) = kind.contradiction(column.values[i]) {
-            return Err(Error::Table {
-                path: table.path.clone(),
-                column: Some(column.name.clone()),
-                row: Some(table.first_row + i as u64 + 1),
-                problem: format!("expected {expected}, found {}", column.values[i]),
-                hint: Some(Hint::other("the schema of the model declares the column so").into()),
-            });
-        }
-    }
-    Ok(())
-}
-
 fn checked_weights(table: &Table, weights: &Column, kept: &[usize]) -> Result<Vec<f64>> {
     let refuse = |row: Option<usize>, found: String| Error::Table {
         path: table.path.clone(),
         column: Some(weights.name.clone()),
-        row: row.map(|i| table.first_row + i as u64 + 1),
+        row: row.map(|i| table.number(i)),
         problem: format!("expected weights of at least 0 that are not all 0, found {found}"),
         hint: None,
     };

@@ -2,11 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{kind::Kind, reader::check_names, rows::TableRows};
+use super::{
+    kind::{Kind, Label},
+    reader::check_names,
+    rows::TableRows,
+};
 use crate::{
     error::{Error, Result},
     hint::Hint,
 };
+
+/// The most special values of a column.
+const MOST_SPECIAL: usize = 64;
 
 /// What columns are for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +35,9 @@ pub enum MissingPolicy {
     Reject,
     /// Leave the row out.
     Drop,
+    /// Give "missing" a probability of its own, so that the density covers incomplete rows and samples have missing values. Rows that lack a value of the context are
+    /// left out.
+    Model,
 }
 
 /// A warning or a suggestion about a table; never an error, and never acted on by itself.
@@ -45,28 +55,62 @@ impl Notice {
     }
 }
 
-/// A modelled (or constant) column: v = shift + scale · u carries a standardised u to v, and the kind carries v to x.
+/// A modelled (or constant) column. Its special values and, where it is so, its missing values have probabilities of their own. The others are v = shift + scale · u
+/// with a standardised u, and the kind carries v to x.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SchemaColumn {
     /// The name.
     pub name: String,
     /// What its values are.
     pub kind: Kind,
-    /// The mean of v, dequantised.
+    /// Values with a probability of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub special: Vec<f64>,
+    /// Whether a missing value has a probability of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
+    /// The mean of v; the seam of a circle.
     pub shift: f64,
-    /// The standard deviation of v, dequantised.
+    /// The standard deviation of v.
     pub scale: f64,
 }
 
-/// A context column, standardised: (value − shift) / scale.
+impl SchemaColumn {
+    /// A column that is not standardised yet.
+    pub(super) fn new(name: &str, kind: Kind) -> Self {
+        SchemaColumn { name: name.into(), kind, special: Vec::new(), missing: false, shift: 0.0, scale: 1.0 }
+    }
+
+    /// The number of special values, with the missing one.
+    pub fn flags(&self) -> usize {
+        self.special.len() + usize::from(self.missing)
+    }
+
+    /// Which special value a value is; the missing one is the last.
+    pub(super) fn flag(&self, value: f64) -> Option<usize> {
+        if value.is_nan() { self.missing.then_some(self.special.len()) } else { self.special.iter().position(|&special| special == value) }
+    }
+}
+
+/// A context column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContextColumn {
     /// The name.
     pub name: String,
+    /// The labels of a categorical column, each of which is a column of 0 and 1 to the network; empty for numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
     /// The mean.
     pub shift: f64,
-    /// The standard deviation.
+    /// The standard deviation. A number is read as (value − shift) / scale.
     pub scale: f64,
+}
+
+impl ContextColumn {
+    /// The columns that the network reads.
+    pub(super) fn width(&self) -> usize {
+        self.labels.len().max(1)
+    }
 }
 
 /// The columns of a table in order, what they are and what they are for.
@@ -90,14 +134,9 @@ impl Schema {
         self.columns.iter().filter(|c| !matches!(c.kind, Kind::Constant(_)))
     }
 
-    /// The number of coordinates of the density.
-    pub fn dim(&self) -> usize {
+    /// The number of columns of the density.
+    pub fn width(&self) -> usize {
         self.modelled().count()
-    }
-
-    /// The number of context columns.
-    pub fn context_dim(&self) -> usize {
-        self.context.len()
     }
 
     /// Checks what a file from elsewhere may claim: names that are there and differ, kinds that are possible, and standardisations that are.
@@ -112,6 +151,14 @@ impl Schema {
         if let Some(c) = self.columns.iter().find(|c| !c.kind.is_possible()) {
             return wrong(&c.name, "a kind of column that is possible", format!("{:?}", c.kind));
         }
+        let special = |c: &&SchemaColumn| c.special.len() > MOST_SPECIAL || !c.special.iter().all(|v| v.is_finite());
+        if let Some(c) = self.columns.iter().find(special) {
+            return wrong(&c.name, "at most 64 special values, all of them finite", format!("{:?}", c.special));
+        }
+        let possible = |c: &&ContextColumn| c.labels.is_empty() || Kind::Categorical(c.labels.clone()).is_possible();
+        if let Some(c) = self.context.iter().find(|c| !possible(c)) {
+            return wrong(&c.name, "labels that differ", format!("{} labels", c.labels.len()));
+        }
         let scales =
             self.columns.iter().map(|c| (&c.name, c.shift, c.scale)).chain(self.context.iter().map(|c| (&c.name, c.shift, c.scale)));
         match scales.into_iter().find(|(_, shift, scale)| !shift.is_finite() || !scale.is_normal() || *scale <= 0.0) {
@@ -120,61 +167,67 @@ impl Schema {
         }
     }
 
-    /// Declares every modelled column binary, as a model of 0 and 1 needs them.
+    /// Sets the shift and scale of every column to the weighted mean (for a lattice, to its value next below) and standard deviation of its ordinary values in `rows`, and the seam of each circle to the middle of
+    /// its widest gap.
     ///
-    /// Fails on the first column that is declared otherwise; values are checked by [`Schema::rows`].
-    pub fn make_binary(&mut self) -> Result<()> {
-        for column in self.columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Constant(_))) {
-            if column.kind != Kind::Integer {
-                let found = format!("column '{}' of other numbers", column.name);
-                return Err(Error::invalid("a model of 0 and 1", "whole numbers in every column", found));
-            }
-            column.kind = Kind::Binary;
-        }
-        Ok(())
-    }
-
-    /// Sets the shift and scale of every column to the weighted mean and standard deviation of `rows`.
-    ///
-    /// Those of a dequantised column with values offset + k · step are known in closed form: the uniform noise adds step/2 to the mean and step²/12 to the variance.
+    /// A column of a scale that 64-bit numbers cannot square is refused.
     pub fn fit(&mut self, rows: &TableRows) -> Result<()> {
-        let (dim, context_dim) = (self.dim(), self.context_dim());
-        let columns = self.columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Constant(_)));
-        for (j, column) in columns.enumerate().filter(|(_, c)| c.kind != Kind::Binary) {
-            let (mean, variance) = moments(rows, |i| column.kind.to_real(rows.x[i * dim + j]));
-            let step = column.kind.lattice().map_or(0.0, |l| l.step);
-            column.shift = mean + step / 2.0;
-            column.scale = scale(variance + step * step / 12.0);
+        let (width, given) = (self.width(), self.context.len());
+        for (j, column) in self.columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Constant(_))).enumerate() {
+            if column.kind.levels().is_some() {
+                continue;
+            }
+            let ordinary = (0..rows.n).filter(|&i| !rows.is_outside(i)).map(|i| (rows.weight(i), rows.x[i * width + j]));
+            let ordinary: Vec<(f64, f64)> = ordinary.filter(|(_, x)| !x.is_nan() && column.flag(*x).is_none()).collect();
+            if let Kind::Periodic([a, b]) = column.kind {
+                column.shift = seam(ordinary.iter().map(|(_, x)| *x), a, b);
+                continue;
+            }
+            let (mean, variance) = moments(ordinary.iter().map(|&(weight, x)| (weight, column.kind.to_real(x, 0.0))));
+            if !mean.is_finite() || !variance.is_finite() {
+                return Err(Error::invalid(format!("column '{}'", column.name), "numbers whose squares are finite", "larger ones"));
+            }
+            let lattice = column.kind.lattice().map(|(lattice, _)| lattice);
+            // A lattice is counted from one of its values.
+            column.shift = lattice.map_or(mean, |lattice| lattice.value(lattice.floor(mean)));
+            column.scale = scale(variance, lattice.map_or(1.0, |lattice| lattice.step));
         }
-        for (j, column) in self.context.iter_mut().enumerate() {
-            let (mean, variance) = moments(rows, |i| rows.context[i * context_dim + j]);
-            (column.shift, column.scale) = (mean, scale(variance));
+        for (j, column) in self.context.iter_mut().enumerate().filter(|(_, c)| c.labels.is_empty()) {
+            let (mean, variance) = moments((0..rows.n).map(|i| (rows.weight(i), rows.context[i * given + j])));
+            (column.shift, column.scale) = (mean, scale(variance, 1.0));
         }
         Ok(())
     }
+}
 
-    /// Standardises context, row-major `[n, context_dim]`, in file units.
-    pub fn context_to_model(&self, mut context: Vec<f64>) -> Vec<f64> {
-        for row in context.chunks_exact_mut(self.context.len().max(1)) {
-            for (value, column) in row.iter_mut().zip(&self.context) {
-                *value = (*value - column.shift) / column.scale;
-            }
+/// The middle of the widest gap between points of the circle from a to b.
+fn seam(values: impl Iterator<Item = f64>, a: f64, b: f64) -> f64 {
+    let turn = b - a;
+    let mut turned: Vec<f64> = values.map(|x| (x - a).rem_euclid(turn)).collect();
+    turned.sort_by(f64::total_cmp);
+    let Some((&first, &last)) = turned.first().zip(turned.last()) else { return a };
+    // The gap over the ends first.
+    let (mut widest, mut middle) = (first + turn - last, (last + first + turn) / 2.0);
+    for pair in turned.windows(2) {
+        if pair[1] - pair[0] > widest {
+            (widest, middle) = (pair[1] - pair[0], f64::midpoint(pair[0], pair[1]));
         }
-        context
     }
+    a + middle.rem_euclid(turn)
 }
 
-/// Weighted mean and variance, in two passes so that a large mean costs no digits.
-fn moments(rows: &TableRows, value: impl Fn(usize) -> f64) -> (f64, f64) {
-    let weight = |i: usize| rows.weights.as_ref().map_or(1.0, |w| w[i]);
-    let total: f64 = (0..rows.n).map(weight).sum();
-    let mean = (0..rows.n).map(|i| weight(i) * value(i)).sum::<f64>() / total;
-    let variance = (0..rows.n).map(|i| weight(i) * (value(i) - mean).powi(2)).sum::<f64>() / total;
-    (mean, variance)
+/// Weighted mean and variance of pairs of a weight and a value, in two passes so that a large mean costs no digits.
+fn moments(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> (f64, f64) {
+    let total: f64 = pairs.clone().map(|(weight, _)| weight).sum();
+    if total <= 0.0 {
+        return (0.0, 0.0);
+    }
+    let mean = pairs.clone().map(|(weight, value)| weight * value).sum::<f64>() / total;
+    (mean, pairs.map(|(weight, value)| weight * (value - mean).powi(2)).sum::<f64>() / total)
 }
 
-/// The standard deviation; 1 where rows of positive weight all agree, since nothing can be learned of a scale there.
-fn scale(variance: f64) -> f64 {
+/// The standard deviation; `otherwise` where rows of positive weight all agree, since nothing can be learned of a scale there.
+fn scale(variance: f64, otherwise: f64) -> f64 {
     let scale = variance.sqrt();
-    if scale.is_normal() { scale } else { 1.0 }
+    if scale.is_normal() { scale } else { otherwise }
 }

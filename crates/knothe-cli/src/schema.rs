@@ -1,0 +1,41 @@
+//! `knothe schema`: what the columns of a table are taken for.
+
+use std::io::Write;
+use std::path::Path;
+
+use knothe::{
+    events::table::{MissingPolicy, Overrides, Roles, Schema, Table},
+    file::write_atomically,
+};
+
+use crate::{
+    cli::SchemaArguments,
+    failure::Failure,
+    hints::say_notices,
+    output::{check_writable, is_stdout, print},
+};
+
+/// Writes the schema of a table.
+pub fn run(arguments: &SchemaArguments) -> Result<(), Failure> {
+    let inputs: Vec<&Path> = std::iter::once(&arguments.data).chain(&arguments.schema).map(|path| path.as_path()).collect();
+    let out = arguments.out.as_deref().filter(|out| !is_stdout(out));
+    out.map_or(Ok(()), |out| check_writable(out, &inputs))?;
+    let table = Table::read_skipping(&arguments.data, &arguments.drop)?;
+    let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
+    let roles = Roles { drop: arguments.drop.clone(), ..Roles::default() };
+    let (schema, notices) = Schema::infer(&table, &overrides, &roles, MissingPolicy::Model)?;
+    say_notices(&notices);
+    let text = text(&schema);
+    match out {
+        Some(out) => Ok(write_atomically(out, |file| file.write_all(text.as_bytes()))?),
+        None => print(&text),
+    }
+}
+
+/// A line for each column.
+fn text(schema: &Schema) -> String {
+    let entries = schema.declaration();
+    let line = |(name, kind): (&String, &serde_json::Value)| format!("  {}: {kind}", serde_json::Value::from(name.as_str()));
+    let lines: Vec<String> = entries.as_object().into_iter().flatten().map(line).collect();
+    format!("{{\n{}\n}}\n", lines.join(",\n"))
+}
