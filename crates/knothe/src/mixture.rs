@@ -108,9 +108,9 @@ impl<D: Density + Module> Mixture<D> {
             if rows.is_empty() && (k > 0 || !member_of.is_empty()) {
                 continue;
             }
-            let context = given.context.map(|c| c.clone().select(0, index(rows, &c.device())));
+            let own = given.map(|t| t.clone().select(0, index(rows, &t.device())));
             parts.push(
-                call(member, rows, &Given { context: context.as_ref(), ..*given })
+                call(member, rows, &own.given())
                     .map_err(|e| e.renumbered(|row| rows.get(row).copied().unwrap_or(row)))?,
             );
             order.extend_from_slice(rows);
@@ -135,6 +135,10 @@ impl<D: Density + Module> Density for Mixture<D> {
     fn exactness(&self) -> Exactness {
         let bound = self.members.iter().any(|q| q.exactness() == Exactness::LowerBound);
         if bound { Exactness::LowerBound } else { Exactness::Exact }
+    }
+
+    fn check_absent(&self) -> Result<()> {
+        self.members.iter().try_for_each(D::check_absent)
     }
 
     fn starts_from_data(&self) -> bool {
