@@ -6,13 +6,13 @@
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha12Rng;
 
+use crate::given::refused;
 pub(crate) use crate::shape::check_dim;
 use crate::{
     error::{Error, Result},
     random::{Purpose, stream},
 };
 pub use crate::{given::Given, shape::check_input};
-use crate::given::refused;
 
 /// Some rows of a training set.
 #[derive(Clone, Debug)]

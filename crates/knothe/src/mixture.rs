@@ -109,10 +109,7 @@ impl<D: Density + Module> Mixture<D> {
                 continue;
             }
             let own = given.map(|t| t.clone().select(0, index(rows, &t.device())));
-            parts.push(
-                call(member, rows, &own.given())
-                    .map_err(|e| e.renumbered(|row| rows.get(row).copied().unwrap_or(row)))?,
-            );
+            parts.push(call(member, rows, &own.given()).map_err(|e| e.renumbered(|row| rows.get(row).copied().unwrap_or(row)))?);
             order.extend_from_slice(rows);
         }
         let together = Tensor::cat(parts, 0);

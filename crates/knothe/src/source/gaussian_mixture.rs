@@ -78,7 +78,7 @@ impl GaussianMixture {
     fn standardise(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<3>, Tensor<3>)> {
         self.check_given(x.dims(), given)?;
         let log_diagonal = bounded(self.raw_diagonal.val());
-        let centred = x.unsqueeze_dim::<3>(0) - self.mean.val().unsqueeze_dim::<3>(1);
+        let centred = given.masked(x).unsqueeze_dim::<3>(0) - self.mean.val().unsqueeze_dim::<3>(1);
         let e = match self.factors(log_diagonal.clone()) {
             Some(factors) => centred.matmul(factors.transpose()),
             None => centred * log_diagonal.clone().exp().unsqueeze_dim::<3>(1),

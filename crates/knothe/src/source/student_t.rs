@@ -80,7 +80,7 @@ impl Density for StudentT {
             .map(|nu| StudentsT::new(0.0, 1.0, nu).map_err(|_| Error::invalid("degrees of freedom", "a number above 1", nu)))
             .collect::<Result<Vec<_>>>()?;
         given.check_present(x.dims(), x.dtype())?;
-        let x = x.inner();
+        let x = given.masked(x.inner());
         let place = Placement::of(&x);
         let u = values(x).iter().zip(laws.iter().cycle()).map(|(v, law)| law.cdf(*v)).collect();
         Ok(given.filled(place.tensor(u, [rows, laws.len()]), 0.5))
