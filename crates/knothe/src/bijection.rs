@@ -6,6 +6,7 @@
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha12Rng;
 
+use crate::given::refused;
 pub(crate) use crate::shape::check_dim;
 use crate::{
     error::{Error, Result},
@@ -49,13 +50,14 @@ impl Batch {
         stream(self.seed, Purpose::Objective, 0)
     }
 
-    /// Checks that the batch has rows of `dim` columns, a context of `context_dim` columns and one weight per row.
+    /// Checks that the batch has rows of `dim` columns, a context of `context_dim` columns, a mask of its own shape and one weight per row.
     pub(crate) fn check(&self, dim: usize, context_dim: usize) -> Result<()> {
         let rows = check_dim("batch", &self.x, dim)?;
         if rows == 0 {
             return Err(Error::shape("batch", format!("at least one row of {dim} columns"), self.x.dims()));
         }
         self.given().check(rows, context_dim)?;
+        self.given().check_present([rows, dim], self.x.dtype())?;
         match self.weights.as_ref().map(Vec::len) {
             Some(found) if found != rows => Err(Error::shape("weights of a batch", format!("{rows} numbers, one per row"), found)),
             _ => Ok(()),
@@ -129,6 +131,26 @@ pub trait Bijection {
 
     /// z = T⁻¹(x) and log|det ∂z/∂x|, one value per row.
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)>;
+
+    /// Whether the map heeds [`Given::present`]: it then leaves absent coordinates at 0 with log-slope 0, both ways. The default
+    /// says that it does not, and a chain or a flow then refuses rows with absent elements.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the name of the map.
+    fn check_absent(&self) -> Result<()> {
+        refused::<Self>()
+    }
+
+    /// Which coordinates of T(z) are present where `present`, `[rows, dim]`, says it of z. Only a map that moves coordinates to other
+    /// places has another answer than the mask itself.
+    fn present_forward(&self, present: Tensor<2>) -> Tensor<2> {
+        present
+    }
+
+    /// Which coordinates of T⁻¹(x) are present where `present`, `[rows, dim]`, says it of x.
+    fn present_inverse(&self, present: Tensor<2>) -> Tensor<2> {
+        present
+    }
 
     /// Whether [`Bijection::initialise`] does anything.
     fn starts_from_data(&self) -> bool {

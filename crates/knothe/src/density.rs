@@ -6,6 +6,7 @@ use rand::Rng;
 use crate::{
     bijection::{Given, Replay},
     error::Result,
+    given::refused,
 };
 
 /// Whether `log_prob` is the log density itself or a bound below it.
@@ -43,6 +44,15 @@ pub trait Density {
         Exactness::Exact
     }
 
+    /// Whether the density heeds [`Given::present`]: `log_prob` is then the density of the elements of a row that are present, and draws
+    /// are 0 at the others. The default says that it does not, and a flow then refuses rows with absent elements.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) with the name of the density or of the part that has no place for them.
+    fn check_absent(&self) -> Result<()> {
+        refused::<Self>()
+    }
+
     /// Whether [`Density::initialise`] does anything.
     fn starts_from_data(&self) -> bool {
         false
@@ -72,6 +82,6 @@ pub trait Density {
     /// The probability integral transform: `[rows, dim]`, independent and uniform on (0, 1) when x follows the density.
     ///
     /// It is Φ(z) for a normalizing flow with a normal source, and F_j(x_j | x_<j) for an autoregressive density.
-    /// What [`crate::evaluate`] checks is the uniformity of these.
+    /// What [`crate::evaluate`] checks is the uniformity of these. It is ½ for an element that is absent.
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>>;
 }

@@ -56,6 +56,7 @@ impl Dequantisation {
     /// What the density inside is given for x: l, log|det ∂l/∂x| − log r(u | x), and which rows are no integers of as many bits.
     fn dequantised(&self, x: &Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>, Vec<bool>)> {
         let rows = check_dim("x", x, self.dim)?;
+        given.refuse_absent("Dequantised")?;
         let (place, dim, seed, normal) = (Placement::of(x), self.dim, given.seed, self.noise.is_some());
         let mut pixels = values(x.clone().inner());
         let is_level = |v: &f64| v.fract() == 0.0 && (0.0..self.levels()).contains(v);
@@ -159,6 +160,7 @@ impl<D: Density + Module> Dequantised<D> {
 impl<S: Density + Module + ModuleDisplay, B: Bijection + Module + ModuleDisplay> Dequantised<Flow<S, B>> {
     /// `n` draws at a temperature; see [`Flow::sample_at`].
     pub fn sample_at(&self, n: usize, given: &Given, temperature: f64, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        given.refuse_absent("Dequantised")?;
         Ok(self.dequantisation.quantised(self.inner.sample_at(n, given, temperature, rng)?))
     }
 
@@ -179,6 +181,7 @@ impl<S: Density + Module + ModuleDisplay, B: Bijection + Module + ModuleDisplay>
 
     /// The integers of T(z): [`Dequantised::to_source`] undone, whatever its noise was.
     pub fn from_source(&self, z: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        given.refuse_absent("Dequantised")?;
         Ok(self.dequantisation.quantised(self.inner.bijection().forward_and_ladj(z, given)?.0))
     }
 }
@@ -236,6 +239,7 @@ impl<D: Density + Module> Density for Dequantised<D> {
     }
 
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        given.refuse_absent("Dequantised")?;
         Ok(self.dequantisation.quantised(self.inner.sample(n, given, rng)?))
     }
 

@@ -8,6 +8,7 @@ use crate::{
     bijection::{Batch, Bijection, Given, Mapped, Replay, check_dim},
     density::{Density, Exactness},
     error::{Error, Result},
+    given::Owned,
     placement::{Placement, dtype_of, values},
 };
 
@@ -59,10 +60,10 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
     /// ε: where T⁻¹ is too flat for z to hold the digits of x, far outside what a model was fitted to.
     pub fn to_source(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let (z, _) = self.inverse(x.clone(), given)?;
+        let x = given.masked(x);
         // Without gradients, of which a pass that is thrown away would keep the graph.
-        let context = given.context.map(|c| c.clone().inner());
-        let plain = Given { context: context.as_ref(), ..*given };
-        let (back, _) = self.bijection.valid().forward_and_ladj(z.clone().inner(), &plain)?;
+        let plain = self.at_source(given).given().map(|t| t.clone().inner());
+        let (back, _) = self.bijection.valid().forward_and_ladj(z.clone().inner(), &plain.given())?;
         let epsilon = Placement::of(&x).precision.epsilon();
         let [_, dim] = x.dims();
         let back = values(back);
@@ -76,8 +77,9 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
 
     /// x = T(z).
     pub fn from_source(&self, z: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
-        given.check(z.dims()[0], self.context_dim)?;
-        Ok(self.forward(z, given)?.0)
+        self.check_given(z.dims()[0], given)?;
+        let own = self.at_source(given);
+        Ok(self.forward(own.given().masked(z), &own.given())?.0)
     }
 
     /// `n` draws from T(temperature · z): at a temperature below 1 more typical ones, with less variety.
@@ -89,18 +91,15 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
         if !(temperature.is_finite() && temperature >= 0.0) {
             return Err(Error::invalid("temperature", "a number from 0", temperature));
         }
-        given.check(n, self.context_dim)?;
-        let z = self.source.sample(n, &self.source_given(given), rng)?;
-        Ok(self.forward(z * temperature, given)?.0)
+        let (z, own) = self.draw(n, given, rng)?;
+        Ok(self.forward(z * temperature, &own.given())?.0)
     }
 
     /// `n` draws and their log densities, for the price of the draws.
     pub fn sample_and_log_prob(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<(Tensor<2>, Tensor<1>)> {
-        given.check(n, self.context_dim)?;
-        let own = self.source_given(given);
-        let z = self.source.sample(n, &own, rng)?;
-        let log_source = self.source.log_prob(z.clone(), &own)?;
-        let (x, ladj) = self.forward(z, given)?;
+        let (z, own) = self.draw(n, given, rng)?;
+        let log_source = self.source.log_prob(z.clone(), &self.source_given(&own.given()))?;
+        let (x, ladj) = self.forward(z, &own.given())?;
         Ok((x, of_rows("log_prob of the source", log_source, &ladj)? - ladj))
     }
 
@@ -113,8 +112,31 @@ impl<S: Density + Module, B: Bijection + Module> Flow<S, B> {
     /// T⁻¹ of a user's rows, which are checked, and so is what T⁻¹ makes of them.
     fn inverse(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_dim("x", &x, self.dim())?;
+        given.check_present(x.dims(), x.dtype())?;
+        self.check_given(rows, given)?;
+        self.of_map(rows, self.bijection.inverse_and_ladj(given.masked(x), given)?)
+    }
+
+    /// Checks the context, and whether both parts can do without what is absent.
+    fn check_given(&self, rows: usize, given: &Given) -> Result<()> {
         given.check(rows, self.context_dim)?;
-        self.of_map(rows, self.bijection.inverse_and_ladj(x, given)?)
+        let Some(present) = given.present else { return Ok(()) };
+        given.check_present([rows, self.dim()], present.dtype())?;
+        self.check_absent()
+    }
+
+    /// What is given on the side of the source, for a call about rows x.
+    fn at_source(&self, given: &Given) -> Owned {
+        let present = given.present.map(|present| self.bijection.present_inverse(present.clone()));
+        Owned { present, ..given.map(Tensor::clone) }
+    }
+
+    /// Draws from the source, and what T is given with them.
+    fn draw(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<(Tensor<2>, Owned)> {
+        self.check_given(n, given)?;
+        let own = self.at_source(given);
+        let z = self.source.sample(n, &self.source_given(&own.given()), rng)?;
+        Ok((own.given().masked(z), own))
     }
 
     /// Checks what the map returned, for maps that are not ours.
@@ -146,6 +168,11 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
         self.source.exactness()
     }
 
+    fn check_absent(&self) -> Result<()> {
+        self.bijection.check_absent()?;
+        self.source.check_absent()
+    }
+
     fn starts_from_data(&self) -> bool {
         self.bijection.starts_from_data() || self.source.starts_from_data()
     }
@@ -172,18 +199,19 @@ impl<S: Density + Module, B: Bijection + Module> Density for Flow<S, B> {
 
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         let (z, ladj) = self.inverse(x, given)?;
-        Ok(of_rows("log_prob of the source", self.source.log_prob(z, &self.source_given(given))?, &ladj)? + ladj)
+        let own = self.at_source(given);
+        let log_source = self.source.log_prob(z, &self.source_given(&own.given()))?;
+        Ok(of_rows("log_prob of the source", log_source, &ladj)? + ladj)
     }
 
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
-        given.check(n, self.context_dim)?;
-        let z = self.source.sample(n, &self.source_given(given), rng)?;
-        Ok(self.forward(z, given)?.0)
+        let (z, own) = self.draw(n, given, rng)?;
+        Ok(self.forward(z, &own.given())?.0)
     }
 
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let (z, _) = self.inverse(x, given)?;
-        self.source.to_uniform(z, &self.source_given(given))
+        self.source.to_uniform(z, &self.source_given(&self.at_source(given).given()))
     }
 }
 
@@ -199,6 +227,7 @@ fn to_source<B: Bijection>(bijection: &B) -> impl Fn(&Batch) -> Result<Batch> {
     |batch| {
         let batch = batch.clone().inner();
         let (z, _) = bijection.inverse_and_ladj(batch.x.clone(), &batch.given())?;
-        Ok(Batch { x: z, ..batch })
+        let present = batch.present.map(|present| bijection.present_inverse(present));
+        Ok(Batch { x: z, present, ..batch })
     }
 }

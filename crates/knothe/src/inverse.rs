@@ -39,6 +39,18 @@ impl<B: Bijection + Module> Bijection for Inverse<B> {
         self.inner.forward_and_ladj(x, given)
     }
 
+    fn check_absent(&self) -> Result<()> {
+        self.inner.check_absent()
+    }
+
+    fn present_forward(&self, present: Tensor<2>) -> Tensor<2> {
+        self.inner.present_inverse(present)
+    }
+
+    fn present_inverse(&self, present: Tensor<2>) -> Tensor<2> {
+        self.inner.present_forward(present)
+    }
+
     fn starts_from_data(&self) -> bool {
         self.inner.starts_from_data()
     }

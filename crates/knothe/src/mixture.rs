@@ -108,11 +108,8 @@ impl<D: Density + Module> Mixture<D> {
             if rows.is_empty() && (k > 0 || !member_of.is_empty()) {
                 continue;
             }
-            let context = given.context.map(|c| c.clone().select(0, index(rows, &c.device())));
-            parts.push(
-                call(member, rows, &Given { context: context.as_ref(), ..*given })
-                    .map_err(|e| e.renumbered(|row| rows.get(row).copied().unwrap_or(row)))?,
-            );
+            let own = given.map(|t| t.clone().select(0, index(rows, &t.device())));
+            parts.push(call(member, rows, &own.given()).map_err(|e| e.renumbered(|row| rows.get(row).copied().unwrap_or(row)))?);
             order.extend_from_slice(rows);
         }
         let together = Tensor::cat(parts, 0);
@@ -135,6 +132,10 @@ impl<D: Density + Module> Density for Mixture<D> {
     fn exactness(&self) -> Exactness {
         let bound = self.members.iter().any(|q| q.exactness() == Exactness::LowerBound);
         if bound { Exactness::LowerBound } else { Exactness::Exact }
+    }
+
+    fn check_absent(&self) -> Result<()> {
+        self.members.iter().try_for_each(D::check_absent)
     }
 
     fn starts_from_data(&self) -> bool {

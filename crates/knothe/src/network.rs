@@ -81,6 +81,10 @@ impl Density for Network {
         each!(self, q => q.exactness())
     }
 
+    fn check_absent(&self) -> Result<()> {
+        each!(self, q => q.check_absent())
+    }
+
     fn starts_from_data(&self) -> bool {
         each!(self, q => q.starts_from_data())
     }

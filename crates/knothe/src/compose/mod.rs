@@ -147,6 +147,9 @@ impl<U: Bijection + Module + ModuleDisplay> Layer<U> {
         call: impl FnOnce(Tensor<2>) -> Result<(Tensor<2>, Tensor<1>)>,
     ) -> Result<(Tensor<2>, Tensor<1>)> {
         let Layer::Own(own) = self else { return call(x) };
+        if given.present.is_some() {
+            own.check_absent()?;
+        }
         let (dim, dtype) = (own.dim(), dtype_of(own).unwrap_or(x.dtype()));
         let rows = check_input(what, &x, dim, dtype)?;
         if let Some(found) = given.context.map(Tensor::dtype).filter(|found| *found != dtype) {
@@ -167,6 +170,18 @@ impl<U: Bijection + Module + ModuleDisplay> Layer<U> {
 impl<U: Bijection + Module + ModuleDisplay> Bijection for Layer<U> {
     fn dim(&self) -> usize {
         self.inner().dim()
+    }
+
+    fn check_absent(&self) -> Result<()> {
+        self.inner().check_absent()
+    }
+
+    fn present_forward(&self, present: Tensor<2>) -> Tensor<2> {
+        self.inner().present_forward(present)
+    }
+
+    fn present_inverse(&self, present: Tensor<2>) -> Tensor<2> {
+        self.inner().present_inverse(present)
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
@@ -248,6 +263,18 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Compose<U> {
         self.dim
     }
 
+    fn check_absent(&self) -> Result<()> {
+        self.layers.iter().try_for_each(Bijection::check_absent)
+    }
+
+    fn present_forward(&self, present: Tensor<2>) -> Tensor<2> {
+        self.layers.iter().fold(present, |present, layer| layer.present_forward(present))
+    }
+
+    fn present_inverse(&self, present: Tensor<2>) -> Tensor<2> {
+        self.layers.iter().rev().fold(present, |present, layer| layer.present_inverse(present))
+    }
+
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         check_dim("z", &z, self.dim)?;
         through(&self.layers.iter().collect::<Vec<_>>(), true, z, given)
@@ -295,6 +322,7 @@ impl<U: Bijection + Module + ModuleDisplay> Compose<U> {
                 let evaluated = layer.valid();
                 for batch in &mut seen.0 {
                     batch.x = evaluated.inverse_and_ladj(batch.x.clone(), &batch.given())?.0;
+                    batch.present = batch.present.take().map(|present| evaluated.present_inverse(present));
                 }
             }
         }
@@ -302,23 +330,29 @@ impl<U: Bijection + Module + ModuleDisplay> Compose<U> {
     }
 }
 
-/// One layer after another; those that follow one another and have kernels, as one operation.
+/// One layer after another, each with the mask in the order of its own coordinates; those that follow one another and have kernels, as one
+/// operation.
 fn through<U: Bijection + Module + ModuleDisplay>(
     mut layers: &[&Layer<U>],
     forward: bool,
     mut x: Tensor<2>,
     given: &Given,
 ) -> Result<(Tensor<2>, Tensor<1>)> {
+    given.check_present(x.dims(), x.dtype())?;
     let mut total = Placement::of(&x).zeros([x.dims()[0]]);
+    let mut present = given.present.cloned();
     while !layers.is_empty() {
-        let steps = run_of(layers.iter().map(|layer| layer.step(forward, &x, given)))?;
+        let steps = run_of(layers.iter().map(|layer| layer.step(forward, &x, given)), present.is_some())?;
         let (these, rest) = layers.split_at(steps.len().max(1));
-        if let Some((y, ladj)) = run(&x, steps) {
+        // What has a kernel leaves each coordinate in its place, and the mask with it.
+        if let Some((y, ladj)) = run(&x, steps, present.as_ref()) {
             (x, total) = (y, total + ladj);
         } else {
             for layer in these {
-                let (y, ladj) = if forward { layer.forward_and_ladj(x, given)? } else { layer.inverse_and_ladj(x, given)? };
+                let given = Given { present: present.as_ref(), ..*given };
+                let (y, ladj) = if forward { layer.forward_and_ladj(x, &given)? } else { layer.inverse_and_ladj(x, &given)? };
                 (x, total) = (y, total + ladj);
+                present = present.map(|present| if forward { layer.present_forward(present) } else { layer.present_inverse(present) });
             }
         }
         layers = rest;

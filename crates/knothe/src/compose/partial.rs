@@ -37,7 +37,10 @@ impl<U: Bijection + Module + ModuleDisplay> Partial<U> {
 
     /// The first columns of a batch.
     fn first(dim: usize) -> impl Fn(&Batch) -> Result<Batch> {
-        move |batch| Ok(Batch { x: batch.x.clone().narrow(1, 0, dim), ..batch.clone() })
+        move |batch| {
+            batch.given().refuse_absent("Partial")?;
+            Ok(Batch { x: batch.x.clone().narrow(1, 0, dim), ..batch.clone() })
+        }
     }
 }
 
@@ -48,11 +51,13 @@ impl<U: Bijection + Module + ModuleDisplay> Bijection for Partial<U> {
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         check_dim("z", &z, self.dim)?;
+        given.refuse_absent("Partial")?;
         self.apply(z, |first| self.inner.forward_and_ladj(first, given))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         check_dim("x", &x, self.dim)?;
+        given.refuse_absent("Partial")?;
         self.apply(x, |first| self.inner.inverse_and_ladj(first, given))
     }
 

@@ -67,9 +67,10 @@ impl Pixelwise {
     }
 
     /// Every pixel as a row of its own.
-    fn rows(&self, batch: &Batch) -> Batch {
+    fn rows(&self, batch: &Batch) -> Result<Batch> {
+        batch.given().refuse_absent("Pixelwise")?;
         let weights = batch.weights.as_ref().map(|w| w.iter().flat_map(|&w| std::iter::repeat_n(w, self.pixels)).collect());
-        Batch { x: self.channels(batch.x.clone()), context: None, present: None, weights, seed: batch.seed }
+        Ok(Batch { x: self.channels(batch.x.clone()), context: None, present: None, weights, seed: batch.seed })
     }
 }
 
@@ -79,10 +80,12 @@ impl Bijection for Pixelwise {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("Pixelwise")?;
         self.apply(z, |z| self.inner.forward_and_ladj(z, &Given { context: None, ..*given }))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("Pixelwise")?;
         self.apply(x, |x| self.inner.inverse_and_ladj(x, &Given { context: None, ..*given }))
     }
 
@@ -92,7 +95,7 @@ impl Bijection for Pixelwise {
 
     fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         let own = self.clone();
-        self.inner.initialise(&mut Mapped { data, map: |batch: &Batch| Ok(own.rows(batch)) })
+        self.inner.initialise(&mut Mapped { data, map: |batch: &Batch| own.rows(batch) })
     }
 
     fn has_statistics(&self) -> bool {
@@ -101,6 +104,6 @@ impl Bijection for Pixelwise {
 
     fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
         let own = self.clone();
-        self.inner.collect_statistics(&mut Mapped { data, map: |batch: &Batch| Ok(own.rows(batch)) })
+        self.inner.collect_statistics(&mut Mapped { data, map: |batch: &Batch| own.rows(batch) })
     }
 }

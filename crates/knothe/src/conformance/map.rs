@@ -25,8 +25,9 @@ pub fn round_trip<B: Bijection + ?Sized>(map: &B, points: Tensor<2>, given: &Giv
     for (there, back) in [(Way::Forward, Way::Inverse), (Way::Inverse, Way::Forward)] {
         let there_condition = condition(map, there, &points, given).map_err(failed(law))?;
         let (middle, _) = there.apply(map, points.clone(), given).map_err(failed(law))?;
-        let back_condition = condition(map, back, &middle, given).map_err(failed(law))?;
-        let (end, _) = back.apply(map, middle, given).map_err(failed(law))?;
+        let between = there.after(map, given);
+        let back_condition = condition(map, back, &middle, &between.given()).map_err(failed(law))?;
+        let (end, _) = back.apply(map, middle, &between.given()).map_err(failed(law))?;
         for (k, (found, &expected)) in values(end).into_iter().zip(&start).enumerate() {
             let row = k / dim;
             let tolerance = rounding(&place, expected, back_condition[row].worst() * (1.0 + there_condition[row].worst()).min(1e3));
@@ -43,10 +44,31 @@ pub fn ladj_sums_to_zero<B: Bijection + ?Sized>(map: &B, points: Tensor<2>, give
     let law = Law::LadjSum;
     let place = Placement::of(&points);
     let (x, ladj) = map.forward_and_ladj(points, given).map_err(failed(law))?;
-    let sensitivity = condition(map, Way::Inverse, &x, given).map_err(failed(law))?;
-    let (_, back) = map.inverse_and_ladj(x, given).map_err(failed(law))?;
+    let between = Way::Forward.after(map, given);
+    let sensitivity = condition(map, Way::Inverse, &x, &between.given()).map_err(failed(law))?;
+    let (_, back) = map.inverse_and_ladj(x, &between.given()).map_err(failed(law))?;
     for (row, (there, back)) in values(ladj).into_iter().zip(values(back)).enumerate() {
         check(law, row, || format!("row {row}"), -there, back, rounding(&place, there, sensitivity[row].worst()))?;
+    }
+    Ok(())
+}
+
+/// Both ways, a coordinate that is absent is 0 afterwards, and the ladj of a row of which nothing is present is 0, for `points` of
+/// `[rows, dim]` that are 0 where [`Given::present`] is 0. There is no tolerance.
+pub fn leaves_absent<B: Bijection + ?Sized>(map: &B, points: Tensor<2>, given: &Given) -> Result<(), Violation> {
+    let law = Law::LeavesAbsent;
+    let [_, dim] = points.dims();
+    for way in [Way::Forward, Way::Inverse] {
+        let Some(present) = way.after(map, given).present.map(values) else { return Ok(()) };
+        let (y, ladj) = way.apply(map, points.clone(), given).map_err(failed(law))?;
+        for (k, (found, _)) in values(y).into_iter().zip(&present).enumerate().filter(|(_, (_, present))| **present == 0.0) {
+            check(law, k / dim, || format!("row {}, column {}, {way:?}", k / dim, k % dim), 0.0, found, 0.0)?;
+        }
+        for (row, (found, present)) in values(ladj).into_iter().zip(present.chunks(dim.max(1))).enumerate() {
+            if present.iter().all(|present| *present == 0.0) {
+                check(law, row, || format!("ladj of row {row}, {way:?}"), 0.0, found, 0.0)?;
+            }
+        }
     }
     Ok(())
 }
@@ -76,9 +98,8 @@ pub fn is_batch_invariant<B: Bijection + ?Sized>(map: &B, points: Tensor<2>, giv
         let (x, ladj) = way.apply(map, points.clone(), given).map_err(failed(law))?;
         let (x, ladj) = (values(x), values(ladj));
         for row in 0..rows {
-            let context = given.context.map(|c| c.clone().narrow(0, row, 1));
-            let alone = Given { context: context.as_ref(), ..*given };
-            let (x1, ladj1) = way.apply(map, points.clone().narrow(0, row, 1), &alone).map_err(failed(law))?;
+            let alone = given.map(|t| t.clone().narrow(0, row, 1));
+            let (x1, ladj1) = way.apply(map, points.clone().narrow(0, row, 1), &alone.given()).map_err(failed(law))?;
             for (column, found) in values(x1).into_iter().chain(values(ladj1)).enumerate() {
                 let expected = if column < dim { x[row * dim + column] } else { ladj[row] };
                 let tolerance = rounding(&place, expected, sensitivity[row].worst());
@@ -103,7 +124,7 @@ pub fn handles_empty_batch<B: Bijection + ?Sized>(map: &B, context_dim: usize, p
     Ok(())
 }
 
-/// All laws of a map at once: [`round_trip`], [`ladj_sums_to_zero`], [`ladj_is_jacobian`], [`is_batch_invariant`],
+/// All laws of a map at once: [`round_trip`], [`ladj_sums_to_zero`], [`ladj_is_jacobian`], [`is_batch_invariant`], [`leaves_absent`],
 /// [`handles_empty_batch`] and, for a map that is triangular in the order `triangular`, [`is_triangular`]. `points` is `[rows, dim]`.
 ///
 /// How a fresh map must start, [`is_near_identity`], is a law of its own.
@@ -112,6 +133,7 @@ pub fn obeys_laws<B: Bijection + ?Sized>(map: &B, triangular: Option<&Order>, po
     ladj_sums_to_zero(map, points.clone(), given)?;
     ladj_is_jacobian(map, points.clone(), given)?;
     is_batch_invariant(map, points.clone(), given)?;
+    leaves_absent(map, points.clone(), given)?;
     handles_empty_batch(map, given.context.map_or(0, |c| c.dims()[1]), &Placement::of(&points))?;
     triangular.map_or(Ok(()), |order| is_triangular(map, order.columns(), points, given))
 }

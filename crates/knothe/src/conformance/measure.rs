@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use crate::{
     bijection::{Bijection, Given},
     error::Result,
+    given::Owned,
     placement::{Placement, values},
 };
 
@@ -25,6 +26,15 @@ impl Way {
             Way::Forward => map.forward_and_ladj(x, given),
             Way::Inverse => map.inverse_and_ladj(x, given),
         }
+    }
+
+    /// What the results of this way are given when they go on.
+    pub(super) fn after<B: Bijection + ?Sized>(self, map: &B, given: &Given) -> Owned {
+        let present = given.present.cloned().map(|present| match self {
+            Way::Forward => map.present_forward(present),
+            Way::Inverse => map.present_inverse(present),
+        });
+        Owned { present, ..given.map(Tensor::clone) }
     }
 }
 
@@ -60,7 +70,7 @@ pub(super) fn condition<B: Bijection + ?Sized>(map: &B, way: Way, x: &Tensor<2>,
     for phase in 0..4 {
         let sign = |k: usize| if (((k % dim) >> (phase / 2)) & 1) ^ (phase & 1) == 0 { 1.0 } else { -1.0 };
         let moved = start.iter().enumerate().map(|(k, v)| v + sign(k) * step * (1.0 + v.abs())).collect();
-        let (y2, ladj2) = way.apply(map, place.tensor(moved, [rows, dim]), given)?;
+        let (y2, ladj2) = way.apply(map, given.masked(place.tensor(moved, [rows, dim])), given)?;
         let change = values(y2).into_iter().zip(&y).map(|(a, b)| (a - b).abs() / step).collect::<Vec<_>>();
         let ladj_change = values(ladj2).into_iter().zip(&ladj).map(|(a, b)| (a - b).abs() / step);
         for (row, l) in ladj_change.enumerate() {

@@ -33,7 +33,7 @@ pub use density::{
     Quadrature, entropy_agrees, integrates_to_one, is_invariant, sample_and_log_prob_agree, samples_agree, samples_are_uniform,
 };
 pub use jacobian::{is_triangular, jacobian, ladj_is_finite_difference, ladj_is_jacobian};
-pub use map::{handles_empty_batch, is_batch_invariant, is_near_identity, ladj_sums_to_zero, obeys_laws, round_trip};
+pub use map::{handles_empty_batch, is_batch_invariant, is_near_identity, ladj_sums_to_zero, leaves_absent, obeys_laws, round_trip};
 pub use masses::{masses_sum_to_one, samples_have_masses};
 pub use naive::naive_solve;
 
@@ -56,6 +56,8 @@ pub enum Law {
     NearIdentity,
     /// A row's result does not depend on the other rows.
     BatchInvariance,
+    /// Absent coordinates stay 0, with log-slope 0.
+    LeavesAbsent,
     /// A batch without rows gives a result without rows.
     EmptyBatch,
     /// ∫ q(x) dx = 1, or Σ q(x) = 1.
@@ -93,6 +95,7 @@ impl Law {
             Law::Triangular => "the Jacobian is triangular in the declared order with a positive diagonal",
             Law::NearIdentity => "a fresh map is near the identity",
             Law::BatchInvariance => "a row does not depend on the other rows of its batch",
+            Law::LeavesAbsent => "absent coordinates stay 0 with log-slope 0",
             Law::EmptyBatch => "a batch without rows gives a result without rows",
             Law::Normalised => "the density integrates to 1",
             Law::SamplesUniform => "the probability integral transform of samples is uniform",

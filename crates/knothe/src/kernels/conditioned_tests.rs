@@ -55,15 +55,24 @@ impl ModuleVisitor for Found<'_> {
     }
 }
 
-/// Value, Σ log T′ and the gradients of a loss of both by x, the context and every parameter.
-fn run<B: Bijection + Module>(map: &B, dim: usize, context: bool, precision: Precision) -> Vec<Vec<f64>> {
+/// 1 and 0 at random, with rows of which all is present and rows of which nothing is.
+fn mask(place: &Placement, rows: usize, dim: usize) -> Tensor<2> {
+    let drawn = values(place.uniform::<2>([rows, dim], &mut ChaCha12Rng::seed_from_u64(8)));
+    let share = |row: usize| [0.5, 0.5, 0.5, 1.0, 0.0][row % 5];
+    place.tensor(drawn.iter().enumerate().map(|(k, u)| f64::from(*u < share(k / dim))).collect(), [rows, dim])
+}
+
+/// Value, Σ log T′ and the gradients of a loss of both by x, the context and every parameter; with a mask of what is present, or without.
+fn run<B: Bijection + Module>(map: &B, dim: usize, context: bool, masked: bool, precision: Precision) -> Vec<Vec<f64>> {
     let place = Placement::cpu(precision).autodiff();
     let mut rng = ChaCha12Rng::seed_from_u64(5);
     // Far rows as well: what is read is not linear there.
-    let x = (place.normal([ROWS, dim], &mut rng) * 3.0).require_grad();
+    let x = place.normal([ROWS, dim], &mut rng) * 3.0;
     let c = place.normal([ROWS, CONTEXT], &mut rng).require_grad();
     let (of_y, of_ladj) = (place.normal([ROWS, dim], &mut rng), place.normal([ROWS, 1], &mut rng));
-    let given = Given::context(context.then_some(&c));
+    let present = masked.then(|| mask(&place, ROWS, dim));
+    let given = Given { present: present.as_ref(), ..Given::context(context.then_some(&c)) };
+    let x = given.masked(x).require_grad();
     let (y, ladj) = map.forward_and_ladj(x.clone(), &given).unwrap();
     let loss = (y.clone() * of_y).sum() + (ladj.clone() * of_ladj.squeeze_dim(1)).sum();
     let gradients = loss.backward();
@@ -115,14 +124,14 @@ fn autoregressive_maps_are_their_composed_form() {
                 Arc::new(SumOfSquares::default()),
                 Arc::new(Sigmoidal(4)),
             ];
-            for map in maps {
-                let [fused, composed] = [map.clone(), Arc::new(Plain(map.clone()))].map(|map| run(&build(map), dim, context, precision));
-                agree(&fused, &composed, precision, &format!("{activation:?}"));
+            for (map, masked) in maps.into_iter().flat_map(|map| [(map.clone(), false), (map, true)]) {
+                let both = || [map.clone(), Arc::new(Plain(map.clone()))];
+                let [fused, composed] = both().map(|map| run(&build(map), dim, context, masked, precision));
+                agree(&fused, &composed, precision, &format!("{activation:?}, masked {masked}"));
                 // Solved for the inputs, coordinate after coordinate.
                 if map.inverse_kernel().is_some() {
-                    let [fused, composed] =
-                        [map.clone(), Arc::new(Plain(map))].map(|map| run(&Inverse::of(build(map)), dim, context, precision));
-                    agree(&fused, &composed, precision, &format!("inverse, {activation:?}"));
+                    let [fused, composed] = both().map(|map| run(&Inverse::of(build(map)), dim, context, masked, precision));
+                    agree(&fused, &composed, precision, &format!("inverse, {activation:?}, masked {masked}"));
                 }
             }
         }
@@ -132,7 +141,7 @@ fn autoregressive_maps_are_their_composed_form() {
 #[test]
 fn couplings_are_their_composed_form() {
     for precision in [Precision::F64, Precision::F32] {
-        for context in [false, true] {
+        for (context, masked) in [(false, false), (true, false), (false, true), (true, true)] {
             let moves = [true, false, true, true, false];
             let place = Placement::cpu(precision).autodiff();
             let build = |map: Arc<dyn MonotoneMap>| {
@@ -140,8 +149,9 @@ fn couplings_are_their_composed_form() {
                 Coupling::new(&moves, if context { CONTEXT } else { 0 }, &[24, 20], Activation::Silu, map, &place, &mut rng).unwrap()
             };
             for map in [Arc::new(Affine { scale: Scale::One }) as Arc<dyn MonotoneMap>, Arc::new(Affine::default())] {
-                let [fused, composed] = [map.clone(), Arc::new(Plain(map))].map(|map| run(&build(map), moves.len(), context, precision));
-                agree(&fused, &composed, precision, "coupling");
+                let [fused, composed] =
+                    [map.clone(), Arc::new(Plain(map))].map(|map| run(&build(map), moves.len(), context, masked, precision));
+                agree(&fused, &composed, precision, &format!("coupling, masked {masked}"));
             }
         }
     }
@@ -179,22 +189,29 @@ fn a_stack_is_one_layer_after_another() {
     let layers = stack(&place);
     let mut rng = ChaCha12Rng::seed_from_u64(9);
     let (x, context) = (place.normal([ROWS, 6], &mut rng), place.normal([ROWS, CONTEXT], &mut rng));
-    let given = Given::context(Some(&context));
-    let (mut y, mut total) = (x.clone(), place.zeros([ROWS]));
-    for layer in &layers {
-        let (next, ladj) = layer.forward_and_ladj(y, &given).unwrap();
-        (y, total) = (next, total + ladj);
+    let present = mask(&place, ROWS, 6);
+    let whole = Compose::new(6, layers.clone()).unwrap();
+    for present in [None, Some(present)] {
+        let given = Given { present: present.as_ref(), ..Given::context(Some(&context)) };
+        let x = given.masked(x.clone());
+        let (mut y, mut total, mut left) = (x.clone(), place.zeros([ROWS]), present.clone());
+        for layer in &layers {
+            let (next, ladj) = layer.forward_and_ladj(y, &Given { present: left.as_ref(), ..given }).unwrap();
+            (y, total) = (next, total + ladj);
+            left = left.map(|left| layer.present_forward(left));
+        }
+        let (found, ladj) = whole.forward_and_ladj(x.clone(), &given).unwrap();
+        // The same sums in the same order, but for those of the log-determinant.
+        assert_eq!(values(found.clone()), values(y));
+        let near = |a: Vec<f64>, b: Vec<f64>, tolerance| {
+            a.iter().zip(&b).for_each(|(a, b)| assert!((a - b).abs() < tolerance, "{a} against {b}"));
+        };
+        near(values(ladj.clone()), values(total), 1e-13);
+        assert_eq!(present.clone().map(|present| values(whole.present_forward(present))), left.clone().map(values));
+        let (back, opposite) = whole.inverse_and_ladj(found, &Given { present: left.as_ref(), ..given }).unwrap();
+        near(values(back), values(x), 1e-10);
+        near(values(opposite), values(ladj.neg()), 1e-10);
     }
-    let whole = Compose::new(6, layers).unwrap();
-    let (found, ladj) = whole.forward_and_ladj(x.clone(), &given).unwrap();
-    // The same sums in the same order, but for those of the log-determinant.
-    assert_eq!(values(found.clone()), values(y));
-    let near =
-        |a: Vec<f64>, b: Vec<f64>, tolerance| a.iter().zip(&b).for_each(|(a, b)| assert!((a - b).abs() < tolerance, "{a} against {b}"));
-    near(values(ladj.clone()), values(total), 1e-13);
-    let (back, opposite) = whole.inverse_and_ladj(found, &given).unwrap();
-    near(values(back), values(x), 1e-10);
-    near(values(opposite), values(ladj.neg()), 1e-10);
 }
 
 #[test]
@@ -203,7 +220,7 @@ fn threads_do_not_change_a_bit() {
     let map = Compose::new(6, stack(&place)).unwrap();
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| run(&map, 6, true, Precision::F32))
+        pool.install(|| [false, true].map(|masked| run(&map, 6, true, masked, Precision::F32)))
     };
     assert!(with(1) == with(2) && with(2) == with(3));
 }

@@ -6,7 +6,7 @@
 
 use super::{
     Kernel, Real,
-    conditioned::{Conditioned, Kept},
+    conditioned::{Beside, Conditioned, Kept, of_column, reaching},
     lanes::LANES,
     network::{Trace, Weights, activate, add, multiply as scale, read},
     product::{Columns, Matrix, Start, product},
@@ -51,27 +51,27 @@ pub(super) fn stages<T: Real>(shape: &Conditioned, parameters: &[&[T]]) -> Vec<S
 }
 
 impl Conditioned {
-    /// Puts z with z_j = T(x_j; θ_j(z_<j)) in the place of x, `[dim, n]`, and adds Σ log T′ to `ladj`; what the gradient needs, if there are
-    /// weights to find it with.
+    /// Puts z with z_j = T(x_j; θ_j(z_<j)) in the place of x, `[dim, n]`, and adds Σ log T′ to `ladj`; where x is absent, z and log T′ are 0. Returns what
+    /// the gradient needs, if there are weights to find it with.
     pub(super) fn solve<T: Real>(
         &self,
         kernel: &Kernel,
         (stages, weights): (&[Stage<T>], Option<&Weights<T>>),
         table: &mut [T],
         ladj: &mut [T],
-        added: Option<&[T]>,
+        beside: Beside<'_, T>,
     ) -> Option<Kept<T>> {
         let n = ladj.len();
         let x = gather(table, &self.mapped, n);
-        let z = self.solve_ranks(kernel, stages, &x, ladj, added);
+        let z = self.solve_ranks(kernel, stages, &x, ladj, beside);
         self.mapped.iter().zip(z.chunks(n)).for_each(|(&column, z)| table[column * n..][..n].copy_from_slice(z));
         let mut trace = Trace::default();
-        let theta = self.network.forward(weights?, z, added, n, Some(&mut trace));
+        let theta = self.network.forward(weights?, z, beside.added, n, Some(&mut trace));
         Some(Kept { trace, x, theta })
     }
 
     /// z by rank, from x by rank.
-    fn solve_ranks<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], ladj: &mut [T], added: Option<&[T]>) -> Table<T> {
+    fn solve_ranks<T: Real>(&self, kernel: &Kernel, stages: &[Stage<T>], x: &[T], ladj: &mut [T], beside: Beside<'_, T>) -> Table<T> {
         let n = ladj.len();
         let dim = self.mapped.len();
         let table = |units: usize| Table::unwritten(units * n);
@@ -86,7 +86,7 @@ impl Conditioned {
                 let (from, to) = (below(&stage.degrees, first), below(&stage.degrees, end));
                 let mut y = Table::unwritten((to - from) * n);
                 stage.products(&known[l], (0, below(&stage.inputs, first)), (from, to), (&mut y, Start::Bias(&stage.bias[from..])), n);
-                if let (0, Some(added)) = (l, added) {
+                if let (0, Some(added)) = (l, beside.added) {
                     add(&mut y, &added[from * n..to * n]);
                 }
                 nodes[l] = y;
@@ -104,6 +104,10 @@ impl Conditioned {
                     if l + 1 == stages.len() {
                         let own = rank * n..(rank + 1) * n;
                         kernel.value(&x[own.clone()], y, &mut z[own.clone()], &mut slope);
+                        if let Some(present) = of_column(beside.present, self.mapped[rank], n) {
+                            scale(&mut z[own.clone()], present);
+                            scale(&mut slope, present);
+                        }
                         add(ladj, &slope);
                         known[0][own.clone()].copy_from_slice(&z[own.clone()]);
                         read(&mut known[0][own], None);
@@ -123,7 +127,8 @@ impl Conditioned {
 }
 
 impl Conditioned {
-    /// Puts the gradient by x in the place of that by z, `g`, with `h` that by Σ log T′; returns those of the outputs of each layer of the network.
+    /// Puts the gradient by x in the place of that by z, `g`, with `h` that by Σ log T′ and then what is present; returns those of the outputs of
+    /// each layer of the network.
     ///
     /// With z_j = T(x_j; θ_j(z_<j)), the gradient by z_j is its own and what the θ_k after it hand down, so it is whole when those are.
     pub(super) fn solve_backward<T: Real>(
@@ -131,7 +136,7 @@ impl Conditioned {
         kernel: &Kernel,
         stages: &[Stage<T>],
         kept: &Kept<T>,
-        (g, h): (&mut [T], &[T]),
+        (g, h, present): (&mut [T], &[T], Option<&[T]>),
     ) -> Vec<Table<T>> {
         let (n, dim) = (h.len(), self.mapped.len());
         let size = kept.theta.len() / dim;
@@ -164,7 +169,8 @@ impl Conditioned {
                         add(g, found);
                         let own = rank * size..(rank + 1) * size;
                         let gtheta = &mut of_outputs[stages.len() - 1][own.clone()];
-                        kernel.gradient(&kept.x[unit], &kept.theta[own], [g, h], gtheta, &mut gx);
+                        let masked = of_column(present, column, n).map(|present| reaching(g, h, present));
+                        kernel.gradient(&kept.x[unit], &kept.theta[own], [g, masked.as_deref().unwrap_or(h)], gtheta, &mut gx);
                         g.copy_from_slice(&gx);
                         continue;
                     };

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{
     Kernel, Real,
-    conditioned::{Conditioned, Kept},
+    conditioned::{Beside, Conditioned, Kept},
     fused::{FusedOp, Input, MOST_INPUTS, Plain, apply, numbers, plain},
     network::Weights,
     solve::{Stage, stages},
@@ -44,9 +44,9 @@ impl Step {
     }
 }
 
-/// The first steps of several, as long as there are some and one operation can take them.
-pub(crate) fn run_of(steps: impl Iterator<Item = Result<Option<Step>>>) -> Result<Vec<Step>> {
-    let (mut taken, mut inputs) = (Vec::new(), 1);
+/// The first steps of several, as long as there are some and one operation can take them; with a mask of what is present, or without.
+pub(crate) fn run_of(steps: impl Iterator<Item = Result<Option<Step>>>, masked: bool) -> Result<Vec<Step>> {
+    let (mut taken, mut inputs) = (Vec::new(), 1 + usize::from(masked));
     for step in steps {
         let Some(step) = step? else { break };
         inputs += step.inputs();
@@ -58,19 +58,20 @@ pub(crate) fn run_of(steps: impl Iterator<Item = Result<Option<Step>>>) -> Resul
     Ok(taken)
 }
 
-/// y of `[rows, dim]` and Σ log T′ of `[rows]` over the steps; none without rows or steps.
-pub(crate) fn run(x: &Tensor<2>, steps: Vec<Step>) -> Option<(Tensor<2>, Tensor<1>)> {
+/// y of `[rows, dim]` and Σ log T′ of `[rows]` over the steps; none without rows or steps. With `present`, 1 or 0 of each element of x, a step leaves
+/// what is absent at 0 with a log T′ of 0.
+pub(crate) fn run(x: &Tensor<2>, steps: Vec<Step>, present: Option<&Tensor<2>>) -> Option<(Tensor<2>, Tensor<1>)> {
     if x.dims()[0] == 0 || steps.is_empty() {
         return None;
     }
-    let mut inputs = vec![Input::Table(x.clone())];
+    let mut inputs: Vec<Input> = [x].into_iter().chain(present).cloned().map(Input::Table).collect();
     let layers = steps.into_iter().map(|step| {
         let layer = Layer { shape: step.shape, kernel: step.kernel, solve: step.solve, context: step.added.is_some() };
         inputs.extend(step.added.map(Input::Table));
         inputs.extend(step.parameters.into_iter().flat_map(|(weight, bias)| [Input::Table(weight), Input::Row(bias)]));
         layer
     });
-    let op = Op(layers.collect());
+    let op = Op { layers: layers.collect(), masked: present.is_some() };
     let [y, ladj] = apply(&op, inputs)?;
     Some((y.tensor(), ladj.tensor()))
 }
@@ -84,7 +85,11 @@ struct Layer {
 }
 
 #[derive(Clone, Debug)]
-struct Op(Arc<[Layer]>);
+struct Op {
+    layers: Arc<[Layer]>,
+    /// Whether the table after x says what is present of it, for every layer.
+    masked: bool,
+}
 
 /// A layer's parameters as its direction wants them.
 #[derive(Debug)]
@@ -99,6 +104,8 @@ struct State<T: Real> {
     prepared: Vec<Prepared<T>>,
     /// Of each tile, of each layer.
     tiles: Vec<Vec<Kept<T>>>,
+    /// What is present of x.
+    present: Option<Plain>,
     dims: [usize; 2],
 }
 
@@ -133,26 +140,29 @@ impl Op {
     fn forward<T: Real>(&self, inputs: &[Plain], keep: bool) -> ([Plain; 2], Option<State<T>>) {
         let [rows, dim] = [0, 1].map(|k| inputs[0].layout().shape()[k]);
         let inputs: Vec<Plain> = inputs.iter().map(Plain::to_contiguous).collect();
-        let mut rest = inputs[1..].iter().map(numbers::<T>);
+        let present = self.masked.then(|| &inputs[1]);
+        let mut rest = inputs[1 + usize::from(self.masked)..].iter().map(numbers::<T>);
         let mut next = |count: usize| rest.by_ref().take(count).collect::<Vec<&[T]>>();
-        let tensors = self.0.iter().map(|layer| (next(usize::from(layer.context)), next(2 * layer.shape.network.layers.len())));
+        let tensors = self.layers.iter().map(|layer| (next(usize::from(layer.context)), next(2 * layer.shape.network.layers.len())));
         let (added, parameters): (Vec<_>, Vec<_>) = tensors.unzip();
-        let prepared: Vec<_> = self.0.par_iter().zip(&parameters).map(|(layer, parameters)| layer.prepare(parameters, keep)).collect();
+        let prepared: Vec<_> = self.layers.par_iter().zip(&parameters).map(|(layer, parameters)| layer.prepare(parameters, keep)).collect();
         let x = numbers::<T>(&inputs[0]);
         let (mut y, mut ladj) = (vec![T::of(0.0); x.len()], vec![T::of(0.0); rows]);
         let parts = y.par_chunks_mut(TILE * dim).zip(ladj.par_chunks_mut(TILE)).enumerate();
         let tiles = parts.map(|(t, (y, ladj))| {
             let count = ladj.len();
             let mut table = turned(rows_of(x, dim, t * TILE, count), dim);
+            let present = present.map(|present| turned(rows_of(numbers::<T>(present), dim, t * TILE, count), dim));
+            let present = present.as_deref();
             let mut sum = Table::zeros(filled(count));
             let mut kept = Vec::new();
-            for ((layer, prepared), added) in self.0.iter().zip(&prepared).zip(&added) {
+            for ((layer, prepared), added) in self.layers.iter().zip(&prepared).zip(&added) {
                 let first = layer.shape.first();
                 let added = added.first().map(|added| turned(rows_of(added, first, t * TILE, count), first));
-                let (shape, kernel, added) = (&layer.shape, &layer.kernel, added.as_ref().map(|added| &added[..]));
+                let (shape, kernel, beside) = (&layer.shape, &layer.kernel, Beside { added: added.as_deref(), present });
                 kept.extend(match prepared {
-                    Prepared::Pass(weights) => shape.forward(kernel, weights, &mut table, &mut sum, added, keep),
-                    Prepared::Solve(stages, weights) => shape.solve(kernel, (stages, weights.as_ref()), &mut table, &mut sum, added),
+                    Prepared::Pass(weights) => shape.forward(kernel, weights, &mut table, &mut sum, beside, keep),
+                    Prepared::Solve(stages, weights) => shape.solve(kernel, (stages, weights.as_ref()), &mut table, &mut sum, beside),
                 });
             }
             turn_back(&table, y, dim);
@@ -160,7 +170,7 @@ impl Op {
             kept
         });
         let tiles: Vec<Vec<Kept<T>>> = tiles.collect();
-        let state = keep.then_some(State { prepared, tiles, dims: [rows, dim] });
+        let state = keep.then(|| State { prepared, tiles, present: present.cloned(), dims: [rows, dim] });
         ([plain(y, &[rows, dim]), plain(ladj, &[rows])], state)
     }
 
@@ -175,28 +185,30 @@ impl Op {
                 let n = filled(count);
                 let g = gy.map_or_else(|| Table::zeros(dim * n), |gy| turned(rows_of(gy, dim, from, count), dim));
                 let h = gladj.map_or_else(|| Table::zeros(n), |gladj| turned(rows_of(gladj, 1, from, count), 1));
-                Reached { g, h }
+                let present = state.present.as_ref().map(|present| turned(rows_of(numbers::<T>(present), dim, from, count), dim));
+                Reached { g, h, present }
             })
             .collect();
         // From the last layer to the first, as the tiles come to them.
         let mut found = Vec::new();
-        let mut end = self.0.len();
+        let mut end = self.layers.len();
         while end > 0 {
             let first = self.start_of_group(end, rows);
-            let of_outputs = tiles.par_iter_mut().zip(&state.tiles).map(|(Reached { g, h }, kept)| {
+            let of_outputs = tiles.par_iter_mut().zip(&state.tiles).map(|(Reached { g, h, present }, kept)| {
                 let mut of_outputs: Vec<Vec<Table<T>>> = Vec::with_capacity(end - first);
                 for k in (first..end).rev() {
-                    let (shape, kernel, kept) = (&self.0[k].shape, &self.0[k].kernel, &kept[k]);
+                    let (shape, kernel, kept) = (&self.layers[k].shape, &self.layers[k].kernel, &kept[k]);
+                    let reached = (&mut g[..], &h[..], present.as_deref());
                     of_outputs.push(match &state.prepared[k] {
-                        Prepared::Pass(weights) => shape.backward(kernel, weights, kept, (g, h), k > 0 || wanted),
-                        Prepared::Solve(stages, _) => shape.solve_backward(kernel, stages, kept, (g, h)),
+                        Prepared::Pass(weights) => shape.backward(kernel, weights, kept, reached, k > 0 || wanted),
+                        Prepared::Solve(stages, _) => shape.solve_backward(kernel, stages, kept, reached),
                     });
                 }
                 of_outputs
             });
             let of_outputs: Vec<_> = of_outputs.collect();
             let of_layer = |k: usize| {
-                let (layer, place) = (&self.0[k], end - 1 - k);
+                let (layer, place) = (&self.layers[k], end - 1 - k);
                 // Tasks of one matrix, since matrices differ in size and a thread without work can take whole tasks only.
                 let parameters = (0..layer.shape.network.layers.len()).into_par_iter().with_max_len(1).map(|l| {
                     let tiles = state.tiles.iter().zip(&of_outputs).map(|(kept, of)| [&kept[k].trace.inputs[l][..], &of[place][l]]);
@@ -211,7 +223,8 @@ impl Op {
             end = first;
         }
         let of_x = wanted.then(|| by_rows(tiles.iter().map(|tile| &tile.g[..]), rows, dim));
-        std::iter::once(of_x).chain(found.into_iter().rev().flatten().flatten()).collect()
+        // The mask has no gradient.
+        std::iter::once(of_x).chain(self.masked.then_some(None)).chain(found.into_iter().rev().flatten().flatten()).collect()
     }
 
     /// The first of the layers before `end` that are worked through together: few, so that what the tiles leave of them is in the caches when
@@ -220,16 +233,17 @@ impl Op {
         let (mut first, mut numbers) = (end, 0);
         while first > 0 && numbers < TOGETHER {
             first -= 1;
-            numbers += rows * self.0[first].shape.network.layers.iter().map(Stairs::outputs).sum::<usize>();
+            numbers += rows * self.layers[first].shape.network.layers.iter().map(Stairs::outputs).sum::<usize>();
         }
         first
     }
 }
 
-/// What has come to a tile on its way back: the gradient by what a layer made of it, and that by Σ log T′.
+/// What has come to a tile on its way back: the gradient by what a layer made of it, and that by Σ log T′; and what is present of it.
 struct Reached<T: Real> {
     g: Table<T>,
     h: Table<T>,
+    present: Option<Table<T>>,
 }
 
 impl Layer {

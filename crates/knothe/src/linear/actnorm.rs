@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::{assign, constant, is_raised, moments::Moments, same_for_all};
+use super::{assign, constant, is_raised, moments::Moments, of_present};
 use crate::{
     bijection::{Bijection, Given, Replay, check_input},
     error::Result,
@@ -14,7 +14,7 @@ use crate::{
 /// x = σ z + t with log σ = s₀ + b(s), t and s trained, b bounded as in [`crate::univariate::Affine`].
 ///
 /// The first [`Bijection::initialise`] sets t and s₀ so that z has mean 0 and variance 1 over the training set; later
-/// ones change nothing. A constant coordinate keeps σ = 1.
+/// ones change nothing. A constant coordinate keeps σ = 1. Absent elements of the training set count for nothing.
 #[derive(Module, Debug)]
 pub struct ActNorm {
     pub(super) shift: Param<Tensor<1>>,
@@ -54,18 +54,24 @@ impl Bijection for ActNorm {
         self.shift.dims()[0]
     }
 
-    fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        let rows = check_input("z", &z, self.dim(), self.shift.val().dtype())?;
-        let log_scale = self.log_scale();
-        let x = z * log_scale.clone().exp().unsqueeze() + self.shift.val().unsqueeze();
-        Ok((x, same_for_all(rows, log_scale)))
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
     }
 
-    fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        let rows = check_input("z", &z, self.dim(), self.shift.val().dtype())?;
+        given.check_present(z.dims(), z.dtype())?;
+        let log_scale = self.log_scale();
+        let x = z * log_scale.clone().exp().unsqueeze() + self.shift.val().unsqueeze();
+        Ok((given.masked(x), of_present(rows, log_scale, given)))
+    }
+
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_input("x", &x, self.dim(), self.shift.val().dtype())?;
+        given.check_present(x.dims(), x.dtype())?;
         let log_scale = self.log_scale().neg();
         let z = (x - self.shift.val().unsqueeze()) * log_scale.clone().exp().unsqueeze();
-        Ok((z, same_for_all(rows, log_scale)))
+        Ok((given.masked(z), of_present(rows, log_scale, given)))
     }
 
     fn starts_from_data(&self) -> bool {

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::{assign, constant, moments::Moments, same_for_all};
 use crate::{
-    bijection::{Bijection, Given, Replay, check_input},
+    bijection::{Batch, Bijection, Given, Mapped, Replay, check_input},
     error::Result,
     placement::Placement,
     univariate::bounded,
@@ -55,14 +55,16 @@ impl Bijection for BatchNorm {
         self.shift.dims()[0]
     }
 
-    fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("BatchNorm")?;
         let rows = check_input("z", &z, self.dim(), self.shift.val().dtype())?;
         let log_slope = self.log_slope(self.variance.val()).neg();
         let x = (z - self.shift.val().unsqueeze()) * log_slope.clone().exp().unsqueeze() + self.mean.val().unsqueeze();
         Ok((x, same_for_all(rows, log_slope)))
     }
 
-    fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("BatchNorm")?;
         let rows = check_input("x", &x, self.dim(), self.shift.val().dtype())?;
         let (centred, variance) = if self.training.val().is_enabled() && rows > 0 {
             let centred = x.clone() - x.mean_dim(0);
@@ -89,7 +91,8 @@ impl Bijection for BatchNorm {
     }
 
     fn collect_statistics(&mut self, data: &mut dyn Replay) -> Result<()> {
-        let moments = Moments::of(data, self.dim())?;
+        let whole = |batch: &Batch| batch.given().refuse_absent("BatchNorm").map(|()| batch.clone());
+        let moments = Moments::of(&mut Mapped { data, map: whole }, self.dim())?;
         assign(&mut self.mean, moments.mean);
         assign(&mut self.variance, moments.variance);
         Ok(())

@@ -78,7 +78,8 @@ impl Bijection for Lu {
         self.bias.dims()[0]
     }
 
-    fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("Lu")?;
         let rows = check_input("z", &z, self.dim(), self.bias.val().dtype())?;
         let (lower, upper, log_diagonal) = self.factors();
         let z = z - self.bias.val().unsqueeze();
@@ -87,7 +88,8 @@ impl Bijection for Lu {
         Ok((x, same_for_all(rows, log_diagonal.neg())))
     }
 
-    fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("Lu")?;
         let rows = check_input("x", &x, self.dim(), self.bias.val().dtype())?;
         let (lower, upper, log_diagonal) = self.factors();
         let matrix = self.permutation.iter().fold(lower.matmul(upper), |matrix, [ranks, _]| matrix.select(0, ranks.clone()));

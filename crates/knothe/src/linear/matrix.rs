@@ -93,13 +93,15 @@ impl Bijection for Matrix {
         self.bias.dims()[0]
     }
 
-    fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("Matrix")?;
         let rows = check_input("z", &z, self.dim(), self.bias.val().dtype())?;
         let (inverse, log_det) = self.inverse_and_log_det(rows)?;
         Ok(((z - self.bias.val().unsqueeze()).matmul(inverse.transpose()), same_for_all(rows, log_det.neg())))
     }
 
-    fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("Matrix")?;
         let rows = check_input("x", &x, self.dim(), self.bias.val().dtype())?;
         let (_, log_det) = self.inverse_and_log_det(rows)?;
         Ok((x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze(), same_for_all(rows, log_det)))

@@ -24,7 +24,10 @@ pub use triangular_affine::TriangularAffine;
 use burn::module::Param;
 use burn::tensor::Tensor;
 
-use crate::placement::{Placement, values};
+use crate::{
+    bijection::Given,
+    placement::{Placement, values},
+};
 
 /// The identity matrix.
 pub(crate) fn identity(dim: usize, place: &Placement) -> Tensor<2> {
@@ -48,6 +51,14 @@ pub(crate) fn assign<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f
 /// Whether a flag that is saved with the model has been raised.
 pub(crate) fn is_raised(flag: &Param<Tensor<1>>) -> bool {
     values(flag.val().inner()).first().is_some_and(|v| *v != 0.0)
+}
+
+/// The ladj of an affine map of each coordinate: the sum of the log-slopes, of a row that lacks some coordinates over the others.
+fn of_present(rows: usize, log_slope: Tensor<1>, given: &Given) -> Tensor<1> {
+    match given.present {
+        Some(present) => (present.clone() * log_slope.unsqueeze()).sum_dim(1).squeeze_dim(1),
+        None => same_for_all(rows, log_slope),
+    }
 }
 
 /// The same ladj for each of `rows` rows: the sum of one value a coordinate.

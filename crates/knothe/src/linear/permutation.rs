@@ -1,4 +1,4 @@
-//! A fixed permutation of the coordinates.
+//! A fixed permutation of the coordinates, present or absent.
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
@@ -34,14 +34,28 @@ impl Bijection for Permutation {
         self.dim
     }
 
-    fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn present_forward(&self, present: Tensor<2>) -> Tensor<2> {
+        present.select(1, self.ranks.clone())
+    }
+
+    fn present_inverse(&self, present: Tensor<2>) -> Tensor<2> {
+        present.select(1, self.columns.clone())
+    }
+
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_dim("z", &z, self.dim)?;
+        given.check_present(z.dims(), z.dtype())?;
         let ladj = Placement::of(&z).zeros([rows]);
         Ok((z.select(1, self.ranks.clone()), ladj))
     }
 
-    fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_dim("x", &x, self.dim)?;
+        given.check_present(x.dims(), x.dtype())?;
         let ladj = Placement::of(&x).zeros([rows]);
         Ok((x.select(1, self.columns.clone()), ladj))
     }

@@ -68,13 +68,15 @@ impl Bijection for Rotation {
         self.vectors.dims()[1]
     }
 
-    fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("Rotation")?;
         let rows = check_input("z", &z, self.dim(), self.vectors.val().dtype())?;
         let ladj = Placement::of(&z).zeros([rows]);
         Ok((z.matmul(self.transposed()), ladj))
     }
 
-    fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("Rotation")?;
         let rows = check_input("x", &x, self.dim(), self.vectors.val().dtype())?;
         let ladj = Placement::of(&x).zeros([rows]);
         Ok((x.matmul(self.transposed().transpose()), ladj))

@@ -88,6 +88,7 @@ impl Bijection for TriangularAffine {
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("TriangularAffine")?;
         let rows = check_input("z", &z, self.dim(), self.shift.val().dtype())?;
         let mean = self.mean(rows, given)?;
         let (factor, log_diagonal) = self.factor();
@@ -96,6 +97,7 @@ impl Bijection for TriangularAffine {
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.refuse_absent("TriangularAffine")?;
         let rows = check_input("x", &x, self.dim(), self.shift.val().dtype())?;
         let mean = self.mean(rows, given)?;
         let (factor, log_diagonal) = self.factor();
@@ -147,6 +149,7 @@ impl LeastSquares {
         data.each(&mut |batch| {
             let rows = check_dim("x", &batch.x, dim)?;
             batch.given().check(rows, context_dim)?;
+            batch.given().refuse_absent("TriangularAffine")?;
             let mut joint = DMatrix::zeros(rows, width);
             let mut fill = |t: &Tensor<2>, from: usize, columns: usize| {
                 let block = DMatrix::from_row_slice(rows, columns, &values(t.clone().inner()));

@@ -19,7 +19,7 @@ use crate::{
     random::{Purpose, stream},
     triangular::{
         sum_coordinates,
-        tiles::{context_of, in_tiles, rows_of},
+        tiles::{given_of, in_tiles, rows_of},
     },
     univariate::Conditional,
 };
@@ -64,30 +64,38 @@ impl<C: AutoregressiveConditioner + Module> Density for AutoregressiveDensity<C>
         self.context_dim
     }
 
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         given.check(x.dims()[0], self.context_dim)?;
+        given.check_present(x.dims(), x.dtype())?;
         if let Some(kernel) = self.conditional.kernel()
             && let Some(step) = self.conditioner.step(kernel, false, &x, given)?
-            && let Some((_, log_prob)) = run(&x, vec![step])
+            && let Some((_, log_prob)) = run(&x, vec![step], given.present)
         {
             return Ok(log_prob);
         }
         let theta = checked_parameters(&self.conditioner, x.clone(), given)?;
-        Ok(sum_coordinates(self.conditional.log_prob(x, theta)?))
+        Ok(sum_coordinates(given.masked(self.conditional.log_prob(x, theta)?)))
     }
 
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
         given.check(n, self.context_dim)?;
         let place = self.conditioner.placement();
+        given.check_present([n, self.dim()], place.dtype())?;
         if n == 0 {
             return Ok(place.zeros([0, self.dim()]));
         }
         let u = place.open_uniform([n, self.dim()], rng);
         let tiles = in_tiles(n, place.device.is_autodiff(), |tile| {
             let u = rows_of(&u, &tile);
-            let context = context_of(given, &tile);
-            self.conditioner.solve(tile.len(), &Given { context: context.as_ref(), ..*given }, &place, |column, theta| {
-                self.conditional.quantile(u.clone().narrow(1, column, 1), theta)
+            let own = given_of(given, &tile);
+            self.conditioner.solve(tile.len(), &own.given(), &place, |column, theta| {
+                let drawn = self.conditional.quantile(u.clone().narrow(1, column, 1), theta)?;
+                // Those after it read 0 of what is absent.
+                Ok(own.given().masked_column(drawn, column))
             })
         })?;
         Ok(Tensor::cat(tiles, 0))
@@ -95,15 +103,16 @@ impl<C: AutoregressiveConditioner + Module> Density for AutoregressiveDensity<C>
 
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         given.check(x.dims()[0], self.context_dim)?;
+        given.check_present(x.dims(), x.dtype())?;
         let theta = checked_parameters(&self.conditioner, x.clone(), given)?;
         let above = self.conditional.cdf(x.clone(), theta.clone())?;
         if !self.conditional.is_discrete() {
-            return Ok(above);
+            return Ok(given.filled(above, 0.5));
         }
         // Between F(x−) and F(x), at random: uniform for a law of masses too (Brockwell 2007).
         let place = Placement::of(&x);
         let v = place.uniform(x.dims(), &mut stream(given.seed, Purpose::Check, 1));
-        Ok(above - v * self.conditional.log_prob(x, theta)?.exp())
+        Ok(given.filled(above - v * self.conditional.log_prob(x, theta)?.exp(), 0.5))
     }
 }
 

@@ -55,17 +55,20 @@ impl Density for FullNormal {
         self.mean.dims()[0]
     }
 
-    fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
+        given.refuse_absent("FullNormal")?;
         let (e, log_det) = self.standardise(x)?;
         Ok(sum_coordinates(Standard::Normal.log_prob(e)) - log_det)
     }
 
-    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        given.refuse_absent("FullNormal")?;
         let e: Tensor<2> = Placement::of(&self.identity).normal([n, self.dim()], rng);
         Ok(e.matmul(self.factor().0.transpose()) + self.mean.val().unsqueeze())
     }
 
-    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        given.refuse_absent("FullNormal")?;
         Ok(Standard::Normal.cdf(self.standardise(x)?.0))
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     bijection::{Given, check_input},
     density::Density,
     error::{Error, Result},
+    given::refused,
     linear::identity,
     placement::{Placement, values},
     univariate::{Standard, bounded, special::logsumexp, unbounded},
@@ -27,7 +28,8 @@ pub enum Covariance {
 
 /// p(z) = Σ_k w_k N(z; μ_k, (A_kᵀ A_k)⁻¹), A_k lower triangular with diagonal e^{b(d_k)}, b bounded as in
 /// [`crate::univariate::Affine`]. A_k is the inverse of the Cholesky factor of the covariance, so that log_prob needs no
-/// substitution; and since A_k is lower triangular, its leading block is that of the first coordinates alone.
+/// substitution; and since A_k is lower triangular, its leading block is that of the first coordinates alone. With diagonal covariances, coordinates may
+/// be absent.
 #[derive(Module, Debug)]
 pub struct GaussianMixture {
     logits: Param<Tensor<1>>,
@@ -72,16 +74,28 @@ impl GaussianMixture {
     }
 
     /// A_k(x − μ_k) and log of the density of every coordinate given those before it in component k, both
-    /// `[components, rows, dim]`.
-    fn standardise(&self, x: Tensor<2>) -> (Tensor<3>, Tensor<3>) {
+    /// `[components, rows, dim]`; 0 of what is absent.
+    fn standardise(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<3>, Tensor<3>)> {
+        self.check_given(x.dims(), given)?;
         let log_diagonal = bounded(self.raw_diagonal.val());
-        let centred = x.unsqueeze_dim::<3>(0) - self.mean.val().unsqueeze_dim::<3>(1);
+        let centred = given.masked(x).unsqueeze_dim::<3>(0) - self.mean.val().unsqueeze_dim::<3>(1);
         let e = match self.factors(log_diagonal.clone()) {
             Some(factors) => centred.matmul(factors.transpose()),
             None => centred * log_diagonal.clone().exp().unsqueeze_dim::<3>(1),
         };
         let log_prob = Standard::Normal.log_prob(e.clone()) + log_diagonal.unsqueeze_dim::<3>(1);
-        (e, log_prob)
+        Ok(match given.present {
+            Some(present) => (e, log_prob * present.clone().unsqueeze_dim::<3>(0)),
+            None => (e, log_prob),
+        })
+    }
+
+    /// Refuses absent elements unless the coordinates of a component are independent.
+    fn check_given(&self, shape: [usize; 2], given: &Given) -> Result<()> {
+        if given.present.is_some() {
+            self.check_absent()?;
+        }
+        given.check_present(shape, self.mean.val().dtype())
     }
 
     /// log w_k, `[components, 1, 1]`.
@@ -97,14 +111,19 @@ impl Density for GaussianMixture {
         self.mean.dims()[1]
     }
 
-    fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
+    fn check_absent(&self) -> Result<()> {
+        if self.strict.is_some() { refused::<Self>() } else { Ok(()) }
+    }
+
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         let rows = check_input("z", &x, self.dim(), self.mean.val().dtype())?;
-        let each = self.standardise(x).1.sum_dim(2) + self.log_weights();
+        let each = self.standardise(x, given)?.1.sum_dim(2) + self.log_weights();
         Ok(logsumexp(each, 0).reshape([rows]))
     }
 
-    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
         let dim = self.dim();
+        self.check_given([n, dim], given)?;
         let place = Placement::of(&self.identity.clone().inner());
         let weights = values(self.log_weights().inner().exp());
         let mean = values(self.mean.val().inner());
@@ -133,15 +152,15 @@ impl Density for GaussianMixture {
                 x.push(mean[k * dim + j] + (e[j] - known) / diagonal[k * dim + j]);
             }
         }
-        Ok(place.tensor(x, [n, dim]))
+        Ok(given.masked(place.tensor(x, [n, dim])))
     }
 
     /// Rosenblatt's transform: F(x_j | x_<j) = Σ_k r_k Φ(e_kj), with r_k the weight of component k given x_<j.
-    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         check_input("z", &x, self.dim(), self.mean.val().dtype())?;
-        let (e, log_prob) = self.standardise(x);
+        let (e, log_prob) = self.standardise(x, given)?;
         let before = log_prob.clone().cumsum(2) - log_prob + self.log_weights();
         let weights = (before.clone() - logsumexp(before, 0)).exp();
-        Ok((weights * Standard::Normal.cdf(e)).sum_dim(0).squeeze_dim(0))
+        Ok(given.filled((weights * Standard::Normal.cdf(e)).sum_dim(0).squeeze_dim(0), 0.5))
     }
 }

@@ -33,17 +33,24 @@ impl Density for Logistic {
         self.dim
     }
 
-    fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
-        check_input("z", &x, self.dim, self.anchor.dtype())?;
-        Ok(sum_coordinates(Standard::Logistic.log_prob(x)))
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
     }
 
-    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
-        Ok(Standard::Logistic.quantile(Placement::of(&self.anchor).open_uniform([n, self.dim], rng)))
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
+        check_input("z", &x, self.dim, self.anchor.dtype())?;
+        given.check_present(x.dims(), x.dtype())?;
+        Ok(sum_coordinates(given.masked(Standard::Logistic.log_prob(x))))
     }
 
-    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        given.check_present([n, self.dim], self.anchor.dtype())?;
+        Ok(given.masked(Standard::Logistic.quantile(Placement::of(&self.anchor).open_uniform([n, self.dim], rng))))
+    }
+
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         check_input("z", &x, self.dim, self.anchor.dtype())?;
-        Ok(Standard::Logistic.cdf(x))
+        given.check_present(x.dims(), x.dtype())?;
+        Ok(given.filled(Standard::Logistic.cdf(x), 0.5))
     }
 }

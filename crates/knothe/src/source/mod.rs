@@ -74,6 +74,10 @@ impl Density for Source {
         each!(self, d => d.exactness())
     }
 
+    fn check_absent(&self) -> Result<()> {
+        each!(self, d => d.check_absent())
+    }
+
     fn starts_from_data(&self) -> bool {
         each!(self, d => d.starts_from_data())
     }

@@ -35,18 +35,30 @@ impl Density for Normal {
         self.dim
     }
 
-    fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         check_input("z", &x, self.dim, self.anchor.dtype())?;
+        given.check_present(x.dims(), x.dtype())?;
         // The sum first: what follows it is of one number a row.
-        Ok(sum_coordinates(x.square()) * -0.5 - 0.5 * (2.0 * PI).ln() * self.dim as f64)
+        let exponent = sum_coordinates(given.masked(x).square()) * -0.5;
+        let constant = 0.5 * (2.0 * PI).ln();
+        Ok(match given.present {
+            Some(present) => exponent - sum_coordinates(present.clone()) * constant,
+            None => exponent - constant * self.dim as f64,
+        })
     }
 
-    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
-        Ok(Placement::of(&self.anchor).normal([n, self.dim], rng))
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        given.check_present([n, self.dim], self.anchor.dtype())?;
+        Ok(given.masked(Placement::of(&self.anchor).normal([n, self.dim], rng)))
     }
 
-    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         check_input("z", &x, self.dim, self.anchor.dtype())?;
-        Ok(Standard::Normal.cdf(x))
+        given.check_present(x.dims(), x.dtype())?;
+        Ok(given.filled(Standard::Normal.cdf(x), 0.5))
     }
 }

@@ -47,35 +47,42 @@ impl Density for StudentT {
         self.raw.dims()[0]
     }
 
-    fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         check_input("z", &x, self.dim(), self.raw.val().dtype())?;
+        given.check_present(x.dims(), x.dtype())?;
         let nu = self.degrees_of_freedom();
         // log Γ((ν+1)/2) − log Γ(ν/2) − ½ log(πν), of which ½ log(ν/2) cancels.
         let constant = log_gamma_half_step(nu.clone() * 0.5) - 0.5 * (2.0 * std::f64::consts::PI).ln();
         let power = (nu.clone() + 1.0) * 0.5;
         let each = constant.unsqueeze() - (x.square() / nu.unsqueeze()).log1p() * power.unsqueeze();
-        Ok(sum_coordinates(each))
+        Ok(sum_coordinates(given.masked(each)))
     }
 
-    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
         let raw = self.raw.val().inner();
+        given.check_present([n, self.dim()], raw.dtype())?;
         let laws = values(self.degrees_of_freedom().inner())
             .into_iter()
             .map(|nu| rand_distr::StudentT::new(nu).map_err(|_| Error::invalid("degrees of freedom", "a number above 1", nu)))
             .collect::<Result<Vec<_>>>()?;
         let draws = (0..n).flat_map(|_| laws.iter().map(|law| law.sample(rng)).collect::<Vec<f64>>()).collect();
-        Ok(Placement::of(&raw).tensor(draws, [n, laws.len()]))
+        Ok(given.masked(Placement::of(&raw).tensor(draws, [n, laws.len()])))
     }
 
-    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let rows = check_input("z", &x, self.dim(), self.raw.val().dtype())?;
         let laws = values(self.degrees_of_freedom().inner())
             .into_iter()
             .map(|nu| StudentsT::new(0.0, 1.0, nu).map_err(|_| Error::invalid("degrees of freedom", "a number above 1", nu)))
             .collect::<Result<Vec<_>>>()?;
-        let x = x.inner();
+        given.check_present(x.dims(), x.dtype())?;
+        let x = given.masked(x.inner());
         let place = Placement::of(&x);
         let u = values(x).iter().zip(laws.iter().cycle()).map(|(v, law)| law.cdf(*v)).collect();
-        Ok(place.tensor(u, [rows, laws.len()]))
+        Ok(given.filled(place.tensor(u, [rows, laws.len()]), 0.5))
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     density::Density,
     error::{Error, Result},
     placement::Placement,
+    triangular::sum_coordinates,
 };
 
 /// p(z) = (b − a)^−dim on [a, b] in every coordinate, and 0 (log_prob −∞) elsewhere.
@@ -43,21 +44,35 @@ impl Density for Uniform {
         self.dim
     }
 
-    fn log_prob(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<1>> {
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         let rows = check_input("z", &x, self.dim, self.anchor.dtype())?;
         // Stated so that NaN is outside.
         let inside = x.clone().greater_equal_scalar(self.lower).bool_and(x.clone().lower_equal_scalar(self.upper));
-        let outside = inside.bool_not().any_dim(1).squeeze_dim(1);
-        let log_prob = Placement::of(&x).zeros([rows]) - self.dim as f64 * (self.upper - self.lower).ln();
+        given.check_present(x.dims(), x.dtype())?;
+        let (log_width, zeros) = ((self.upper - self.lower).ln(), Placement::of(&x).zeros([rows]));
+        let (outside, log_prob) = match given.present {
+            Some(present) => {
+                let outside = inside.bool_not().bool_and(present.clone().not_equal_scalar(0.0));
+                (outside, zeros - sum_coordinates(present.clone()) * log_width)
+            }
+            None => (inside.bool_not(), zeros - self.dim as f64 * log_width),
+        };
+        let outside = outside.any_dim(1).squeeze_dim(1);
         Ok(log_prob.mask_fill(outside, f64::NEG_INFINITY))
     }
 
-    fn sample(&self, n: usize, _: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
-        Ok(Placement::of(&self.anchor).open_uniform([n, self.dim], rng) * (self.upper - self.lower) + self.lower)
+    fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        given.check_present([n, self.dim], self.anchor.dtype())?;
+        Ok(given.masked(Placement::of(&self.anchor).open_uniform([n, self.dim], rng) * (self.upper - self.lower) + self.lower))
     }
 
-    fn to_uniform(&self, x: Tensor<2>, _: &Given) -> Result<Tensor<2>> {
+    fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         check_input("z", &x, self.dim, self.anchor.dtype())?;
-        Ok(((x - self.lower) * (self.upper - self.lower).recip()).clamp(0.0, 1.0))
+        given.check_present(x.dims(), x.dtype())?;
+        Ok(given.filled(((x - self.lower) * (self.upper - self.lower).recip()).clamp(0.0, 1.0), 0.5))
     }
 }

@@ -12,8 +12,8 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use super::{
-    sum_coordinates,
-    tiles::{context_of, in_tiles, rows_of},
+    of_rows, sum_coordinates,
+    tiles::{given_of, in_tiles, rows_of},
 };
 use crate::{
     bijection::{Bijection, Given, check_input},
@@ -74,35 +74,37 @@ impl<C: AutoregressiveConditioner + Module> Bijection for Autoregressive<C> {
         self.conditioner.order().dim()
     }
 
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.check_present(z.dims(), z.dtype())?;
         if let Some(step) = self.step(true, &z, given)?
-            && let Some(found) = run(&z, vec![step])
+            && let Some(found) = run(&z, vec![step], given.present)
         {
             return Ok(found);
         }
         let theta = checked_parameters(&self.conditioner, z.clone(), given)?;
-        let (x, ladj) = self.map.value(z, theta)?;
-        Ok((x, sum_coordinates(ladj)))
+        Ok(of_rows(self.map.value(z, theta)?, given))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let dtype = self.conditioner.dtype();
         let rows = check_input("x", &x, self.dim(), dtype)?;
         check_context(given.context, rows, self.conditioner.widths().context_dim, dtype)?;
+        given.check_present(x.dims(), dtype)?;
         if rows == 0 {
             let ladj = Placement::of(&x).zeros([0]);
             return Ok((x, ladj));
         }
         if let Some(step) = self.step(false, &x, given)?
-            && let Some(found) = run(&x, vec![step])
+            && let Some(found) = run(&x, vec![step], given.present)
         {
             return Ok(found);
         }
         let tracked = x.is_autodiff() || self.conditioner.placement().device.is_autodiff();
-        let tiles = in_tiles(rows, tracked, |tile| {
-            let context = context_of(given, &tile);
-            self.inverse_tile(rows_of(&x, &tile), &Given { context: context.as_ref(), ..*given })
-        })?;
+        let tiles = in_tiles(rows, tracked, |tile| self.inverse_tile(rows_of(&x, &tile), &given_of(given, &tile).given()))?;
         let (z, ladj) = tiles.into_iter().unzip();
         Ok((Tensor::cat(z, 0), Tensor::cat(ladj, 0)))
     }
@@ -118,9 +120,10 @@ impl<C: AutoregressiveConditioner + Module> Autoregressive<C> {
         let place = Placement::of(&columns);
         let z = self.conditioner.solve(rows, given, &place, |column, theta| {
             let (z, ladj) = self.map.inverse(columns.clone().narrow(0, column, 1).squeeze_dim(0), theta)?;
-            ladjs.push(ladj);
-            Ok(z)
+            ladjs.push(given.masked_column(ladj, column));
+            Ok(given.masked_column(z, column))
         })?;
+        // In the order of the coordinates' generation, which the sum forgets.
         let ladj = sum_coordinates(Tensor::cat(ladjs, 1));
         Ok((z, ladj))
     }

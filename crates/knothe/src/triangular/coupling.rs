@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 use rand::Rng;
 
-use super::sum_coordinates;
+use super::of_rows;
 use crate::{
     bijection::{Bijection, Given, check_input},
     conditioner::{
@@ -137,8 +137,9 @@ impl<C: Conditioner + Module> Coupling<C> {
         forward: bool,
         direction: impl FnOnce(Tensor<2>, Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)>,
     ) -> Result<(Tensor<2>, Tensor<1>)> {
+        given.check_present(x.dims(), x.dtype())?;
         if let Some(step) = self.step(forward, &x, given)?
-            && let Some(found) = run(&x, vec![step])
+            && let Some(found) = run(&x, vec![step], given.present)
         {
             return Ok(found);
         }
@@ -146,21 +147,28 @@ impl<C: Conditioner + Module> Coupling<C> {
         let standing = of_standing.of(&x, &self.standing);
         let theta = checked_parameters(&self.conditioner, standing.clone(), given)?;
         let kernel = self.kernel(forward);
-        if let Some(found) = kernel.as_ref().and_then(|kernel| kernels::moved(kernel, &x, &theta, &of_moving.0)) {
+        let whole = kernel.as_ref().filter(|_| given.present.is_none());
+        if let Some(found) = whole.and_then(|kernel| kernels::moved(kernel, &x, &theta, &of_moving.0)) {
             return Ok(found);
         }
         let moving = of_moving.of(&x, &self.moving);
-        let (moved, ladj) = match kernel.and_then(|kernel| kernels::value(&kernel, &moving, &theta)) {
+        let present = given.present.map(|present| of_moving.of(present, &self.moving));
+        let found = match kernel.and_then(|kernel| kernels::value(&kernel, &moving, &theta)) {
             Some(found) => found,
             None => direction(moving, theta)?,
         };
-        Ok((Tensor::cat(vec![standing, moved], 1).select(1, self.restore.clone()), sum_coordinates(ladj)))
+        let (moved, ladj) = of_rows(found, &Given { present: present.as_ref(), ..*given });
+        Ok((Tensor::cat(vec![standing, moved], 1).select(1, self.restore.clone()), ladj))
     }
 }
 
 impl<C: Conditioner + Module> Bijection for Coupling<C> {
     fn dim(&self) -> usize {
         self.dim
+    }
+
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
     }
 
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {

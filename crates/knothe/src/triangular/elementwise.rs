@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::sum_coordinates;
+use super::of_rows;
 use crate::{
     bijection::{Bijection, Given, check_input},
     conditioner::check_context,
@@ -54,15 +54,19 @@ impl Bijection for Elementwise {
         self.parameters.dims()[1]
     }
 
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_input("z", &z, self.dim(), self.parameters.val().dtype())?;
-        let (x, ladj) = self.map.value(z, self.theta(rows, given)?)?;
-        Ok((x, sum_coordinates(ladj)))
+        given.check_present(z.dims(), z.dtype())?;
+        Ok(of_rows(self.map.value(z, self.theta(rows, given)?)?, given))
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_input("x", &x, self.dim(), self.parameters.val().dtype())?;
-        let (z, ladj) = self.map.inverse(x, self.theta(rows, given)?)?;
-        Ok((z, sum_coordinates(ladj)))
+        given.check_present(x.dims(), x.dtype())?;
+        Ok(of_rows(self.map.inverse(x, self.theta(rows, given)?)?, given))
     }
 }

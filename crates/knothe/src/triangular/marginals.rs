@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
 
-use super::sum_coordinates;
+use super::{of_rows, sum_coordinates};
 use crate::{
     bijection::{Bijection, Given, Replay, check_dim, check_input},
     error::{Error, Result},
@@ -25,7 +25,7 @@ const LEAST_ROWS: usize = 32;
 /// sides, weighted as Fritsch and Butland (1984) do.
 ///
 /// Until [`Bijection::initialise`] has seen the data the map is the identity, and afterwards it stays as it is. So does a column that has too few
-/// different values for two knots. Nothing is trained.
+/// different values for two knots. Nothing is trained. Absent elements of the training set count for nothing.
 ///
 /// ```
 /// use knothe::{Bijection, Given, Placement, Precision, fit::Dataset, triangular::Marginals};
@@ -88,9 +88,11 @@ impl Marginals {
         what: &str,
         knots: Tensor<2>,
         at: Tensor<2>,
+        given: &Given,
         curve: impl Fn(&Bin, Tensor<2>) -> (Tensor<2>, Tensor<2>),
     ) -> Result<(Tensor<2>, Tensor<1>)> {
         let rows = check_input(what, &at, self.dim(), knots.dtype())?;
+        given.check_present(at.dims(), at.dtype())?;
         if rows == 0 {
             return Ok((at.clone(), sum_coordinates(at)));
         }
@@ -99,7 +101,7 @@ impl Marginals {
         let held = at.clone().mask_where(at.clone().lower(first.clone()), first);
         let held = held.mask_where(at.clone().greater(last.clone()), last);
         let (to, log_slope) = curve(&self.find(&knots, &held), held.clone());
-        Ok((to + (at - held) * log_slope.clone().exp(), sum_coordinates(log_slope)))
+        Ok(of_rows((to + (at - held) * log_slope.clone().exp(), log_slope), given))
     }
 }
 
@@ -108,12 +110,16 @@ impl Bijection for Marginals {
         self.x.dims()[1]
     }
 
-    fn forward_and_ladj(&self, z: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.run("z", self.z.val(), z, Bin::inverse)
+    fn check_absent(&self) -> Result<()> {
+        Ok(())
     }
 
-    fn inverse_and_ladj(&self, x: Tensor<2>, _: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        self.run("x", self.x.val(), x, Bin::value)
+    fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.run("z", self.z.val(), z, given, Bin::inverse)
+    }
+
+    fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.run("x", self.x.val(), x, given, Bin::value)
     }
 
     fn starts_from_data(&self) -> bool {
@@ -142,13 +148,17 @@ impl Bijection for Marginals {
     }
 }
 
-/// The values of a column in ascending order, with their weights.
+/// The values of a column that are present, in ascending order, with their weights.
 fn ranked(data: &mut dyn Replay, column: usize, dim: usize) -> Result<Vec<(f64, f64)>> {
     let mut all = Vec::new();
     data.each(&mut |batch| {
         check_dim("x", &batch.x, dim)?;
-        let of_column = values(batch.x.clone().inner().narrow(1, column, 1));
-        all.extend(of_column.into_iter().enumerate().map(|(row, value)| (value, batch.weight(row))).filter(|(_, weight)| *weight > 0.0));
+        batch.given().check_present(batch.x.dims(), batch.x.dtype())?;
+        let of_column = |t: &Tensor<2>| values(t.clone().inner().narrow(1, column, 1));
+        let present = batch.present.as_ref().map(of_column);
+        let weight = |row: usize| batch.weight(row) * present.as_ref().map_or(1.0, |present| present[row]);
+        let weighted = of_column(&batch.x).into_iter().enumerate().map(|(row, value)| (value, weight(row)));
+        all.extend(weighted.filter(|(_, weight)| *weight > 0.0));
         Ok(())
     })?;
     all.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));

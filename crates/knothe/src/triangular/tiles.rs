@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::{
     bijection::Given,
     error::{Error, Result},
+    given::Owned,
 };
 
 /// Rows a tile.
@@ -46,7 +47,7 @@ pub(crate) fn rows_of(x: &Tensor<2>, tile: &Range<usize>) -> Tensor<2> {
     x.clone().narrow(0, tile.start, tile.len())
 }
 
-/// The context of a tile.
-pub(crate) fn context_of(given: &Given, tile: &Range<usize>) -> Option<Tensor<2>> {
-    given.context.map(|c| if c.dims()[1] == 0 { c.clone() } else { rows_of(c, tile) })
+/// What the rows of a tile are given.
+pub(crate) fn given_of(given: &Given, tile: &Range<usize>) -> Owned {
+    given.map(|t| if t.dims()[1] == 0 { t.clone() } else { rows_of(t, tile) })
 }
