@@ -1,8 +1,12 @@
 //! What one event is, to a network: a shape, and the law of each of its elements.
 
+mod check;
 mod image_shape;
+mod law;
 
 pub use image_shape::ImageShape;
+pub(crate) use law::SLACK;
+pub use law::{Cells, Law};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,23 +49,16 @@ impl Shape {
     }
 }
 
-/// What the values of an element can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Law {
-    /// Real numbers.
-    Real,
-    /// The codes 0, 1, …, k − 1 of an alphabet of k.
-    Codes(u32),
-}
-
 /// The set in which one event lies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Space {
     /// How the elements are arranged.
     pub shape: Shape,
     /// The law of each element, or one law for all of them.
     laws: Vec<Law>,
+    /// The parent of each element, where elements have any; see [`Space::with_parents`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parents: Vec<Option<u32>>,
     /// Whether the length varies from event to event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub varying: bool,
@@ -70,18 +67,32 @@ pub struct Space {
 impl Space {
     /// Events of one shape, whose elements all have one law.
     pub fn new(shape: Shape, law: Law) -> Self {
-        Space { shape, laws: vec![law], varying: false }
+        Space { shape, laws: vec![law], parents: Vec::new(), varying: false }
     }
 
     /// Events whose elements have a law each.
     ///
     /// # Errors
-    /// [`Error::Shape`] where there is not one law for each element.
+    /// [`Error::Shape`] where there is not one law for each element, and those of [`Space::check`].
     pub fn of_laws(shape: Shape, laws: Vec<Law>) -> Result<Self> {
         if laws.len() != shape.dim() {
             return Err(Error::shape("laws", format!("{}, one for each element", shape.dim()), laws.len()));
         }
-        Ok(Space { shape, laws, varying: false })
+        let space = Space { shape, laws, parents: Vec::new(), varying: false };
+        space.check()?;
+        Ok(space)
+    }
+
+    /// The same events, in which element j exists only where element `parents[j]` exists and has the code 0. It is absent in all other rows.
+    /// An element without a parent is always there.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there is not one entry for each element, and those of [`Space::check`].
+    pub fn with_parents(self, parents: Vec<Option<u32>>) -> Result<Self> {
+        let parents = if parents.iter().all(Option::is_none) { Vec::new() } else { parents };
+        let space = Space { parents, ..self };
+        space.check()?;
+        Ok(space)
     }
 
     /// The number of elements.
@@ -93,6 +104,40 @@ impl Space {
     pub fn law(&self) -> Option<Law> {
         let (first, rest) = self.laws.split_first()?;
         rest.iter().all(|law| law == first).then_some(*first)
+    }
+
+    /// The law of element j.
+    pub fn law_of(&self, j: usize) -> Law {
+        self.laws.get(j).or(self.laws.first()).copied().unwrap_or(Law::Real)
+    }
+
+    /// The law of every element, in order.
+    pub fn laws(&self) -> impl Iterator<Item = Law> + '_ {
+        (0..self.dim()).map(|j| self.law_of(j))
+    }
+
+    /// The element whose code says whether element j exists, if there is one.
+    pub fn parent(&self, j: usize) -> Option<usize> {
+        self.parents.get(j).copied().flatten().map(|parent| parent as usize)
+    }
+
+    /// Whether an element can be absent.
+    pub fn has_parents(&self) -> bool {
+        !self.parents.is_empty()
+    }
+
+    /// Whether elements have different laws, or a law that is neither the reals nor an alphabet, or can be absent.
+    pub fn is_mixed(&self) -> bool {
+        self.has_parents() || !matches!(self.law(), Some(Law::Real | Law::Codes(_)))
+    }
+
+    /// The number of elements that are not real numbers. In a mixed space of columns they stand first.
+    pub fn discrete(&self) -> usize {
+        match self.law() {
+            Some(Law::Real) => 0,
+            Some(_) => self.dim(),
+            None => self.laws.iter().filter(|law| law.is_discrete()).count(),
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Coding for Schema {
         match law {
             Law::Codes(2) => self.make_binary(),
             Law::Real => Ok(()),
-            Law::Codes(_) => Err(Error::invalid("law of the columns", "real numbers, or 0 and 1", format!("{law:?}"))),
+            Law::Codes(_) | Law::Lattice(_) => Err(Error::invalid("law of the columns", "real numbers, or 0 and 1", format!("{law:?}"))),
         }
     }
 
