@@ -78,9 +78,9 @@ conditional!(GaussianMixture);
 conditional!(LogisticMixture);
 
 #[derive(Clone, Copy, Debug)]
-struct Mixture {
-    law: Standard,
-    components: usize,
+pub(super) struct Mixture {
+    pub(super) law: Standard,
+    pub(super) components: usize,
 }
 
 /// log w, μ and log σ of every component, `[rows, components, dim]` each.
@@ -109,7 +109,7 @@ impl Mixture {
     }
 
     /// The means at θ = 0.
-    fn start_means(self) -> Vec<f64> {
+    pub(super) fn start_means(self) -> Vec<f64> {
         let (count, scale) = (self.components, self.start_scale());
         // Means with variance 1 − s² and components with s² make a mixture of variance 1.
         let spread = (1.0 - scale * scale).sqrt();
@@ -117,7 +117,7 @@ impl Mixture {
     }
 
     /// The log-scale at θ = 0.
-    fn start_log_scale(self) -> f64 {
+    pub(super) fn start_log_scale(self) -> f64 {
         (self.start_scale() / self.law.standard_deviation()).ln()
     }
 

@@ -5,7 +5,7 @@
 //!   [`Sigmoidal`], [`DeepSigmoidal`], [`SumOfSquares`], [`MixtureCdf`]; [`Composed`], one after another, and [`Inverted`],
 //!   which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
 //! - A [`Conditional`] is a law q(x | θ) with distribution and quantile function: [`GaussianMixture`], [`LogisticMixture`],
-//!   [`Bernoulli`], [`Categorical`], and [`Pushforward`], which makes one of a [`Standard`] law and any map.
+//!   [`Bernoulli`], [`Categorical`], [`DiscretisedLogistics`], and [`Pushforward`], which makes one of a [`Standard`] law and any map.
 //!
 //! θ = 0 is the start of both: about the identity, or about the standard law, with the components of a mixture apart.
 //!
@@ -17,6 +17,8 @@ mod composed;
 mod deep_sigmoidal;
 mod deep_sigmoidal_lanes;
 mod discrete;
+mod discretised;
+mod discretised_root;
 mod inverted;
 mod list;
 mod mixture;
@@ -44,6 +46,7 @@ pub(crate) use affine::{BOUND, bounded, unbounded};
 pub use composed::Composed;
 pub use deep_sigmoidal::DeepSigmoidal;
 pub use discrete::{Bernoulli, Categorical};
+pub use discretised::DiscretisedLogistics;
 pub use inverted::Inverted;
 pub use list::all;
 pub use mixture::{GaussianMixture, LogisticMixture};
