@@ -38,7 +38,7 @@ fn fit(table: &Table, roles: Roles, epochs: u64) -> Result<(Model<Schema>, Split
     let (mut schema, _) = Schema::infer(table, &Overrides::default(), &roles, MissingPolicy::Reject)?;
     let split = Split::random(Path::new("magic"), &schema.rows(table, Need::Fit)?, 0)?;
     schema.fit(&split.train)?;
-    let recipes = [Maf::new(schema.dim()).context(schema.context_dim())];
+    let recipes = [Maf::new(schema.space()).context(schema.context_dim())];
     let config = FitConfig { epochs, ..FitConfig::default() };
     let place = Placement::cpu(Precision::F32);
     let weighting = Weighting::Uniform;

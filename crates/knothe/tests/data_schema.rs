@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use knothe::Hint;
 use knothe::events::Coding;
-use knothe::events::table::{Column, Kind, MissingPolicy, Need, Notice, Overrides, Roles, Schema, Table, diagnose};
+use knothe::events::table::{Bounds, Column, Kind, Label, MissingPolicy, Need, Notice, Overrides, Roles, Schema, Table, diagnose};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
@@ -27,7 +27,7 @@ fn infer(table: &Table, overrides: &str, roles: &Roles) -> knothe::Result<(Schem
 }
 
 fn kinds(schema: &Schema) -> Vec<Kind> {
-    schema.columns.iter().map(|c| c.kind).collect()
+    schema.columns.iter().map(|c| c.kind.clone()).collect()
 }
 
 fn uniform(n: usize, seed: u64) -> Vec<f64> {
@@ -59,15 +59,16 @@ fn only_type_integrality_and_constancy_are_inferred() {
         ("same", &[4.0, 4.0, 4.0], true),
     ]);
     let (schema, notices) = infer(&t, "{}", &Roles::default()).unwrap();
-    let (c, i) = (Kind::Continuous, Kind::Integer);
-    assert_eq!(kinds(&schema), [c, c, i, c, Kind::Constant(4.0)]);
-    assert_eq!(schema.dim(), 4);
+    let (c, i) = (Kind::Continuous, Kind::Integer(Bounds::default()));
+    let counts = Kind::Integer(Bounds { low: Some(0.0), high: None });
+    assert_eq!(kinds(&schema), [c.clone(), c.clone(), counts, c.clone(), Kind::Constant(Label::Number(4.0))]);
+    assert_eq!(schema.width(), 4);
     assert!(notices[0].message.starts_with("'same' is 4 in every row"));
     assert_eq!(notices[1].hint, declare("price", r#""positive""#, true));
     assert_eq!(notices[2].hint, declare("share", r#"{"bounded": [0, 1]}"#, true));
     let said = r#"{"price": "positive", "share": {"bounded": [0, 1]}, "count": "continuous", "whole": "integer"}"#;
     let (schema, notices) = infer(&t, said, &Roles::default()).unwrap();
-    assert_eq!(kinds(&schema), [Kind::Positive, Kind::Bounded([0.0, 1.0]), c, i, Kind::Constant(4.0)]);
+    assert_eq!(kinds(&schema), [Kind::Positive, Kind::Bounded([0.0, 1.0]), c, i, Kind::Constant(Label::Number(4.0))]);
     assert_eq!(notices.len(), 1);
 }
 
@@ -281,7 +282,7 @@ fn the_projects_own_tables_are_as_described() {
     assert_eq!((magic.rows(), magic.columns.len()), (19_020, 11));
     assert_eq!(magic.column("class").unwrap().values.iter().sum::<f64>(), 12_332.0);
     let (schema, notices) = diagnosed(&magic, "{}", &roles(&["class"], None, &[])).unwrap();
-    assert_eq!((schema.dim(), schema.context_dim()), (10, 1));
+    assert_eq!((schema.width(), schema.context_dim()), (10, 1));
     let messages: Vec<&str> = notices.iter().map(|n| n.message.as_str()).collect();
     assert_eq!(messages, ["115 of 19020 rows repeat an earlier row exactly"]);
 

@@ -32,7 +32,7 @@ fn model() -> Model<Schema> {
     let (mut schema, _) = Schema::infer(&table, &Overrides::default(), &roles, MissingPolicy::Reject).unwrap();
     let split = Split::random(&table.path, &schema.rows(&table, Need::Fit).unwrap(), 0).unwrap();
     schema.fit(&split.train).unwrap();
-    let recipes = [Gaussian::new(schema.dim()).context(schema.context_dim())];
+    let recipes = [Gaussian::new(schema.space()).context(schema.context_dim())];
     let (config, place) = (FitConfig::default(), Placement::cpu(Precision::F64));
     let weighting = Weighting::Uniform;
     let fitting = Fitting { split: &split, coding: &schema, recipes: &recipes, weighting, config: &config, place: &place };

@@ -102,7 +102,7 @@ fn a_wide_table_gets_through_an_epoch_with_every_family_of_its_columns() {
     schema.fit(&split.train).unwrap();
     let config = FitConfig { epochs: 1, ..FitConfig::default() };
     for family in ALL.iter().filter(|family| family.supports(&130.into())) {
-        let recipe = Recipe::new(*family, schema.dim());
+        let recipe = Recipe::new(*family, schema.space());
         let recipes = [if family.option("layers").is_some() { recipe.layers(1) } else { recipe }];
         let weighting = Weighting::Uniform;
         let fitting = Fitting { split: &split, coding: &schema, recipes: &recipes, weighting, config: &config, place: &place };

@@ -300,7 +300,6 @@ fn data_that_cannot_be_fitted_are_refused() {
     assert!(new(vec![]).is_err());
     assert!(new(vec![1.0, 2.0, 3.0]).is_err());
     let one = || new(vec![1.0, 2.0]).unwrap();
-    assert!(one().with_lattice(vec![1.0]).is_err());
     assert!(one().gather(&[1], 0.0, &mut ChaCha12Rng::seed_from_u64(0)).is_err());
     assert!(one().with_weights(vec![-1.0]).is_err());
     assert!(one().with_weights(vec![0.0]).is_err());

@@ -49,7 +49,7 @@ fn magic() -> (Vec<f64>, usize) {
     let (mut schema, _) = Schema::infer(&table, &Overrides::default(), &roles, MissingPolicy::Reject).unwrap();
     let rows = schema.rows(&table, Need::Fit).unwrap();
     schema.fit(&rows).unwrap();
-    (schema.to_model(&rows, 0).0, schema.dim())
+    (schema.encode(&rows).unwrap().values, schema.width())
 }
 
 /// |x − T(T⁻¹(x))| of each row of `dim` columns, the largest of the row's.
