@@ -17,18 +17,23 @@
 //! # Ok::<(), knothe::Error>(())
 //! ```
 
+mod atoms;
 mod coding;
 mod column;
 mod columnar;
 mod delimited;
 mod dependence;
 mod diagnose;
+mod edges;
 mod infer;
 mod kind;
 mod lattice;
 pub(crate) mod npy;
+mod placeholders;
 mod preprocess;
 mod reader;
+mod repeats;
+mod rounding;
 mod rows;
 mod schema;
 mod write;
