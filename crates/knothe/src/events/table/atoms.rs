@@ -1,12 +1,72 @@
-//! Values that many rows hold.
+//! Atoms: single values that hold far more rows than their neighbourhood explains.
 
 use super::lattice::Lattice;
 
-/// The values of sorted numbers that far more rows hold than their neighbourhood explains, and how many rows hold each.
+/// The share of the rows from which a single value of a continuous column may be an atom.
+const SHARE: f64 = 0.01;
+/// The same in a column on a lattice, where values repeat anyway.
+const SHARE_ON_LATTICE: f64 = 0.05;
+/// The rows that an atom has at least, so that a pair of equal values in a small table is none.
+const ROWS: usize = 5;
+/// The share of the rows of a value that stands apart from all others by more than their range, such as a mark for what is missing.
+const SHARE_APART: f64 = 0.001;
+/// How many times the rows of the values near it an atom has, and the same on a lattice.
+const TIMES: usize = 5;
+const TIMES_ON_LATTICE: usize = 10;
+/// How many times the rows of each of its two nearest values an atom has: the first value of a steep decay is none.
+const TIMES_NEXT: usize = 3;
+/// How many values on either side are near.
+const NEAR: usize = 20;
+/// Columns on a lattice with fewer cells have no atoms: each value has a mass of its own.
+const CELLS: f64 = 64.0;
+/// The most atoms of a column, the most frequent ones first.
+const MOST: usize = 8;
+
+/// The atoms of sorted values and their counts, in increasing order.
+///
+/// Values are compared with those near them, so the mode of rounded or whole numbers is no atom. A column on a lattice that has more than 64 cells and no more than
+/// 8 distinct values consists of atoms.
 pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usize)> {
-    if lattice.is_some() {
+    let runs: Vec<(f64, usize)> = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Vec::new() };
+    if runs.len() < 2 || lattice.is_some_and(|l| (last.0 - first.0) / l.step < CELLS) {
         return Vec::new();
     }
-    let least = (sorted.len() / 100).max(5);
-    sorted.chunk_by(|a, b| a == b).filter(|run| run.len() >= least).map(|run| (run[0], run.len())).take(8).collect()
+    let at_least = |share: f64| ROWS.max((share * sorted.len() as f64).ceil() as usize);
+    if lattice.is_some() && runs.len() <= MOST {
+        return runs.into_iter().filter(|run| run.1 >= ROWS).collect();
+    }
+    let (share, times) = if lattice.is_some() { (SHARE_ON_LATTICE, TIMES_ON_LATTICE) } else { (SHARE, TIMES) };
+    let candidates: Vec<usize> = (0..runs.len()).filter(|&i| runs[i].1 >= at_least(share) && runs[i].1 >= times * typical(&runs, i)).collect();
+    let steep = |i: usize| {
+        let next = [i.checked_sub(1), Some(i + 1)].into_iter().flatten().filter(|k| !candidates.contains(k));
+        next.filter_map(|k| runs.get(k)).any(|run| TIMES_NEXT * run.1 > runs[i].1)
+    };
+    let mut found: Vec<usize> = candidates.iter().copied().filter(|&i| !steep(i)).collect();
+    let apart = [0, runs.len() - 1].into_iter().filter(|&i| stands_apart(&runs, i) && runs[i].1 >= at_least(SHARE_APART));
+    found.extend(apart.filter(|i| !candidates.contains(i)).collect::<Vec<_>>());
+    found.sort_by_key(|&i| std::cmp::Reverse(runs[i].1));
+    found.truncate(MOST);
+    found.sort_unstable();
+    found.into_iter().map(|i| runs[i]).collect()
 }
+
+/// The 90 % quantile of the counts of the values near one: more than a median, so that the many single rows of a coarse rounding make no atom of a chance.
+fn typical(runs: &[(f64, usize)], i: usize) -> usize {
+    let range = i.saturating_sub(NEAR)..(i + NEAR + 1).min(runs.len());
+    let mut counts: Vec<usize> = range.filter(|&k| k != i).map(|k| runs[k].1).collect();
+    counts.sort_unstable();
+    counts.get(counts.len() * 9 / 10).copied().unwrap_or(0)
+}
+
+/// Whether the first or the last value is farther from all others than these are from each other, and more frequent than those near it.
+fn stands_apart(runs: &[(f64, usize)], i: usize) -> bool {
+    let others = if i == 0 { &runs[1..] } else { &runs[..runs.len() - 1] };
+    let (Some(low), Some(high)) = (others.first(), others.last()) else { return false };
+    let gap = if i == 0 { low.0 - runs[0].0 } else { runs[i].0 - high.0 };
+    others.len() > 1 && gap > high.0 - low.0 && runs[i].1 >= TIMES_NEXT * typical(runs, i)
+}
+
+#[cfg(test)]
+#[path = "atoms_tests.rs"]
+mod tests;

@@ -1,13 +1,28 @@
-//! Exact linear relations between columns, by a pivoted Cholesky factor of their correlations.
+//! Exact linear relations between columns: sought among robustly scaled rows, and then checked in every row against the rounding of the numbers.
 
 use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
 
-/// The rows that a relation is looked for in; it is then checked on all of them.
+use super::rounding::Rounding;
+
+/// The most rows that a relation is sought in; it is then checked on all of them.
 const SOUGHT_IN: usize = 50_000;
-/// The share of a column's variance that may stay unexplained in an exact relation, beside rounding.
-const UNEXPLAINED: f64 = 1e-10;
+/// The most products of the search: rows × columns².
+const MOST_PRODUCTS: usize = 4_000_000_000;
+/// Rows in which a column must not be constant, added for a column that is constant in those that it is sought in.
+const RARE_ROWS: usize = 30;
 /// The most columns: the work grows with their third power, and the memory with their second.
 pub(super) const MOST_COLUMNS: usize = 4096;
+/// The distance from the median, in robust scales, from which a row counts less in the search.
+const FAR: f64 = 10.0;
+/// The share of a column's robust scale that rounding may have at most in an exact relation.
+const MOST_ROUNDING: f64 = 0.05;
+/// Decimal digits that the rows must confirm together, beyond those that any fit explains.
+const CONFIRMED: f64 = 12.0;
+/// Rows beyond the number of coefficients.
+const SPARE_ROWS: usize = 5;
+/// What the search itself may round, beside the scale of a column.
+const NOISE: f64 = 1e-12;
 
 /// column = Σ coefficient · other + intercept.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,78 +33,225 @@ pub(super) struct Relation {
     pub(super) terms: Vec<(usize, f64)>,
     /// What the sum lacks.
     pub(super) intercept: f64,
+    /// Whether all of these columns hold whole numbers alone.
+    pub(super) whole: bool,
 }
 
-/// A column's mean, standard deviation, and the share of its variance that is rounding.
-struct Scale {
-    mean: f64,
-    deviation: f64,
-    rounding: f64,
+/// A column with its robust location and scale, and how it was rounded.
+struct Column {
+    values: Vec<f64>,
+    median: f64,
+    /// The median distance from the median of the values that differ from it. One outlier cannot move it, and a frequent value does not make it 0.
+    scale: f64,
+    /// How many values differ from the median.
+    varied: usize,
+    rounding: Rounding,
+}
+
+/// A linear function of scaled columns: intercept and weights.
+struct Fit {
+    intercept: f64,
+    terms: Vec<(usize, f64)>,
 }
 
 /// The exact linear relations of row-major `[rows, dim]`; the first `given` columns may depend on each other freely.
 ///
-/// Columns are standardised, so their units do not matter. The factor takes the column with the largest residual variance next (the given ones first);
-/// when no residual is left above rounding, every remaining column is a function of those taken (Higham 2002, §10.3).
+/// The search orthogonalises the columns by Gram and Schmidt, with pivots (Golub and Van Loan 2013, §5.4.2): the column with the largest rest is taken next, the given
+/// ones first. A row (1, z) is divided by its largest |z| / [`FAR`] where that is above 1. A relation holds of the divided row too, and no outlier dominates.
+/// A column is a relation where the columns taken give it in *every* row within the rounding of the numbers as stored, where this rounding is small beside the column's
+/// robust scale, and where there are enough rows to tell that from chance.
 pub(super) fn relations(rows: &[f64], dim: usize, given: usize) -> Vec<Relation> {
     let n = rows.len() / dim.max(1);
-    if n < 2 || dim == 0 {
+    if n < SPARE_ROWS || dim == 0 {
         return Vec::new();
     }
-    let scales: Vec<Scale> = (0..dim).map(|j| scale(rows.iter().skip(j).step_by(dim).copied(), n)).collect();
-    let stride = n.div_ceil(SOUGHT_IN);
-    let sought: Vec<usize> = (0..n).step_by(stride).collect();
-    let standardised = DMatrix::from_fn(sought.len(), dim, |i, j| (rows[sought[i] * dim + j] - scales[j].mean) / scales[j].deviation);
-    let correlation = standardised.tr_mul(&standardised) / sought.len() as f64;
-
-    let allowed = |j: usize| UNEXPLAINED + scales[j].rounding;
-    let mut residual = correlation.clone();
-    let mut taken: Vec<usize> = Vec::new();
-    loop {
-        let left = |&j: &usize| !taken.contains(&j) && residual[(j, j)] > allowed(j);
-        let largest = |range: std::ops::Range<usize>| {
-            range.filter(left).fold(None, |best: Option<usize>, j| match best {
-                Some(b) if residual[(b, b)] >= residual[(j, j)] => Some(b),
-                _ => Some(j),
-            })
-        };
-        let Some(pivot) = largest(0..given).or_else(|| largest(given..dim)) else { break };
-        let column = residual.column(pivot).clone_owned() / residual[(pivot, pivot)].sqrt();
-        residual -= &column * column.transpose();
-        taken.push(pivot);
+    let columns: Vec<Column> = (0..dim).into_par_iter().map(|j| Column::new(rows.iter().skip(j).step_by(dim).copied().collect())).collect();
+    let sought = sought_rows(&columns, n);
+    let mut weights = vec![1.0f64; sought.len()];
+    for column in &columns {
+        weights.iter_mut().zip(&sought).for_each(|(w, &i)| *w = w.min(FAR / column.scaled(i).abs()));
     }
-    let dependent = (given..dim).filter(|j| !taken.contains(j));
-    dependent.filter_map(|j| relation(rows, dim, &correlation, &scales, &taken, j)).collect()
+    let mut rests: Vec<Vec<f64>> = columns.iter().map(|c| sought.iter().zip(&weights).map(|(&i, w)| w * c.scaled(i)).collect()).collect();
+    // The upper triangular factor: of each column, what the intercept and then each taken column contribute.
+    let mut factor: Vec<Vec<f64>> = vec![Vec::new(); dim];
+    let mut taken: Vec<usize> = Vec::new();
+    let mut open: Vec<bool> = columns.iter().map(|c| c.varied > 0).collect();
+    let mut found = Vec::new();
+    subtract(&weights, &mut rests, &mut factor, &open);
+    while taken.len() + 1 < sought.len() {
+        let norms: Vec<f64> = rests.iter().map(|r| r.iter().map(|v| v * v).sum::<f64>()).collect();
+        let largest = |range: std::ops::Range<usize>| range.filter(|&j| open[j]).max_by(|&a, &b| norms[a].total_cmp(&norms[b]));
+        let Some(pivot) = largest(0..given).or_else(|| largest(given..dim)) else { break };
+        open[pivot] = false;
+        let rest = (norms[pivot] / sought.len() as f64).sqrt();
+        let relation = if pivot < given { None } else { relation(&columns, &factor, &taken, pivot, rest) };
+        if relation.is_some() {
+            found.extend(relation);
+        } else if rest > NOISE {
+            factor[pivot].push(norms[pivot].sqrt());
+            taken.push(pivot);
+            let direction = std::mem::take(&mut rests[pivot]);
+            subtract(&direction, &mut rests, &mut factor, &open);
+        }
+    }
+    found.sort_by_key(|r| r.column);
+    found
 }
 
-/// The regression of one column on those taken, where it explains every row.
-fn relation(rows: &[f64], dim: usize, correlation: &DMatrix<f64>, scales: &[Scale], taken: &[usize], column: usize) -> Option<Relation> {
-    let gram = DMatrix::from_fn(taken.len(), taken.len(), |a, b| correlation[(taken[a], taken[b])]);
-    let right = DVector::from_fn(taken.len(), |a, _| correlation[(taken[a], column)]);
-    let weights = gram.cholesky()?.solve(&right);
-    let terms: Vec<(usize, f64)> = taken
-        .iter()
-        .zip(weights.iter())
-        .filter(|(_, w)| w.abs() > 1e-4)
-        .map(|(&j, w)| (j, w * scales[column].deviation / scales[j].deviation))
-        .collect();
-    let intercept = scales[column].mean - terms.iter().map(|(j, c)| c * scales[*j].mean).sum::<f64>();
-    let unexplained = |row: &[f64]| row[column] - intercept - terms.iter().map(|(j, c)| c * row[*j]).sum::<f64>();
-    let variance = rows.chunks_exact(dim).map(|row| unexplained(row).powi(2)).sum::<f64>() / (rows.len() / dim) as f64;
-    // The relation carries the rounding of all its columns.
-    let rounding: f64 = terms.iter().map(|(j, c)| scales[*j].rounding * (c * scales[*j].deviation).powi(2)).sum();
-    let own = (UNEXPLAINED + scales[column].rounding) * scales[column].deviation.powi(2);
-    (variance <= 10.0 * (own + rounding)).then_some(Relation { column, terms, intercept })
+/// Subtracts from the open columns what lies along a direction, and records how much that is of the unit direction.
+fn subtract(direction: &[f64], rests: &mut [Vec<f64>], factor: &mut [Vec<f64>], open: &[bool]) {
+    let norm = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
+    rests.par_iter_mut().zip(factor).zip(open).filter(|(_, open)| **open).for_each(|((rest, factor), _)| {
+        let along = direction.iter().zip(rest.iter()).map(|(d, r)| d * r).sum::<f64>() / norm;
+        rest.iter_mut().zip(direction).for_each(|(r, d)| *r -= along / norm * d);
+        factor.push(along);
+    });
 }
 
-fn scale(values: impl Iterator<Item = f64> + Clone, n: usize) -> Scale {
-    let mean = values.clone().sum::<f64>() / n as f64;
-    let variance = values.clone().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
-    // Numbers that 32 bits hold exactly may have been rounded to them; others were rounded to 64 bits.
-    let single = values.clone().all(|v| f64::from(v as f32) == v);
-    let epsilon = if single { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    let rounding = (epsilon * values.fold(0.0, |largest: f64, v| largest.max(v.abs()))).powi(2) / variance;
-    if variance.is_normal() { Scale { mean, deviation: variance.sqrt(), rounding } } else { Scale { mean, deviation: 1.0, rounding: 0.0 } }
+/// Evenly spaced rows, and for each column that is constant in them some rows in which it is not.
+fn sought_rows(columns: &[Column], n: usize) -> Vec<usize> {
+    let dim = columns.len();
+    let most = (MOST_PRODUCTS / (dim * dim)).max(2 * dim + 1000).min(SOUGHT_IN);
+    let mut sought: Vec<usize> = (0..n).step_by(n.div_ceil(most)).collect();
+    let rare = columns.iter().filter(|c| sought.iter().all(|&i| c.values[i] == c.median));
+    let more: Vec<usize> = rare.flat_map(|c| (0..n).filter(|&i| c.values[i] != c.median).take(RARE_ROWS)).collect();
+    sought.extend(more);
+    sought.sort_unstable();
+    sought.dedup();
+    sought
+}
+
+/// The fit of one column to those taken, where it explains every row.
+fn relation(columns: &[Column], factor: &[Vec<f64>], taken: &[usize], column: usize, rest: f64) -> Option<Relation> {
+    let own = &columns[column];
+    let mut weights = vec![0.0; taken.len()];
+    for k in (0..taken.len()).rev() {
+        let later: f64 = (k + 1..taken.len()).map(|l| weights[l] * factor[taken[l]][k + 1]).sum();
+        weights[k] = (factor[column][k + 1] - later) / factor[taken[k]][k + 1];
+    }
+    let rounded = own.typical_rounding() + taken.iter().zip(&weights).map(|(&j, w)| w.abs() * columns[j].typical_rounding()).sum::<f64>();
+    if rest.is_nan() || rest > 10.0 * rounded + NOISE {
+        return None;
+    }
+    // A term below the rounding says nothing.
+    let terms: Vec<(usize, f64)> = taken.iter().copied().zip(weights).filter(|(_, w)| w.abs() > rounded.max(NOISE)).collect();
+    if terms.is_empty() {
+        return None;
+    }
+    let mut fit = Fit { intercept: 0.0, terms };
+    for _ in 0..3 {
+        refine(columns, own, &mut fit);
+    }
+    let rounded = largest_rounding(columns, own, &fit)?;
+    let digits = (0.5 / rounded.max(f64::EPSILON)).log10().min(own.digits_a_row());
+    let n = own.values.len();
+    let spare = own.varied.saturating_sub(fit.terms.len() + 1).min(n.saturating_sub(taken.len() + 1));
+    if spare < SPARE_ROWS || spare as f64 * digits < CONFIRMED {
+        return None;
+    }
+    let terms: Vec<(usize, f64)> = fit.terms.iter().map(|&(j, w)| (j, w * own.scale / columns[j].scale)).collect();
+    let size = terms.iter().map(|(j, c)| (c * columns[*j].median).abs()).fold(own.median.abs(), f64::max);
+    let intercept = own.median + own.scale * fit.intercept - terms.iter().map(|(j, c)| c * columns[*j].median).sum::<f64>();
+    let negligible = intercept.abs() <= 2.0 * rounded * own.scale + 1e-12 * size;
+    let whole = terms.iter().all(|(j, _)| columns[*j].rounding == Rounding::Whole) && own.rounding == Rounding::Whole;
+    let finite = terms.iter().all(|(_, c)| c.is_normal()) && intercept.is_finite();
+    finite.then(|| Relation { column, terms, intercept: if negligible { 0.0 } else { intercept }, whole })
+}
+
+/// What a fit leaves of a row, and what rounding may leave, both in scales of the column.
+fn left(columns: &[Column], own: &Column, fit: &Fit, i: usize) -> (f64, f64) {
+    let (mut rest, mut allowed, mut size) = (own.scaled(i) - fit.intercept, own.rounded(i), own.size(i) + fit.intercept.abs());
+    for &(j, w) in &fit.terms {
+        rest -= w * columns[j].scaled(i);
+        allowed += w.abs() * columns[j].rounded(i);
+        size += w.abs() * columns[j].size(i);
+    }
+    (rest, allowed + 8.0 * f64::EPSILON * size)
+}
+
+/// One step of weighted least squares, where each row counts by its rounding: min Σ (rest / allowed)². An exact relation fits every row, so rows far out help.
+fn refine(columns: &[Column], own: &Column, fit: &mut Fit) {
+    let width = fit.terms.len() + 1;
+    let rows = own.values.len();
+    let stride = (rows * width * width).div_ceil(MOST_PRODUCTS);
+    let mut gram: DMatrix<f64> = DMatrix::zeros(width, width);
+    let mut right: DVector<f64> = DVector::zeros(width);
+    let mut row = vec![0.0; width];
+    for i in (0..rows).step_by(stride.max(1)) {
+        let (rest, allowed) = left(columns, own, fit, i);
+        row[0] = 1.0 / allowed;
+        row[1..].iter_mut().zip(&fit.terms).for_each(|(v, &(j, _))| *v = columns[j].scaled(i) / allowed);
+        for a in 0..width {
+            right[a] += row[a] * rest / allowed;
+            (0..=a).for_each(|b| gram[(a, b)] += row[a] * row[b]);
+        }
+    }
+    let size: Vec<f64> = (0..width).map(|a| gram[(a, a)].sqrt()).collect();
+    let scaled = DMatrix::from_fn(width, width, |a, b| gram[(a.max(b), a.min(b))] / (size[a] * size[b]));
+    let Some(factor) = scaled.cholesky() else { return };
+    let step = factor.solve(&DVector::from_fn(width, |a, _| right[a] / size[a]));
+    if step.iter().all(|v| v.is_finite()) {
+        fit.intercept += step[0] / size[0];
+        fit.terms.iter_mut().enumerate().for_each(|(a, (_, w))| *w += step[a + 1] / size[a + 1]);
+    }
+}
+
+/// The median of what rounding may leave, where no row has more left than that and the rows together do not either.
+fn largest_rounding(columns: &[Column], own: &Column, fit: &Fit) -> Option<f64> {
+    // Two columns with the same steps that repeat each other were rounded in the same way: what differs in some rows by one step is no repeat.
+    let n = own.values.len();
+    let (mut squares, mut each) = (0.0, Vec::with_capacity(n));
+    for i in 0..n {
+        let (rest, allowed) = left(columns, own, fit, i);
+        if !(rest.abs() <= 1.05 * allowed) {
+            return None;
+        }
+        squares += (rest / allowed).powi(2);
+        each.push(allowed);
+    }
+    // The sum of uniform roundings has at most a third of its largest square on average.
+    let typical = median(&mut each);
+    (squares / n as f64 <= 0.45 && typical <= MOST_ROUNDING).then_some(typical)
+}
+
+impl Column {
+    fn new(values: Vec<f64>) -> Self {
+        let middle = median(&mut values.clone());
+        let mut distances: Vec<f64> = values.iter().filter(|&&v| v != middle).map(|v| (v - middle).abs()).collect();
+        let varied = distances.len();
+        let scale = if varied == 0 { 1.0 } else { median(&mut distances) };
+        let rounding = Rounding::of(&values);
+        Column { values, median: middle, scale, varied, rounding }
+    }
+
+    fn scaled(&self, i: usize) -> f64 {
+        (self.values[i] - self.median) / self.scale
+    }
+
+    fn rounded(&self, i: usize) -> f64 {
+        self.rounding.half_width(self.values[i]) / self.scale
+    }
+
+    fn size(&self, i: usize) -> f64 {
+        self.values[i].abs().max(self.median.abs()) / self.scale
+    }
+
+    fn typical_rounding(&self) -> f64 {
+        self.rounding.half_width(self.median.abs().max(self.scale)) / self.scale
+    }
+
+    /// How many decimal digits one row tells: few where the column has few distinct values.
+    fn digits_a_row(&self) -> f64 {
+        let mut sorted = self.values.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.dedup();
+        if 2 * sorted.len() > self.values.len() { f64::INFINITY } else { (sorted.len() as f64).log10() }
+    }
+}
+
+/// The upper median of values that are not empty; 0 of none.
+fn median(values: &mut [f64]) -> f64 {
+    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(values.len() / 2, f64::total_cmp).1 }
 }
 
 #[cfg(test)]

@@ -195,7 +195,9 @@ fn numbers(seen: &Seen, whole_form: bool) -> (Kind, Vec<f64>) {
     let without = |special: &[f64]| sorted.iter().copied().filter(|v| !special.contains(v)).collect::<Vec<f64>>();
     let all_whole = whole_form && sorted.iter().all(|&v| whole(v).is_some());
     let (lattice, exceptions): (_, Vec<f64>) = match Lattice::find(sorted) {
-        Some(lattice) if !all_whole || lattice.step > 1.0 => (Some(lattice), Vec::new()),
+        Some(found) if !all_whole || found.lattice.step > 1.0 => {
+            (Some(found.lattice), found.exceptions.into_iter().map(|(value, _)| value).collect())
+        }
         _ if all_whole => (Some(INTEGERS), Vec::new()),
         _ => (None, Vec::new()),
     };

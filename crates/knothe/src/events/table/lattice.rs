@@ -31,6 +31,11 @@ pub(super) fn whole(value: f64) -> Option<f64> {
 const ROWS_PER_VALUE: usize = 5;
 /// The magnitude of the smaller of two values as a share of the larger one, from which the two may be neighbours on a lattice.
 const SMALLEST_OF_TWO: f64 = 1e-4;
+/// The most distinct values off a lattice.
+const MOST_EXCEPTIONS: usize = 3;
+/// Decimal digits of evidence for a common divisor of whole numbers, and more for each value that is left out.
+const DIGITS: f64 = 6.0;
+const DIGITS_AN_EXCEPTION: f64 = 3.0;
 
 impl Lattice {
     /// The k of a value; nothing where the value is off the lattice by more than rounding.
@@ -64,37 +69,108 @@ impl Lattice {
         (cells.len() < values).then_some((values, cells.len()))
     }
 
-    /// The lattice that sorted values lie on, where each distinct value holds several rows.
-    pub(super) fn find(sorted: &[f64]) -> Option<Lattice> {
-        let largest = sorted.first()?.abs().max(sorted.last()?.abs());
+    /// The lattice that sorted values lie on, up to a few distinct ones.
+    ///
+    /// Whole numbers: their differences have a common divisor above 1 that chance does not explain. Other numbers, and whole ones with the step 1: each distinct value holds
+    /// several rows. A lattice without exceptions goes first; with e of them it has at least 5 e values.
+    pub(super) fn find(sorted: &[f64]) -> Option<Found> {
         let noise = noise(sorted);
         let distinct = distinct(sorted, |a, b| noise.max(1e-12 * a.abs().max(b.abs())));
-        if distinct.len() < 2 || distinct.len() * ROWS_PER_VALUE > sorted.len() {
-            return None;
-        }
-        // Any two values lie on a lattice. One that is far larger than the other, such as a mark for what is missing, says nothing of a step.
-        if let [a, b] = distinct[..]
-            && a != 0.0
-            && b != 0.0
-            && a.abs().min(b.abs()) < SMALLEST_OF_TWO * largest
-        {
-            return None;
-        }
-        let gap = distinct.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
-        // The smallest gap is a small multiple of the step: 2 and 3 where no two neighbours are both taken.
-        let step = (1..=6).find_map(|q| refined(&distinct, gap / f64::from(q)))?;
-        let origin = distinct[0] - step * (distinct[0] / step).round();
-        // A lattice whose cells are no wider than the rounding explains anything.
-        if step < 16.0 * rounding(largest) {
-            return None;
-        }
-        let fits = |lattice: &Lattice| distinct.iter().all(|&v| lattice.index(v).is_some());
-        let candidates = (1..=9).flat_map(|digits| {
-            let step = significant(step, digits);
-            [0.0, significant(origin, digits), origin].map(|offset| Lattice { step, offset })
-        });
-        candidates.chain([Lattice { step, offset: origin }]).find(fits)
+        let on = |search: &dyn Fn(&[f64], usize) -> Option<Lattice>| {
+            without_few(sorted, &distinct).find_map(|(bulk, left_out)| search(&bulk, left_out).map(|lattice| Found::new(lattice, sorted)))
+        };
+        let resolved = distinct.len() >= 2 && distinct.len() * ROWS_PER_VALUE <= sorted.len();
+        on(&common_divisor).or_else(|| if resolved { on(&|bulk, _| regular(bulk)) } else { None })
     }
+}
+
+/// A lattice found in data.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    /// The lattice of almost all values.
+    pub(super) lattice: Lattice,
+    /// The values off the lattice, and how many rows hold each.
+    pub(super) exceptions: Vec<(f64, usize)>,
+}
+
+impl Found {
+    fn new(lattice: Lattice, sorted: &[f64]) -> Self {
+        let runs = sorted.chunk_by(|a, b| a == b);
+        let exceptions = runs.filter(|run| lattice.index(run[0]).is_none()).map(|run| (run[0], run.len())).collect();
+        Found { lattice, exceptions }
+    }
+}
+
+/// The distinct values; then without one to three of the first and last; and without the most frequent one, which may be a mark for something else.
+fn without_few<'a>(sorted: &'a [f64], distinct: &'a [f64]) -> impl Iterator<Item = (Vec<f64>, usize)> + 'a {
+    let ends = (0..=MOST_EXCEPTIONS).flat_map(|few| (0..=few).map(move |low| (low, few - low)));
+    let trimmed = ends.filter_map(|(low, high)| {
+        let bulk = distinct.get(low..distinct.len().checked_sub(high)?)?;
+        Some((bulk.to_vec(), low + high))
+    });
+    let most_frequent = || {
+        let run = sorted.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
+        Some((distinct.iter().copied().filter(|v| v != &run[0]).collect(), 1))
+    };
+    let enough = |(bulk, left_out): &(Vec<f64>, usize)| bulk.len() >= 5 * left_out;
+    trimmed.chain(std::iter::once_with(most_frequent).flatten()).filter(enough)
+}
+
+/// The lattice of whole numbers whose differences have a common divisor. That k random differences have the divisor g has the probability g⁻ᵏ.
+fn common_divisor(distinct: &[f64], left_out: usize) -> Option<Lattice> {
+    let first = whole(*distinct.first()?)?;
+    let mut divisor = 0;
+    for &value in distinct {
+        divisor = gcd((whole(value)? - first) as u64, divisor);
+        if divisor == 1 {
+            return None;
+        }
+    }
+    let step = divisor as f64;
+    let digits = (distinct.len() as f64 - 1.0) * step.log10();
+    (distinct.len() >= 2 && digits >= DIGITS + DIGITS_AN_EXCEPTION * left_out as f64)
+        .then(|| Lattice { step, offset: first - step * (first / step).round() })
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// The lattice of distinct values, by their smallest distance.
+fn regular(distinct: &[f64]) -> Option<Lattice> {
+    if distinct.len() < 2 {
+        return None;
+    }
+    if distinct.iter().all(|&v| whole(v).is_some()) {
+        // A larger step would have a common divisor that chance explains.
+        return Some(INTEGERS);
+    }
+    let largest = distinct.iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
+    // Any two values lie on a lattice. One that is far larger than the other, such as a mark for what is missing, says nothing of a step.
+    if let [a, b] = distinct[..]
+        && a != 0.0
+        && b != 0.0
+        && a.abs().min(b.abs()) < SMALLEST_OF_TWO * largest
+    {
+        return None;
+    }
+    let gap = distinct.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
+    // The smallest gap is a small multiple of the step: 2 and 3 where no two neighbours are both taken.
+    let step = (1..=6).find_map(|q| refined(distinct, gap / f64::from(q)))?;
+    let origin = distinct[0] - step * (distinct[0] / step).round();
+    // A lattice whose cells are no wider than the rounding explains anything.
+    if step < 16.0 * rounding(largest) {
+        return None;
+    }
+    let fits = |lattice: &Lattice| distinct.iter().all(|&v| lattice.index(v).is_some());
+    let candidates = (1..=9).flat_map(|digits| {
+        let step = significant(step, digits);
+        [0.0, significant(origin, digits), origin].map(|offset| Lattice { step, offset })
+    });
+    candidates.chain([Lattice { step, offset: origin }]).find(fits)
 }
 
 /// What is rounding near 0: 0.1 + 0.2 − 0.3 is no value of its own. The median sets the scale, because a placeholder for a missing value may be far larger.
@@ -140,90 +216,5 @@ fn significant(value: f64, digits: usize) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn sorted(mut v: Vec<f64>) -> Vec<f64> {
-        v.sort_by(f64::total_cmp);
-        v
-    }
-
-    /// A multiplicative hash stands for random draws.
-    fn draws(n: u64) -> impl Iterator<Item = u64> {
-        (0..n).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40)
-    }
-
-    #[test]
-    fn finds_a_step_in_both_precisions() {
-        let k: Vec<u64> = draws(2000).map(|h| h % 150).collect();
-        let exact = sorted(k.iter().map(|&k| 0.18 * k as f64).collect());
-        let single = sorted(k.iter().map(|&k| f64::from(0.18f32 * k as f32)).collect());
-        for values in [exact, single] {
-            assert_eq!(Lattice::find(&values), Some(Lattice { step: 0.18, offset: 0.0 }));
-        }
-    }
-
-    #[test]
-    fn finds_an_offset_and_a_step_that_no_two_values_show() {
-        let values = sorted(draws(1000).map(|h| 0.5 + 0.25 * [0.0, 2.0, 5.0, 8.0, 11.0][(h % 5) as usize]).collect());
-        let found = Lattice::find(&values).unwrap();
-        assert_eq!(found.step, 0.25);
-        assert!(values.iter().all(|&v| found.index(v).is_some()));
-        let shifted = sorted(draws(1000).map(|h| 0.1 + (h % 40) as f64).collect());
-        assert_eq!(Lattice::find(&shifted), Some(Lattice { step: 1.0, offset: 0.1 }));
-    }
-
-    #[test]
-    fn leaves_continuous_data_alone() {
-        let uniform: Vec<f64> = draws(5000).map(|h| h as f64 / (1u64 << 24) as f64).collect();
-        let single: Vec<f64> = uniform.iter().map(|&u| f64::from((u as f32).ln_1p())).collect();
-        assert_eq!(Lattice::find(&sorted(single)), None);
-        // Each row ten times, as a bootstrap would have it: few distinct values, none of them equally spaced.
-        let repeated = uniform.iter().take(500).flat_map(|&u| [f64::from((u as f32).exp()); 10]).collect();
-        assert_eq!(Lattice::find(&sorted(repeated)), None);
-    }
-
-    #[test]
-    fn rounding_beside_zero_hides_no_lattice() {
-        let value = |(i, h): (usize, u64)| if i % 9 == 0 { 0.1 + 0.2 - 0.3 } else { 0.1 * (h % 12) as f64 };
-        assert_eq!(Lattice::find(&sorted(draws(1000).enumerate().map(value).collect())), Some(Lattice { step: 0.1, offset: 0.0 }));
-    }
-
-    #[test]
-    fn a_mark_for_what_is_missing_is_no_step() {
-        // Continuous values, whole numbers and a single other value, each with 20 marks among 1,000 rows.
-        let continuous = |h: u64| h as f64 / (1u64 << 24) as f64;
-        let others: [fn(u64) -> f64; 3] = [|h| (h % 5) as f64, |_| 0.3, |h| 0.1 * (h % 7) as f64];
-        for value in [continuous as fn(u64) -> f64].into_iter().chain(others) {
-            let marked = draws(1000).enumerate().map(|(i, h)| if i % 50 == 0 { 1e20 } else { value(h) });
-            assert_eq!(Lattice::find(&sorted(marked.collect())), None);
-        }
-    }
-
-    #[test]
-    fn a_lattice_that_makes_one_value_of_two_is_told() {
-        let values: Vec<f64> = [0.0, 0.1, 0.1f32.into(), 0.2, 1.0].into();
-        let with = |step| Lattice { step, offset: 0.0 }.merges(&values);
-        assert_eq!(with(0.1), None);
-        assert_eq!(Lattice { step: 1000.0, offset: 0.0 }.merges(&values), Some((4, 1)));
-        assert_eq!(with(0.3), None, "0.1 is off the lattice, and merged with nothing");
-        // Rounding is no value of its own.
-        assert_eq!(Lattice { step: 0.1, offset: 0.0 }.merges(&[0.0, 0.1 + 0.2 - 0.3, 0.1, 0.2]), None);
-    }
-
-    #[test]
-    fn refuses_what_is_off_the_lattice() {
-        let lattice = Lattice { step: 0.18, offset: 0.0 };
-        assert_eq!(lattice.index(0.54), Some(3.0));
-        assert_eq!(lattice.index(0.55), None);
-    }
-
-    #[test]
-    fn whole_numbers_are_whole() {
-        assert_eq!([whole(3.0), whole(-7.0), whole(0.0)], [Some(3.0), Some(-7.0), Some(0.0)]);
-        assert_eq!(whole(3.0f64.next_up()), Some(3.0));
-        // A thousandth off, the rounding of 32 bits off, and too large for a fraction beside it.
-        assert_eq!([whole(3.001), whole(1_000_000.06), whole(1e-300), whole(1e16), whole(f64::NAN)], [None; 5]);
-    }
-}
+#[path = "lattice_tests.rs"]
+mod tests;

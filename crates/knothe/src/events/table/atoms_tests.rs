@@ -1,0 +1,83 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::events::table::lattice::INTEGERS;
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+use rand_distr::{Cauchy, Distribution, LogNormal, Poisson, StandardNormal};
+
+fn drawn(n: usize, seed: u64, mut value: impl FnMut(&mut ChaCha12Rng) -> f64) -> Vec<f64> {
+    let mut rng = ChaCha12Rng::seed_from_u64(seed);
+    let mut values: Vec<f64> = (0..n).map(|_| value(&mut rng)).collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn values(atoms: &[(f64, usize)]) -> Vec<f64> {
+    atoms.iter().map(|a| a.0).collect()
+}
+
+#[test]
+fn zeros_and_marks_in_a_continuous_column() {
+    let column = drawn(5000, 1, |rng| match rng.random::<f64>() {
+        u if u < 0.3 => 0.0,
+        u if u < 0.32 => -999.0,
+        _ => LogNormal::new(1.0, 1.0).unwrap().sample(rng),
+    });
+    let found = atoms(&column, None);
+    assert_eq!(values(&found), [-999.0, 0.0]);
+    assert!((found[1].1 as f64 / 5000.0 - 0.3).abs() < 0.03, "{found:?}");
+}
+
+#[test]
+fn few_whole_numbers_far_apart_are_atoms() {
+    let gains = [2174.0, 3103.0, 7688.0, 15024.0, 99999.0];
+    let column = drawn(5000, 2, |rng| if rng.random::<f64>() < 0.92 { 0.0 } else { gains[rng.random_range(0..5)] });
+    assert_eq!(values(&atoms(&column, Some(&INTEGERS))), [&[0.0], &gains[..]].concat());
+}
+
+#[test]
+fn zeros_and_a_cap_among_many_whole_numbers() {
+    let column = drawn(20_000, 3, |rng| match rng.random::<f64>() {
+        u if u < 0.9 => 0.0,
+        u if u < 0.905 => 99_999.0,
+        _ => f64::from(rng.random_range(100..40_000)),
+    });
+    assert_eq!(values(&atoms(&column, Some(&INTEGERS))), [0.0, 99_999.0]);
+}
+
+#[test]
+fn ratings_and_months_have_none() {
+    let rating = drawn(5000, 4, |rng| [5.0, 5.0, 5.0, 1.0, 2.0, 3.0, 4.0][rng.random_range(0..7)]);
+    assert_eq!(atoms(&rating, Some(&INTEGERS)), []);
+    assert_eq!(atoms(&[], None), []);
+    assert_eq!(atoms(&[1.0; 100], None), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, rng_seed: proptest::test_runner::RngSeed::Fixed(6), ..ProptestConfig::default() })]
+
+    #[test]
+    fn continuous_values_have_none(n in 5usize..5000, seed in any::<u64>(), law in 0..4, decimals in 0i32..17, size in 0.1f64..100.0) {
+        let unit = 10f64.powi(decimals);
+        let (cauchy, lognormal) = (Cauchy::new(0.0, 1.0).unwrap(), LogNormal::new(0.0, 1.5).unwrap());
+        let column = drawn(n, seed, |rng| {
+            let v: f64 = match law {
+                0 => cauchy.sample(rng),
+                1 => lognormal.sample(rng),
+                2 if rng.random::<f64>() < 0.05 => 1e6 * rng.sample::<f64, _>(StandardNormal),
+                3 if rng.random::<f64>() < 0.5 => 30.0 + rng.sample::<f64, _>(StandardNormal),
+                _ => StandardNormal.sample(rng),
+            };
+            (v * size * unit).round() / unit
+        });
+        let found = crate::events::table::lattice::Lattice::find(&column).map(|found| found.lattice);
+        prop_assert_eq!(atoms(&column, found.as_ref()), []);
+    }
+
+    #[test]
+    fn the_mode_of_a_poisson_law_is_none(n in 5usize..5000, seed in any::<u64>(), rate in 0.05f64..2000.0) {
+        let law = Poisson::new(rate).unwrap();
+        prop_assert_eq!(atoms(&drawn(n, seed, |rng| law.sample(rng)), Some(&INTEGERS)), []);
+    }
+}
