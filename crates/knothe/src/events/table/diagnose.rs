@@ -1,75 +1,101 @@
 //! What has no density, said before training.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::path::Path;
 
 use super::{
     dependence::{MOST_COLUMNS, Relation, relations},
     kind::Kind,
-    lattice::{Lattice, whole},
     quoted,
+    repeats::repeated_rows,
     rows::TableRows,
-    schema::{Notice, Schema},
+    schema::{ContextColumn, Notice, Schema, SchemaColumn},
 };
 use crate::{
-    events::Coding,
     error::{Error, Result},
     hint::Hint,
 };
 
-/// The share of the rows from which a single value is an atom.
-const ATOM: f64 = 0.01;
-/// The rows that an atom has at least, so that a pair of equal values in a small table is none.
-const ATOM_ROWS: usize = 5;
-
 /// Looks for what a density cannot describe.
 ///
-/// A column that repeats another, or is an exact linear function of others or of the context, is an error: the density would be infinite on a plane.
-/// A single value that holds more than 1 % of a continuous column (an atom), a column on a lattice, and repeated rows are notices, each with what mends it.
+/// A continuous column that repeats another, or is an exact linear function of others or of the context, is an error: the density would be infinite on a plane. Fewer rows
+/// than columns, and repeated rows, are notices.
+///
+/// # Errors
+/// [`Error::Table`] with the columns that others give, and their formulas.
 pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<Notice>> {
-    let (dim, mut notices) = (schema.width(), Vec::new());
-    if dim + schema.context_dim() <= MOST_COLUMNS {
-        check_independent(path, schema, rows)?;
-    } else {
+    let numbers = Numbers::of(schema, rows);
+    let (n, dim, mut notices) = (rows.n, schema.width(), Vec::new());
+    if n <= dim {
+        let message = format!("{n} rows, {dim} columns: there are not more rows than columns, so no model can learn how the columns depend on each other");
+        notices.push(Notice::new(message, Hint::other("leave columns out, or collect more rows")));
+    } else if numbers.names.len() > MOST_COLUMNS {
         let message = format!("more than {MOST_COLUMNS} columns: they are not checked for exact linear relations");
         notices.push(Notice::new(message, None));
+    } else {
+        numbers.check_independent(path)?;
     }
-    for (j, column) in schema.modelled().enumerate().filter(|(_, c)| !c.kind.is_discrete()) {
-        let mut values: Vec<f64> = rows.x.iter().skip(j).step_by(dim).copied().collect();
-        values.sort_by(f64::total_cmp);
-        let found = lattice_notice(&column.name, &values).or_else(|| atom_notice(&column.name, &values));
-        notices.extend(found);
-    }
-    notices.extend(repeated_rows(schema, rows));
+    let continuous: Vec<bool> = schema.modelled().map(|c| !c.kind.is_discrete()).collect();
+    notices.extend(repeated_rows(&rows.x, dim, &continuous).map(|repeated| {
+        let message = format!("{repeated} of {n} rows repeat an earlier row exactly");
+        let hint = "remove the copies: a row on both sides of the validation split makes the model look better than it is";
+        Notice::new(message, Hint::other(hint))
+    }));
     Ok(notices)
 }
 
-/// Looks for linear relations in file units and, where a column is positive or bounded, between the logarithms and logits too.
-fn check_independent(path: &Path, schema: &Schema, rows: &TableRows) -> Result<()> {
-    let (dim, given) = (schema.width(), schema.context_dim());
-    let kinds: Vec<&Kind> = schema.modelled().map(|c| &c.kind).collect();
-    let mut joined = Cow::Borrowed(&rows.x);
-    if given > 0 {
-        let context = rows.context.chunks_exact(given);
-        joined = Cow::Owned(context.zip(rows.x.chunks_exact(dim.max(1))).flat_map(|(c, x)| c.iter().chain(x).copied()).collect());
-    }
-    let names: Vec<&str> = schema.context.iter().map(|c| c.name.as_str()).chain(schema.modelled().map(|c| c.name.as_str())).collect();
-    let mut found = relations(&joined, dim + given, given);
-    let mut scale = "";
-    if found.is_empty() && kinds.iter().any(|k| matches!(k, Kind::Positive | Kind::Bounded(_))) {
-        for row in joined.to_mut().chunks_exact_mut(dim + given) {
-            row[given..].iter_mut().zip(&kinds).for_each(|(value, kind)| *value = kind.to_real(*value, 0.0));
+/// The columns of numbers, in the rows that have an ordinary value in each of them.
+struct Numbers<'a> {
+    /// Row-major; the context and the discrete columns first, then the continuous ones.
+    values: Vec<f64>,
+    names: Vec<&'a str>,
+    kinds: Vec<&'a Kind>,
+    /// The columns that continuous ones must not be functions of, and that may be functions of each other.
+    given: usize,
+}
+
+impl<'a> Numbers<'a> {
+    fn of(schema: &'a Schema, rows: &TableRows) -> Self {
+        let columns: Vec<(usize, &SchemaColumn)> = schema.modelled().enumerate().filter(|(_, c)| c.kind.labels().is_none()).collect();
+        let (discrete, continuous): (Vec<_>, Vec<_>) = columns.into_iter().partition(|(_, c)| c.kind.is_discrete());
+        let context: Vec<(usize, &ContextColumn)> = schema.context.iter().enumerate().filter(|(_, c)| c.labels.is_empty()).collect();
+        let (width, given) = (schema.width(), schema.context.len());
+        let modelled: Vec<_> = discrete.iter().chain(&continuous).copied().collect();
+        let mut values = Vec::new();
+        for i in 0..rows.n {
+            let ordinary = |&(j, c): &(usize, &SchemaColumn)| {
+                let value = rows.x[i * width + j];
+                !value.is_nan() && c.flag(value).is_none()
+            };
+            if !rows.is_outside(i) && modelled.iter().all(ordinary) {
+                values.extend(context.iter().map(|(j, _)| rows.context[i * given + j]));
+                values.extend(modelled.iter().map(|(j, _)| rows.x[i * width + j]));
+            }
         }
-        scale = ", on the scale of their logarithms or logits";
-        found = relations(&joined, dim + given, given);
+        let names = context.iter().map(|(_, c)| c.name.as_str()).chain(modelled.iter().map(|(_, c)| c.name.as_str())).collect();
+        let kinds = context.iter().map(|_| &Kind::Continuous).chain(modelled.iter().map(|(_, c)| &c.kind)).collect();
+        Numbers { values, names, kinds, given: context.len() + discrete.len() }
     }
-    if found.is_empty() {
-        return Ok(());
+
+    /// Looks for linear relations in file units and, where a column is positive or bounded, between the logarithms and logits too.
+    fn check_independent(&self, path: &Path) -> Result<()> {
+        let dim = self.names.len();
+        let mut found = relations(&self.values, dim, self.given);
+        let mut scale = "";
+        if found.is_empty() && self.kinds.iter().any(|k| matches!(k, Kind::Positive | Kind::Bounded(_))) {
+            let real = self.values.iter().zip(self.kinds.iter().cycle()).map(|(&value, kind)| match kind {
+                Kind::Positive | Kind::Bounded(_) => kind.to_real(value, 0.0),
+                _ => value,
+            });
+            scale = ", on the scale of their logarithms or logits";
+            found = relations(&real.collect::<Vec<_>>(), dim, self.given);
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let each: Vec<String> = found.iter().map(|r| described(r, &self.names)).collect();
+        let columns: Vec<String> = found.iter().map(|r| self.names[r.column].to_owned()).collect();
+        Err(Error::table(path, format!("{}{scale}: there is no density", each.join("; ")), Hint::DropColumns(columns)))
     }
-    let each: Vec<String> = found.iter().map(|r| described(r, &names)).collect();
-    let columns: Vec<String> = found.iter().map(|r| names[r.column].to_owned()).collect();
-    Err(Error::table(path, format!("{}{scale}: there is no density", each.join("; ")), Hint::DropColumns(columns)))
 }
 
 /// `column 'c' is an exact linear function of 'a' and 'b' (c = a + b)`.
@@ -101,47 +127,4 @@ fn factor(coefficient: f64) -> String {
 /// Four significant digits.
 fn short(value: f64) -> String {
     format!("{value:.3e}").parse::<f64>().map_or_else(|_| value.to_string(), |v| v.to_string())
-}
-
-fn lattice_notice(name: &str, sorted: &[f64]) -> Option<Notice> {
-    let lattice = Lattice::find(sorted)?;
-    let kind = if sorted.iter().all(|&v| whole(v).is_some()) && lattice.step == 1.0 {
-        r#""integer""#.to_owned()
-    } else {
-        format!(r#"{{"lattice": {{"step": {}, "offset": {}}}}}"#, lattice.step, lattice.offset)
-    };
-    let offset = if lattice.offset == 0.0 { String::new() } else { format!(" + {}", lattice.offset) };
-    let message = format!(
-        "'{name}' takes only multiples of {}{offset} (a lattice), so it has no density; the likelihood of a flexible model is then unbounded",
-        lattice.step
-    );
-    Some(Notice::new(message, Hint::DeclareKind { columns: vec![name.into()], kind, only_seen: false }))
-}
-
-fn atom_notice(name: &str, sorted: &[f64]) -> Option<Notice> {
-    let runs = sorted.chunk_by(|a, b| a == b);
-    let (value, count) = runs.map(|run| (run[0], run.len())).fold((0.0, 0), |best, run| if run.1 > best.1 { run } else { best });
-    let share = count as f64 / sorted.len() as f64;
-    (share > ATOM && count >= ATOM_ROWS).then(|| {
-        let message = format!(
-            "'{name}' is {value} in {:.1} % of the rows (an atom), so it has no density there; the likelihood of a flexible model is then unbounded",
-            100.0 * share
-        );
-        Notice::new(message, Hint::SplitOrDrop { column: name.into(), value })
-    })
-}
-
-/// Rows that repeat another in every continuous column: an atom of the joint density, and the same row on both sides of a validation split.
-fn repeated_rows(schema: &Schema, rows: &TableRows) -> Option<Notice> {
-    if schema.modelled().any(|c| c.kind.lattice().is_some()) {
-        return None;
-    }
-    let mut sorted: Vec<&[f64]> = rows.x.chunks_exact(schema.width().max(1)).collect();
-    sorted.sort_unstable_by(|a, b| a.iter().zip(*b).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal));
-    let repeated = sorted.windows(2).filter(|w| w[0] == w[1]).count();
-    (repeated > 0).then(|| {
-        let message = format!("{repeated} of {} rows repeat an earlier row exactly", rows.n);
-        let hint = "remove the copies: a row on both sides of the validation split makes the model look better than it is";
-        Notice::new(message, Hint::other(hint))
-    })
 }

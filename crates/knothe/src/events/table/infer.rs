@@ -9,6 +9,7 @@ use super::{
     edges::edges,
     kind::{Bounds, Kind, Label, Spaced},
     lattice::{INTEGERS, Lattice, whole},
+    placeholders::placeholders,
     quoted,
     reader::Table,
     rows::{complete_rows, near, other_form},
@@ -112,6 +113,12 @@ impl Seen {
         Seen { missing: kept.len() - sorted.len(), sorted, distinct }
     }
 
+    /// The values but for some of them.
+    fn without(&self, values: &[f64]) -> Self {
+        let sorted: Vec<f64> = self.sorted.iter().copied().filter(|v| !values.contains(v)).collect();
+        Seen { distinct: sorted.chunk_by(|a, b| a == b).count(), missing: self.missing, sorted }
+    }
+
     /// The labels of the values that are there.
     fn labels(&self, form: &Form) -> Vec<Label> {
         let mut labels: Vec<Label> = self.sorted.chunk_by(|a, b| a == b).map(|run| label(form, run[0])).collect();
@@ -144,6 +151,7 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
         let notice = Notice::new(message, Hint::DropConstant(name.clone()));
         return Ok(Inferred::Column(SchemaColumn::new(name, Kind::Constant(value)), Some(notice)));
     }
+    let mut notice = None;
     let (kind, special) = match declared {
         Some(Declared { kind, special }) => (of_table(table, column, kind, &seen)?, special.clone()),
         None if is_identifier(column, &seen) => {
@@ -158,12 +166,16 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
         None => match &column.form {
             Form::Text(_) | Form::Boolean => (Kind::Categorical(seen.labels(&column.form)), Vec::new()),
             Form::Time(unit) => (Kind::Time(*unit), Vec::new()),
-            Form::Real | Form::Whole => numbers(&seen, column.form.is_whole()),
+            Form::Real | Form::Whole => {
+                let far = far(table, column, kept);
+                notice = far.1;
+                numbers(&seen.without(&far.0), far.0, column.form.is_whole())
+            }
         },
     };
     check_keeps_apart(table, column, &kind, &seen)?;
     let missing = seen.missing > 0;
-    Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, None))
+    Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, notice))
 }
 
 /// Whether the texts of a column identify its rows.
@@ -189,8 +201,25 @@ fn of_table(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<
     }
 }
 
-/// What a column of numbers is, and its special values.
-fn numbers(seen: &Seen, whole_form: bool) -> (Kind, Vec<f64>) {
+/// The values of a column that stand for something else, such as 1e20 for a missing value, and a notice that names them.
+fn far(table: &Table, column: &Column, kept: &[usize]) -> (Vec<f64>, Option<Notice>) {
+    let there: Vec<usize> = kept.iter().copied().filter(|&i| !column.values[i].is_nan()).collect();
+    let found = placeholders(&there.iter().map(|&i| column.values[i]).collect::<Vec<_>>());
+    let each: Vec<String> = found
+        .iter()
+        .filter_map(|p| {
+            let rows = if p.rows.len() == 1 { "row".into() } else { format!("{} rows, the first of which is row", p.rows.len()) };
+            let row = table.number(*there.get(*p.rows.first()?)?);
+            Some(format!("{} in {rows} {row}, {:.0e} times as far from the others as these lie apart", p.value, p.times))
+        })
+        .collect();
+    let message = format!("'{}' is {}: it gets a probability of its own", column.name, each.join(" and "));
+    let hint = Hint::other("if it stands for a missing value, leave the field empty");
+    (found.iter().map(|p| p.value).collect(), (!each.is_empty()).then(|| Notice::new(message, hint)))
+}
+
+/// What a column of numbers is, and its special values, of which some are known.
+fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
     let sorted = &seen.sorted;
     let without = |special: &[f64]| sorted.iter().copied().filter(|v| !special.contains(v)).collect::<Vec<f64>>();
     let all_whole = whole_form && sorted.iter().all(|&v| whole(v).is_some());
@@ -202,7 +231,7 @@ fn numbers(seen: &Seen, whole_form: bool) -> (Kind, Vec<f64>) {
         _ => (None, Vec::new()),
     };
     let rest = without(&exceptions);
-    let mut special = exceptions;
+    let mut special = [known, exceptions].concat();
     special.extend(atoms(&rest, lattice.as_ref()).into_iter().map(|(value, _)| value));
     let rest = without(&special);
     if let Some(lattice) = lattice {
