@@ -10,3 +10,6 @@ mod start;
 
 pub(crate) use density::Read;
 pub use density::{CodesConfig, CodesDensity};
+
+#[cfg(test)]
+mod tests;
