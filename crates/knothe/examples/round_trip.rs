@@ -21,7 +21,10 @@ fn main() -> Result<()> {
         let (x, _, context) = model.coding.to_model(&rows, 0);
         for (index, network) in model.mixture().members().iter().enumerate() {
             let name = format!("{path} {}", model.members[index].recipe.name());
-            match worst(network.flow(), [(&x, model.coding.dim()), (&context, model.coding.context_dim())], model.placement()) {
+            let found = network
+                .flow()
+                .and_then(|flow| worst(flow, [(&x, model.coding.dim()), (&context, model.coding.context_dim())], model.placement()));
+            match found {
                 Ok((error, row, column, extreme)) => println!("{name}  {error:.1e} at row {row}, column {column}; max |z| {extreme:.1}"),
                 Err(problem) => println!("{name}  error: {problem}"),
             }

@@ -33,6 +33,7 @@
 #![allow(clippy::test_attr_in_doctest)]
 
 pub mod bijection;
+pub mod codes;
 mod compose;
 pub mod conditioner;
 pub mod conformance;
@@ -52,6 +53,7 @@ mod kernels;
 pub mod linear;
 #[cfg(feature = "tables")]
 pub mod memory;
+mod mixed;
 mod mixture;
 pub mod model;
 pub mod moments;
@@ -81,9 +83,10 @@ pub use error::{Error, Result};
 pub use flow::Flow;
 pub use hint::Hint;
 pub use inverse::Inverse;
+pub use mixed::Mixed;
 pub use mixture::Mixture;
 pub use model::Model;
-pub use network::{ImageFlow, Network, TabularFlow};
+pub use network::{ImageFlow, MixedFlow, Network, TabularFlow};
 pub use order::Order;
 pub use placement::{Placement, Precision, values};
 pub use simplex::{WEIGHTS_GAP, Weights, likeliest_weights};

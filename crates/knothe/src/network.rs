@@ -9,7 +9,8 @@ use crate::{
     bijection::{Given, Replay},
     density::{Density, Exactness},
     dequantised::Dequantised,
-    error::Result,
+    error::{Error, Result},
+    mixed::Mixed,
     source::Source,
 };
 
@@ -18,6 +19,9 @@ pub type TabularFlow = Flow<Source, Compose>;
 
 /// A density over integers from a flow over the reals.
 pub type ImageFlow = Dequantised<TabularFlow>;
+
+/// A density over codes and one over reals given the codes.
+pub type MixedFlow = Mixed<TabularFlow>;
 
 /// The closed sum of the densities that families build.
 // Burn has no modules behind a Box, and a model has few networks.
@@ -28,6 +32,8 @@ pub enum Network {
     Flow(TabularFlow),
     /// A flow over integers with noise.
     Dequantised(ImageFlow),
+    /// Codes, and a flow over the real numbers given the codes.
+    Mixed(MixedFlow),
 }
 
 /// Calls a function of whichever density a network is.
@@ -36,36 +42,64 @@ macro_rules! each {
         match $network {
             Network::Flow($q) => $call,
             Network::Dequantised($q) => $call,
+            Network::Mixed($q) => $call,
         }
     };
 }
 
 impl Network {
     /// The flow over real numbers, without what makes integers continuous.
-    pub fn flow(&self) -> &TabularFlow {
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the events have codes.
+    pub fn flow(&self) -> Result<&TabularFlow> {
         match self {
-            Network::Flow(flow) => flow,
-            Network::Dequantised(q) => q.inner(),
+            Network::Flow(flow) => Ok(flow),
+            Network::Dequantised(q) => Ok(q.inner()),
+            Network::Mixed(_) => Err(no_source()),
         }
     }
 
     /// z = T⁻¹(x); integers get the noise of `given.seed` first.
     ///
     /// # Errors
-    /// As [`Flow::to_source`] and [`Dequantised::to_source`].
+    /// As [`Flow::to_source`] and [`Dequantised::to_source`], and [`Error::Unsupported`] where the events have codes.
     pub fn to_source(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
-        each!(self, q => q.to_source(x, given))
+        match self {
+            Network::Flow(q) => q.to_source(x, given),
+            Network::Dequantised(q) => q.to_source(x, given),
+            Network::Mixed(_) => Err(no_source()),
+        }
     }
 
     /// x = T(z); integers where the density is one of integers.
+    ///
+    /// # Errors
+    /// As [`Flow::from_source`], and [`Error::Unsupported`] where the events have codes.
     pub fn from_source(&self, z: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
-        each!(self, q => q.from_source(z, given))
+        match self {
+            Network::Flow(q) => q.from_source(z, given),
+            Network::Dequantised(q) => q.from_source(z, given),
+            Network::Mixed(_) => Err(no_source()),
+        }
     }
 
     /// `n` draws at a temperature; see [`Flow::sample_at`].
+    ///
+    /// # Errors
+    /// As [`Flow::sample_at`], and [`Error::Invalid`] for a temperature other than 1 where the events have codes.
     pub fn sample_at(&self, n: usize, given: &Given, temperature: f64, rng: &mut impl Rng) -> Result<Tensor<2>> {
-        each!(self, q => q.sample_at(n, given, temperature, rng))
+        match self {
+            Network::Flow(q) => q.sample_at(n, given, temperature, rng),
+            Network::Dequantised(q) => q.sample_at(n, given, temperature, rng),
+            Network::Mixed(q) if temperature == 1.0 => q.sample(n, given, rng),
+            Network::Mixed(_) => Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", temperature)),
+        }
     }
+}
+
+fn no_source() -> Error {
+    Error::Unsupported { what: "coordinates of the source".into(), reason: "codes have no source coordinates".into(), hint: None }
 }
 
 impl Density for Network {

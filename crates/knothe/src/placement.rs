@@ -232,6 +232,15 @@ pub(crate) fn dtype_of(module: &impl Module) -> Option<DType> {
     first.0
 }
 
+/// Gives a parameter new values in row-major order; its identity, its device and whether it is trained stay.
+pub(crate) fn assign<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f64>) {
+    let trained = param.is_require_grad();
+    *param = param.clone().map(|old| {
+        let new = Placement::of(&old).tensor(values, old.dims());
+        if trained { new.require_grad() } else { new }
+    });
+}
+
 /// The values of a tensor in row-major order, as 64-bit floats.
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()

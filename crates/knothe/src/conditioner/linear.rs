@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use rand::{Rng, RngExt};
 
-use crate::placement::Placement;
+use crate::placement::{Placement, assign};
 
 /// y = x (W ∘ M) + b, for x of `[rows, inputs]` and y of `[rows, outputs]`.
 #[derive(Module, Debug)]
@@ -55,6 +55,11 @@ impl Linear {
     /// The weights without the mask, for a caller that touches none but unmasked ones.
     pub(super) fn unmasked(&self) -> Tensor<2> {
         self.weight.val()
+    }
+
+    /// Gives the layer other biases.
+    pub(crate) fn set_bias(&mut self, values: Vec<f64>) {
+        assign(&mut self.bias, values);
     }
 
     /// The biases, `[outputs]`.

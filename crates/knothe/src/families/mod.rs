@@ -29,6 +29,7 @@ mod made_binary;
 mod made_mog;
 mod maf;
 mod maf_mog;
+mod mixed;
 mod mixture_cdf;
 mod naf;
 mod naf_ddsf;
@@ -76,7 +77,7 @@ pub struct Description {
 /// The events that a family takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Columns of real numbers.
+    /// Columns of real numbers, and also of codes and of lattices, unless all are 0 and 1.
     Reals,
     /// Columns of 0 and 1.
     Binary,
@@ -88,7 +89,7 @@ impl Takes {
     /// The events in words, of which the first is the kind.
     pub fn words(self) -> &'static str {
         match self {
-            Takes::Reals => "tables of columns of real numbers",
+            Takes::Reals => "tables of columns of numbers and categories",
             Takes::Binary => "tables of columns of 0 and 1",
             Takes::Images => "images of 1 to 8 bits",
         }
@@ -97,7 +98,8 @@ impl Takes {
     /// Whether these are the events of a space.
     pub fn holds(self, space: &Space) -> bool {
         match self {
-            Takes::Reals | Takes::Binary => matches!(space.shape, Shape::Columns(_)) && space.law() == Some(self.law()),
+            Takes::Binary => matches!(space.shape, Shape::Columns(_)) && space.law() == Some(Law::Codes(2)) && !space.has_parents(),
+            Takes::Reals => matches!(space.shape, Shape::Columns(_)) && !Takes::Binary.holds(space),
             Takes::Images => pixels::supports(space),
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::module::Module;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Family, FamilyOption, Setting, find};
+use super::{Family, FamilyOption, Setting, find, mixed};
 use crate::{
     error::{Error, Result},
     file,
@@ -175,7 +175,7 @@ impl Recipe {
     /// Checks that the family supports the space, has every option that is set, and that each is in its range. The size of the network is checked when it is built.
     ///
     /// # Errors
-    /// [`Error::Invalid`], with what would be accepted.
+    /// [`Error::Invalid`], with what would be accepted, and those of [`Space::check`].
     pub fn check(&self) -> Result<()> {
         let (name, options) = (self.name(), self.family.options());
         for (key, value) in &self.settings {
@@ -196,7 +196,12 @@ impl Recipe {
         };
         range("numbers of an event", self.dim(), 1, 1 << 24)?;
         range("context columns", self.context_dim, 0, 65_536)?;
-        self.family.check(self)
+        self.space.check()?;
+        if !mixed::has_codes(self) {
+            return self.family.check(self);
+        }
+        // What the flow of the reals needs, it needs of the reals alone.
+        mixed::of_reals(self).map(|_| ())
     }
 
     /// How many parameters the network has; they take no memory.
@@ -218,7 +223,8 @@ impl Recipe {
             // Its outline is checked.
             self.size()?;
         }
-        let network = self.family.build(self, place, &mut stream(self.seed, Purpose::Start, 0))?;
+        let mut rng = stream(self.seed, Purpose::Start, 0);
+        let network = if mixed::has_codes(self) { mixed::build(self, place, &mut rng) } else { self.family.build(self, place, &mut rng) }?;
         place.count(0)?;
         Ok(network)
     }

@@ -24,6 +24,7 @@ pub use triangular_affine::TriangularAffine;
 use burn::module::Param;
 use burn::tensor::Tensor;
 
+pub(crate) use crate::placement::assign;
 use crate::{
     bijection::Given,
     placement::{Placement, values},
@@ -37,15 +38,6 @@ pub(crate) fn identity(dim: usize, place: &Placement) -> Tensor<2> {
 /// A constant of the model that is saved with it and never trained.
 pub(crate) fn constant<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
     Param::from_tensor(value).set_require_grad(false)
-}
-
-/// Gives a parameter new values in row-major order; its identity, its device and whether it is trained stay.
-pub(crate) fn assign<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f64>) {
-    let trained = param.is_require_grad();
-    *param = param.clone().map(|old| {
-        let new = Placement::of(&old).tensor(values, old.dims());
-        if trained { new.require_grad() } else { new }
-    });
 }
 
 /// Whether a flag that is saved with the model has been raised.

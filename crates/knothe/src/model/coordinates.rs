@@ -53,7 +53,7 @@ impl<C: Coding> Model<C> {
             let z = if own == dim {
                 z
             } else {
-                let drawn = network.flow().source().sample(range.len(), &Given::default(), &mut rng)? * kept.temperature;
+                let drawn = network.flow()?.source().sample(range.len(), &Given::default(), &mut rng)? * kept.temperature;
                 Tensor::cat(vec![z.narrow(1, 0, own), drawn.narrow(1, own, dim - own)], 1)
             };
             let x = network.from_source(z, &given).map_err(|e| e.renumbered(|row| start + row))?;

@@ -146,7 +146,7 @@ impl<C: Coding> Model<C> {
             .members()
             .iter()
             .zip(&self.members)
-            .any(|(q, m)| matches!(q, Network::Flow(_)) && m.recipe.family().law() != Law::Real);
+            .any(|(q, m)| matches!(q, Network::Mixed(_)) || matches!(q, Network::Flow(_)) && m.recipe.family().law() != Law::Real);
         if codes && temperature != 1.0 {
             return Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", temperature));
         }

@@ -57,7 +57,7 @@ impl Model<Schema> {
         };
         let place = self.placement();
         let context = (width > 0).then(|| place.tensor(context, [n, width]));
-        let found = network.flow().conditional_moments(place.tensor(x, [n, dim]), &Given::context(context.as_ref()));
+        let found = network.flow()?.conditional_moments(place.tensor(x, [n, dim]), &Given::context(context.as_ref()));
         let found = found.map_err(|e| if let Some(rows) = rows { in_file(e, rows) } else { e })?;
         let row = |row: Vec<Moments>| {
             let columns = self.coding.modelled().zip(row);

@@ -1,0 +1,200 @@
+//! Where the elements of a row stand: which share a law, by which features a network reads them, and where their parameters are.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use crate::{
+    error::{Error, Result},
+    kernels::FAR,
+    order::index,
+    placement::Placement,
+    space::{Cells, Law, Space},
+    univariate::{Bernoulli, Categorical, Conditional, DiscretisedLogistics},
+};
+
+/// Elements of one law, of which parameter p of the i-th stands at `first` + p · elements + i among all parameters.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub law: GroupLaw,
+    pub elements: Vec<usize>,
+    pub first: usize,
+    /// The law of all of them, and that of each.
+    pub whole: Arc<dyn Conditional>,
+    pub each: Vec<Arc<dyn Conditional>>,
+}
+
+/// What the elements of a group share.
+#[derive(Clone, Debug)]
+pub(super) enum GroupLaw {
+    Codes(u32),
+    Lattices(DiscretisedLogistics),
+}
+
+impl Group {
+    fn of_codes(k: u32, elements: Vec<usize>) -> Self {
+        let law: Arc<dyn Conditional> = if k == 2 { Arc::new(Bernoulli) } else { Arc::new(Categorical(k as usize)) };
+        Group { law: GroupLaw::Codes(k), each: vec![law.clone(); elements.len()], whole: law, elements, first: 0 }
+    }
+
+    fn of_lattices(components: usize, cells: Vec<Cells>, elements: Vec<usize>) -> Result<Self> {
+        let law = DiscretisedLogistics::new(components, cells)?;
+        let each = (0..elements.len()).map(|i| Arc::new(law.coordinate(i)) as Arc<dyn Conditional>).collect();
+        Ok(Group { law: GroupLaw::Lattices(law.clone()), whole: Arc::new(law), each, elements, first: 0 })
+    }
+
+    /// The numbers of all parameters.
+    pub fn width(&self) -> usize {
+        self.whole.parameters() * self.elements.len()
+    }
+
+    /// Where the parameters of the i-th element stand.
+    pub fn places(&self, i: usize) -> Vec<usize> {
+        (0..self.whole.parameters()).map(|p| self.first + p * self.elements.len() + i).collect()
+    }
+
+    /// The values of these elements, `[rows, elements]`.
+    pub fn values(&self, x: &Tensor<2>) -> Tensor<2> {
+        x.clone().select(1, index(&self.elements, &x.device()))
+    }
+
+    /// The parameters of these elements, `[rows, parameters, elements]`, among all of them.
+    pub fn parameters(&self, theta: &Tensor<2>) -> Tensor<3> {
+        let rows = theta.dims()[0];
+        theta.clone().narrow(1, self.first, self.width()).reshape([rows, self.whole.parameters(), self.elements.len()])
+    }
+
+    /// How many features each element has.
+    fn features_of_each(&self) -> usize {
+        match self.law {
+            GroupLaw::Codes(k) => Law::Codes(k).features(),
+            GroupLaw::Lattices(_) => 1,
+        }
+    }
+
+    /// Features element by element: whether the value is code 1, 2, …, and c asinh(v/c) with c = 5 of a lattice's.
+    fn features(&self, x: &Tensor<2>) -> Option<Tensor<2>> {
+        let x = self.values(x);
+        match self.law {
+            GroupLaw::Codes(1) => None,
+            GroupLaw::Codes(2) => Some(x),
+            GroupLaw::Codes(k) => {
+                let ([rows, n], other) = (x.dims(), k as usize - 1);
+                let place = Placement::of(&x);
+                let codes = place.tensor((1..k).map(f64::from).collect(), [1, 1, other]).expand([rows, n, other]);
+                let same = x.unsqueeze_dim::<3>(2).expand([rows, n, other]).equal(codes);
+                Some(place.zeros([rows, n, other]).mask_fill(same, 1.0).reshape([rows, n * other]))
+            }
+            // A product: the gradient of a quotient by a number has 32 bits in Burn, whatever the tensor has.
+            GroupLaw::Lattices(_) => Some((x * FAR.recip()).asinh() * FAR),
+        }
+    }
+}
+
+/// For each of some elements its parents of every level; the number of discrete elements where there is none.
+#[derive(Clone, Debug)]
+pub(super) struct Ancestors {
+    levels: Vec<Vec<usize>>,
+}
+
+impl Ancestors {
+    fn of(space: &Space, elements: std::ops::Range<usize>) -> Self {
+        let mut levels = Vec::new();
+        let mut at: Vec<Option<usize>> = elements.map(|j| space.parent(j)).collect();
+        // A parent stands before its child, so that this ends.
+        while at.iter().any(Option::is_some) {
+            levels.push(at.iter().map(|parent| parent.unwrap_or(space.discrete())).collect());
+            at = at.into_iter().map(|parent| parent.and_then(|parent| space.parent(parent))).collect();
+        }
+        Ancestors { levels }
+    }
+
+    /// 1 where an element is there, 0 where it is absent; none where all of them always are.
+    pub fn present(&self, codes: &Tensor<2>) -> Option<Tensor<2>> {
+        let (first, rest) = self.levels.split_first()?;
+        let rows = codes.dims()[0];
+        let zeros = codes.zeros_like().mask_fill(codes.clone().equal_scalar(0.0), 1.0);
+        let zeros = Tensor::cat(vec![zeros, Placement::of(codes).zeros([rows, 1]) + 1.0], 1);
+        let level = |parents: &Vec<usize>| zeros.clone().select(1, index(parents, &codes.device()));
+        Some(rest.iter().fold(level(first), |present, parents| present * level(parents)))
+    }
+}
+
+/// The discrete elements of a space in groups, and the parents of all elements.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub dim: usize,
+    pub groups: Vec<Group>,
+    /// The group of each element, and its place in it.
+    pub places: Vec<(usize, usize)>,
+    /// The ancestors of discrete elements, and those of reals.
+    pub ancestors: Ancestors,
+    pub ancestors_of_reals: Ancestors,
+}
+
+impl Layout {
+    pub fn new(space: &Space, components: usize) -> Result<Self> {
+        let dim = space.discrete();
+        if dim == 0 {
+            return Err(Error::invalid("space of codes", "an element of codes or of a lattice", format!("{:?}", space.shape)));
+        }
+        let mut alphabets = std::collections::BTreeMap::<u32, Vec<usize>>::new();
+        let mut lattices: Vec<(usize, Cells)> = Vec::new();
+        for j in 0..dim {
+            match space.law_of(j) {
+                Law::Codes(k) => alphabets.entry(k).or_default().push(j),
+                Law::Lattice(cells) => lattices.push((j, cells)),
+                Law::Real => {
+                    return Err(Error::invalid("laws", "those of codes and lattices before those of real numbers", "a real number"));
+                }
+            }
+        }
+        let mut groups: Vec<Group> = alphabets.into_iter().map(|(k, elements)| Group::of_codes(k, elements)).collect();
+        if !lattices.is_empty() {
+            let (elements, cells) = lattices.into_iter().unzip();
+            groups.push(Group::of_lattices(components, cells, elements)?);
+        }
+        let (mut first, mut places) = (0, vec![(0, 0); dim]);
+        for (g, group) in groups.iter_mut().enumerate() {
+            group.first = first;
+            first += group.width();
+            group.elements.iter().enumerate().for_each(|(i, &j)| places[j] = (g, i));
+        }
+        let [ancestors, ancestors_of_reals] = [0..dim, dim..space.dim()].map(|elements| Ancestors::of(space, elements));
+        Ok(Layout { dim, groups, places, ancestors, ancestors_of_reals })
+    }
+
+    /// The number of all parameters.
+    pub fn parameters(&self) -> usize {
+        self.groups.iter().map(Group::width).sum()
+    }
+
+    /// The element of each parameter.
+    pub fn elements_of_parameters(&self) -> Vec<usize> {
+        self.groups.iter().flat_map(|group| std::iter::repeat_n(&group.elements, group.whole.parameters()).flatten().copied()).collect()
+    }
+
+    /// The element of each feature.
+    pub fn elements_of_features(&self) -> Vec<usize> {
+        let of = |group: &Group| {
+            let count = group.features_of_each();
+            group.elements.iter().flat_map(move |&j| std::iter::repeat_n(j, count)).collect::<Vec<_>>()
+        };
+        self.groups.iter().flat_map(of).collect()
+    }
+
+    /// The features of rows in which absent elements are 0, `[rows, features]`; none where there are no features.
+    pub fn features(&self, x: &Tensor<2>) -> Option<Tensor<2>> {
+        let all: Vec<_> = self.groups.iter().filter_map(|group| group.features(x)).collect();
+        (!all.is_empty()).then(|| Tensor::cat(all, 1))
+    }
+
+    /// What each group says of its elements, `[rows, elements]`, in the order of the elements.
+    pub fn in_order(&self, of_groups: Vec<Tensor<2>>) -> Tensor<2> {
+        let starts: Vec<usize> =
+            self.groups.iter().scan(0, |sum, group| Some(std::mem::replace(sum, *sum + group.elements.len()))).collect();
+        let order: Vec<usize> = self.places.iter().map(|&(g, i)| starts[g] + i).collect();
+        let all = Tensor::cat(of_groups, 1);
+        if order.is_sorted() { all } else { all.clone().select(1, index(&order, &all.device())) }
+    }
+}
