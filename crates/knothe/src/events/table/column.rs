@@ -59,6 +59,16 @@ impl Column {
         Column { name: name.into(), values, form: Form::Whole }
     }
 
+    /// A column whose every value is missing. It fits any form, as whole numbers do that are not there.
+    pub(super) fn missing(name: impl Into<String>, rows: usize) -> Self {
+        Column::whole(name, vec![f64::NAN; rows])
+    }
+
+    /// Whether no value is there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.values.iter().all(|v| v.is_nan())
+    }
+
     /// A column of numbers, all of them whole or not.
     pub fn numbers(name: impl Into<String>, values: Vec<f64>, whole: bool) -> Self {
         Column { name: name.into(), values, form: if whole { Form::Whole } else { Form::Real } }

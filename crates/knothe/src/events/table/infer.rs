@@ -7,7 +7,7 @@ use super::{
     kind::{Kind, Overrides},
     lattice, quoted,
     reader::Table,
-    rows::{complete_rows, near},
+    rows::{check_numbers, complete_rows, near},
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
 };
 use crate::{
@@ -26,6 +26,8 @@ impl Schema {
         check_known(table, "the schema", overrides.0.keys())?;
         let is_used = |c: &&Column| !roles.drop.contains(&c.name) && roles.weights.as_ref() != Some(&c.name);
         let used: Vec<&Column> = table.columns.iter().filter(is_used).collect();
+        let weights = roles.weights.as_ref().and_then(|name| table.column(name));
+        check_numbers(table, used.iter().copied().chain(weights))?;
         let kept = complete_rows(table, &used, missing)?;
         if kept.len() < 2 {
             return Err(Error::table(&table.path, format!("expected at least 2 rows to learn from, found {}", kept.len()), None));

@@ -17,31 +17,41 @@
 //! # Ok::<(), knothe::Error>(())
 //! ```
 
+mod arrays;
 mod coding;
 mod column;
 mod columnar;
-mod delimited;
 mod dependence;
 mod diagnose;
 mod infer;
+mod input;
+mod ipc;
+mod join;
 mod kind;
 mod lattice;
+mod moment;
 pub(crate) mod npy;
 mod preprocess;
 mod reader;
+mod reading;
 mod rows;
 mod schema;
+mod text;
 mod write;
+mod written;
 
 pub use crate::hint::quoted;
 pub use column::{Column, Form, Unit};
 pub use diagnose::diagnose;
+pub use input::ending;
 pub use kind::{Kind, Overrides};
 pub use lattice::Lattice;
 pub use preprocess::Preprocess;
-pub use reader::{LARGEST, Table, TableReader, ending};
+pub use reader::{LARGEST, Table, TableReader};
+pub use reading::Reading;
 pub use rows::{Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 #[cfg(feature = "images")]
-pub(crate) use write::LARGEST_INTEGER;
+pub(crate) use written::LARGEST_INTEGER;
+pub use text::Dialect;
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    column::Column,
+    column::{Column, Form},
     quoted,
     reader::Table,
     schema::{MissingPolicy, Schema},
@@ -71,6 +71,7 @@ impl Schema {
             _ => None,
         };
         let used: Vec<&Column> = modelled.iter().map(|(c, _)| *c).chain(context.iter().copied()).collect();
+        check_numbers(table, used.iter().copied().chain(weights))?;
         let kept = complete_rows(table, &used, self.missing)?;
         for (column, kind) in &modelled {
             check_kind(table, column, *kind, &kept)?;
@@ -96,6 +97,25 @@ impl Schema {
         let problem = format!("expected the columns {}, found also {}", quoted(&expected), quoted(&extra));
         Err(Error::table(&table.path, problem, Hint::other("leave the extra columns out of the table")))
     }
+}
+
+/// The columns hold numbers.
+pub(super) fn check_numbers<'a>(table: &Table, columns: impl IntoIterator<Item = &'a Column>) -> Result<()> {
+    for column in columns {
+        let found = match &column.form {
+            Form::Text(_) => "text",
+            Form::Time(_) => "moments",
+            _ => continue,
+        };
+        return Err(Error::Table {
+            path: table.path.clone(),
+            column: Some(column.name.clone()),
+            row: None,
+            problem: format!("expected numbers, found {found}"),
+            hint: Some(Hint::EncodeOrDrop(column.name.clone()).into()),
+        });
+    }
+    Ok(())
 }
 
 fn missing_column(table: &Table, name: &str) -> Error {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{kind::Kind, reader::check_names, rows::TableRows};
+use super::{kind::Kind, reading::check_names, rows::TableRows};
 use crate::{
     error::{Error, Result},
     hint::Hint,
