@@ -27,7 +27,9 @@ pub fn worded(hint: &Hint) -> String {
             let condition = if *only_seen { "if this holds for every possible value, " } else { "" };
             format!("{condition}declare it in a JSON file for --schema: {}", Hint::declaration(columns, kind))
         }
-        Hint::AllowMissing => "--missing model gives missing values a probability, and --missing drop leaves out the rows that lack a value".into(),
+        Hint::AllowMissing => {
+            "--missing model gives missing values a probability, and --missing drop leaves out the rows that lack a value".into()
+        }
         Hint::NameLabels => "use --labels, or --given class=VALUE to set one class for all images".into(),
         Hint::NameArray => "--key names the array of images, and --labels the array of labels".into(),
         Hint::NameValidation => "use --validation to give separate data for validation".into(),

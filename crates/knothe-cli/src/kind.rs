@@ -49,7 +49,11 @@ pub struct Part<E> {
 pub fn note_contradictions(contradictions: &[Contradiction]) {
     for Contradiction { column, expected, found, row, rows } in contradictions {
         let of = if *rows == 1 { "1 row is".into() } else { format!("{rows} rows are") };
-        let hint = if expected.starts_with("a whole number") { "; if other numbers are possible, fit with this column declared \"continuous\" in --schema" } else { "" };
+        let hint = if expected.starts_with("a whole number") {
+            "; if other numbers are possible, fit with this column declared \"continuous\" in --schema"
+        } else {
+            ""
+        };
         say(format_args!("note: {of} impossible under the model: '{column}' was {expected} in training, found {found} in row {row}{hint}"));
     }
 }

@@ -85,7 +85,9 @@ impl fmt::Display for Hint {
         match self {
             Hint::DropColumns(columns) => write!(f, "drop {} (`Roles::drop`)", quoted(columns)),
             Hint::DropConstant(column) => write!(f, "drop '{column}' (`Roles::drop`) to leave it out of the samples too"),
-            Hint::DeclareOrDrop(column) => write!(f, "declare another kind in the schema (`Overrides`), or drop '{column}' (`Roles::drop`)"),
+            Hint::DeclareOrDrop(column) => {
+                write!(f, "declare another kind in the schema (`Overrides`), or drop '{column}' (`Roles::drop`)")
+            }
             Hint::SplitOrDrop { column, value } => {
                 write!(f, "fit only the rows where '{column}' is not {value}, or drop the column (`Roles::drop`)")
             }
@@ -93,7 +95,10 @@ impl fmt::Display for Hint {
                 let condition = if *only_seen { "if this holds for every possible value, " } else { "" };
                 write!(f, "{condition}declare it in the schema (`Overrides`): {}", Hint::declaration(columns, kind))
             }
-            Hint::AllowMissing => write!(f, "`MissingPolicy::Model` gives missing values a probability, and `MissingPolicy::Drop` leaves out the rows that lack a value"),
+            Hint::AllowMissing => write!(
+                f,
+                "`MissingPolicy::Model` gives missing values a probability, and `MissingPolicy::Drop` leaves out the rows that lack a value"
+            ),
             Hint::DidYouMean(names) => write!(f, "did you mean {}?", quoted(names)),
             Hint::NameLabels => write!(f, "read the images with their labels"),
             Hint::NameArray => write!(f, "give the names of the arrays that hold the images and the labels"),

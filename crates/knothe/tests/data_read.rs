@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use knothe::events::table::{Column, Table, TableReader, TableWriter, write_csv_header, write_csv_rows, write_table};
+use knothe::events::table::{Column, Form, Table, TableReader, TableWriter, write_csv_header, write_csv_rows, write_table};
 
 fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.join(name);
@@ -122,13 +122,13 @@ fn reads_numpys_other_layouts() {
     assert_eq!(table.columns, [column("x1", &[-2.0, 300.0], true)]);
     let table =
         Table::read(&file(folder.path(), "b.npy", npy("{'descr': '|b1', 'fortran_order': False, 'shape': (2, 1), }\n", &[1, 0]))).unwrap();
-    assert_eq!(table.columns, [column("x1", &[1.0, 0.0], true)]);
+    assert_eq!(table.columns, [Column { form: Form::Boolean, ..column("x1", &[1.0, 0.0], true) }]);
 }
 
 #[test]
 fn reads_missing_values_and_booleans_of_csv() {
     let folder = tempfile::tempdir().unwrap();
-    let table = Table::read(&file(folder.path(), "t.csv", "a,b,c\n1,true,\n,False,NA\n3.0,1,null\n NaN , 0 ,-.5\n")).unwrap();
+    let table = Table::read(&file(folder.path(), "t.csv", "a,b,c\n1,true,\n,False,NA\n3.0,TRUE,null\n NaN , false ,-.5\n")).unwrap();
     let nan = f64::NAN;
     for (found, expected) in table.columns.iter().zip([[1.0, nan, 3.0, nan], [1.0, 0.0, 1.0, 0.0], [nan, nan, nan, -0.5]]) {
         assert!(same(&found.values, &expected), "{found:?}");
@@ -148,7 +148,6 @@ fn csv_on_a_stream_is_shortest_and_exact() {
 fn a_skipped_column_may_hold_text() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "t.csv", "id,a\nfirst,1\nsecond,2\n");
-    assert!(Table::read(&path).is_err());
     let table = Table::read_skipping(&path, &["id".into()]).unwrap();
     assert!(table.columns[0].values.iter().all(|v| v.is_nan()));
     assert_eq!(table.columns[1].values, [1.0, 2.0]);
@@ -168,16 +167,13 @@ fn bad_files_get_one_clear_line() {
         ("empty.csv", b"", "empty.csv: expected a table, found an empty file"),
         ("empty.parquet", b"", "empty.parquet: expected a table, found an empty file"),
         ("header.csv", b"a,b\n", "header.csv: expected at least one row, found none"),
-        ("text.csv", b"a,b\n1,2\n3,four\n", "text.csv, column 'b', row 2: expected a number, found 'four'"),
-        ("twice.csv", b"a,a\n1,2\n", "twice.csv: expected names that differ, found two columns named 'a'"),
-        ("unnamed.csv", b"a,\n1,2\n", "unnamed.csv: expected a name for each column, found none for column 2"),
         ("lines.csv", b"\"a\nb\",c\n1,2\n", "lines.csv: expected names of one line without control characters, found 'a\\nb'"),
-        ("numbers.csv", b"1.5,2\n3,4\n", "numbers.csv: expected the names of the columns in the first line, found numbers ('1.5', …)"),
         ("ragged.csv", b"a,b\n1,2\n3\n", "ragged.csv, row 2: expected 2 fields, found 1"),
         ("infinite.csv", b"a\n1\n-inf\n", "infinite.csv, column 'a', row 2: expected a finite number, found -inf"),
         ("large.csv", b"a\n1\n2\n-2e30\n", "large.csv, column 'a', row 3: expected a magnitude of at most 1e30, found -2e30"),
         ("bytes.npy", b"\x00\x01\x02 anything at all", "bytes.npy: expected an NPY file, found other bytes"),
-        ("t.txt", b"a\n1\n", "t.txt: expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found .txt"),
+        ("t.xlsx", b"a\n1\n", "t.xlsx: expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found .xlsx"),
+        ("sheet.csv", b"PK\x03\x04 and so on", "sheet.csv: expected text, found a ZIP archive or an Excel workbook"),
         (
             "bytes.arrow",
             b"\x00\x01\x02 anything at all",

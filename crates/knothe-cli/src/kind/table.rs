@@ -7,8 +7,8 @@ use knothe::{
     events::{
         Coding, Events,
         table::{
-            Bounds, Column, Form, Kind as ColumnKind, MissingPolicy, Need, Overrides, Roles, Schema, SchemaColumn, Table, TableReader, TableRows, Unit,
-            diagnose, ending, quoted,
+            Bounds, Column, Form, Kind as ColumnKind, MissingPolicy, Need, Overrides, Roles, Schema, SchemaColumn, Table, TableReader,
+            TableRows, Unit, diagnose, ending, quoted,
         },
     },
     families::{Family, Takes},

@@ -174,7 +174,9 @@ fn models_are_listed() {
 #[test]
 fn a_family_is_described_with_its_options() {
     let text = succeeds(fitted(), "models sos");
-    for part in ["Jaini, Selby & Yu 2019", "tables of columns of numbers and categories", "--degree", "[default: 4]", "--components", "--mixing"] {
+    for part in
+        ["Jaini, Selby & Yu 2019", "tables of columns of numbers and categories", "--degree", "[default: 4]", "--components", "--mixing"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!succeeds(fitted(), "models gaussian").contains("--hidden"));

@@ -23,7 +23,7 @@ use crate::{
     space::Space,
     triangular::{
         sum_coordinates,
-        tiles::{context_of, in_tiles, rows_of},
+        tiles::{in_tiles, rows_of},
     },
 };
 
@@ -255,7 +255,7 @@ impl Density for CodesDensity {
             Parameters::Constant(_) => Vec::new(),
         };
         let tiles = in_tiles(n, place.device.is_autodiff(), |tile| {
-            let context = if self.context_dim > 0 { context_of(given, &tile) } else { None };
+            let context = given.context.filter(|_| self.context_dim > 0).map(|context| rows_of(context, &tile));
             self.sample_tile(&rows_of(&u, &tile), context.as_ref(), &weights)
         })?;
         Ok(Tensor::cat(tiles, 0))

@@ -223,7 +223,8 @@ impl Schema {
 fn labelled(name: &str, indices: Vec<f64>, labels: &[Label]) -> Column {
     let numbers: Option<Vec<f64>> = labels.iter().map(|label| if let Label::Number(v) = label { Some(*v) } else { None }).collect();
     let flags: Option<Vec<f64>> = labels.iter().map(|label| if let Label::Flag(v) = label { Some(f64::from(*v)) } else { None }).collect();
-    let of = |values: &[f64]| indices.iter().map(|&i| values.get(i as usize).copied().filter(|_| !i.is_nan()).unwrap_or(f64::NAN)).collect();
+    let of =
+        |values: &[f64]| indices.iter().map(|&i| values.get(i as usize).copied().filter(|_| !i.is_nan()).unwrap_or(f64::NAN)).collect();
     match (numbers, flags) {
         (Some(numbers), _) => Column::numbers(name, of(&numbers), numbers.iter().all(|v| v.fract() == 0.0)),
         (None, Some(flags)) => Column { name: name.into(), values: of(&flags), form: Form::Boolean },

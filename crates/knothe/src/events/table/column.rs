@@ -37,23 +37,6 @@ impl Form {
     }
 }
 
-impl Unit {
-    /// The length of the unit in microseconds.
-    pub fn microseconds(self) -> i64 {
-        match self {
-            Unit::Day => 86_400_000_000,
-            Unit::Second => 1_000_000,
-            Unit::Millisecond => 1_000,
-            Unit::Microsecond => 1,
-        }
-    }
-
-    /// STUB
-    pub fn text(self, count: f64) -> Option<String> {
-        Some(count.to_string())
-    }
-}
-
 /// A named column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
@@ -74,6 +57,16 @@ impl Column {
     /// A column of whole numbers.
     pub fn whole(name: impl Into<String>, values: Vec<f64>) -> Self {
         Column { name: name.into(), values, form: Form::Whole }
+    }
+
+    /// A column whose every value is missing. It fits any form, as whole numbers do that are not there.
+    pub(super) fn missing(name: impl Into<String>, rows: usize) -> Self {
+        Column::whole(name, vec![f64::NAN; rows])
+    }
+
+    /// Whether no value is there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.values.iter().all(|v| v.is_nan())
     }
 
     /// A column of numbers, all of them whole or not.

@@ -1,24 +1,26 @@
-//! Parquet and Arrow IPC files.
+//! Parquet files, and Arrow's files and streams.
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{FieldRef, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ipc::{reader::FileReader, root_as_footer};
+use arrow::ipc::reader::{FileReader, StreamReader};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::arrays::{column, is_readable, refuse};
 use super::column::Column;
-use super::reader::{Source, check_names, rows_at_once};
+use super::ipc::{check_blocks, check_messages};
+use super::quoted;
+use super::reading::{Reading, Source, check_names, is_index, is_pandas_index, rows_at_once};
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -77,120 +79,118 @@ pub(super) struct Columnar {
     path: PathBuf,
     format: &'static str,
     batches: Batches,
-    batch_rows: usize,
-    skip: Vec<String>,
+    reading: Reading,
+    /// Indices that are left out.
+    indices: Vec<String>,
     left: Option<RecordBatch>,
+    row: u64,
 }
 
 impl Columnar {
     /// Reads a Parquet file's schema.
-    pub(super) fn parquet(path: &Path, file: File, batch_rows: usize, skip: &[String]) -> Result<Self> {
+    pub(super) fn parquet(path: &Path, file: File, reading: &Reading) -> Result<Self> {
         guarded(path, "Parquet", || {
             let refuse = |e: ParquetError| damaged(path, "Parquet", &e.to_string());
             let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
             let builder = ParquetRecordBatchReaderBuilder::try_new(Within { file, length }).map_err(refuse)?;
-            check_types(path, builder.schema(), skip)?;
-            let batch_rows = rows_at_once(batch_rows, builder.schema().fields().len());
-            let reader = builder.with_batch_size(batch_rows).build().map_err(refuse)?;
-            Ok(Columnar::new(path, "Parquet", Box::new(reader), batch_rows, skip))
+            let schema = builder.schema().clone();
+            let batch_rows = rows_at_once(reading.batch_rows, schema.fields().len());
+            let batches = builder.with_batch_size(batch_rows).build().map_err(refuse)?;
+            Columnar::new(path, "Parquet", &schema, Box::new(batches), reading)
         })
     }
 
     /// Reads an Arrow file's footer.
-    pub(super) fn arrow(path: &Path, mut file: File, batch_rows: usize, skip: &[String]) -> Result<Self> {
+    pub(super) fn arrow(path: &Path, mut file: File, reading: &Reading) -> Result<Self> {
+        let mut start = Vec::new();
+        file.by_ref().take(4).read_to_end(&mut start).map_err(|e| Error::io("read", path, e))?;
+        if start == b"FEA1" {
+            let hint = Hint::other("write it again with a present version of pandas or Arrow");
+            return Err(Error::table(path, "expected an Arrow file, found one of Feather's first version", hint));
+        }
         check_blocks(path, &mut file)?;
         guarded(path, "Arrow", || {
-            let reader = FileReader::try_new_buffered(file, None).map_err(|e| damaged(path, "Arrow", &e.to_string()))?;
-            check_types(path, &reader.schema(), skip)?;
-            let batch_rows = rows_at_once(batch_rows, reader.schema().fields().len());
-            Ok(Columnar::new(path, "Arrow", Box::new(reader), batch_rows, skip))
+            let batches = FileReader::try_new_buffered(file, None).map_err(|e| damaged(path, "Arrow", &e.to_string()))?;
+            Columnar::new(path, "Arrow", &batches.schema(), Box::new(batches), reading)
         })
     }
 
-    fn new(path: &Path, format: &'static str, batches: Batches, batch_rows: usize, skip: &[String]) -> Self {
-        Columnar { path: path.to_owned(), format, batches, batch_rows, skip: skip.to_vec(), left: None }
+    /// Reads the schema of a stream of Arrow's messages.
+    pub(super) fn stream(path: &Path, mut file: File, reading: &Reading) -> Result<Self> {
+        check_messages(path, &mut file)?;
+        guarded(path, "Arrow", || {
+            let batches = StreamReader::try_new_buffered(file, None).map_err(|e| damaged(path, "Arrow", &e.to_string()))?;
+            Columnar::new(path, "Arrow", &batches.schema(), Box::new(batches), reading)
+        })
+    }
+
+    /// The columns that will be looked into are of types that can be read.
+    fn new(path: &Path, format: &'static str, schema: &SchemaRef, batches: Batches, reading: &Reading) -> Result<Self> {
+        let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+        check_names(path, &names)?;
+        let of_pandas = pandas_indices(schema);
+        let is_index = |(j, name): &(usize, &String)| of_pandas.contains(name) || is_pandas_index(name) || (*j == 0 && is_index(name));
+        let mut indices: Vec<String> = names.iter().enumerate().filter(is_index).map(|(_, name)| name.clone()).collect();
+        indices.retain(|name| reading.leaves_out(name));
+        if indices.len() == names.len() {
+            indices.clear();
+        }
+        let unread = |name: &String| reading.skip.contains(name) || indices.contains(name);
+        match schema.fields().iter().find(|f| !unread(f.name()) && !is_readable(f.data_type())) {
+            Some(field) => Err(refuse(path, field.name(), field.data_type())),
+            None => {
+                let reading = Reading { batch_rows: rows_at_once(reading.batch_rows, names.len()), ..reading.clone() };
+                Ok(Columnar { path: path.to_owned(), format, batches, reading, indices, left: None, row: 0 })
+            }
+        }
+    }
+
+    /// The columns of a batch.
+    fn columns(&self, batch: &RecordBatch) -> Result<Vec<Column>> {
+        let schema = batch.schema();
+        let read = |(field, array): (&FieldRef, &ArrayRef)| {
+            let name = field.name();
+            if self.reading.skip.contains(name) {
+                return Ok(Column::real(name, vec![f64::NAN; batch.num_rows()]));
+            }
+            column(&self.path, name, array, self.reading.text.contains(name), self.row)
+        };
+        let kept = schema.fields().iter().zip(batch.columns()).filter(|(field, _)| !self.indices.contains(field.name()));
+        kept.map(read).collect()
     }
 }
 
 impl Source for Columnar {
     fn batch(&mut self) -> Result<Option<Vec<Column>>> {
-        let (path, format, batches) = (&self.path, self.format, &mut self.batches);
         while self.left.as_ref().is_none_or(|b| b.num_rows() == 0) {
-            match guarded(path, format, || Ok(batches.next()))? {
+            let batches = &mut self.batches;
+            match guarded(&self.path, self.format, || Ok(batches.next()))? {
                 None => return Ok(None),
-                Some(batch) => self.left = Some(batch.map_err(|e| damaged(path, format, &e.to_string()))?),
+                Some(batch) => self.left = Some(batch.map_err(|e| damaged(&self.path, self.format, &e.to_string()))?),
             }
         }
         let Some(batch) = self.left.take() else { return Ok(None) };
-        let taken = batch.num_rows().min(self.batch_rows);
+        let taken = batch.num_rows().min(self.reading.batch_rows);
         self.left = Some(batch.slice(taken, batch.num_rows() - taken));
-        columns(path, &batch.slice(0, taken), &self.skip).map(Some)
+        let columns = guarded(&self.path, self.format, || self.columns(&batch.slice(0, taken)))?;
+        self.row += taken as u64;
+        Ok(Some(columns))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let verb = if self.indices.len() == 1 { "numbers or names the rows and is" } else { "number or name the rows and are" };
+        if self.indices.is_empty() { Vec::new() } else { vec![format!("{} {verb} left out", quoted(&self.indices))] }
     }
 }
 
-/// The numbers of a batch.
-fn columns(path: &Path, batch: &RecordBatch, skip: &[String]) -> Result<Vec<Column>> {
-    let schema = batch.schema();
-    let read = |(field, array): (&arrow::datatypes::FieldRef, &arrow::array::ArrayRef)| {
-        let name = field.name().clone();
-        if skip.contains(&name) {
-            return Ok(Column::real(name, vec![f64::NAN; batch.num_rows()]));
-        }
-        let numbers = cast(array, &DataType::Float64).map_err(|e| damaged(path, "columnar", &e.to_string()))?;
-        let values = numbers.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN)).collect();
-        Ok(Column::numbers(name, values, field.data_type().is_integer() || *field.data_type() == DataType::Boolean))
-    };
-    schema.fields().iter().zip(batch.columns()).map(read).collect()
+/// The columns that pandas says hold the index of the rows.
+fn pandas_indices(schema: &SchemaRef) -> Vec<String> {
+    let metadata = schema.metadata().get("pandas").and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let columns = metadata.as_ref().and_then(|metadata| metadata.get("index_columns")?.as_array());
+    columns.into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect()
 }
 
-/// The columns that will be looked into hold numbers.
-fn check_types(path: &Path, schema: &SchemaRef, skip: &[String]) -> Result<()> {
-    let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-    check_names(path, &names)?;
-    for field in schema.fields().iter().filter(|f| !skip.contains(f.name())) {
-        let data_type = field.data_type();
-        let decimal = matches!(data_type, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..));
-        if !(data_type.is_integer() || data_type.is_floating() || decimal || *data_type == DataType::Boolean) {
-            return Err(Error::Table {
-                path: path.to_owned(),
-                column: Some(field.name().clone()),
-                row: None,
-                problem: format!("expected numbers, found {data_type}"),
-                hint: Some(Hint::DeclareOrDrop(field.name().clone()).into()),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// The footer's blocks lie inside the file: the reader believes them, and would allocate whatever they say.
-fn check_blocks(path: &Path, file: &mut File) -> Result<()> {
-    const TRAILER: u64 = 10;
-    let io = |e| Error::io("read", path, e);
-    let wrong = || damaged(path, "Arrow", "its footer is not one");
-    let length = file.metadata().map_err(io)?.len();
-    let mut trailer = [0; TRAILER as usize];
-    if length < TRAILER {
-        return Err(wrong());
-    }
-    file.seek(SeekFrom::End(-(TRAILER as i64))).map_err(io)?;
-    file.read_exact(&mut trailer).map_err(io)?;
-    let size = i32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
-    let size = u64::try_from(size).ok().filter(|s| s + TRAILER <= length && trailer[4..] == *b"ARROW1").ok_or_else(wrong)?;
-    file.seek(SeekFrom::Start(length - TRAILER - size)).map_err(io)?;
-    let mut footer = vec![0; size as usize];
-    file.read_exact(&mut footer).map_err(io)?;
-    file.rewind().map_err(io)?;
-    let footer = root_as_footer(&footer).map_err(|_| wrong())?;
-    let inside = |block: &arrow::ipc::Block| {
-        let parts = [block.offset(), i64::from(block.metaDataLength()), block.bodyLength()].map(|v| u64::try_from(v).ok());
-        parts.into_iter().try_fold(0, |end: u64, part| end.checked_add(part?)).is_some_and(|end| end <= length)
-    };
-    let blocks = footer.recordBatches().into_iter().flatten().chain(footer.dictionaries().into_iter().flatten());
-    if blocks.into_iter().all(inside) { Ok(()) } else { Err(damaged(path, "Arrow", "a block lies outside the file")) }
-}
-
-fn damaged(path: &Path, format: &str, reason: &str) -> Error {
+pub(super) fn damaged(path: &Path, format: &str, reason: &str) -> Error {
     let reason = reason.lines().next().unwrap_or_default();
     let article = if format == "Arrow" { "an" } else { "a" };
     Error::table(path, format!("expected {article} {format} file, found one that cannot be read ({reason})"), None)

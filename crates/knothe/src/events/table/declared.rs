@@ -83,7 +83,11 @@ fn declared(name: &str, value: &Value) -> Result<Declared> {
     let empty = kind.labels().is_some_and(<[_]>::is_empty);
     let alone = special.is_empty() || kind.labels().is_none();
     // Constants are found in the data.
-    if matches!(kind, Kind::Constant(_)) || !(empty || kind.is_possible()) || !alone { Err(wrong()) } else { Ok(Declared { kind, special }) }
+    if matches!(kind, Kind::Constant(_)) || !(empty || kind.is_possible()) || !alone {
+        Err(wrong())
+    } else {
+        Ok(Declared { kind, special })
+    }
 }
 
 /// A kind in full, or in short: `"integer"` stands for one without bounds, and `"categorical"` for one with the labels of the table.

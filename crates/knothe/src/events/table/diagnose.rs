@@ -26,7 +26,9 @@ pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<No
     let numbers = Numbers::of(schema, rows);
     let (n, dim, mut notices) = (rows.n, schema.width(), Vec::new());
     if n <= dim {
-        let message = format!("{n} rows, {dim} columns: there are not more rows than columns, so no model can learn how the columns depend on each other");
+        let message = format!(
+            "{n} rows, {dim} columns: there are not more rows than columns, so no model can learn how the columns depend on each other"
+        );
         notices.push(Notice::new(message, Hint::other("leave columns out, or collect more rows")));
     } else if numbers.names.len() > MOST_COLUMNS {
         let message = format!("more than {MOST_COLUMNS} columns: they are not checked for exact linear relations");

@@ -264,7 +264,8 @@ fn categories(seen: &Seen) -> Kind {
 fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn> {
     let labels = if matches!(column.form, Form::Text(_)) { seen.labels(&column.form) } else { Vec::new() };
     if labels.len() > MOST_INFERRED {
-        let problem = format!("expected at most {MOST_INFERRED} categories in the context column '{}', found {}", column.name, labels.len());
+        let problem =
+            format!("expected at most {MOST_INFERRED} categories in the context column '{}', found {}", column.name, labels.len());
         return Err(Error::table(&table.path, problem, None));
     }
     if labels.is_empty() && !column.is_numeric() {

@@ -17,37 +17,47 @@
 //! # Ok::<(), knothe::Error>(())
 //! ```
 
+mod arrays;
 mod atoms;
 mod coding;
 mod column;
 mod columnar;
-mod delimited;
 mod declared;
 mod dependence;
 mod diagnose;
 mod edges;
 mod elements;
 mod infer;
+mod input;
+mod ipc;
+mod join;
 mod kind;
 mod lattice;
+mod moment;
 pub(crate) mod npy;
 mod placeholders;
 mod reader;
+mod reading;
 mod repeats;
 mod rounding;
 mod rows;
 mod schema;
+mod text;
 mod write;
+mod written;
 
 pub use crate::hint::quoted;
 pub use column::{Column, Form, Unit};
-pub use diagnose::diagnose;
 pub use declared::{Declared, Overrides};
+pub use diagnose::diagnose;
+pub use input::ending;
 pub use kind::{Bounds, Kind, Label, Spaced};
 pub use lattice::Lattice;
-pub use reader::{LARGEST, Table, TableReader, ending};
+pub use reader::{LARGEST, Table, TableReader};
+pub use reading::Reading;
 pub use rows::{Contradiction, Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
-#[cfg(feature = "images")]
-pub(crate) use write::LARGEST_INTEGER;
+pub use text::Dialect;
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};
+#[cfg(feature = "images")]
+pub(crate) use written::LARGEST_INTEGER;

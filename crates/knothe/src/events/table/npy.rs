@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::column::Column;
-use super::reader::{Source, check_columns, rows_at_once};
+use super::column::{Column, Form};
+use super::reading::{Source, check_columns, identifier, rows_at_once};
+use super::written::LARGEST_INTEGER;
 #[cfg(feature = "images")]
 use crate::memory;
 use crate::{
@@ -186,9 +187,22 @@ impl Source for Npy {
             let all = self.numbers(self.row * self.dim, taken * self.dim)?;
             (0..dim).map(|j| all.iter().skip(j).step_by(dim).copied().collect()).collect()
         };
+        let column = |(j, values): (usize, Vec<f64>)| {
+            let name = format!("x{}", j + 1);
+            // Such numbers have lost digits here already, so that their magnitude stands for them.
+            match values.iter().position(|v| whole && v.abs() > LARGEST_INTEGER) {
+                Some(i) => Err(identifier(&self.path, &name, self.row + i as u64 + 1, format!("about {:e}", values[i]))),
+                None if self.item.kind == b'b' => Ok(Column { name, values, form: Form::Boolean }),
+                None => Ok(Column::numbers(name, values, whole)),
+            }
+        };
+        let columns = values.into_iter().enumerate().map(column).collect::<Result<_>>()?;
         self.row += taken;
-        let column = |(j, values)| Column::numbers(format!("x{}", j + 1), values, whole);
-        Ok(Some(values.into_iter().enumerate().map(column).collect()))
+        Ok(Some(columns))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -1,12 +1,13 @@
-//! A table of numbers, read whole or in batches.
+//! A table, read whole or in batches.
 
-use std::collections::HashSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{
     column::{Column, Form},
-    columnar, delimited, npy,
+    input::{Input, Parts},
+    join::Joined,
+    reading::{Reading, Source},
     schema::Notice,
 };
 use crate::{
@@ -19,18 +20,11 @@ use crate::{
 /// such numbers, with room for sums of them, are below 1e308 there. Beyond it stands a mark for what is missing, or damage, and no measurement.
 pub const LARGEST: f64 = 1e30;
 
+/// The rows of a batch of a table that is read whole.
+const WHOLE_ROWS: usize = 1 << 18;
+
 /// The bytes up to which a table grows without a look at what memory is left.
 const UNCHECKED: u64 = 1 << 28;
-/// The most columns.
-const MOST_COLUMNS: usize = 100_000;
-/// The most values of a batch.
-const BATCH_VALUES: usize = 1 << 24;
-
-/// The rows of a batch of so many columns, of at most `batch_rows` rows.
-pub(super) fn rows_at_once(batch_rows: usize, columns: usize) -> usize {
-    batch_rows.min(BATCH_VALUES / columns.max(1)).max(1)
-}
-
 /// Named columns of equal length.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -45,34 +39,66 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a whole file: `.csv`, `.tsv`, `.parquet`, `.arrow`, `.feather`, `.ipc` or `.npy` (columns x1, …, xD).
+    /// Reads a whole file: text (`.csv`, `.tsv`, `.txt`, `.dat`, `.data`, and `.gz` or `.zst` of them), `.parquet`, `.arrow`, `.feather`, `.ipc` or
+    /// `.npy` (columns x1, …, xD); several files as one table for a folder of Parquet files or a path with `*` or `?`; the standard input for `-`.
     ///
-    /// Fails on what is no table of finite numbers, with the column and the row (counted from 1 without the header).
+    /// Fails on what is no table, on numbers that are not finite, and on whole numbers above 2⁵³, with the column and the row (counted from 1 without the header).
     pub fn read(path: &Path) -> Result<Self> {
-        Table::read_skipping(path, &[])
+        Table::read_with(path, &Reading::default())
     }
 
     /// Reads a whole file without looking into the columns named in `skip`, which may hold anything: their values are missing.
     pub fn read_skipping(path: &Path, skip: &[String]) -> Result<Self> {
-        let mut batches = TableReader::open_skipping(path, 1 << 16, skip)?;
-        let Some(first) = batches.next() else { return Err(no_rows(path)) };
-        let mut table = first?;
-        let mut checked = UNCHECKED;
-        for batch in batches {
-            let bytes = memory::product(&[size_of::<f64>(), table.rows(), table.columns.len()]);
-            if bytes >= checked {
-                // Its columns double when they grow.
-                memory::check(format!("{}, after {} rows", path.display(), table.rows()), bytes)?;
-                checked = 2 * bytes;
-            }
-            for (all, column) in table.columns.iter_mut().zip(batch?.columns) {
-                all.values.extend(column.values);
-                if all.form == Form::Whole && !column.form.is_whole() {
-                    all.form = column.form;
+        Table::read_with(path, &Reading { skip: skip.to_vec(), ..Reading::default() })
+    }
+
+    /// Reads a whole file. What a column stands for is decided by all of its values: numbers that stand beside text anywhere are text themselves.
+    pub fn read_with(path: &Path, reading: &Reading) -> Result<Self> {
+        let input = Input::find(path)?;
+        let mut reading = Reading { batch_rows: WHOLE_ROWS, ..reading.clone() };
+        loop {
+            let (table, contradicted) = Table::read_once(TableReader::over(path, &input, &reading)?)?;
+            match contradicted.first() {
+                None => return Ok(table),
+                // Texts hold all that is written, so that this cannot be, unless the file changes while it is read.
+                Some(name) if reading.text.contains(name) => {
+                    let problem = format!("expected values of one kind in column '{name}', found several");
+                    return Err(Error::table(path, problem, Hint::DropColumns(vec![name.clone()])));
                 }
+                Some(_) => reading.text.extend(contradicted),
             }
         }
-        Ok(table)
+    }
+
+    /// The table, and the columns that are texts as a whole though parts of them were read as something else.
+    fn read_once(mut batches: TableReader) -> Result<(Self, Vec<String>)> {
+        let Some(first) = batches.next() else { return Err(no_rows(&batches.path)) };
+        let Table { path, columns, first_row, notes } = first?;
+        let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        let mut rows = columns.first().map_or(0, |c| c.values.len());
+        let mut all: Vec<Joined> = columns.into_iter().map(Joined::new).collect();
+        let mut checked = UNCHECKED;
+        for batch in batches.by_ref() {
+            let bytes = all.iter().map(Joined::bytes).fold(0, u64::saturating_add);
+            if bytes >= checked {
+                // Its columns double when they grow.
+                memory::check(format!("{}, after {rows} rows", path.display()), bytes)?;
+                checked = 2 * bytes;
+            }
+            let batch = batch?;
+            rows += batch.rows();
+            all.iter_mut().zip(batch.columns).for_each(|(all, column)| all.push(column));
+        }
+        let marks = batches.source.marks();
+        let mut contradicted = Vec::new();
+        let mut columns = Vec::new();
+        for (name, column) in names.into_iter().zip(all) {
+            match column.into_column() {
+                Some(column) if matches!(column.form, Form::Real | Form::Whole) || !marks.contains(&name) => columns.push(column),
+                _ => contradicted.push(name),
+            }
+        }
+        Ok((Table { path, columns, first_row, notes }, contradicted))
     }
 
     /// The number of a row in the file, counted from 1.
@@ -99,18 +125,12 @@ impl Table {
     }
 }
 
-/// What a file format does: gives the next rows, at least one, or nothing at the end.
-pub(super) trait Source {
-    /// The next batch of columns.
-    fn batch(&mut self) -> Result<Option<Vec<Column>>>;
-}
-
 /// Reads a file in batches, in memory that depends on the batch and not on the file.
 ///
 /// (An Arrow file is read in the batches that it was written in, and a Parquet file a page at a time.)
 pub struct TableReader {
     path: PathBuf,
-    source: Box<dyn Source + Send>,
+    source: Parts,
     rows: u64,
     finished: bool,
 }
@@ -123,24 +143,18 @@ impl TableReader {
 
     /// As [`TableReader::open`], without looking into the columns named in `skip`: their values are missing.
     pub fn open_skipping(path: &Path, batch_rows: usize, skip: &[String]) -> Result<Self> {
-        let batch_rows = batch_rows.max(1);
-        let ending = ending(path)?;
-        let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-        let about = file.metadata().map_err(|e| Error::io("read", path, e))?;
-        if about.is_dir() {
-            return Err(Error::table(path, "expected a file, found a folder", None));
-        }
-        if about.is_file() && about.len() == 0 {
-            return Err(Error::table(path, "expected a table, found an empty file", None));
-        }
-        let source: Box<dyn Source + Send> = match ending.as_str() {
-            "csv" => Box::new(delimited::Delimited::open(path, file, b',', batch_rows, skip)?),
-            "tsv" => Box::new(delimited::Delimited::open(path, file, b'\t', batch_rows, skip)?),
-            "parquet" => Box::new(columnar::Columnar::parquet(path, file, batch_rows, skip)?),
-            "npy" => Box::new(npy::Npy::open(path, file, batch_rows)?),
-            _ => Box::new(columnar::Columnar::arrow(path, file, batch_rows, skip)?),
-        };
-        Ok(TableReader { path: path.to_owned(), source, rows: 0, finished: false })
+        TableReader::open_with(path, &Reading { batch_rows, skip: skip.to_vec(), ..Reading::default() })
+    }
+
+    /// Opens a file. What a column of text stands for is decided batch by batch, so that a column whose form matters is named in [`Reading::text`] or
+    /// converted by the caller. The notes are those of the first batch.
+    pub fn open_with(path: &Path, reading: &Reading) -> Result<Self> {
+        TableReader::over(path, &Input::find(path)?, reading)
+    }
+
+    fn over(path: &Path, input: &Arc<Input>, reading: &Reading) -> Result<Self> {
+        let reading = Reading { batch_rows: reading.batch_rows.max(1), ..reading.clone() };
+        Ok(TableReader { path: path.to_owned(), source: Parts::open(input, &reading)?, rows: 0, finished: false })
     }
 }
 
@@ -156,7 +170,9 @@ impl Iterator for TableReader {
             None => Ok(None),
             Some(columns) => {
                 check_values(&self.path, &columns, self.rows)?;
-                let table = Table { path: self.path.clone(), columns, first_row: self.rows, notes: Vec::new() };
+                let notes = if self.rows == 0 { self.source.notes() } else { Vec::new() };
+                let notes = notes.into_iter().map(|message| Notice::new(message, None)).collect();
+                let table = Table { path: self.path.clone(), columns, first_row: self.rows, notes };
                 self.rows += table.rows() as u64;
                 Ok(Some(table))
             }
@@ -164,59 +180,6 @@ impl Iterator for TableReader {
         self.finished = !matches!(batch, Ok(Some(_)));
         batch.transpose()
     }
-}
-
-/// The ending of a file's name in lower case: csv, tsv, parquet, arrow, feather, ipc or npy; an error for one that is no table's.
-pub fn ending(path: &Path) -> Result<String> {
-    let ending = crate::file::ending(path);
-    match ending.as_str() {
-        "csv" | "tsv" | "parquet" | "arrow" | "feather" | "ipc" | "npy" => Ok(ending),
-        _ if path.is_dir() => Err(Error::table(path, "expected a file, found a folder", None)),
-        other => {
-            let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
-            Err(Error::table(
-                path,
-                format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}"),
-                None,
-            ))
-        }
-    }
-}
-
-/// There are columns, and not too many.
-pub(super) fn check_columns(path: &Path, columns: usize) -> Result<()> {
-    match columns {
-        0 => Err(Error::table(path, "expected at least one column, found none", None)),
-        1..=MOST_COLUMNS => Ok(()),
-        _ => Err(Error::table(path, format!("expected at most {MOST_COLUMNS} columns, found {columns}"), None)),
-    }
-}
-
-/// Names are there, fit on a line and differ.
-pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
-    check_columns(path, names.len())?;
-    let mut seen = HashSet::new();
-    for (j, name) in names.iter().enumerate() {
-        if name.trim().is_empty() {
-            return Err(Error::table(path, format!("expected a name for each column, found none for column {}", j + 1), None));
-        }
-        if name.chars().any(char::is_control) {
-            let found = name.escape_debug();
-            return Err(Error::table(
-                path,
-                format!("expected names of one line without control characters, found '{found}'"),
-                Hint::other("rename the column"),
-            ));
-        }
-        if !seen.insert(name) {
-            return Err(Error::table(
-                path,
-                format!("expected names that differ, found two columns named '{name}'"),
-                Hint::other("rename one of them"),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Every value is missing or of a magnitude that a fit can compute with.

@@ -17,13 +17,16 @@ pub(super) fn repeated_rows(rows: &[f64], dim: usize, continuous: &[bool]) -> Op
         return None;
     }
     // A row is the sum of the hashes of its cells, so that one cell is left out by a subtraction.
-    let sums: Vec<u64> = rows.chunks_exact(dim).map(|row| row.iter().enumerate().fold(0, |sum: u64, (j, v)| sum.wrapping_add(hash(j, *v)))).collect();
+    let sums: Vec<u64> =
+        rows.chunks_exact(dim).map(|row| row.iter().enumerate().fold(0, |sum: u64, (j, v)| sum.wrapping_add(hash(j, *v)))).collect();
     let all = distinct(sums.clone());
     let repeated = sums.len() - all;
     if repeated < FEWEST {
         return None;
     }
-    let nearly = |&j: &usize| all - distinct(rows.chunks_exact(dim).zip(&sums).map(|(row, sum)| sum.wrapping_sub(hash(j, row[j]))).collect()).min(all);
+    let nearly = |&j: &usize| {
+        all - distinct(rows.chunks_exact(dim).zip(&sums).map(|(row, sum)| sum.wrapping_sub(hash(j, row[j]))).collect()).min(all)
+    };
     let near = left_out.iter().map(nearly).max().unwrap_or(0);
     (repeated > TIMES * near).then_some(repeated)
 }

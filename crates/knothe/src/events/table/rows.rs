@@ -125,8 +125,12 @@ impl Schema {
             Some(name) if need == Need::Evaluate => table.column(name),
             _ => None,
         };
+        if let Some(other) = weights.filter(|column| !column.is_numeric()) {
+            return Err(other_form(table, other, "numbers"));
+        }
         let used = modelled.iter().map(|m| (m.found, &m.values[..], m.column.missing || self.missing == MissingPolicy::Model));
-        let used = used.chain(context.iter().zip(&self.context).filter_map(|(values, c)| Some((*columns.get(c.name.as_str())?, &values[..], false))));
+        let used = used
+            .chain(context.iter().zip(&self.context).filter_map(|(values, c)| Some((*columns.get(c.name.as_str())?, &values[..], false))));
         let kept = complete_rows(table, &used.collect::<Vec<_>>(), self.missing)?;
         let outside = |m: &Matched, i: usize| m.column.contradiction(m.values[i]);
         if need == Need::Fit {
@@ -142,7 +146,8 @@ impl Schema {
             for (is_outside, &i) in is_outside.iter_mut().zip(&kept) {
                 let Some(expected) = outside(m, i) else { continue };
                 *is_outside = true;
-                let found = || Contradiction { column: m.column.name.clone(), expected, found: m.found.shown(i), row: table.number(i), rows: 0 };
+                let found =
+                    || Contradiction { column: m.column.name.clone(), expected, found: m.found.shown(i), row: table.number(i), rows: 0 };
                 first.get_or_insert_with(found).rows += 1;
             }
             contradictions.extend(first);

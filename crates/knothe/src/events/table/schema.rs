@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     kind::{Kind, Label},
-    reader::check_names,
+    reading::check_names,
     rows::TableRows,
 };
 use crate::{

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::ipc::writer::FileWriter;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -13,12 +12,13 @@ use parquet::file::properties::WriterProperties;
 
 use super::column::Column;
 use super::npy::write_header;
-use super::reader::{check_names, ending};
+use super::reading::check_names;
+use super::written::{Written, batch};
 use crate::error::{Error, Result};
 use crate::file::NewFile;
 
-/// Beyond 2⁵³ a 64-bit float no longer tells neighbouring integers apart.
-pub(crate) const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
+/// The endings of what can be written.
+const ENDINGS: [&str; 7] = ["csv", "tsv", "parquet", "arrow", "feather", "ipc", "npy"];
 
 /// Writes columns of equal length to a file: a [`TableWriter`] with one part.
 pub fn write_table(path: &Path, columns: &[Column]) -> Result<()> {
@@ -30,12 +30,13 @@ pub fn write_table(path: &Path, columns: &[Column]) -> Result<()> {
 /// Writes a table part by part, in memory that does not depend on its length: CSV (TSV), Parquet, Arrow IPC or NPY by the ending; NaN is
 /// written as missing.
 ///
-/// The file appears at its path only when it is complete. NPY keeps no names. Which columns are written as integers is as in the first part.
+/// Texts are written as such, Booleans as true and false, and moments as dates or timestamps (in ISO 8601 where the file is text); NPY keeps their
+/// numbers, and no names. The file appears at its path only when it is complete. What columns are written as is as in the first part.
 pub struct TableWriter {
     path: PathBuf,
     ending: String,
-    /// Names, and which columns are written as integers.
-    columns: Vec<(String, bool)>,
+    /// Names, and what the columns are written as.
+    columns: Vec<(String, Written)>,
     rows: u64,
     sink: Sink,
 }
@@ -52,7 +53,12 @@ enum Sink {
 impl TableWriter {
     /// What cannot be written at all is said here, and not after hours of work.
     pub fn create(path: &Path) -> Result<Self> {
-        let ending = ending(path)?;
+        let ending = crate::file::ending(path);
+        if !ENDINGS.contains(&ending.as_str()) {
+            let found = if ending.is_empty() { "none".into() } else { format!(".{ending}") };
+            let problem = format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}");
+            return Err(Error::table(path, problem, None));
+        }
         Ok(TableWriter { path: path.to_owned(), ending, columns: Vec::new(), rows: 0, sink: Sink::Closed(Some(NewFile::create(path)?)) })
     }
 
@@ -69,13 +75,19 @@ impl TableWriter {
         if self.columns.is_empty() {
             check_names(&self.path, &columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>())?;
             // NPY has no missing integers.
-            let complete = |c: &Column| self.ending != "npy" || c.values.iter().all(|v| !v.is_nan());
-            self.columns = columns.iter().map(|c| (c.name.clone(), is_whole(c) && complete(c))).collect();
+            let complete = |c: &Column| c.values.iter().all(|v| !v.is_nan());
+            let written = |c: &Column| match Written::of(c) {
+                _ if self.ending != "npy" => Written::of(c),
+                Written::Real => Written::Real,
+                _ if complete(c) => Written::Whole,
+                _ => Written::Real,
+            };
+            self.columns = columns.iter().map(|c| (c.name.clone(), written(c))).collect();
         } else if !self.columns.iter().map(|(name, _)| name).eq(columns.iter().map(|c| &c.name)) {
             return Err(Error::shape("a part of a table", format!("the {} columns of the first", self.columns.len()), columns.len()));
         }
-        if let Some(((name, _), _)) = self.columns.iter().zip(columns).find(|((_, whole), column)| *whole && !is_whole(column)) {
-            let problem = format!("expected integers in column '{name}', as in the rows before, found other numbers");
+        if let Some(((name, written), _)) = self.columns.iter().zip(columns).find(|((_, written), column)| !written.holds(column)) {
+            let problem = format!("expected {} in column '{name}', as in the rows before, found other values", written.word());
             return Err(Error::table(&self.path, problem, None));
         }
         let result = self.put(columns);
@@ -88,16 +100,16 @@ impl TableWriter {
     }
 
     fn put(&mut self, columns: &[Column]) -> io::Result<()> {
-        let whole: Vec<bool> = self.columns.iter().map(|(_, whole)| *whole).collect();
+        let written: Vec<Written> = self.columns.iter().map(|(_, written)| *written).collect();
         if let Sink::Closed(file) = &mut self.sink {
             let file = file.take().ok_or_else(|| io::Error::other("an earlier part failed"))?;
-            self.sink = self.start(file, &batch(columns, &whole)?)?;
+            self.sink = self.start(file, &batch(columns, &written)?)?;
         }
         match (&mut self.sink, self.ending.as_str()) {
-            (Sink::Parquet(writer), _) => writer.write(&batch(columns, &whole)?).map_err(io::Error::other),
-            (Sink::Arrow(writer), _) => writer.write(&batch(columns, &whole)?).map_err(io::Error::other),
-            (Sink::Bytes(out), "npy") => write_npy_rows(out, columns, whole.iter().all(|w| *w)),
-            (Sink::Bytes(out), ending) => write_rows(out, columns, &whole, delimiter(ending)),
+            (Sink::Parquet(writer), _) => writer.write(&batch(columns, &written)?).map_err(io::Error::other),
+            (Sink::Arrow(writer), _) => writer.write(&batch(columns, &written)?).map_err(io::Error::other),
+            (Sink::Bytes(out), "npy") => write_npy_rows(out, columns, written.iter().all(|w| *w == Written::Whole)),
+            (Sink::Bytes(out), ending) => write_rows(out, columns, &written, delimiter(ending)),
             (Sink::Closed(_), _) => Ok(()),
         }
     }
@@ -149,7 +161,7 @@ impl TableWriter {
 
     /// int64 where every column is whole, float64 otherwise; 128 bytes for any number of rows.
     fn write_npy_header(&self, out: &mut impl Write) -> io::Result<()> {
-        let descr = if self.columns.iter().all(|(_, whole)| *whole) { "<i8" } else { "<f8" };
+        let descr = if self.columns.iter().all(|(_, written)| *written == Written::Whole) { "<i8" } else { "<f8" };
         write_header(out, descr, &[self.rows as usize, self.columns.len()])
     }
 }
@@ -163,9 +175,10 @@ pub fn write_csv_header(out: &mut impl Write, names: &[&str]) -> io::Result<()> 
     write_names(out, names, ',')
 }
 
-/// Writes the rows of columns as CSV without a header; floats so that they read back the same, whole columns without a point.
+/// Writes the rows of columns as CSV without a header; floats so that they read back the same, whole columns without a point, texts, Booleans and
+/// moments as what they stand for.
 pub fn write_csv_rows(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
-    write_rows(out, columns, &columns.iter().map(is_whole).collect::<Vec<_>>(), ',')
+    write_rows(out, columns, &columns.iter().map(Written::of).collect::<Vec<_>>(), ',')
 }
 
 /// A field of CSV, quoted where it has to be.
@@ -173,7 +186,7 @@ pub fn csv_field(text: &str) -> Cow<'_, str> {
     delimited_field(text, ',')
 }
 
-fn delimited_field(text: &str, delimiter: char) -> Cow<'_, str> {
+pub(super) fn delimited_field(text: &str, delimiter: char) -> Cow<'_, str> {
     if text.contains(['"', '\n', '\r', delimiter]) { format!("\"{}\"", text.replace('"', "\"\"")).into() } else { text.into() }
 }
 
@@ -187,15 +200,14 @@ fn write_names(out: &mut impl Write, names: &[&str], delimiter: char) -> io::Res
     writeln!(out)
 }
 
-fn write_rows(out: &mut impl Write, columns: &[Column], whole: &[bool], delimiter: char) -> io::Result<()> {
+fn write_rows(out: &mut impl Write, columns: &[Column], written: &[Written], delimiter: char) -> io::Result<()> {
     for i in 0..columns.first().map_or(0, |c| c.values.len()) {
-        for (j, column) in columns.iter().enumerate() {
+        for (j, (column, written)) in columns.iter().zip(written).enumerate() {
             if j > 0 {
                 write!(out, "{delimiter}")?;
             }
             match column.values.get(i) {
-                Some(v) if !v.is_nan() && whole[j] => write!(out, "{}", *v as i64)?,
-                Some(v) if !v.is_nan() => write!(out, "{v:?}")?,
+                Some(v) if !v.is_nan() => written.field(out, column, *v, delimiter)?,
                 // A lone empty field would be an empty line, which readers skip.
                 _ if columns.len() == 1 => write!(out, "NaN")?,
                 _ => {}
@@ -204,24 +216,6 @@ fn write_rows(out: &mut impl Write, columns: &[Column], whole: &[bool], delimite
         writeln!(out)?;
     }
     Ok(())
-}
-
-/// Whether a column can be written as integers without a loss.
-fn is_whole(column: &Column) -> bool {
-    column.form.is_whole() && column.values.iter().all(|v| v.is_nan() || (v.fract() == 0.0 && v.abs() <= LARGEST_INTEGER))
-}
-
-fn batch(columns: &[Column], whole: &[bool]) -> io::Result<RecordBatch> {
-    let array = |(column, whole): (&Column, &bool)| -> ArrayRef {
-        let present = column.values.iter().map(|v| Some(*v).filter(|v| !v.is_nan()));
-        if *whole {
-            Arc::new(present.map(|v| v.map(|v| v as i64)).collect::<Int64Array>())
-        } else {
-            Arc::new(present.collect::<Float64Array>())
-        }
-    };
-    let arrays = columns.iter().zip(whole).map(|pair| (pair.0.name.as_str(), array(pair)));
-    RecordBatch::try_from_iter(arrays).map_err(io::Error::other)
 }
 
 fn write_npy_rows(out: &mut impl Write, columns: &[Column], whole: bool) -> io::Result<()> {

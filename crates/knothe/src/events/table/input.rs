@@ -1,0 +1,246 @@
+//! The files that a path names, and their formats.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::NamedTempFile;
+
+use super::column::Column;
+use super::columnar::Columnar;
+use super::npy::Npy;
+use super::quoted;
+use super::reading::{Reading, Source};
+use super::text::Delimited;
+use crate::error::{Error, Result};
+
+/// The endings of text.
+const TEXT: [&str; 6] = ["csv", "tsv", "tab", "txt", "dat", "data"];
+/// The other endings.
+const BINARY: [&str; 6] = ["parquet", "arrow", "arrows", "feather", "ipc", "npy"];
+/// The endings of compressed text.
+const COMPRESSED: [&str; 2] = ["gz", "zst"];
+
+/// The name of the standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// A format of files.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Format {
+    Text { tabs: bool },
+    Parquet,
+    Arrow,
+    ArrowStream,
+    Npy,
+}
+
+/// One file of a table.
+struct Part {
+    /// Its name, for messages.
+    name: PathBuf,
+    /// Where its bytes are.
+    file: PathBuf,
+    format: Format,
+}
+
+/// The files of a table, one or several.
+pub(super) struct Input {
+    parts: Vec<Part>,
+    /// What is no file, such as the standard input, is kept in one for as long as it is read: reading may start again.
+    _copy: Option<NamedTempFile>,
+}
+
+impl Input {
+    /// Finds the files that a path names: itself, those that match its `*` and `?`, the Parquet files of a folder, or the standard input for `-`.
+    pub(super) fn find(path: &Path) -> Result<Arc<Self>> {
+        if path == Path::new(STANDARD_INPUT) {
+            let copy = copied(path, io::stdin().lock())?;
+            let format = by_content(copy.path()).map_err(|e| Error::io("read", path, e))?;
+            return Ok(Input::copied(path, copy, format));
+        }
+        let mut ending = ending(path)?;
+        let files = if path.is_dir() { parquet_files(path) } else { matching(path)? };
+        let mut parts = Vec::new();
+        for name in files {
+            let io = |e| Error::io("read", &name, e);
+            let about = fs::metadata(&name).map_err(io)?;
+            if about.is_dir() {
+                return Err(Error::table(&name, "expected a file, found a folder", None));
+            }
+            if !about.is_file() {
+                let copy = copied(&name, File::open(&name).map_err(io)?)?;
+                let format = format(&ending, copy.path()).map_err(io)?;
+                return Ok(Input::copied(path, copy, format));
+            }
+            if about.len() == 0 {
+                return Err(Error::table(&name, "expected a table, found an empty file", None));
+            }
+            ending = self::ending(&name)?;
+            let format = format(&ending, &name).map_err(io)?;
+            parts.push(Part { file: name.clone(), name, format });
+        }
+        Ok(Arc::new(Input { parts, _copy: None }))
+    }
+
+    fn copied(path: &Path, copy: NamedTempFile, format: Format) -> Arc<Self> {
+        let part = Part { name: path.to_owned(), file: copy.path().to_owned(), format };
+        Arc::new(Input { parts: vec![part], _copy: Some(copy) })
+    }
+
+    fn open(&self, part: usize, reading: &Reading) -> Result<Box<dyn Source + Send>> {
+        let Part { name, file, format } = &self.parts[part];
+        let file = File::open(file).map_err(|e| Error::io("read", name, e))?;
+        Ok(match format {
+            Format::Text { tabs } => Box::new(Delimited::open(name, file, *tabs, reading)?),
+            Format::Parquet => Box::new(Columnar::parquet(name, file, reading)?),
+            Format::Arrow => Box::new(Columnar::arrow(name, file, reading)?),
+            Format::ArrowStream => Box::new(Columnar::stream(name, file, reading)?),
+            Format::Npy => Box::new(Npy::open(name, file, reading.batch_rows)?),
+        })
+    }
+}
+
+/// The parts of a table, one after the other.
+pub(super) struct Parts {
+    input: Arc<Input>,
+    reading: Reading,
+    at: usize,
+    source: Box<dyn Source + Send>,
+    names: Vec<String>,
+    marks: Vec<String>,
+}
+
+impl Parts {
+    /// Opens the first part.
+    pub(super) fn open(input: &Arc<Input>, reading: &Reading) -> Result<Self> {
+        let source = input.open(0, reading)?;
+        Ok(Parts { input: input.clone(), reading: reading.clone(), at: 0, source, names: Vec::new(), marks: Vec::new() })
+    }
+
+    /// The columns in the order of the first part.
+    fn aligned(&self, mut columns: Vec<Column>) -> Result<Vec<Column>> {
+        if columns.iter().map(|c| &c.name).eq(&self.names) {
+            return Ok(columns);
+        }
+        let found: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        let place = |name: &String| self.names.iter().position(|n| n == name);
+        if found.len() != self.names.len() || found.iter().any(|name| place(name).is_none()) {
+            let problem = format!("expected the columns of the file before, {}, found {}", quoted(&self.names), quoted(&found));
+            return Err(Error::table(&self.input.parts[self.at].name, problem, None));
+        }
+        columns.sort_by_key(|c| place(&c.name));
+        Ok(columns)
+    }
+}
+
+impl Source for Parts {
+    fn batch(&mut self) -> Result<Option<Vec<Column>>> {
+        loop {
+            if let Some(columns) = self.source.batch()? {
+                if self.names.is_empty() {
+                    self.names = columns.iter().map(|c| c.name.clone()).collect();
+                }
+                return self.aligned(columns).map(Some);
+            }
+            if self.at + 1 == self.input.parts.len() {
+                return Ok(None);
+            }
+            self.marks.extend(self.source.marks());
+            self.at += 1;
+            self.source = self.input.open(self.at, &self.reading)?;
+        }
+    }
+
+    fn marks(&self) -> Vec<String> {
+        self.marks.iter().cloned().chain(self.source.marks()).collect()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let several = self.input.parts.len();
+        let count = (several > 1).then(|| format!("{several} files are read as one table"));
+        count.into_iter().chain(self.source.notes()).collect()
+    }
+}
+
+/// The ending of a table's name in lower case, without that of a compression: csv for `t.csv.gz`. A folder of Parquet files counts as
+/// `parquet`, and `-`, the standard input, as `csv`. An error for a name that is no table's.
+pub fn ending(path: &Path) -> Result<String> {
+    if path == Path::new(STANDARD_INPUT) {
+        return Ok("csv".into());
+    }
+    let mut ending = crate::file::ending(path);
+    if COMPRESSED.contains(&ending.as_str()) {
+        let inner = crate::file::ending(&path.with_extension(""));
+        if TEXT.contains(&inner.as_str()) {
+            return Ok(inner);
+        }
+        ending = format!("{inner}.{ending}");
+    }
+    if path.is_dir() {
+        let is_table = !parquet_files(path).is_empty();
+        return if is_table { Ok("parquet".into()) } else { Err(Error::table(path, "expected a file, found a folder", None)) };
+    }
+    if TEXT.contains(&ending.as_str()) || BINARY.contains(&ending.as_str()) {
+        return Ok(ending);
+    }
+    let found = if ending.is_empty() { "none".into() } else { format!(".{ending}") };
+    let problem = format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}");
+    Err(Error::table(path, problem, None))
+}
+
+/// The format of a file of this ending. Arrow files and streams of messages have the same endings.
+fn format(ending: &str, file: &Path) -> io::Result<Format> {
+    Ok(match ending {
+        "parquet" => Format::Parquet,
+        "npy" => Format::Npy,
+        "arrow" | "arrows" | "feather" | "ipc" => match by_content(file)? {
+            Format::ArrowStream => Format::ArrowStream,
+            _ => Format::Arrow,
+        },
+        other => Format::Text { tabs: matches!(other, "tsv" | "tab") },
+    })
+}
+
+/// The format by the first bytes.
+fn by_content(file: &Path) -> io::Result<Format> {
+    let mut start = Vec::new();
+    File::open(file)?.take(6).read_to_end(&mut start)?;
+    Ok(match start[..] {
+        [b'P', b'A', b'R', b'1', ..] => Format::Parquet,
+        [b'A', b'R', b'R', b'O', b'W', b'1'] => Format::Arrow,
+        [0xff, 0xff, 0xff, 0xff, ..] => Format::ArrowStream,
+        [0x93, b'N', b'U', b'M', b'P', b'Y'] => Format::Npy,
+        _ => Format::Text { tabs: false },
+    })
+}
+
+/// A copy of what can be read only once.
+fn copied(path: &Path, mut bytes: impl Read) -> Result<NamedTempFile> {
+    let io = |e| Error::io("read", path, e);
+    let mut copy = NamedTempFile::new().map_err(io)?;
+    match io::copy(&mut bytes, &mut copy).map_err(io)? {
+        0 => Err(Error::table(path, "expected a table, found an empty file", None)),
+        _ => Ok(copy),
+    }
+}
+
+/// The files that match a path with `*` or `?`, in order; the path alone where it has neither, or is itself a file.
+fn matching(path: &Path) -> Result<Vec<PathBuf>> {
+    let pattern = path.to_string_lossy();
+    if !pattern.contains(['*', '?']) || path.exists() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let found =
+        glob::glob(&pattern).map_err(|e| Error::invalid("path", "a pattern of files", format!("{} ({})", path.display(), e.msg)))?;
+    let files: Vec<PathBuf> = found.filter_map(Result::ok).collect();
+    if files.is_empty() { Err(Error::table(path, "expected files of such names, found none", None)) } else { Ok(files) }
+}
+
+/// The Parquet files of a folder, in order.
+fn parquet_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| crate::file::ending(path) == "parquet" && path.is_file()).collect();
+    files.sort();
+    files
+}

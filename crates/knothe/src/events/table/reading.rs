@@ -1,0 +1,122 @@
+//! What every reader of tables has in common.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::column::Column;
+use super::text::Dialect;
+use crate::{
+    error::{Error, Result},
+    hint::Hint,
+};
+
+/// The most columns.
+const MOST_COLUMNS: usize = 100_000;
+/// The most values of a batch.
+const BATCH_VALUES: usize = 1 << 24;
+
+/// How a table is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Columns that are not looked into: their values are missing, whatever they hold.
+    pub skip: Vec<String>,
+    /// Columns that are read as text, whatever they look like.
+    pub text: Vec<String>,
+    /// Whether columns that only number or name the rows are kept: an unnamed first column, one called `rownames`, and the indices of pandas.
+    pub keep_index: bool,
+    /// The most rows of a batch. A table that is read whole does not depend on it.
+    pub batch_rows: usize,
+    /// How text is written; the other formats say it themselves.
+    pub dialect: Dialect,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Reading { skip: Vec::new(), text: Vec::new(), keep_index: false, batch_rows: 1 << 16, dialect: Dialect::default() }
+    }
+}
+
+impl Reading {
+    /// Whether an index of this name is left out. What is named was meant.
+    pub(super) fn leaves_out(&self, name: &String) -> bool {
+        !(self.keep_index || self.skip.contains(name) || self.text.contains(name))
+    }
+}
+
+/// What a file format does: gives the next rows, at least one, or nothing at the end.
+pub(super) trait Source {
+    /// The next batch of columns.
+    fn batch(&mut self) -> Result<Option<Vec<Column>>>;
+
+    /// Columns in which marks such as `?` were read as missing, as they are among numbers only.
+    fn marks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What a user should know about the file.
+    fn notes(&self) -> Vec<String>;
+}
+
+/// Whether a first column of this name is an index of the rows, as pandas and R write it.
+pub(super) fn is_index(name: &str) -> bool {
+    matches!(name, "Unnamed: 0" | "rownames") || is_pandas_index(name)
+}
+
+/// `__index_level_0__` and so on.
+pub(super) fn is_pandas_index(name: &str) -> bool {
+    let level = name.strip_prefix("__index_level_").and_then(|n| n.strip_suffix("__"));
+    level.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The rows of a batch of so many columns, of at most `batch_rows` rows.
+pub(super) fn rows_at_once(batch_rows: usize, columns: usize) -> usize {
+    batch_rows.min(BATCH_VALUES / columns.max(1)).max(1)
+}
+
+/// There are columns, and not too many.
+pub(super) fn check_columns(path: &Path, columns: usize) -> Result<()> {
+    match columns {
+        0 => Err(Error::table(path, "expected at least one column, found none", None)),
+        1..=MOST_COLUMNS => Ok(()),
+        _ => Err(Error::table(path, format!("expected at most {MOST_COLUMNS} columns, found {columns}"), None)),
+    }
+}
+
+/// Names are there, fit on a line and differ.
+pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
+    check_columns(path, names.len())?;
+    let mut seen = HashSet::new();
+    for (j, name) in names.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(Error::table(path, format!("expected a name for each column, found none for column {}", j + 1), None));
+        }
+        if name.chars().any(char::is_control) {
+            let found = name.escape_debug();
+            return Err(Error::table(
+                path,
+                format!("expected names of one line without control characters, found '{found}'"),
+                Hint::other("rename the column"),
+            ));
+        }
+        if !seen.insert(name) {
+            return Err(Error::table(
+                path,
+                format!("expected names that differ, found two columns named '{name}'"),
+                Hint::other("rename one of them"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The error of a whole number beyond 2⁵³.
+pub(super) fn identifier(path: &Path, column: &str, row: u64, found: impl std::fmt::Display) -> Error {
+    let reason = "such numbers are identifiers, whose digits a 64-bit float cannot hold";
+    Error::Table {
+        path: path.to_owned(),
+        column: Some(column.into()),
+        row: Some(row),
+        problem: format!("expected numbers below 2^53 in magnitude, found {found}: {reason}"),
+        hint: Some(Hint::DropColumns(vec![column.into()]).into()),
+    }
+}

@@ -1,0 +1,67 @@
+//! How a text file is written.
+
+use encoding_rs::Encoding;
+
+use super::scan::SPACES;
+use crate::error::{Error, Result};
+
+/// How a text file is written; what is not said is found out from the start of the file.
+///
+/// ```
+/// use knothe::events::table::{Dialect, Reading};
+/// let dialect = Dialect { delimiter: Some(';'), decimal: Some(','), ..Dialect::default() };
+/// let reading = Reading { dialect, ..Reading::default() };
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dialect {
+    /// What stands between fields: an ASCII character. A space stands for any run of spaces and tabs.
+    pub delimiter: Option<char>,
+    /// What stands before the decimals: a point or a comma.
+    pub decimal: Option<char>,
+    /// What parts the thousands: a comma, a point, an apostrophe, or a space for every kind of space.
+    pub thousands: Option<char>,
+    /// What stands around fields that hold delimiters: an ASCII character.
+    pub quote: Option<char>,
+    /// What comments begin with, at the start of a line: an ASCII character.
+    pub comment: Option<char>,
+    /// Whether the first line holds the names of the columns. Without it they are x1, …, xD.
+    pub header: Option<bool>,
+    /// The label of an encoding in the Encoding Standard, such as `utf-16le` or `windows-1252`.
+    pub encoding: Option<String>,
+}
+
+impl Dialect {
+    /// Checks that the characters are ones that can be told apart, and that the encoding is known.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], with the setting.
+    pub fn check(&self) -> Result<()> {
+        for (what, mark) in [("delimiter", self.delimiter), ("quote", self.quote), ("comment", self.comment)] {
+            if let Some(mark) = mark.filter(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '\n' | '\r')) {
+                return Err(Error::invalid(what, "an ASCII character that is no letter, digit or end of a line", format!("{mark:?}")));
+            }
+        }
+        if let Some(mark) = self.decimal.filter(|c| !matches!(c, '.' | ',')) {
+            return Err(Error::invalid("decimal", "'.' or ','", format!("{mark:?}")));
+        }
+        if let Some(mark) = self.thousands.filter(|c| !matches!(c, '.' | ',' | '\'' | ' ')) {
+            return Err(Error::invalid("thousands", "',', '.', ''' or a space", format!("{mark:?}")));
+        }
+        if self.decimal.is_some() && self.decimal == self.thousands {
+            return Err(Error::invalid("thousands", "another character than before decimals", format!("{:?}", self.thousands)));
+        }
+        if let Some(label) = self.encoding.as_ref().filter(|label| Encoding::for_label(label.as_bytes()).is_none()) {
+            return Err(Error::invalid("encoding", "a label of the Encoding Standard", label));
+        }
+        Ok(())
+    }
+}
+
+/// A delimiter for a message.
+pub(super) fn named(delimiter: u8) -> String {
+    match delimiter {
+        b'\t' => "tab-separated text".into(),
+        SPACES => "text in columns parted by spaces".into(),
+        other => format!("'{}'-separated text", char::from(other)),
+    }
+}

@@ -1,0 +1,246 @@
+//! What the fields of a column stand for.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use encoding_rs::WINDOWS_1252;
+
+use crate::events::table::{
+    column::{Column, Form},
+    moment,
+};
+
+/// Beyond 2⁵³ a 64-bit float no longer tells neighbouring integers apart.
+const LARGEST_INTEGER: u128 = 1 << 53;
+
+/// How numbers are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Numerals {
+    /// `1,5` for 3/2.
+    pub(super) decimal_comma: bool,
+    /// What parts the thousands: a comma, a point, or a space for every kind of space.
+    pub(super) thousands: Option<char>,
+}
+
+/// A column of a part of the text.
+pub(super) struct Typed {
+    pub(super) column: Column,
+    /// The first whole number of a magnitude above 2⁵³: its row in the part, and its text.
+    pub(super) identifier: Option<(usize, String)>,
+    /// Whether a mark that is missing only among numbers was read as missing.
+    pub(super) marks: bool,
+}
+
+/// Reads a column: numbers, Booleans or moments where every present field is one, and texts otherwise.
+pub(super) fn typed<'a, I>(name: &str, fields: I, numerals: Numerals, as_text: bool) -> Typed
+where
+    I: Iterator<Item = Cow<'a, [u8]>> + Clone,
+{
+    let plain = |column| Typed { column, identifier: None, marks: false };
+    let first = fields.clone().find(|field| !(is_missing(field) || is_mark(field)));
+    match first {
+        _ if as_text => {}
+        Some(field) if numerals.number(&field).is_none() => {
+            let column = if boolean(&field).is_some() { booleans(name, fields.clone()) } else { moments(name, fields.clone()) };
+            if let Some(column) = column {
+                return plain(column);
+            }
+        }
+        _ => {
+            if let Some(numbers) = numbers(name, fields.clone(), numerals) {
+                return numbers;
+            }
+        }
+    }
+    plain(texts(name, fields))
+}
+
+fn numbers<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, numerals: Numerals) -> Option<Typed> {
+    let (mut whole, mut marks, mut identifier) = (true, false, None);
+    let mut values = Vec::with_capacity(fields.size_hint().0);
+    for (i, field) in fields.enumerate() {
+        let value = match numerals.number(&field) {
+            Some(value) => value,
+            None if is_missing(&field) => f64::NAN,
+            None if is_mark(&field) => {
+                marks = true;
+                f64::NAN
+            }
+            None => return None,
+        };
+        whole &= value.is_nan() || value.fract() == 0.0;
+        if value.abs() >= LARGEST_INTEGER as f64 && identifier.is_none() && is_identifier(&field) {
+            identifier = Some((i, decoded(&field).into_owned()));
+        }
+        values.push(value);
+    }
+    // A float may be as large; whole numbers that are written digit by digit are no measurements.
+    Some(Typed { column: Column::numbers(name, values, whole), identifier: identifier.filter(|_| whole), marks })
+}
+
+fn booleans<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>) -> Option<Column> {
+    let value = |field: Cow<[u8]>| boolean(&field).or(is_missing(&field).then_some(f64::NAN));
+    Some(Column { name: name.into(), values: fields.map(value).collect::<Option<_>>()?, form: Form::Boolean })
+}
+
+fn moments<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>) -> Option<Column> {
+    let moment = |field: Cow<[u8]>| match std::str::from_utf8(&field).ok().and_then(moment::parse) {
+        None if !is_missing(&field) => None,
+        moment => Some(moment),
+    };
+    Some(moment::column(name, &fields.map(moment).collect::<Option<Vec<_>>>()?))
+}
+
+fn texts<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>) -> Column {
+    let mut labels = Vec::new();
+    let mut codes: HashMap<Cow<[u8]>, usize> = HashMap::new();
+    let mut values = Vec::with_capacity(fields.size_hint().0);
+    for field in fields {
+        if is_missing(&field) {
+            values.push(f64::NAN);
+            continue;
+        }
+        let code = match codes.get(&field) {
+            Some(code) => *code,
+            None => {
+                labels.push(decoded(&field).into_owned());
+                codes.insert(field, labels.len() - 1);
+                labels.len() - 1
+            }
+        };
+        values.push(code as f64);
+    }
+    if labels.is_empty() { Column::missing(name, values.len()) } else { Column { name: name.into(), values, form: Form::Text(labels) } }
+}
+
+/// Text in UTF-8, or in Windows-1252 (and so Latin-1) where it is not that.
+pub(super) fn decoded(field: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(field) {
+        Ok(text) => text.into(),
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(field).0,
+    }
+}
+
+/// The words that pandas reads as missing.
+pub(super) fn is_missing(field: &[u8]) -> bool {
+    matches!(
+        field,
+        b"" | b"#N/A"
+            | b"#N/A N/A"
+            | b"#NA"
+            | b"-1.#IND"
+            | b"-1.#QNAN"
+            | b"-NaN"
+            | b"-nan"
+            | b"1.#IND"
+            | b"1.#QNAN"
+            | b"<NA>"
+            | b"N/A"
+            | b"NA"
+            | b"NULL"
+            | b"NaN"
+            | b"None"
+            | b"n/a"
+            | b"nan"
+            | b"null"
+    )
+}
+
+/// Marks that stand for a missing value among numbers, and for themselves among texts.
+pub(super) fn is_mark(field: &[u8]) -> bool {
+    matches!(field, b"?" | b"." | b"-")
+}
+
+/// 1 for true and 0 for false.
+pub(super) fn boolean(field: &[u8]) -> Option<f64> {
+    match field {
+        b"true" | b"True" | b"TRUE" => Some(1.0),
+        b"false" | b"False" | b"FALSE" => Some(0.0),
+        _ => None,
+    }
+}
+
+/// Whether a number is written as a whole one of a magnitude above 2⁵³.
+fn is_identifier(field: &[u8]) -> bool {
+    let digits: Vec<u8> = field.iter().copied().filter(|b| !matches!(b, b'+' | b'-' | b',' | b' ')).collect();
+    let all = digits.iter().all(u8::is_ascii_digit);
+    // More digits than u128 has are a larger number still.
+    all && std::str::from_utf8(&digits).is_ok_and(|d| d.parse().map_or(true, |n: u128| n > LARGEST_INTEGER))
+}
+
+impl Numerals {
+    /// The number that a field is.
+    pub(super) fn number(self, field: &[u8]) -> Option<f64> {
+        if !self.decimal_comma {
+            match fast_float2::parse(field) {
+                Ok(value) => return Some(value),
+                Err(_) if self.thousands.is_none() => return None,
+                Err(_) => {}
+            }
+        }
+        if field.iter().any(u8::is_ascii_digit) { self.grouped(field) } else { None }
+    }
+
+    /// A number with a decimal comma or parted thousands.
+    fn grouped(self, field: &[u8]) -> Option<f64> {
+        let text = std::str::from_utf8(field).ok()?;
+        let mark = if self.decimal_comma { ',' } else { '.' };
+        let end = text.find(|c: char| c == mark || c == 'e' || c == 'E').unwrap_or(text.len());
+        let (whole, rest) = text.split_at(end);
+        let (sign, digits) = whole.split_at(usize::from(whole.starts_with(['+', '-'])));
+        let mut plain = sign.to_owned();
+        let parts: Vec<&str> = match self.thousands {
+            Some(' ') => digits.split([' ', '\u{a0}', '\u{202f}']).collect(),
+            Some(mark) => digits.split(mark).collect(),
+            None => vec![digits],
+        };
+        let length_fits = |(i, part): (usize, &&str)| if i == 0 { (1..=3).contains(&part.len()) } else { part.len() == 3 };
+        if parts.len() > 1 && !parts.iter().enumerate().all(length_fits) {
+            return None;
+        }
+        parts.iter().for_each(|part| plain.push_str(part));
+        if !plain[sign.len()..].bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        if self.decimal_comma && rest.contains('.') {
+            return None;
+        }
+        plain.push_str(&if self.decimal_comma { rest.replacen(',', ".", 1) } else { rest.to_owned() });
+        fast_float2::parse(plain).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_they_are_written() {
+        let plain = Numerals::default();
+        let english = Numerals { thousands: Some(','), ..plain };
+        let german = Numerals { decimal_comma: true, thousands: Some('.') };
+        let french = Numerals { decimal_comma: true, thousands: Some(' ') };
+        for (numerals, text, expected) in [
+            (plain, "1.5", Some(1.5)),
+            (plain, "+1.", Some(1.0)),
+            (plain, "-.5e3", Some(-500.0)),
+            (plain, "1,5", None),
+            (plain, "1 5", None),
+            (plain, "007", Some(7.0)),
+            (english, "1,234,567.5", Some(1_234_567.5)),
+            (english, "-1,234", Some(-1234.0)),
+            (english, "1,23", None),
+            (english, "1234,567", None),
+            (german, "1.234.567,8", Some(1_234_567.8)),
+            (german, "-,5", Some(-0.5)),
+            (german, "1,5e-3", Some(0.0015)),
+            (german, "1.5", None),
+            (german, "1,5.2", None),
+            (german, "12", Some(12.0)),
+            (french, "1 234,5", Some(1234.5)),
+            (french, "1\u{202f}234", Some(1234.0)),
+        ] {
+            assert_eq!(numerals.number(text.as_bytes()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The names of the columns of a text file, and which fields they are.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::dialect::named;
+use super::field::{Numerals, decoded, is_missing};
+use super::scan::{Cells, Field, Syntax};
+use super::sniff::{Record, is_typed, numerals, records, syntax, usual_width};
+use crate::error::Result;
+use crate::events::table::quoted;
+use crate::events::table::reading::{Reading, check_columns, check_names, is_index};
+
+/// The most names that a note lists.
+const MOST_NAMES: usize = 5;
+
+/// What a text file is like.
+pub(super) struct Layout {
+    pub(super) syntax: Syntax,
+    pub(super) numerals: Numerals,
+    /// The fields of a record.
+    pub(super) width: usize,
+    /// The columns: the place of the field, and the name.
+    pub(super) columns: Vec<(usize, String)>,
+    /// Where the records start after the header.
+    pub(super) start: usize,
+    /// What a user should know of it.
+    pub(super) notes: Vec<String>,
+}
+
+/// Finds out how a text is written from its start, and names the columns.
+pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, reading: &Reading, mut how: Vec<String>) -> Result<Layout> {
+    let dialect = &reading.dialect;
+    let syntax = syntax(sample, complete, dialect, tabs);
+    let (records, second) = records(sample, complete, &syntax);
+    let first = records.first().map(Vec::as_slice).unwrap_or_default();
+    check_columns(path, first.len())?;
+    let usual = if records.len() > 1 { usual_width(&records) } else { first.len() };
+    let numerals = numerals(&records[1..], usual, syntax.delimiter, dialect);
+    let has_header = dialect.header.unwrap_or_else(|| has_header(&records, usual, numerals));
+    let commented = if has_header || dialect.header.is_some() { None } else { commented_names(sample, &syntax, usual) };
+    let mut notes = Vec::new();
+    let mut names: Vec<String> = match (&commented, has_header) {
+        (Some(names), _) => names.clone(),
+        (None, true) => first.iter().map(|name| decoded(name).into_owned()).collect(),
+        (None, false) => (1..=usual).map(|j| format!("x{j}")).collect(),
+    };
+    if !has_header && commented.is_none() {
+        notes.push(format!("the first line holds values, so the columns are named x1 to x{usual}"));
+    } else if has_header && !first.is_empty() && counts(first, numerals) {
+        notes.push("the first line counts the columns and was read as their names".into());
+    }
+
+    let data = &records[usize::from(has_header)..];
+    let empty_at = |j: usize| !data.is_empty() && data.iter().all(|r| r.get(j).is_none_or(|f| f.is_empty()));
+    let mut width = names.len();
+    let mut columns: Vec<(usize, String)> = Vec::new();
+    if names.len() + 1 == usual && !empty_at(names.len()) {
+        // R's write.table: the names of the rows have no name.
+        width = usual;
+        names.insert(0, String::new());
+    }
+    if names.len() > 1 && names.last().is_some_and(String::is_empty) && (names.len() == usual + 1 || empty_at(names.len() - 1)) {
+        names.pop();
+        width = names.len();
+    }
+    let mut taken: HashSet<String> = names.iter().filter(|n| !n.is_empty()).cloned().collect();
+    let mut seen = HashSet::new();
+    let (mut renamed, mut unnamed) = (Vec::new(), Vec::new());
+    let several = names.len() > 1;
+    for (j, mut name) in names.into_iter().enumerate() {
+        if name.is_empty() {
+            name = format!("Unnamed: {j}");
+            unnamed.push(name.clone());
+        }
+        if seen.contains(&name) {
+            let number = (1..).find(|k| !taken.contains(&format!("{name}.{k}"))).unwrap_or(0);
+            name = format!("{name}.{number}");
+            taken.insert(name.clone());
+            renamed.push(name.clone());
+        }
+        seen.insert(name.clone());
+        if j == 0 && several && is_index(&name) && reading.leaves_out(&name) {
+            let what =
+                if name == "Unnamed: 0" { "the first column, which has no name,".into() } else { format!("the first column, '{name}',") };
+            notes.push(format!("{what} numbers or names the rows and is left out"));
+            unnamed.clear();
+        } else {
+            columns.push((j, name));
+        }
+    }
+    if !unnamed.is_empty() {
+        notes.push(format!("columns without a name are called {}", listed(&unnamed)));
+    }
+    if !renamed.is_empty() {
+        notes.push(format!("names that occur again are called {}", listed(&renamed)));
+    }
+    let names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
+    check_names(path, &names)?;
+    describe(&mut how, &syntax, numerals, sample, tabs);
+    if !how.is_empty() {
+        notes.insert(0, format!("read as {}", how.join(", ")));
+    }
+    Ok(Layout { syntax, numerals, width, columns, start: if has_header { second } else { 0 }, notes })
+}
+
+/// What a dialect is beyond UTF-8 with commas and points.
+fn describe(how: &mut Vec<String>, syntax: &Syntax, numerals: Numerals, sample: &[u8], tabs: bool) {
+    if syntax.delimiter != if tabs { b'\t' } else { b',' } {
+        how.insert(0, named(syntax.delimiter));
+    }
+    if syntax.quote != b'"' {
+        how.push(format!("quoted by {}", char::from(syntax.quote)));
+    }
+    if numerals.decimal_comma {
+        how.push("with decimal commas".into());
+    }
+    let parted = numerals.thousands.filter(|mark| syntax.delimiter != b',' && !(numerals.decimal_comma && *mark == '.'));
+    if let Some(mark) = parted {
+        how.push(format!("with thousands parted by {}", if mark == ' ' { "spaces".into() } else { format!("'{mark}'") }));
+    }
+    if let Some(mark) = syntax.comment.filter(|mark| memchr::memchr(*mark, sample).is_some()) {
+        how.push(format!("with comments after {}", char::from(mark)));
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names.len() {
+        ..=MOST_NAMES => quoted(names),
+        more => format!("{} and so on ({more} columns)", quoted(&names[..MOST_NAMES])),
+    }
+}
+
+/// Whether a line holds 0, 1, 2, … or 1, 2, 3, …, or years in a row.
+fn counts(line: &[std::borrow::Cow<[u8]>], numerals: Numerals) -> bool {
+    let numbers: Option<Vec<f64>> = line.iter().map(|field| numerals.number(field)).collect();
+    numbers.is_some_and(|v| {
+        let starts = v.first().is_some_and(|&f| f == 0.0 || (v.len() > 1 && f == 1.0) || (v.len() > 2 && (1000.0..3000.0).contains(&f)));
+        starts && v.windows(2).all(|w| w[1] == w[0] + 1.0)
+    })
+}
+
+/// Whether the first line holds names. It does not where it is like the lines after it: each field a value where they have values, or a text that comes again.
+fn has_header(records: &[Record], usual: usize, numerals: Numerals) -> bool {
+    let Some((first, data)) = records.split_first() else { return true };
+    if first.len() != usual || counts(first, numerals) || first.iter().all(|f| is_missing(f)) {
+        return true;
+    }
+    let column = |j: usize| data.iter().filter_map(move |r| r.get(j)).filter(|f| !is_missing(f));
+    let mut values = 0;
+    for (j, field) in first.iter().enumerate().filter(|(_, f)| !is_missing(f)) {
+        let like = if is_typed(field, numerals) && !field.is_empty() {
+            values += 1;
+            column(j).all(|f| is_typed(f, numerals))
+        } else {
+            column(j).any(|f| f == field)
+        };
+        if !like {
+            return true;
+        }
+    }
+    values == 0
+}
+
+/// Names in the last comment before the data, as NumPy and many instruments write them.
+fn commented_names(sample: &[u8], syntax: &Syntax, width: usize) -> Option<Vec<String>> {
+    let mark = syntax.comment?;
+    let before = &sample[..syntax.skip(sample, 0)];
+    let line = before.split(|b| *b == syntax.line_end).map(<[u8]>::trim_ascii).rfind(|line| !line.is_empty())?;
+    let line = line.strip_prefix(&[mark])?;
+    let cells = Cells::new(line, &Syntax { comment: None, ..*syntax }, width).ok()?;
+    if width < 2 || cells.rows() != 1 {
+        return None;
+    }
+    let name = |j| cells.column(j).next().map(|field: &Field| decoded(&field.text(line, syntax.quote)).into_owned());
+    (0..width).map(name).collect()
+}

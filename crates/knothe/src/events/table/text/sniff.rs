@@ -1,0 +1,213 @@
+//! The dialect of a text file, from its start.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use super::dialect::Dialect;
+use super::field::{Numerals, boolean, is_mark, is_missing};
+use super::scan::{SPACES, Syntax};
+use crate::events::table::moment;
+
+/// The most records that are looked at.
+const MOST_RECORDS: usize = 1000;
+/// The share of records of equal length below which text is not taken to be parted by a delimiter.
+const LEAST_EQUAL: f64 = 0.5;
+
+/// The fields of a record.
+pub(super) type Record<'a> = Vec<Cow<'a, [u8]>>;
+
+/// The whole records at the start of the text, and where the second one starts.
+pub(super) fn records<'a>(sample: &'a [u8], complete: bool, syntax: &Syntax) -> (Vec<Record<'a>>, usize) {
+    let mut records = Vec::new();
+    let mut second = sample.len();
+    let mut at = syntax.skip(sample, 0);
+    while at < sample.len() && records.len() < MOST_RECORDS {
+        let mut record = Vec::new();
+        let Some(end) = syntax.record(sample, at, complete, |field| record.push(field.text(sample, syntax.quote))) else { break };
+        records.push(record);
+        if records.len() == 1 {
+            second = end;
+        }
+        at = syntax.skip(sample, end);
+    }
+    (records, second)
+}
+
+/// The number of fields that most records after the first have.
+pub(super) fn usual_width(records: &[Record]) -> usize {
+    let mut widths: Vec<usize> = records.iter().skip(usize::from(records.len() > 1)).map(Vec::len).collect();
+    widths.sort_unstable();
+    let runs = widths.chunk_by(|a, b| a == b);
+    runs.max_by_key(|run| run.len()).and_then(|run| run.first()).copied().unwrap_or(0)
+}
+
+/// How the text is cut.
+pub(super) fn syntax(sample: &[u8], complete: bool, dialect: &Dialect, tabs: bool) -> Syntax {
+    let line_end = if memchr(b'\n', sample).is_none() && memchr(b'\r', sample).is_some() { b'\r' } else { b'\n' };
+    let set = |mark: Option<char>| mark.and_then(|c| u8::try_from(c).ok());
+    let mut syntax = Syntax {
+        delimiter: set(dialect.delimiter).unwrap_or(b','),
+        quote: set(dialect.quote).unwrap_or(b'"'),
+        comment: set(dialect.comment).or(Some(b'#')),
+        line_end,
+    };
+    if dialect.delimiter.is_none() {
+        syntax.delimiter = delimiter(sample, complete, syntax, tabs);
+    }
+    if dialect.quote.is_none() && memchr(b'"', sample).is_none() && memchr(b'\'', sample).is_some() {
+        syntax.quote = quote(sample, complete, syntax);
+    }
+    if dialect.comment.is_none() && !has_comments(sample, complete, syntax) {
+        syntax.comment = None;
+    }
+    syntax
+}
+
+/// The delimiter that cuts most records into equally many fields, most of them of a type.
+fn delimiter(sample: &[u8], complete: bool, syntax: Syntax, tabs: bool) -> u8 {
+    let order = if tabs { [b'\t', b',', b';', b'|'] } else { [b',', b';', b'\t', b'|'] };
+    let mut best = (0.0, order[0]);
+    for delimiter in order {
+        let score = score(&records(sample, complete, &Syntax { delimiter, ..syntax }).0, delimiter)
+            .map_or(0.0, |(equal, typed)| equal * (1.0 + typed));
+        if score > best.0 {
+            best = (score, delimiter);
+        }
+        if tabs && score > 0.0 {
+            break;
+        }
+    }
+    if best.0 > 0.0 {
+        return best.1;
+    }
+    // Spaces part words as well as columns: every record has as many, and among them are numbers.
+    let (spaced, _) = records(sample, complete, &Syntax { delimiter: SPACES, ..syntax });
+    let (first, usual) = (spaced.first().map_or(0, Vec::len), usual_width(&spaced));
+    let aligned = spaced.len() > 1 && (first == usual || (first + 1 == usual && first > 1));
+    match score(&spaced, SPACES) {
+        Some((equal, typed)) if aligned && equal == 1.0 && typed >= 0.4 => SPACES,
+        _ => best.1,
+    }
+}
+
+/// The share of records of the usual length, and the share of fields that are of a type; nothing where records are of a single field.
+fn score(records: &[Record], delimiter: u8) -> Option<(f64, f64)> {
+    let usual = usual_width(records);
+    if usual < 2 {
+        return None;
+    }
+    let data = &records[usize::from(records.len() > 1)..];
+    let fits = |r: &Record| r.len() == usual || (r.len() == usual + 1 && r.last().is_some_and(|f| f.is_empty()));
+    let equal = data.iter().filter(|r| fits(r)).count() as f64 / data.len() as f64;
+    let numerals =
+        [Numerals { decimal_comma: delimiter != b',', thousands: None }, Numerals { decimal_comma: false, thousands: Some(',') }];
+    let fields = data.iter().flatten();
+    let typed = fields.clone().filter(|f| is_missing(f) || numerals.iter().any(|n| is_typed(f, *n))).count() as f64 / fields.count() as f64;
+    // A name may be missing before the first column, or nothing after the last.
+    let header = if records[0].len().abs_diff(usual) <= 1 { 1.0 } else { 0.25 };
+    (equal >= LEAST_EQUAL).then_some((equal * header, typed))
+}
+
+/// Whether a field is a number, a Boolean or a moment.
+pub(super) fn is_typed(field: &[u8], numerals: Numerals) -> bool {
+    let moment = || std::str::from_utf8(field).ok().and_then(moment::parse);
+    is_mark(field) || numerals.number(field).is_some() || boolean(field).is_some() || moment().is_some()
+}
+
+/// Single quotes, where most records have fields between them; double ones otherwise.
+fn quote(sample: &[u8], complete: bool, syntax: Syntax) -> u8 {
+    let quoted = |f: &Cow<[u8]>| f.len() > 1 && f.starts_with(b"'") && f.ends_with(b"'");
+    let (records, _) = records(sample, complete, &syntax);
+    if 2 * records.iter().filter(|r| r.iter().any(quoted)).count() > records.len() { b'\'' } else { b'"' }
+}
+
+/// Whether lines that begin with `#` are comments: the first line does, or they are not cut as the others are.
+fn has_comments(sample: &[u8], complete: bool, syntax: Syntax) -> bool {
+    let plain = Syntax { comment: None, ..syntax };
+    if sample.get(plain.skip(sample, 0)) == Some(&b'#') {
+        return true;
+    }
+    let (all, _) = records(sample, complete, &plain);
+    let usual = usual_width(&all);
+    all.iter().any(|r| r.first().is_some_and(|f| f.starts_with(b"#")) && r.len() != usual)
+}
+
+/// What counts in a column for one way of writing numbers or another.
+#[derive(Default)]
+struct Evidence {
+    decimal_comma: usize,
+    decimal_point: usize,
+    comma_groups: usize,
+    point_groups: usize,
+    space_groups: usize,
+    /// `1,234`, which may be either.
+    undecided: usize,
+    /// Whole numbers without marks below 1000, and from there on.
+    below_1000: usize,
+    from_1000: usize,
+}
+
+/// How numbers are written in the records after a header.
+pub(super) fn numerals(data: &[Record], width: usize, delimiter: u8, dialect: &Dialect) -> Numerals {
+    let (mut commas, mut points) = (0, 0);
+    let (mut comma_groups, mut point_groups, mut space_groups) = (0, 0, 0);
+    for j in 0..width {
+        let mut column = Evidence::default();
+        data.iter().filter_map(|r| r.get(j)).filter_map(|f| std::str::from_utf8(f).ok()).for_each(|field| column.weigh(field));
+        let grouped = column.undecided > 0 && column.decimal_comma == 0 && column.below_1000 > 0 && column.from_1000 == 0;
+        commas += column.decimal_comma + if grouped { 0 } else { column.undecided };
+        comma_groups += column.comma_groups + if grouped { column.undecided } else { 0 };
+        points += column.decimal_point;
+        point_groups += column.point_groups;
+        space_groups += column.space_groups;
+    }
+    let decimal_comma = match dialect.decimal {
+        Some(mark) => mark == ',',
+        None => delimiter != b',' && comma_groups == 0 && (commas > points || (point_groups > 0 && points == 0)),
+    };
+    // Between commas, quoted numbers with commas can be nothing else.
+    let thousands = dialect.thousands.or(match (decimal_comma, space_groups > 0) {
+        (_, true) if delimiter != SPACES => Some(' '),
+        (true, _) => Some('.'),
+        (false, _) => (delimiter == b',' || comma_groups > 0 || commas > 0).then_some(','),
+    });
+    Numerals { decimal_comma, thousands }
+}
+
+impl Evidence {
+    fn weigh(&mut self, field: &str) {
+        let body = field.trim_start_matches(['+', '-']);
+        let body = body.split(['e', 'E']).next().unwrap_or_default();
+        if !body.chars().any(|c| c.is_ascii_digit())
+            || !body.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '.' | ' ' | '\u{a0}' | '\u{202f}'))
+        {
+            return;
+        }
+        let grouped = |mark| Numerals { decimal_comma: false, thousands: Some(mark) }.number(body.as_bytes()).is_some();
+        let german = |mark| Numerals { decimal_comma: true, thousands: Some(mark) }.number(body.as_bytes()).is_some();
+        let (commas, points) = (body.matches(',').count(), body.matches('.').count());
+        let spaces = body.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, ',' | '.')).count();
+        let three_after =
+            |mark| body.split_once(mark).is_some_and(|(a, b)| b.len() == 3 && (1..=3).contains(&a.len()) && !a.starts_with('0'));
+        match (commas, points, spaces) {
+            (0, 0, 0) if body.len() < 4 => self.below_1000 += 1,
+            (0, 0, 0) => self.from_1000 += 1,
+            (1, 0, 0) if three_after(',') => self.undecided += 1,
+            (1, 0, 0) => self.decimal_comma += 1,
+            (0, 1, 0) if !three_after('.') => self.decimal_point += 1,
+            (1, _, 0) if german('.') => {
+                self.decimal_comma += 1;
+                self.point_groups += 1;
+            }
+            (2.., 0, 0) | (_, 1, 0) if grouped(',') => self.comma_groups += usize::from(commas > 0),
+            (0, 2.., 0) if german('.') => self.point_groups += 1,
+            (0 | 1, 0, 1..) if german(' ') => {
+                self.space_groups += 1;
+                self.decimal_comma += commas;
+            }
+            (0, 1, 1..) if grouped(' ') => self.space_groups += 1,
+            _ => {}
+        }
+    }
+}
