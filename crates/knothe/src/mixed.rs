@@ -140,10 +140,11 @@ impl<D: Density + Module> Density for Mixed<D> {
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         let rows = check_dim("x", &x, self.dim())?;
         given.check(rows, self.context_dim())?;
-        let read = self.codes.read(codes_of(&self.codes, &x))?;
+        // Not every operation of Burn takes a batch without rows.
         if rows == 0 {
             return Ok(Placement::of(&x).zeros([0]));
         }
+        let read = self.codes.read(codes_of(&self.codes, &x))?;
         let log_mass = self.codes.log_mass(&read, given)?;
         let Some(density) = &self.reals else { return Ok(log_mass) };
         let reals = Reals::of(&self.codes, x.narrow(1, self.codes.dim(), density.dim()), &read, given.context);
@@ -170,8 +171,11 @@ impl<D: Density + Module> Density for Mixed<D> {
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let rows = check_dim("x", &x, self.dim())?;
         given.check(rows, self.context_dim())?;
+        if rows == 0 {
+            return Ok(x);
+        }
         let of_codes = self.codes.to_uniform(codes_of(&self.codes, &x), given)?;
-        let Some(density) = self.reals.as_ref().filter(|_| rows > 0) else { return Ok(if rows > 0 { of_codes } else { x }) };
+        let Some(density) = &self.reals else { return Ok(of_codes) };
         let read = self.codes.read(codes_of(&self.codes, &x))?;
         let reals = Reals::of(&self.codes, x.narrow(1, self.codes.dim(), density.dim()), &read, given.context);
         let u = density.to_uniform(reals.x.clone(), &reals.given(given.seed))?;

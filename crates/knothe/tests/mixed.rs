@@ -283,7 +283,7 @@ fn a_fit_learns_what_depends_on_categories() {
         let first = rng.random_range(0..3u32);
         let kept = rng.random::<f64>() < 0.8;
         let second = if kept { first } else { rng.random_range(0..4u32) };
-        let mass = 0.2 / 4.0 + if second == first { 0.8 } else { 0.0 };
+        let mass: f64 = 0.2 / 4.0 + if second == first { 0.8 } else { 0.0 };
         let z: f64 = rng.sample(rand_distr::StandardNormal);
         let mean = f64::from(first) - 0.7 * f64::from(second);
         let log_density = -0.5 * z * z - 0.5 * std::f64::consts::TAU.ln() - 0.5f64.ln();

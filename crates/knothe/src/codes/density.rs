@@ -235,11 +235,12 @@ impl Density for CodesDensity {
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         let rows = x.dims()[0];
         given.check(rows, self.context_dim)?;
-        let read = self.read(x)?;
+        check_input("x", &x, self.layout.dim, self.dtype())?;
+        // Not every operation of Burn takes a batch without rows.
         if rows == 0 {
-            return Ok(Placement::of(&read.x).zeros([0]));
+            return Ok(Placement::of(&x).zeros([0]));
         }
-        self.log_mass(&read, given)
+        self.log_mass(&self.read(x)?, given)
     }
 
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
@@ -265,11 +266,12 @@ impl Density for CodesDensity {
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let rows = x.dims()[0];
         given.check(rows, self.context_dim)?;
+        check_input("x", &x, self.layout.dim, self.dtype())?;
+        if rows == 0 {
+            return Ok(x);
+        }
         let read = self.read(x)?;
         let place = Placement::of(&read.x);
-        if rows == 0 {
-            return Ok(read.x);
-        }
         let theta = self.theta(&read, given)?;
         let of = |group: &Group| group.whole.cdf(group.values(&read.x), group.parameters(&theta));
         let above = self.layout.in_order(self.layout.groups.iter().map(of).collect::<Result<_>>()?);

@@ -20,7 +20,8 @@ impl Space {
         self.laws.iter().try_for_each(|law| law.check())?;
         let count = if self.laws.len() == 1 { dim } else { 1 };
         let discrete = self.laws.iter().filter(|law| law.is_discrete());
-        let features = discrete.fold(0usize, |sum, law| sum.saturating_add(law.features().saturating_mul(count)));
+        // An element of one code has no feature, but it takes room as well.
+        let features = discrete.fold(0usize, |sum, law| sum.saturating_add(law.features().max(1).saturating_mul(count)));
         let columns = matches!(self.shape, Shape::Columns(_));
         if columns && features > MOST_FEATURES {
             return Err(Error::invalid("codes of a row", format!("at most {MOST_FEATURES} in all"), features));

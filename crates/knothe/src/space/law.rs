@@ -79,12 +79,18 @@ impl Cells {
         if let Some(bound) = [low, high].into_iter().flatten().find(|bound| !bound.is_finite()) {
             return Err(Error::invalid("bound of a lattice", "a finite number", bound));
         }
-        match (low, high) {
-            (Some(low), Some(high)) if high < low || !cells.holds(high, f64::EPSILON) => {
-                Err(Error::invalid("bounds of a lattice", format!("a number of steps of {width} apart"), format!("{low} and {high}")))
+        if let (Some(low), Some(high)) = (low, high) {
+            let steps = (high - low) / width;
+            let rounding = 4.0 * f64::EPSILON * (low.abs() + high.abs()) / width;
+            if high < low || (steps - steps.round()).abs() > SLACK + rounding {
+                return Err(Error::invalid(
+                    "bounds of a lattice",
+                    format!("a number of steps of {width} apart"),
+                    format!("{low} and {high}"),
+                ));
             }
-            _ => Ok(cells),
         }
+        Ok(cells)
     }
 
     /// A value of the lattice, from which the others are counted.
