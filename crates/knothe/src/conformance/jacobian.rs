@@ -132,8 +132,8 @@ pub fn ladj_is_finite_difference<B: Bijection + ?Sized>(map: &B, points: Tensor<
 
 /// ∂x_i/∂z_j is exactly 0 when j comes after i in `order`, and positive when j = i; both ways, by automatic differentiation.
 ///
-/// `order[k]` is the column generated k-th; `points` is `[rows, dim]`. There is no tolerance: a mask is exact. Of what
-/// [`Given::present`] says to be absent, ∂x_i/∂z_i is 0.
+/// `order[k]` is the column generated k-th; `points` is `[rows, dim]`. There is no tolerance: a mask is exact. The
+/// diagonal counts where [`Given::present`] says that the coordinate is there: one that is absent does not move.
 pub fn is_triangular<B: Bijection + ?Sized>(map: &B, order: &[usize], points: Tensor<2>, given: &Given) -> Result<(), Violation> {
     let law = Law::Triangular;
     let present = is_present(given);
@@ -145,9 +145,8 @@ pub fn is_triangular<B: Bijection + ?Sized>(map: &B, order: &[usize], points: Te
                     check(law, row, at(later), 0.0, j[(column, later)], 0.0)?;
                 }
                 let slope = j[(column, column)];
-                if present.as_ref().is_some_and(|present| !present[row * order.len() + column]) {
-                    check(law, row, at(column), 0.0, slope, 0.0)?;
-                } else if !(slope.is_finite() && slope > 0.0) {
+                let counts = present.as_ref().is_none_or(|present| present[row * order.len() + column]);
+                if counts && !(slope.is_finite() && slope > 0.0) {
                     check(law, row, at(column), f64::MIN_POSITIVE, slope, 0.0)?;
                 }
             }

@@ -172,7 +172,7 @@ mod tests {
         let laws: [Arc<dyn Conditional>; 2] = [Arc::new(GaussianMixture(3)), Arc::new(LogisticMixture(2))];
         for law in laws {
             assert!(law.kernel().is_some());
-            let run = |law: Arc<dyn Conditional>| {
+            let run = |law: Arc<dyn Conditional>, masked: bool| {
                 let place = Placement::cpu(Precision::F64).autodiff();
                 let mut rng = ChaCha12Rng::seed_from_u64(4);
                 let config = MadeConfig {
@@ -185,16 +185,21 @@ mod tests {
                     residual: false,
                 };
                 let density = AutoregressiveDensity::new(config, law, &place, &mut rng).unwrap();
-                let x = (place.normal([150, 4], &mut rng) * 2.0).require_grad();
+                let x = place.normal([150, 4], &mut rng) * 2.0;
+                let present = place.tensor((0..600).map(|k| f64::from(k % 7 % 2)).collect(), [150, 4]);
+                let given = Given { present: masked.then_some(&present), ..Given::default() };
+                let x = given.masked(x).require_grad();
                 let weights = place.normal::<2>([150, 1], &mut rng).squeeze_dim(1);
-                let log_prob = density.log_prob(x.clone(), &Given::default()).unwrap();
+                let log_prob = density.log_prob(x.clone(), &given).unwrap();
                 let gradients = (log_prob.clone() * weights).sum().backward();
                 let mut found = Found { gradients: &gradients, all: vec![values(log_prob.inner()), values(x.grad(&gradients).unwrap())] };
                 density.visit(&mut found);
                 found.all
             };
-            for (fused, composed) in run(law.clone()).iter().zip(&run(Arc::new(Plain(law)))) {
-                for (k, (f, c)) in fused.iter().zip(composed).enumerate() {
+            let plain: Arc<dyn Conditional> = Arc::new(Plain(law.clone()));
+            let both = |masked| run(law.clone(), masked).into_iter().zip(run(plain.clone(), masked));
+            for (fused, composed) in [false, true].into_iter().flat_map(both) {
+                for (k, (f, c)) in fused.iter().zip(&composed).enumerate() {
                     // Sums of some dozens of terms and of 150 rows, in another order.
                     assert!((f - c).abs() < 1e-11 * (1.0 + c.abs()), "{k}: {f} against {c}");
                 }
