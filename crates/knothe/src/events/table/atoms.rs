@@ -37,7 +37,8 @@ pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usiz
         return runs.into_iter().filter(|run| run.1 >= ROWS).collect();
     }
     let (share, times) = if lattice.is_some() { (SHARE_ON_LATTICE, TIMES_ON_LATTICE) } else { (SHARE, TIMES) };
-    let candidates: Vec<usize> = (0..runs.len()).filter(|&i| runs[i].1 >= at_least(share) && runs[i].1 >= times * typical(&runs, i)).collect();
+    let candidates: Vec<usize> =
+        (0..runs.len()).filter(|&i| runs[i].1 >= at_least(share) && runs[i].1 >= times * typical(&runs, i)).collect();
     let steep = |i: usize| {
         let next = [i.checked_sub(1), Some(i + 1)].into_iter().flatten().filter(|k| !candidates.contains(k));
         next.filter_map(|k| runs.get(k)).any(|run| TIMES_NEXT * run.1 > runs[i].1)

@@ -58,7 +58,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, rng_seed: proptest::test_runner::RngSeed::Fixed(6), ..ProptestConfig::default() })]
 
     #[test]
-    fn continuous_values_have_none(n in 5usize..5000, seed in any::<u64>(), law in 0..4, decimals in 0i32..17, size in 0.1f64..100.0) {
+    fn continuous_values_have_none(n in 5usize..5000, seed in any::<u64>(), law in 0..4, decimals in 1i32..17, size in 1.0f64..100.0) {
+        // Ten steps of the rounding or more in a standard deviation.
         let unit = 10f64.powi(decimals);
         let (cauchy, lognormal) = (Cauchy::new(0.0, 1.0).unwrap(), LogNormal::new(0.0, 1.5).unwrap());
         let column = drawn(n, seed, |rng| {

@@ -198,7 +198,6 @@ fn refine(columns: &[Column], own: &Column, fit: &mut Fit) {
 
 /// The median of what rounding may leave, where no row has more left than that and the rows together do not either.
 fn largest_rounding(columns: &[Column], own: &Column, fit: &Fit) -> Option<f64> {
-    // Two columns with the same steps that repeat each other were rounded in the same way: what differs in some rows by one step is no repeat.
     let n = own.values.len();
     let (mut squares, mut each) = (0.0, Vec::with_capacity(n));
     for i in 0..n {
@@ -255,65 +254,5 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use rand::SeedableRng;
-    use rand_distr::{Distribution, StandardNormal};
-
-    /// Rows of three independent columns of very different units, and what `more` makes of them.
-    fn rows(more: impl Fn(&[f64; 3]) -> Vec<f64>) -> (Vec<f64>, usize) {
-        let mut rng = rand_chacha::ChaCha12Rng::seed_from_u64(1);
-        let mut draw = || -> f64 { StandardNormal.sample(&mut rng) };
-        let mut all = Vec::new();
-        for _ in 0..2000 {
-            let row = [5.0 + draw(), 1e6 * draw(), 1e-3 * draw()];
-            all.extend(row);
-            all.extend(more(&row));
-        }
-        let dim = all.len() / 2000;
-        (all, dim)
-    }
-
-    #[test]
-    fn independent_columns_have_no_relation() {
-        let (all, dim) = rows(|r| vec![r[0] * r[0], r[0] + r[1] * r[2] / 1e6]);
-        assert_eq!(relations(&all, dim, 0), []);
-    }
-
-    #[test]
-    fn names_a_repeated_column_and_a_sum() {
-        let (all, dim) = rows(|r| vec![3.0 - 2.0 * r[1], r[0] + r[2]]);
-        let found = relations(&all, dim, 0);
-        let named: Vec<Vec<usize>> = found
-            .iter()
-            .map(|r| {
-                let mut names: Vec<usize> = r.terms.iter().map(|t| t.0).chain([r.column]).collect();
-                names.sort_unstable();
-                names
-            })
-            .collect();
-        assert_eq!(named.len(), 2);
-        assert!(named.contains(&vec![1, 3]), "{named:?}");
-        // 1e-3 beside 1: the small term of the sum is above the rounding of 64 bits, so it is no repeat of column 0 alone.
-        assert!(named.contains(&vec![0, 2, 4]), "{named:?}");
-    }
-
-    #[test]
-    fn sees_through_the_rounding_of_32_bits() {
-        let (all, dim) = rows(|r| vec![1000.0 + r[0] + r[1] / 1e6]);
-        let single: Vec<f64> = all.iter().map(|&v| f64::from(v as f32)).collect();
-        let found = relations(&single, dim, 0);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].terms.len(), 2);
-    }
-
-    #[test]
-    fn context_may_repeat_itself_but_not_be_repeated() {
-        let (all, dim) = rows(|r| vec![r[0] + 1.0]);
-        // Columns 0 to 3 given, all of them: no relation counts.
-        assert_eq!(relations(&all, dim, 4), []);
-        let found = relations(&all, dim, 1);
-        assert_eq!((found.len(), found[0].column), (1, 3));
-    }
-}
+#[path = "dependence_tests.rs"]
+mod tests;
