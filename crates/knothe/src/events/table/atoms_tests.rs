@@ -50,6 +50,8 @@ fn zeros_and_a_cap_among_many_whole_numbers() {
 fn ratings_and_months_have_none() {
     let rating = drawn(5000, 4, |rng| [5.0, 5.0, 5.0, 1.0, 2.0, 3.0, 4.0][rng.random_range(0..7)]);
     assert_eq!(atoms(&rating, Some(&INTEGERS)), []);
+    let marked = drawn(5000, 5, |rng| if rng.random::<f64>() < 0.02 { -999.0 } else { f64::from(rng.random_range(1..6)) });
+    assert_eq!(values(&atoms(&marked, Some(&INTEGERS))), [-999.0]);
     assert_eq!(atoms(&[], None), []);
     assert_eq!(atoms(&[1.0; 100], None), []);
 }

@@ -103,6 +103,18 @@ fn strongly_correlated_columns_are_no_repeats() {
 }
 
 #[test]
+fn a_copy_with_the_same_decimals_is_the_same_in_every_row() {
+    let copy = |noise: f64| {
+        drawn(2000, 13, |rng| {
+            let x = 20.0 * normal(rng);
+            vec![cents(x), cents(x + noise * normal(rng))]
+        })
+    };
+    assert_eq!(involved(&copy(0.0), 2), [[0, 1]]);
+    assert_eq!(relations(&copy(0.001), 2, 0), []);
+}
+
+#[test]
 fn one_row_makes_no_relation_and_hides_none() {
     let mut rows = drawn(1000, 3, |rng| vec![normal(rng), normal(rng)]);
     rows[10..12].fill(1e20);
