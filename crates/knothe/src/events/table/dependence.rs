@@ -155,7 +155,7 @@ fn relation(columns: &[Column], factor: &[Vec<f64>], taken: &[usize], column: us
     let negligible = intercept.abs() <= 2.0 * rounded * own.scale + 1e-12 * size;
     let whole = terms.iter().all(|(j, _)| columns[*j].rounding == Rounding::Whole) && own.rounding == Rounding::Whole;
     let finite = terms.iter().all(|(_, c)| c.is_normal()) && intercept.is_finite();
-    finite.then(|| Relation { column, terms, intercept: if negligible { 0.0 } else { intercept }, whole })
+    finite.then_some(Relation { column, terms, intercept: if negligible { 0.0 } else { intercept }, whole })
 }
 
 /// What a fit leaves of a row, and what rounding may leave, both in scales of the column.
