@@ -17,11 +17,10 @@ pub fn say_notices(notices: &[Notice]) {
 /// What to type, for a hint of the library.
 pub fn worded(hint: &Hint) -> String {
     match hint {
-        Hint::DropColumns(columns) => format!("--drop {}", columns.join(",")),
-        Hint::DropConstant(column) => format!("--drop {column} leaves it out of the samples too"),
-        Hint::DeclareOrDrop(column) => format!("declare another kind in a file for --schema, or leave the column out with --drop {column}"),
-        Hint::SplitOrDrop { column, value } => {
-            format!("fit only the rows where it is not {value}, or leave the column out with --drop {column}")
+        Hint::DropColumns(columns) => dropped(columns),
+        Hint::DropConstant(column) => format!("{} leaves it out of the samples too", drop_one(column)),
+        Hint::DeclareOrDrop(column) => {
+            format!("declare another kind in a file for --schema, or leave the column out with {}", drop_one(column))
         }
         Hint::DeclareKind { columns, kind, only_seen } => {
             let condition = if *only_seen { "if this holds for every possible value, " } else { "" };
@@ -46,5 +45,37 @@ pub fn worded(hint: &Hint) -> String {
         Hint::BuildWith(feature) => format!("build knothe with `--features {feature}`"),
         // The others name no setting.
         other => other.to_string(),
+    }
+}
+
+/// `--drop a,b --drop 'Income, USD'`: names as a shell takes them, and a name with a comma by itself.
+fn dropped(columns: &[String]) -> String {
+    let (alone, listed): (Vec<&String>, Vec<&String>) = columns.iter().partition(|c| c.contains(','));
+    let list = listed.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(",");
+    let options = (!listed.is_empty()).then_some(list.as_str()).into_iter().chain(alone.iter().map(|c| c.as_str()));
+    options.map(|names| format!("--drop {}", for_shell(names))).collect::<Vec<_>>().join(" ")
+}
+
+fn drop_one(column: &str) -> String {
+    format!("--drop {}", for_shell(column))
+}
+
+/// A word as a POSIX shell takes it: as it is where no character of it is special, else between single quotes.
+fn for_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-.,:/@%+=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_for_the_shell() {
+        let drop = |names: &[&str]| worded(&Hint::DropColumns(names.iter().map(|&n| n.into()).collect()));
+        assert_eq!(drop(&["a", "b_2"]), "--drop a,b_2");
+        assert_eq!(drop(&["a", "Income, USD", "b c"]), "--drop 'a,b c' --drop 'Income, USD'");
+        assert_eq!(drop(&["it's $5"]), r"--drop 'it'\''s $5'");
+        assert_eq!(worded(&Hint::DropConstant(String::new())), "--drop '' leaves it out of the samples too");
     }
 }

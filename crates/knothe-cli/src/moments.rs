@@ -37,9 +37,8 @@ pub fn run(model: &Model<Schema>, at: Option<&Path>, as_json: bool) -> Result<()
 }
 
 fn rows(model: &Model<Schema>, path: &Path) -> Result<TableRows, Failure> {
-    let mut skipped = model.coding.dropped.clone();
-    skipped.extend(model.coding.weights.clone());
-    let rows = model.coding.rows(&Table::read_skipping(path, &skipped)?, Need::Score)?;
+    let reading = model.coding.reading(model.coding.weights.clone());
+    let rows = model.coding.rows(&Table::read_with(path, &reading)?, Need::Score)?;
     if rows.dropped > 0 {
         say(format_args!("warning: {} rows lack a value and are left out", rows.dropped));
     }

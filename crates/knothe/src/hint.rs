@@ -15,13 +15,6 @@ pub enum Hint {
     DropConstant(String),
     /// This column does not hold what its kind needs. Declare another kind, or leave it out.
     DeclareOrDrop(String),
-    /// This column takes one value often. Fit the rows with other values alone, or leave the column out.
-    SplitOrDrop {
-        /// The column.
-        column: String,
-        /// The frequent value.
-        value: f64,
-    },
     /// Declare what the columns are in the schema.
     DeclareKind {
         /// The columns.
@@ -87,9 +80,6 @@ impl fmt::Display for Hint {
             Hint::DropConstant(column) => write!(f, "drop '{column}' (`Roles::drop`) to leave it out of the samples too"),
             Hint::DeclareOrDrop(column) => {
                 write!(f, "declare another kind in the schema (`Overrides`), or drop '{column}' (`Roles::drop`)")
-            }
-            Hint::SplitOrDrop { column, value } => {
-                write!(f, "fit only the rows where '{column}' is not {value}, or drop the column (`Roles::drop`)")
             }
             Hint::DeclareKind { columns, kind, only_seen } => {
                 let condition = if *only_seen { "if this holds for every possible value, " } else { "" };

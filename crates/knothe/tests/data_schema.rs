@@ -276,6 +276,49 @@ fn atoms_and_lattices_are_noticed_with_what_mends_them() {
 }
 
 #[test]
+fn what_only_looks_like_a_repeat_is_said_as_what_it_is() {
+    // One placeholder in both columns.
+    let (mut a, mut b) = (uniform(1000, 1), uniform(1000, 2));
+    (a[5], b[5]) = (1e20, 1e20);
+    let (_, notices) = diagnosed(&table(&[("a", &a, false), ("b", &b, false)]), "{}", &Roles::default()).unwrap();
+    let messages: Vec<&str> = notices.iter().map(|n| n.message.as_str()).collect();
+    let expected = ["'a' is 1e20 in row 6, 2e20 times the scale of the other values: a placeholder for a missing value?"; 2];
+    assert_eq!(messages, [expected[0].to_owned(), expected[1].replace("'a'", "'b'")]);
+    // The begin and the end of a span.
+    let begin: Vec<f64> = uniform(2000, 3).iter().map(|u| ((1.7e9 + 3.15e7 * u) * 1e3).round() / 1e3).collect();
+    let end: Vec<f64> = begin.iter().zip(uniform(2000, 4)).map(|(b, u)| ((b - 30.0 * (1.0 - u).ln()) * 1e3).round() / 1e3).collect();
+    let (_, notices) = diagnosed(&table(&[("begin", &begin, false), ("end", &end, false)]), "{}", &Roles::default()).unwrap();
+    let near: Vec<&Notice> = notices.iter().filter(|n| n.message.starts_with("'end' is nearly equal to 'begin'")).collect();
+    assert_eq!((near.len(), notices.len()), (1, 1), "{notices:?}");
+    assert_eq!(near[0].hint.as_ref().unwrap().to_string(), "a column end − begin in the place of 'end' would be the better one");
+    // Fewer rows than columns.
+    let names: Vec<String> = (0..40).map(|j| format!("c{j}")).collect();
+    let values: Vec<Vec<f64>> = (0..40).map(|j| uniform(20, j)).collect();
+    let columns: Vec<(&str, &[f64], bool)> = names.iter().zip(&values).map(|(n, v)| (n.as_str(), v.as_slice(), false)).collect();
+    let (_, notices) = diagnosed(&table(&columns), "{}", &Roles::default()).unwrap();
+    assert_eq!(notices.iter().map(|n| n.message.as_str()).collect::<Vec<_>>(), ["20 rows, 40 columns: fewer rows than columns"]);
+}
+
+#[test]
+fn whole_numbers_have_lattices_atoms_and_sums_too() {
+    let n = 5000;
+    let salary: Vec<f64> = uniform(n, 1).iter().map(|u| 1000.0 * (20.0 + 60.0 * u).floor()).collect();
+    let gains = [2174.0, 3103.0, 7688.0, 15024.0, 99999.0];
+    let gain: Vec<f64> = uniform(n, 2).iter().map(|u| if *u < 0.92 { 0.0 } else { gains[((u - 0.92) / 0.016) as usize % 5] }).collect();
+    let age: Vec<f64> = uniform(n, 3).iter().map(|u| (18.0 + 50.0 * u).floor()).collect();
+    let total: Vec<f64> = salary.iter().zip(&age).map(|(s, a)| s + a).collect();
+    let t = table(&[("salary", &salary, true), ("gain", &gain, true), ("age", &age, true), ("total", &total, true)]);
+    let (_, notices) = diagnosed(&t, "{}", &Roles::default()).unwrap();
+    assert_eq!(notices.len(), 3, "{notices:?}");
+    assert!(notices[0].message.contains("is an exact linear function of"), "{notices:?}");
+    assert_eq!(notices[1].hint, declare("salary", r#"{"lattice": {"step": 1000, "offset": 0}}"#, false));
+    assert!(notices[2].message.starts_with("'gain' is 0 in 92.") && notices[2].message.contains(" and 99999 in 1."), "{notices:?}");
+    // The same sum among real numbers leaves no density.
+    let real = r#"{"salary": "continuous", "age": "continuous", "total": "continuous"}"#;
+    assert!(diagnosed(&t, real, &Roles::default()).unwrap_err().to_string().contains("there is no density"));
+}
+
+#[test]
 fn the_projects_own_tables_are_as_described() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
     let magic = Table::read(&data.join("magic.parquet")).unwrap();

@@ -29,7 +29,7 @@ pub struct Data {
 
 /// Reads a table.
 pub fn read(path: &Path, given: &[Value], schema: &Schema) -> Result<Data, Failure> {
-    let mut table = Table::read_skipping(path, &schema.dropped)?;
+    let mut table = Table::read_with(path, &schema.reading([]))?;
     let agrees =
         |i: usize, value: &Value| table.column(&value.column).is_none_or(|c| c.values[i] == value.value || c.text(i) == value.text);
     let kept: Vec<usize> = (0..table.rows()).filter(|&i| given.iter().all(|v| agrees(i, v))).collect();

@@ -7,8 +7,8 @@ use knothe::{
     events::{
         Coding, Events,
         table::{
-            Bounds, Column, Form, Kind as ColumnKind, MissingPolicy, Need, Overrides, Roles, Schema, SchemaColumn, Table, TableReader,
-            TableRows, Unit, diagnose, ending, quoted,
+            Bounds, Column, Form, Kind as ColumnKind, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn, Table,
+            TableReader, TableRows, Unit, diagnose, ending, quoted,
         },
     },
     families::{Family, Takes},
@@ -64,7 +64,7 @@ impl Kind for Schema {
         let split = match &arguments.validation {
             None => Split::random(&arguments.data, &rows, arguments.seed)?,
             Some(path) => {
-                let validation = schema.rows(&Table::read_skipping(path, &schema.dropped)?, Need::Fit)?;
+                let validation = schema.rows(&Table::read_with(path, &schema.reading([]))?, Need::Fit)?;
                 Split { train: rows, validation, held_out: HeldOut::Validation }
             }
         };
@@ -79,7 +79,7 @@ impl Kind for Schema {
     }
 
     fn read(&self, path: &Path, input: &Input) -> Result<Read<TableRows>, Failure> {
-        let mut table = Table::read_skipping(path, &skipped(&input.given, self))?;
+        let mut table = Table::read_with(path, &self.reading(names(&input.given)))?;
         set(&mut table, &input.given, self)?;
         note_ignored(self, &table);
         let rows = self.rows(&table, Need::Evaluate)?;
@@ -88,9 +88,8 @@ impl Kind for Schema {
     }
 
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, TableRows>, Failure> {
-        let mut skipped = skipped(&input.given, self);
-        skipped.extend(self.weights.clone());
-        let batches = TableReader::open_skipping(path, BATCH_ROWS, &skipped)?;
+        let reading = self.reading(names(&input.given).chain(self.weights.clone()));
+        let batches = TableReader::open_with(path, &Reading { batch_rows: BATCH_ROWS, ..reading })?;
         Ok(Box::new(batches.map(|batch| {
             let mut batch = batch?;
             if batch.first_row == 0 {
@@ -111,9 +110,7 @@ impl Kind for Schema {
             }
             Some(path) => {
                 // Nothing but the context is looked into.
-                let mut skipped = skipped(given, self);
-                skipped.extend(self.columns.iter().map(|c| c.name.clone()));
-                Table::read_skipping(path, &skipped)?
+                Table::read_with(path, &self.reading(names(given).chain(self.columns.iter().map(|c| c.name.clone()))))?
             }
             None => {
                 given::check_complete(given, self)?;
@@ -236,9 +233,9 @@ impl Sink<TableRows> for Rows<'_> {
     }
 }
 
-/// The columns of a table that need not be looked into: those that the model leaves out, and those that are given.
-fn skipped(given: &[Value], schema: &Schema) -> Vec<String> {
-    schema.dropped.iter().cloned().chain(given.iter().map(|v| v.column.clone())).collect()
+/// The columns that are given, which need not be looked into.
+fn names(given: &[Value]) -> impl Iterator<Item = String> + '_ {
+    given.iter().map(|v| v.column.clone())
 }
 
 /// Sets the given columns in every row.

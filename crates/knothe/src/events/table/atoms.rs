@@ -29,12 +29,21 @@ const MOST: usize = 8;
 pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usize)> {
     let runs: Vec<(f64, usize)> = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Vec::new() };
-    if runs.len() < 2 || lattice.is_some_and(|l| (last.0 - first.0) / l.step < CELLS) {
+    if first.0 == last.0 {
         return Vec::new();
     }
     let at_least = |share: f64| ROWS.max((share * sorted.len() as f64).ceil() as usize);
-    if lattice.is_some() && runs.len() <= MOST {
-        return runs.into_iter().filter(|run| run.1 >= ROWS).collect();
+    let apart: Vec<usize> =
+        [0, runs.len() - 1].into_iter().filter(|&i| stands_apart(&runs, i) && runs[i].1 >= at_least(SHARE_APART)).collect();
+    if let Some(lattice) = lattice {
+        let bulk = || (0..runs.len()).filter(|i| !apart.contains(i)).map(|i| runs[i].0);
+        let cells = bulk().next_back().zip(bulk().next()).map_or(0.0, |(last, first)| (last - first) / lattice.step);
+        if cells < CELLS {
+            return apart.into_iter().map(|i| runs[i]).collect();
+        }
+        if runs.len() <= MOST {
+            return runs.into_iter().filter(|run| run.1 >= ROWS).collect();
+        }
     }
     let (share, times) = if lattice.is_some() { (SHARE_ON_LATTICE, TIMES_ON_LATTICE) } else { (SHARE, TIMES) };
     let candidates: Vec<usize> =
@@ -44,8 +53,7 @@ pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usiz
         next.filter_map(|k| runs.get(k)).any(|run| TIMES_NEXT * run.1 > runs[i].1)
     };
     let mut found: Vec<usize> = candidates.iter().copied().filter(|&i| !steep(i)).collect();
-    let apart = [0, runs.len() - 1].into_iter().filter(|&i| stands_apart(&runs, i) && runs[i].1 >= at_least(SHARE_APART));
-    found.extend(apart.filter(|i| !candidates.contains(i)).collect::<Vec<_>>());
+    found.extend(apart.into_iter().filter(|i| !candidates.contains(i)));
     found.sort_by_key(|&i| std::cmp::Reverse(runs[i].1));
     found.truncate(MOST);
     found.sort_unstable();
@@ -60,12 +68,13 @@ fn typical(runs: &[(f64, usize)], i: usize) -> usize {
     counts.get(counts.len() * 9 / 10).copied().unwrap_or(0)
 }
 
-/// Whether the first or the last value is farther from all others than these are from each other, and more frequent than those near it.
+/// Whether the first or the last value is farther from all others than these are from each other, and either more frequent than those near it or ten times as far.
 fn stands_apart(runs: &[(f64, usize)], i: usize) -> bool {
     let others = if i == 0 { &runs[1..] } else { &runs[..runs.len() - 1] };
     let (Some(low), Some(high)) = (others.first(), others.last()) else { return false };
     let gap = if i == 0 { low.0 - runs[0].0 } else { runs[i].0 - high.0 };
-    others.len() > 1 && gap > high.0 - low.0 && runs[i].1 >= TIMES_NEXT * typical(runs, i)
+    let range = high.0 - low.0;
+    others.len() > 1 && gap > range && (gap > 10.0 * range || runs[i].1 >= TIMES_NEXT * typical(runs, i))
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ fn zeros_and_a_cap_among_many_whole_numbers() {
 fn ratings_and_months_have_none() {
     let rating = drawn(5000, 4, |rng| [5.0, 5.0, 5.0, 1.0, 2.0, 3.0, 4.0][rng.random_range(0..7)]);
     assert_eq!(atoms(&rating, Some(&INTEGERS)), []);
+    let marked = drawn(5000, 5, |rng| if rng.random::<f64>() < 0.02 { -999.0 } else { f64::from(rng.random_range(1..6)) });
+    assert_eq!(values(&atoms(&marked, Some(&INTEGERS))), [-999.0]);
     assert_eq!(atoms(&[], None), []);
     assert_eq!(atoms(&[1.0; 100], None), []);
 }
@@ -58,7 +60,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, rng_seed: proptest::test_runner::RngSeed::Fixed(6), ..ProptestConfig::default() })]
 
     #[test]
-    fn continuous_values_have_none(n in 5usize..5000, seed in any::<u64>(), law in 0..4, decimals in 0i32..17, size in 0.1f64..100.0) {
+    fn continuous_values_have_none(n in 5usize..5000, seed in any::<u64>(), law in 0..4, decimals in 1i32..17, size in 1.0f64..100.0) {
+        // Ten steps of the rounding or more in a standard deviation.
         let unit = 10f64.powi(decimals);
         let (cauchy, lognormal) = (Cauchy::new(0.0, 1.0).unwrap(), LogNormal::new(0.0, 1.5).unwrap());
         let column = drawn(n, seed, |rng| {

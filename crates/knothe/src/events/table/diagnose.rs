@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     dependence::{MOST_COLUMNS, Relation, relations},
+    differences::{NearlyEqual, nearly_equal},
     kind::Kind,
     quoted,
     repeats::repeated_rows,
@@ -36,6 +37,7 @@ pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<No
     } else {
         numbers.check_independent(path)?;
     }
+    notices.extend(numbers.nearly_equal());
     let continuous: Vec<bool> = schema.modelled().map(|c| !c.kind.is_discrete()).collect();
     notices.extend(repeated_rows(&rows.x, dim, &continuous).map(|repeated| {
         let message = format!("{repeated} of {n} rows repeat an earlier row exactly");
@@ -78,6 +80,21 @@ impl<'a> Numbers<'a> {
         Numbers { values, names, kinds, given: context.len() + discrete.len() }
     }
 
+    /// Notices of continuous columns whose difference would be the better column.
+    fn nearly_equal(&self) -> Vec<Notice> {
+        let continuous: Vec<bool> = (0..self.names.len()).map(|j| j >= self.given).collect();
+        let notice = |pair: NearlyEqual| {
+            let (first, second) = (self.names[pair.first], self.names[pair.second]);
+            let message =
+                format!("'{second}' is nearly equal to '{first}': their difference varies {:.0e} times less than they do", pair.times);
+            Notice::new(
+                message,
+                Hint::Other(format!("a column {second} − {first} in the place of '{second}' would be the better one").into()),
+            )
+        };
+        nearly_equal(&self.values, self.names.len(), &continuous).into_iter().map(notice).collect()
+    }
+
     /// Looks for linear relations in file units and, where a column is positive or bounded, between the logarithms and logits too.
     fn check_independent(&self, path: &Path) -> Result<()> {
         let dim = self.names.len();
@@ -105,12 +122,7 @@ fn described(relation: &Relation, names: &[&str]) -> String {
     let others: Vec<&str> = relation.terms.iter().map(|(j, _)| names[*j]).collect();
     let name = names[relation.column];
     let size = relation.terms.iter().map(|(j, c)| format!("{}{}", factor(*c), names[*j])).collect::<Vec<_>>().join(" + ");
-    // An intercept that is rounding beside the terms says nothing.
-    let offset = if relation.intercept.abs() > 1e-6 * (1.0 + relation.intercept.abs()) {
-        format!(" + {}", short(relation.intercept))
-    } else {
-        String::new()
-    };
+    let offset = if relation.intercept == 0.0 { String::new() } else { format!(" + {}", short(relation.intercept)) };
     let formula = format!("{name} = {size}{offset}").replace("+ -", "− ");
     match others.len() {
         1 => format!("column '{name}' repeats '{}' ({formula})", others[0]),

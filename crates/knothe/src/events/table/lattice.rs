@@ -19,6 +19,9 @@ pub(super) const INTEGERS: Lattice = Lattice { step: 1.0, offset: 0.0 };
 /// 2⁵²: below it a 64-bit float has room for a fraction, which dequantisation needs.
 const LARGEST_INDEX: f64 = 4_503_599_627_370_496.0;
 
+/// 2²⁴: 32-bit floats hold every whole number up to it.
+const LARGEST_SINGLE: f64 = 16_777_216.0;
+
 /// The whole number that a value is, up to a few roundings of 64 bits; nothing for any other value.
 ///
 /// A lattice is told by its printed step, so [`Lattice::index`] forgives more; a whole number that is not quite one is other data.
@@ -40,10 +43,12 @@ const DIGITS_AN_EXCEPTION: f64 = 3.0;
 impl Lattice {
     /// The k of a value; nothing where the value is off the lattice by more than rounding.
     ///
-    /// Rounding is that of 32-bit floats, in which many tables were once stored, and of a printed step.
+    /// Rounding is that of 32-bit floats, in which many tables were once stored, and of a printed step. Whole numbers that 32 bits hold have none on a lattice of whole
+    /// numbers: −999 is no multiple of 1,000.
     pub fn index(&self, value: f64) -> Option<f64> {
         let k = ((value - self.offset) / self.step).round();
-        let allowed = (1e-3 * self.step + rounding(value)).min(0.25 * self.step);
+        let exact = [self.step, self.offset, value].iter().all(|v| v.fract() == 0.0) && value.abs() <= LARGEST_SINGLE;
+        let allowed = if exact { 0.0 } else { (1e-3 * self.step + rounding(value)).min(0.25 * self.step) };
         ((value - self.value(k)).abs() <= allowed && k.abs() < LARGEST_INDEX).then_some(k)
     }
 

@@ -28,7 +28,7 @@ pub(super) fn placeholders(values: &[f64]) -> Vec<Placeholder> {
     let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).copied().unwrap_or(f64::NAN);
     let (middle, range) = (at(0.5), at(0.75) - at(0.25));
     // Nothing is far from the others in a column whose quartiles agree.
-    if !(range > 0.0) {
+    if range.is_nan() || range <= 0.0 {
         return Vec::new();
     }
     let is_far = |v: f64| ((v - middle) / range).abs() > FAR;

@@ -3,7 +3,7 @@
 /// The most values whose digits are counted.
 const LOOKED_AT: usize = 10_000;
 /// More digits than these come from 64-bit arithmetic, not from a rounding to decimals.
-const DECIMAL_DIGITS: i32 = 12;
+const DECIMAL_DIGITS: i32 = 15;
 /// The same for numbers that 32 bits hold.
 const SINGLE_DIGITS: i32 = 6;
 
@@ -38,6 +38,11 @@ impl Rounding {
             (false, false) if digits > DECIMAL_DIGITS => Rounding::Double,
             _ => Rounding::Decimal { decimals, digits },
         }
+    }
+
+    /// The decimals, where the values were rounded to them.
+    pub(super) fn step(&self) -> Option<i32> {
+        if let Rounding::Decimal { decimals, .. } = self { Some(*decimals) } else { None }
     }
 
     /// The largest distance of a stored value from the number that was stored.

@@ -8,6 +8,7 @@ use super::{
     kind::{Kind, Label},
     quoted,
     reader::Table,
+    reading::Reading,
     schema::{ContextColumn, MissingPolicy, Schema, SchemaColumn},
 };
 use crate::{
@@ -170,6 +171,21 @@ impl Schema {
         let outside = |row: &[f64]| row.iter().zip(&columns).any(|(&value, c)| c.contradiction(value).is_some());
         let outside: Vec<bool> = x.chunks_exact(columns.len().max(1)).map(outside).collect();
         TableRows { n: outside.len(), index: (0..outside.len() as u64).collect(), x, context, outside, ..TableRows::default() }
+    }
+
+    /// How a table is read for this schema: without a look at dropped columns and those named in `skip`, and labels as the text that they are.
+    pub fn reading(&self, skip: impl IntoIterator<Item = String>) -> Reading {
+        let is_text = |labels: &[Label]| labels.iter().any(|label| matches!(label, Label::Text(_)));
+        let columns = self.columns.iter().filter(|c| match &c.kind {
+            Kind::Constant(label) => is_text(std::slice::from_ref(label)),
+            kind => kind.labels().is_some_and(is_text),
+        });
+        let context = self.context.iter().filter(|c| is_text(&c.labels));
+        Reading {
+            skip: self.dropped.iter().cloned().chain(skip).collect(),
+            text: columns.map(|c| c.name.clone()).chain(context.map(|c| c.name.clone())).collect(),
+            ..Reading::default()
+        }
     }
 
     /// The columns of a table that the schema does not know.
