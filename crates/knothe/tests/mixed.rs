@@ -1,5 +1,5 @@
 //! Codes, lattices and reals that exist given the codes: sums and integrals, samples, gradients, files, and fits to known laws.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
 

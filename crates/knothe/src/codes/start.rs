@@ -56,7 +56,7 @@ pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Te
         let group = &layout.groups[g];
         let own = match (sums, &group.law) {
             (Sums::Codes(counts), _) => logits(&counts),
-            (Sums::Lattice([count, ..]), GroupLaw::Lattices(law)) if count == 0.0 => law.start(i, 0.0, 1.0),
+            (Sums::Lattice([0.0, ..]), GroupLaw::Lattices(law)) => law.start(i, 0.0, 1.0),
             (Sums::Lattice([count, sum, squares]), GroupLaw::Lattices(law)) => {
                 let mean = sum / count;
                 law.start(i, mean, (squares / count - mean * mean).max(0.0).sqrt())

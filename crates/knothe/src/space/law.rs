@@ -103,13 +103,6 @@ impl Cells {
         let value = self.anchor() + ((v - self.anchor()) / self.width).round() * self.width;
         value.max(self.low.unwrap_or(f64::NEG_INFINITY)).min(self.high.unwrap_or(f64::INFINITY))
     }
-
-    /// Whether v is a value of the lattice, but for the rounding of numbers of relative precision `epsilon`.
-    pub(crate) fn holds(self, v: f64, epsilon: f64) -> bool {
-        let slack = SLACK * self.width + 4.0 * epsilon * (v.abs() + self.anchor().abs());
-        // What is not finite compares as false.
-        v.is_finite() && (v - self.nearest(v)).abs() <= slack
-    }
 }
 
 #[cfg(test)]
@@ -117,18 +110,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lattice_holds_its_values_and_no_others() {
-        let bounded = Cells { width: 0.1, low: Some(-0.25), high: Some(0.15) };
-        assert_eq!(Cells::new(0.1, bounded.low, bounded.high).ok(), Some(bounded));
-        let held = |cells: Cells, v: f64| cells.holds(v, f64::EPSILON);
-        assert!((0..5).all(|k| held(bounded, -0.25 + 0.1 * f64::from(k))));
-        assert!([-0.35, 0.25, 0.0, f64::NAN, f64::INFINITY].iter().all(|&v| !held(bounded, v)));
-        let half = Cells { high: None, ..bounded };
-        assert!(held(half, 1e6 - 0.05) && !held(half, -0.35));
-        let open = Cells { low: None, ..half };
-        assert!(held(open, -0.3) && held(open, 0.0) && !held(open, 0.05));
-        // A number of 32 bits is as near to a far value as its last digit.
-        assert!(open.holds(f64::from(12_345.6f32), f64::from(f32::EPSILON)));
+    fn the_nearest_value_is_within_the_bounds() {
+        let cells = Cells { width: 0.5, low: Some(-0.75), high: Some(0.25) };
+        assert_eq!([-9.0, -0.3, 0.1, 9.0].map(|v| cells.nearest(v)), [-0.75, -0.25, 0.25, 0.25]);
+        assert_eq!(Cells { low: None, ..cells }.nearest(-9.1), -9.25);
+        assert_eq!(Cells { low: None, high: None, ..cells }.nearest(7.3), 7.5);
     }
 
     #[test]
