@@ -74,7 +74,7 @@ proptest! {
             };
             (v * size * unit).round() / unit
         });
-        let found = crate::events::table::lattice::Lattice::find(&column).map(|found| found.lattice);
+        let found = Lattice::find(&column).map(|found| found.lattice);
         prop_assert_eq!(atoms(&column, found.as_ref()), []);
     }
 

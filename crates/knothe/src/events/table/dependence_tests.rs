@@ -7,7 +7,7 @@ use rand_distr::{Cauchy, Distribution, Exp, LogNormal, StandardNormal};
 
 /// Rows of three independent columns of very different units, and what `more` makes of them.
 fn rows(more: impl Fn(&[f64; 3]) -> Vec<f64>) -> (Vec<f64>, usize) {
-    let mut rng = rand_chacha::ChaCha12Rng::seed_from_u64(1);
+    let mut rng = ChaCha12Rng::seed_from_u64(1);
     let mut draw = || -> f64 { StandardNormal.sample(&mut rng) };
     let mut all = Vec::new();
     for _ in 0..2000 {

@@ -55,6 +55,7 @@ fn next_ratio(count: f64, next: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::events::table::lattice::INTEGERS;
     use proptest::prelude::*;

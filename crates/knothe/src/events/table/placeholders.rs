@@ -56,6 +56,7 @@ fn is_round(value: f64, usual: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
     use rand::SeedableRng;

@@ -3,12 +3,12 @@
 /// How many times as many rows must repeat an earlier one in all columns as repeat one in all columns but one.
 const TIMES: usize = 10;
 /// The fewest repeated rows that say anything.
-const FEWEST: usize = 2;
+const FEWEST: usize = 5;
 
 /// How many rows of row-major `[rows, dim]` repeat an earlier one, or nothing where coarse numbers explain it.
 ///
 /// Coarse numbers repeat by chance, and then many more distinct rows agree in all columns but one. Copies agree in all of them. `continuous` says which columns are not
-/// discrete; copies are told from chance only where there are at least two of them.
+/// discrete; copies are told from chance only where two columns or more are continuous.
 pub(super) fn repeated_rows(rows: &[f64], dim: usize, continuous: &[bool]) -> Option<usize> {
     let left_out: Vec<usize> = (0..dim).filter(|&j| continuous.get(j).copied().unwrap_or(false)).collect();
     if left_out.len() < 2 {
