@@ -95,7 +95,7 @@ pub struct SchemaArguments {
     /// Table
     pub data: PathBuf,
     /// Leave these columns out
-    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Input")]
+    #[arg(long, value_name = "A,B", help_heading = "Input")]
     pub drop: Vec<String>,
     /// JSON file that declares the kinds of some columns
     #[arg(long, value_name = "FILE", help_heading = "Input")]

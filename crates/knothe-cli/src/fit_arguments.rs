@@ -50,10 +50,10 @@ pub struct FitArguments {
     #[arg(long, value_name = "DATA", help_heading = "Input")]
     pub validation: Option<PathBuf>,
     /// Condition the density on these columns instead of modelling them
-    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Input")]
+    #[arg(long, value_name = "A,B", help_heading = "Input")]
     pub context: Vec<String>,
     /// Leave these columns out of the model
-    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Input")]
+    #[arg(long, value_name = "A,B", help_heading = "Input")]
     pub drop: Vec<String>,
     /// Column that holds the weight of each row. For images: an NPY file, or the name of an array in the NPZ file
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]

@@ -4,6 +4,7 @@ mod ahead;
 mod allocator;
 mod catch;
 mod cli;
+mod columns;
 mod context;
 mod coordinates;
 mod drawing;

@@ -10,6 +10,7 @@ use knothe::{
 
 use crate::{
     cli::SchemaArguments,
+    columns::named,
     failure::Failure,
     hints::say_notices,
     output::{check_writable, is_stdout, print},
@@ -20,9 +21,10 @@ pub fn run(arguments: &SchemaArguments) -> Result<(), Failure> {
     let inputs: Vec<&Path> = std::iter::once(&arguments.data).chain(&arguments.schema).map(|path| path.as_path()).collect();
     let out = arguments.out.as_deref().filter(|out| !is_stdout(out));
     out.map_or(Ok(()), |out| check_writable(out, &inputs))?;
-    let table = Table::read_skipping(&arguments.data, &arguments.drop)?;
+    let [drop] = named(&arguments.data, [&arguments.drop]);
+    let table = Table::read_skipping(&arguments.data, &drop)?;
     let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
-    let roles = Roles { drop: arguments.drop.clone(), ..Roles::default() };
+    let roles = Roles { drop, ..Roles::default() };
     let (schema, notices) = Schema::infer(&table, &overrides, &roles, MissingPolicy::Model)?;
     say_notices(&notices);
     let text = text(&schema);

@@ -21,6 +21,7 @@ use serde_json::{Value as Json, json};
 use super::{Kind, Opened, Part, Parts, Read, Sink, note_contradictions};
 use crate::{
     cli::{InspectArguments, PlotArguments, SampleArguments},
+    columns::named,
     context::Context,
     drawing,
     failure::{Failure, say},
@@ -47,9 +48,10 @@ impl Kind for Schema {
     }
 
     fn open(arguments: &FitArguments, law: Law) -> Result<Opened<Self>, Failure> {
-        let table = Table::read_skipping(&arguments.data, &arguments.drop)?;
+        let [context, drop] = named(&arguments.data, [&arguments.context, &arguments.drop]);
+        let table = Table::read_skipping(&arguments.data, &drop)?;
         let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
-        let roles = Roles { context: arguments.context.clone(), weights: arguments.weights.clone(), drop: arguments.drop.clone() };
+        let roles = Roles { context, weights: arguments.weights.clone(), drop };
         let policy = arguments.missing.map_or(MissingPolicy::Model, Into::into);
         let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, policy)?;
         schema.declare(law)?;

@@ -5,11 +5,15 @@ use rand_chacha::ChaCha12Rng;
 
 use super::{Recipe, Takes, chain};
 use crate::{
+    Compose, Flow, Layer,
     codes::{CodesConfig, CodesDensity},
+    density::Density,
     error::{Error, Result},
+    linear::ActNorm,
     mixed::Mixed,
     network::{Network, TabularFlow},
     placement::Placement,
+    source::{Normal, Source},
     space::Space,
 };
 
@@ -25,9 +29,13 @@ pub(super) fn has_codes(recipe: &Recipe) -> bool {
 pub(super) fn build(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
     let codes = codes(recipe, place, rng)?;
     let reals = match of_reals(recipe)? {
-        Some(recipe) => Some(flow(&recipe, place, rng)?),
+        Some(own) if can_be_absent(recipe.space()) && own.family().closed_form() => Some(independent(&own, place)?),
+        Some(own) => Some(flow(&own, place, rng)?),
         None => None,
     };
+    if let Some(reals) = reals.as_ref().filter(|_| can_be_absent(recipe.space())) {
+        reals.check_absent()?;
+    }
     Ok(Network::Mixed(Mixed::new(codes, reals)?))
 }
 
@@ -51,8 +59,23 @@ pub(super) fn of_reals(recipe: &Recipe) -> Result<Option<Recipe>> {
     let own = Recipe::new(recipe.family(), Space::from(dim)).context(context_dim).seed(recipe.start_seed());
     // Defaults can depend on the number of columns: they are those of the whole row.
     let own = recipe.family().options().iter().fold(own, |own, option| own.set(option.name, recipe.get(option)));
+    // A row without some of its reals cannot go through a full matrix.
+    let whitens = can_be_absent(space) && recipe.family().option("whiten").is_some();
+    let own = if whitens { own.set("whiten", false) } else { own };
     own.check()?;
     Ok(Some(own))
+}
+
+/// Whether a row can lack one of its reals.
+fn can_be_absent(space: &Space) -> bool {
+    (space.discrete()..space.dim()).any(|j| space.parent(j).is_some())
+}
+
+/// Independent normals of the reals, in the place of a Gaussian of full covariance, which needs all of them.
+fn independent(recipe: &Recipe, place: &Placement) -> Result<TabularFlow> {
+    let dim = recipe.dim();
+    let layers = Compose::new(dim, vec![Layer::ActNorm(ActNorm::standardising(dim, place))])?;
+    Flow::new(Source::Normal(Normal::new(dim, place)), layers, recipe.context_dim())
 }
 
 fn flow(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<TabularFlow> {

@@ -26,8 +26,6 @@ mod declared;
 mod dependence;
 mod diagnose;
 mod differences;
-// The schema of whole numbers with bounds will use it; the tests do now.
-#[cfg_attr(not(test), allow(dead_code))]
 mod edges;
 mod elements;
 mod infer;
