@@ -231,7 +231,8 @@ fn matching(path: &Path) -> Result<Vec<PathBuf>> {
     if !pattern.contains(['*', '?']) || path.exists() {
         return Ok(vec![path.to_owned()]);
     }
-    let found = glob::glob(&pattern).map_err(|e| Error::invalid("path", "a pattern of files", format!("{} ({})", path.display(), e.msg)))?;
+    let found =
+        glob::glob(&pattern).map_err(|e| Error::invalid("path", "a pattern of files", format!("{} ({})", path.display(), e.msg)))?;
     let files: Vec<PathBuf> = found.filter_map(Result::ok).collect();
     if files.is_empty() { Err(Error::table(path, "expected files of such names, found none", None)) } else { Ok(files) }
 }

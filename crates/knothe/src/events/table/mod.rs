@@ -51,7 +51,7 @@ pub use reader::{LARGEST, Table, TableReader};
 pub use reading::Reading;
 pub use rows::{Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
-#[cfg(feature = "images")]
-pub(crate) use written::LARGEST_INTEGER;
 pub use text::Dialect;
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};
+#[cfg(feature = "images")]
+pub(crate) use written::LARGEST_INTEGER;

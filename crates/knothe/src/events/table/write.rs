@@ -11,9 +11,9 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::column::Column;
-use super::written::{Written, batch};
 use super::npy::write_header;
 use super::reading::check_names;
+use super::written::{Written, batch};
 use crate::error::{Error, Result};
 use crate::file::NewFile;
 

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray,
 };
 
 use super::column::{Column, Form, Unit};
@@ -80,7 +81,9 @@ impl Written {
             (Written::Boolean, _) => Arc::new(present.map(|v| v.map(|v| v == 1.0)).collect::<BooleanArray>()),
             (Written::Time(Unit::Day), _) => Arc::new(present.map(|v| v.map(|v| v as i32)).collect::<Date32Array>()),
             // Parquet has no timestamps in seconds.
-            (Written::Time(Unit::Second), _) => Arc::new(whole.map(|v| v.map(|v| v.saturating_mul(1000))).collect::<TimestampMillisecondArray>()),
+            (Written::Time(Unit::Second), _) => {
+                Arc::new(whole.map(|v| v.map(|v| v.saturating_mul(1000))).collect::<TimestampMillisecondArray>())
+            }
             (Written::Time(Unit::Millisecond), _) => Arc::new(whole.collect::<TimestampMillisecondArray>()),
             (Written::Time(Unit::Microsecond), _) => Arc::new(whole.collect::<TimestampMicrosecondArray>()),
             (Written::Whole, _) => Arc::new(whole.collect::<Int64Array>()),

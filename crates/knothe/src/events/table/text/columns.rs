@@ -29,7 +29,8 @@ impl Columns {
     /// The columns of the text between these cuts, after `row` rows, and which of them hold marks that were read as missing.
     pub(super) fn read(&self, text: &[u8], cuts: &[usize], mut row: u64) -> Result<(Vec<Column>, Vec<bool>)> {
         let chunks: Vec<&[u8]> = cuts.windows(2).map(|w| &text[w[0]..w[1]]).collect();
-        let cells: Vec<Result<Cells, Uneven>> = chunks.par_iter().map(|text| Cells::new(text, &self.layout.syntax, self.layout.width)).collect();
+        let cells: Vec<Result<Cells, Uneven>> =
+            chunks.par_iter().map(|text| Cells::new(text, &self.layout.syntax, self.layout.width)).collect();
         let mut whole = Vec::new();
         for (text, cells) in chunks.into_iter().zip(cells) {
             match cells {

@@ -87,9 +87,8 @@ fn utf_16(sample: &[u8]) -> Option<&'static Encoding> {
         _ => {}
     }
     let pairs = sample.chunks_exact(2).take(1000);
-    let (all, first, second) = pairs.fold((0, 0, 0), |(all, first, second), pair| {
-        (all + 1, first + usize::from(pair[0] == 0), second + usize::from(pair[1] == 0))
-    });
+    let (all, first, second) = pairs
+        .fold((0, 0, 0), |(all, first, second), pair| (all + 1, first + usize::from(pair[0] == 0), second + usize::from(pair[1] == 0)));
     match (2 * first > all, 2 * second > all) {
         (false, true) => Some(UTF_16LE),
         (true, false) => Some(UTF_16BE),

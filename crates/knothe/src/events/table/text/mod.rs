@@ -79,7 +79,12 @@ impl Delimited {
                 self.at = 0;
                 // Twice as much, so that what is left over is not moved for each batch.
                 let missing = 2 * wanted - self.text.len();
-                let read = self.rest.by_ref().take(missing as u64).read_to_end(&mut self.text).map_err(|e| Error::io("read", &self.columns.path, e))?;
+                let read = self
+                    .rest
+                    .by_ref()
+                    .take(missing as u64)
+                    .read_to_end(&mut self.text)
+                    .map_err(|e| Error::io("read", &self.columns.path, e))?;
                 self.complete = read < missing;
             }
             let text = &self.text[self.at..];

@@ -129,7 +129,8 @@ impl Syntax {
         };
         let mut at = 0;
         if memchr(self.quote, text).is_none() {
-            let ends = memchr_iter(self.line_end, text).map(|i| i + 1).chain((last && text.last() != Some(&self.line_end)).then_some(text.len()));
+            let ends =
+                memchr_iter(self.line_end, text).map(|i| i + 1).chain((last && text.last() != Some(&self.line_end)).then_some(text.len()));
             for end in ends.take(most) {
                 at = end;
                 cut(at, false);

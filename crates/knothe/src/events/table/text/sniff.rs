@@ -69,7 +69,8 @@ fn delimiter(sample: &[u8], complete: bool, syntax: Syntax, tabs: bool) -> u8 {
     let order = if tabs { [b'\t', b',', b';', b'|'] } else { [b',', b';', b'\t', b'|'] };
     let mut best = (0.0, order[0]);
     for delimiter in order {
-        let score = score(&records(sample, complete, &Syntax { delimiter, ..syntax }).0, delimiter).map_or(0.0, |(equal, typed)| equal * (1.0 + typed));
+        let score = score(&records(sample, complete, &Syntax { delimiter, ..syntax }).0, delimiter)
+            .map_or(0.0, |(equal, typed)| equal * (1.0 + typed));
         if score > best.0 {
             best = (score, delimiter);
         }
@@ -99,7 +100,8 @@ fn score(records: &[Record], delimiter: u8) -> Option<(f64, f64)> {
     let data = &records[usize::from(records.len() > 1)..];
     let fits = |r: &Record| r.len() == usual || (r.len() == usual + 1 && r.last().is_some_and(|f| f.is_empty()));
     let equal = data.iter().filter(|r| fits(r)).count() as f64 / data.len() as f64;
-    let numerals = [Numerals { decimal_comma: delimiter != b',', thousands: None }, Numerals { decimal_comma: false, thousands: Some(',') }];
+    let numerals =
+        [Numerals { decimal_comma: delimiter != b',', thousands: None }, Numerals { decimal_comma: false, thousands: Some(',') }];
     let fields = data.iter().flatten();
     let typed = fields.clone().filter(|f| is_missing(f) || numerals.iter().any(|n| is_typed(f, *n))).count() as f64 / fields.count() as f64;
     // A name may be missing before the first column, or nothing after the last.
@@ -177,14 +179,17 @@ impl Evidence {
     fn weigh(&mut self, field: &str) {
         let body = field.trim_start_matches(['+', '-']);
         let body = body.split(['e', 'E']).next().unwrap_or_default();
-        if !body.chars().any(|c| c.is_ascii_digit()) || !body.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '.' | ' ' | '\u{a0}' | '\u{202f}')) {
+        if !body.chars().any(|c| c.is_ascii_digit())
+            || !body.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '.' | ' ' | '\u{a0}' | '\u{202f}'))
+        {
             return;
         }
         let grouped = |mark| Numerals { decimal_comma: false, thousands: Some(mark) }.number(body.as_bytes()).is_some();
         let german = |mark| Numerals { decimal_comma: true, thousands: Some(mark) }.number(body.as_bytes()).is_some();
         let (commas, points) = (body.matches(',').count(), body.matches('.').count());
         let spaces = body.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, ',' | '.')).count();
-        let three_after = |mark| body.split_once(mark).is_some_and(|(a, b)| b.len() == 3 && (1..=3).contains(&a.len()) && !a.starts_with('0'));
+        let three_after =
+            |mark| body.split_once(mark).is_some_and(|(a, b)| b.len() == 3 && (1..=3).contains(&a.len()) && !a.starts_with('0'));
         match (commas, points, spaces) {
             (0, 0, 0) if body.len() < 4 => self.below_1000 += 1,
             (0, 0, 0) => self.from_1000 += 1,
