@@ -536,32 +536,3 @@ fn quotes_may_hold_lines_wherever_text_is_cut() {
     assert_eq!((table.rows(), labels(&table, "b").len()), (100_000, 7));
     assert!(table.columns[0].values.iter().enumerate().all(|(i, v)| *v == i as f64));
 }
-
-#[test]
-fn scratch_faults() {
-    for entry in std::fs::read_dir("/work/wt/shared/faults").unwrap() {
-        let path = entry.unwrap().path();
-        match Table::read(&path) {
-            Ok(t) => eprintln!(
-                "{}: {} rows, {:?}, {:?}",
-                path.display(),
-                t.rows(),
-                t.columns
-                    .iter()
-                    .take(5)
-                    .map(|c| (
-                        &c.name,
-                        match &c.form {
-                            Form::Text(l) => format!("text {}", l.len()),
-                            f => format!("{f:?}"),
-                        },
-                        c.values[0],
-                        c.values.iter().filter(|v| v.is_nan()).count()
-                    ))
-                    .collect::<Vec<_>>(),
-                t.notes.iter().map(|n| &n.message).collect::<Vec<_>>()
-            ),
-            Err(e) => eprintln!("{}: ERROR {e}", path.display()),
-        }
-    }
-}
