@@ -97,18 +97,20 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     }
     let names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
     check_names(path, &names)?;
-    describe(&mut how, &syntax, numerals, sample, tabs);
-    if !how.is_empty() {
-        notes.insert(0, format!("read as {}", how.join(", ")));
+    describe(&mut how, &syntax, numerals, sample);
+    if !how.is_empty() || syntax.delimiter != usual_delimiter(tabs) {
+        let text = if syntax.delimiter == usual_delimiter(tabs) { "text".into() } else { named(syntax.delimiter) };
+        notes.insert(0, format!("read as {text} {}", how.join(", ")).trim_end().into());
     }
     Ok(Layout { syntax, numerals, width, columns, start: if has_header { second } else { 0 }, notes })
 }
 
+fn usual_delimiter(tabs: bool) -> u8 {
+    if tabs { b'\t' } else { b',' }
+}
+
 /// What a dialect is beyond UTF-8 with commas and points.
-fn describe(how: &mut Vec<String>, syntax: &Syntax, numerals: Numerals, sample: &[u8], tabs: bool) {
-    if syntax.delimiter != if tabs { b'\t' } else { b',' } {
-        how.insert(0, named(syntax.delimiter));
-    }
+fn describe(how: &mut Vec<String>, syntax: &Syntax, numerals: Numerals, sample: &[u8]) {
     if syntax.quote != b'"' {
         how.push(format!("quoted by {}", char::from(syntax.quote)));
     }
