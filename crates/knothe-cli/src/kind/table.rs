@@ -34,6 +34,23 @@ use crate::{
 /// Rows read and scored at a time.
 const BATCH_ROWS: usize = 1 << 14;
 
+fn note_dropped(rows: &TableRows) {
+    if rows.dropped > 0 {
+        say(format_args!("note: {} rows lack a value and are left out", rows.dropped));
+    }
+}
+
+/// The split of rows to fit to.
+fn split(schema: &Schema, rows: TableRows, arguments: &FitArguments, seed: u64) -> Result<Split<TableRows>, Failure> {
+    Ok(match &arguments.validation {
+        None => Split::random(&arguments.data, &rows, seed)?,
+        Some(path) => {
+            let validation = schema.rows(&Table::read_skipping(path, &schema.dropped)?, Need::Fit)?;
+            Split { train: rows, validation, held_out: HeldOut::Validation }
+        }
+    })
+}
+
 impl Kind for Schema {
     const NOUN: &'static str = "a table";
     const FAMILIES: &'static str = "tables";
@@ -53,9 +70,7 @@ impl Kind for Schema {
         schema.declare(law)?;
         let rows = schema.rows(&table, Need::Fit)?;
         drop(table);
-        if rows.dropped > 0 {
-            say(format_args!("note: {} rows lack a value and are left out", rows.dropped));
-        }
+        note_dropped(&rows);
         notices.extend(diagnose(&arguments.data, &schema, &rows)?);
         for notice in &notices {
             say(format_args!("note: {}", notice.message));
@@ -63,15 +78,19 @@ impl Kind for Schema {
                 say(format_args!("hint: {}", hints::worded(hint)));
             }
         }
-        let split = match &arguments.validation {
-            None => Split::random(&arguments.data, &rows, arguments.seed)?,
-            Some(path) => {
-                let validation = schema.rows(&Table::read_skipping(path, &schema.dropped)?, Need::Fit)?;
-                Split { train: rows, validation, held_out: HeldOut::Validation }
-            }
-        };
+        let split = split(&schema, rows, arguments, arguments.seed.unwrap_or(0))?;
         schema.learn(&split.train)?;
         Ok(Opened { coding: schema, split })
+    }
+
+    fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<TableRows>, Failure> {
+        if arguments.weights.is_some() && arguments.weights != self.weights {
+            let known = self.weights.as_deref().map_or("none".into(), |name| format!("'{name}'"));
+            return Err(Failure::usage(format!("--weights: expected the column of the model's weights, {known}"), "leave it out"));
+        }
+        let rows = self.rows(&Table::read_skipping(&arguments.data, &self.dropped)?, Need::Fit)?;
+        note_dropped(&rows);
+        split(self, rows, arguments, seed)
     }
 
     fn described(&self, n: usize) -> String {
