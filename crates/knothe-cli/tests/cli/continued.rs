@@ -73,7 +73,8 @@ fn an_ensemble_goes_on_after_a_signal_as_without_it() {
     let mut child = started(folder.path(), &format!("{further} --out cut.safetensors"), "cut.safetensors.checkpoint");
     child.kill().unwrap();
     child.wait().unwrap();
-    let anew = knothe(folder.path(), &format!("{FIRST} --ensemble 2 --epochs 40 --out cut.safetensors --resume"));
+    let anew =
+        knothe(folder.path(), &format!("{FIRST} --ensemble 2 --ensemble-weights validation --epochs 40 --out cut.safetensors --resume"));
     assert!(anew.code == 1 && anew.error().contains("start"), "{}", anew.stderr);
     succeeds(folder.path(), &format!("{further} --out cut.safetensors --resume"));
     succeeds(folder.path(), &format!("{further} --out whole.safetensors"));
