@@ -10,7 +10,7 @@ use crate::placement::Precision;
 /// Row j of L⁻¹ is the regression of x_j on x_<j, over its residual's standard deviation. A column is left as it is, but for its standard deviation,
 /// - where it depends linearly on those before it up to the rounding of the data, since a fit to what is left would be one to rounding;
 /// - where the regression would predict new rows worse than the mean, by the criterion S_p = RSS / ((n − p − 1)(n − p − 2)) of n rows and p regressors
-///   (Hocking 1976, eq. 6.5).
+///   (Hocking 1976).
 ///
 /// The covariance is that of what `given` regressors, the context, leave of rows whose columns have these variances.
 pub(super) fn whitening(covariance: &DMatrix<f64>, variance: &DVector<f64>, rows: f64, given: usize, precision: Precision) -> DMatrix<f64> {
