@@ -7,10 +7,10 @@ use crate::placement::Precision;
 /// L of x = L z for centred rows x of this covariance: lower triangular, with a positive diagonal. With many rows and full rank it is the Cholesky factor, the
 /// maximum of the likelihood.
 ///
-/// Row j of L⁻¹ is the regression of x_j on x_<j, over its residual's standard deviation. A column is left as it is, but for its standard deviation,
+/// Row j of L⁻¹ is the regression of x_j on x_<j, over the standard deviation of what it leaves of new rows: the criterion S_p = RSS / ((n − p − 1)(n − p − 2))
+/// of n rows and p regressors is in proportion to its square (Hocking 1976). A column is left as it is, but for its standard deviation,
 /// - where it depends linearly on those before it up to the rounding of the data, since a fit to what is left would be one to rounding;
-/// - where the regression would predict new rows worse than the mean, by the criterion S_p = RSS / ((n − p − 1)(n − p − 2)) of n rows and p regressors
-///   (Hocking 1976).
+/// - where the regression would predict new rows worse than the mean.
 ///
 /// The covariance is that of what `given` regressors, the context, leave of rows whose columns have these variances.
 pub(super) fn whitening(covariance: &DMatrix<f64>, variance: &DVector<f64>, rows: f64, given: usize, precision: Precision) -> DMatrix<f64> {
@@ -21,7 +21,6 @@ pub(super) fn whitening(covariance: &DMatrix<f64>, variance: &DVector<f64>, rows
     // The transposes of the Cholesky factor of the correlations and of the result, since columns are contiguous.
     let (mut cholesky, mut factor) = (DMatrix::<f64>::identity(dim, dim), DMatrix::<f64>::identity(dim, dim));
     let mut dependent = vec![false; dim];
-    let mut all_before = true;
     for j in 0..dim {
         for k in (0..j).filter(|&k| !dependent[k]) {
             let before = cholesky.view((0, j), (k, 1)).dot(&cholesky.view((0, k), (k, 1)));
@@ -32,18 +31,16 @@ pub(super) fn whitening(covariance: &DMatrix<f64>, variance: &DVector<f64>, rows
         if !dependent[j] {
             cholesky[(j, j)] = rest.sqrt();
         }
-        let regressed = !dependent[j] && rest * s_p(rows, given + j) < s_p(rows, given);
-        if regressed && all_before {
-            factor.set_column(j, &cholesky.column(j));
-        } else if regressed {
+        // What the regression would leave of new rows, as a share of the variance.
+        let left = rest * s_p(rows, given + j) / s_p(rows, given);
+        if !dependent[j] && left < 1.0 {
             let mut row = DVector::zeros(dim);
             for (m, slope) in slopes(&cholesky, j).into_iter().enumerate() {
                 row.axpy(slope, &factor.column(m), 1.0);
             }
-            row[j] = rest.sqrt();
+            row[j] = left.sqrt();
             factor.set_column(j, &row);
         }
-        all_before &= regressed || j == 0;
     }
     DMatrix::from_diagonal(&scale) * factor.transpose()
 }

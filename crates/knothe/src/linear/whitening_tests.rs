@@ -59,7 +59,8 @@ fn log_diagonal(factor: &DMatrix<f64>) -> f64 {
 fn many_rows_of_full_rank_give_the_cholesky_factor() {
     let covariance = covariance(&matrix(&normal(500, 4, 1).matmul(normal(4, 4, 2))));
     let expected = nalgebra::Cholesky::new(covariance.clone()).unwrap().l();
-    let found = whitening(&covariance, &covariance.diagonal(), 500.0, 0, Precision::F64);
+    // With so many rows, what is left of new rows is what is left of these.
+    let found = whitening(&covariance, &covariance.diagonal(), 1e15, 0, Precision::F64);
     // Rounding of sums of four products, times the condition of this matrix, at most 1e3.
     assert!((&found - &expected).abs().max() < 1e-12 * expected.abs().max(), "{found} against {expected}");
 }
@@ -74,7 +75,8 @@ fn dependent_and_constant_columns_stay_and_the_others_are_white() {
     assert!(factor.iter().all(|l| l.is_finite()));
     let (found, white) = (covariance(&z), [0, 1, 4]);
     for (i, j) in white.into_iter().flat_map(|i| white.map(|j| (i, j))) {
-        assert!((found[(i, j)] - f64::from(i == j)).abs() < 1e-10, "{found}");
+        // 800 rows and up to 4 regressors: new rows have about 2 · 4/800 more variance than these.
+        assert!((found[(i, j)] - f64::from(i == j)).abs() < 0.02, "{found}");
     }
     // The combination keeps its shape: its row of L has a diagonal alone.
     assert!((0..2).all(|k| factor[(2, k)] == 0.0) && (found[(2, 2)] - 1.0).abs() < 1e-10, "{factor}");
@@ -110,7 +112,8 @@ fn what_the_context_leaves_is_whitened_unless_it_is_rounding() {
     layer.initialise(&mut Seen(vec![batch])).unwrap();
     let (z, ladj) = layer.inverse_and_ladj(x, &Given::context(Some(&c))).unwrap();
     let found = covariance(&matrix(&z));
-    assert!((found[(1, 1)] - 1.0).abs() < 1e-6 && (found[(2, 2)] - 1.0).abs() < 1e-6 && found[(0, 0)] < 1e-12, "{found}");
+    // 500 rows and up to 2 regressors: new rows have about 2 · 2/500 more variance than these.
+    assert!((found[(1, 1)] - 1.0).abs() < 0.02 && (found[(2, 2)] - 1.0).abs() < 0.02 && found[(0, 0)] < 1e-12, "{found}");
     // The first column keeps its standard deviation of 3, and the last two are residuals of about 1e-3 and 1.
     assert!((values(ladj)[0] - (-(3f64.ln()) + 1e3f64.ln())).abs() < 0.3);
 }
@@ -150,7 +153,8 @@ fn ordinary_data_pass_unchanged_and_nothing_is_trained() {
     assert!(values(z) == values(x.clone()) && values(ladj).iter().all(|l| *l == 0.0));
     let near = Tensor::cat(vec![x.clone(), x.clone().narrow(1, 0, 1) + normal(300, 1, 13) * 1e-3], 1);
     let (z, _) = layer(&near).inverse_and_ladj(near.clone(), &Given::default()).unwrap();
-    assert!((covariance(&matrix(&z)) - DMatrix::identity(4, 4)).abs().max() < 1e-6);
+    // 300 rows and up to 3 regressors: new rows have about 2 · 3/300 more variance than these.
+    assert!((covariance(&matrix(&z)) - DMatrix::identity(4, 4)).abs().max() < 0.04);
 
     struct Trained(usize);
     impl ModuleVisitor for Trained {
