@@ -91,6 +91,11 @@ impl FamilyArguments {
         self.0.contains_key(name)
     }
 
+    /// The options that the user has given, as they stand on the command line.
+    pub fn given(&self) -> Vec<String> {
+        self.0.keys().map(|name| flag(name)).collect()
+    }
+
     /// A recipe with the options set.
     ///
     /// # Errors

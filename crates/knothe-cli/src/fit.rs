@@ -9,10 +9,11 @@ mod room;
 use std::path::{Path, PathBuf};
 
 use knothe::{
-    Error, Placement,
-    events::{image::Pixels, table::Schema},
-    fit::Checkpoints,
-    model::{Fitting, Resume, check_checkpoints, remove_checkpoints},
+    Error, Model, Placement,
+    events::{Coding, image::Pixels, table::Schema},
+    families::Recipe,
+    fit::{Checkpoints, FitConfig},
+    model::{Fitting, Resume, Split, Weighting, check_checkpoints, remove_checkpoints},
 };
 use serde_json::Value;
 
@@ -35,33 +36,75 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     let found =
         if C::NOUN == "images" { "images".into() } else { format!("{} {}", C::NOUN.replace("a ", "the "), arguments.data.display()) };
     refuse_others::<C>(&found, &arguments.supplied())?;
-    let families = members::families::<C>(arguments)?;
-    let precision = arguments.precision.into();
-    let place = Placement::named(&arguments.runtime.device, precision)?;
     let checkpoint = checkpoint_path(&arguments.out);
-    check_outputs(arguments, &checkpoint, families.len())?;
-    let Opened { coding, split } = C::open(arguments, members::law(&families)?)?;
-    let recipes = members::recipes(arguments, &families, &coding)?;
+    let Plan { coding, split, recipes, weighting, config, place, from } = match &arguments.from {
+        None => anew::<C>(arguments, &checkpoint)?,
+        Some(path) => further::<C>(arguments, path, &checkpoint)?,
+    };
     members::check(arguments, &recipes)?;
-    room::check(&recipes, &split, &coding, precision, &arguments.out)?;
-    let own = recipes.first().map(|recipe| recipe.family().fitting()).unwrap_or_default();
-    let (config, weighting) = (arguments.config(own), arguments.ensemble_weights.into());
+    room::check(&recipes, &split, &coding, place.precision, &arguments.out)?;
     let fitting = Fitting { split: &split, coding: &coding, recipes: &recipes, weighting, config: &config, place: &place };
-    let job = job::describe(&fitting, precision)?;
+    let job = job::describe(&fitting, place.precision, from.as_ref())?;
     let resume = if arguments.resume { Some(resumed(&checkpoint, recipes.len(), &job)?) } else { None };
     note_replaced(resume.is_none(), &checkpoint);
     report::start(&fitting);
     let checkpoints = Checkpoints { path: checkpoint.clone(), every: CHECKPOINT_EVERY, job };
     let names = recipes.iter().map(|recipe| recipe.name()).collect();
     let mut progress = progress::Bar::new(&coding, config.batch, names);
-    let model = fitting.run(Some(&checkpoints), resume, &mut progress)?;
+    let model = match &from {
+        None => fitting.run(Some(&checkpoints), resume, &mut progress)?,
+        Some(model) => fitting.proceed(model, Some(&checkpoints), resume, &mut progress)?,
+    };
     progress.finish();
     let model = model.ok_or_else(|| interrupted(&checkpoint))?;
-    let checks = model.check(split.judge(), arguments.seed)?;
+    let checks = model.check(split.judge(), config.seed)?;
     model.save(&arguments.out).map_err(|e| not_saved(e, &checkpoint, recipes.len()))?;
     // The model is safe now, whatever happens to the report.
     remove_checkpoints(&checkpoint, recipes.len());
     report::finish(&model, &checks, &split, arguments)
+}
+
+/// What a fit needs.
+struct Plan<C: Coding> {
+    coding: C,
+    split: Split<C::Events>,
+    recipes: Vec<Recipe>,
+    weighting: Weighting,
+    config: FitConfig,
+    place: Placement,
+    /// The model that is trained further.
+    from: Option<Model<C>>,
+}
+
+/// A fit of new members.
+fn anew<C: Kind>(arguments: &FitArguments, checkpoint: &Path) -> Result<Plan<C>, Failure> {
+    let families = members::families::<C>(arguments)?;
+    let place = Placement::named(&arguments.runtime.device, arguments.precision.into())?;
+    check_outputs(arguments, checkpoint, families.len())?;
+    let Opened { coding, split } = C::open(arguments, members::law(&families)?)?;
+    let recipes = members::recipes(arguments, &families, &coding)?;
+    let own = recipes.first().map(|recipe| recipe.family().fitting()).unwrap_or_default();
+    Ok(Plan { coding, split, recipes, weighting: arguments.ensemble_weights.into(), config: arguments.config(own), place, from: None })
+}
+
+/// A fit that goes on with the members of a model.
+fn further<C: Kind>(arguments: &FitArguments, path: &Path, checkpoint: &Path) -> Result<Plan<C>, Failure> {
+    let given = arguments.family.given();
+    if !given.is_empty() {
+        let options = given.join(", ");
+        let message = format!("{options}: expected no option of a family beside --continue, since {} has them", path.display());
+        return Err(Failure::usage(message, "leave it out, or fit a new model without --continue"));
+    }
+    let model = Model::<C>::load(path, &arguments.runtime.device)?;
+    check_outputs(arguments, checkpoint, model.members.len())?;
+    let recipes: Vec<Recipe> = model.members.iter().map(|member| member.recipe.clone()).collect();
+    let first = model.members.first();
+    let mut config = arguments.config(first.map(|member| member.recipe.family().fitting()).unwrap_or_default());
+    // The same seed gives the same split: no row that the model was fitted to judges it.
+    config.seed = arguments.seed.or(first.map(|member| member.config.seed)).unwrap_or(config.seed);
+    let split = model.coding.split(arguments, config.seed)?;
+    let (coding, place) = (model.coding.clone(), model.placement().clone());
+    Ok(Plan { coding, split, recipes, weighting: model.record.weighting, config, place, from: Some(model) })
 }
 
 /// Checks before any work that the outputs can be written, and that they destroy no other file.

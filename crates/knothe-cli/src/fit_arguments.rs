@@ -32,6 +32,11 @@ their defaults. An option that the family does not have is an error.
 Interruptions: Ctrl-C stops the fit and leaves a checkpoint. Run the same command with --resume to
 continue; the result is the same as without the interruption.
 
+More training: --continue MODEL trains every member of a finished model further, with the settings
+of the optimiser that are given. Give it the same data, and the same --validation if there was one.
+The split is that of the first fit; with another --seed, rows that the model was fitted to would
+judge it. A model that does not become better on the validation rows stays as it is.
+
 Ensembles: The members differ in their seed and, from the second one on, in the column order.
 The result is their mixture, which is again a density.
 
@@ -123,9 +128,13 @@ pub struct FitArguments {
     /// Add Gaussian noise with standard deviation S to each batch, in standardised units
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub noise: f64,
-    /// Seed of the random split, the initial parameters, the shuffling and the noise
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
-    pub seed: u64,
+    /// Seed of the random split, the initial parameters, the shuffling and the noise [default: 0; with --continue that of the model]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub seed: Option<u64>,
+    /// Train a finished model further, on the same data. Family, columns and precision are those of the model
+    #[arg(long = "continue", value_name = "MODEL", help_heading = "Training",
+          conflicts_with_all = ["models", "ensemble", "ensemble_weights", "precision", "context", "drop", "schema", "missing", "bits"])]
+    pub from: Option<PathBuf>,
     /// Continue from the checkpoint that an interrupted fit left behind (FILE.checkpoint)
     #[arg(long, help_heading = "Training")]
     pub resume: bool,
@@ -179,7 +188,7 @@ impl FitArguments {
             patience: self.patience,
             average: self.average,
             noise: self.noise,
-            seed: self.seed,
+            seed: self.seed.unwrap_or(0),
             ..own
         }
     }

@@ -87,6 +87,9 @@ pub trait Kind: Coding<Events: Send> + Send + Sync {
     /// Reads the events to fit to, and says what the user should know of them.
     fn open(arguments: &FitArguments, law: Law) -> Result<Opened<Self>, Failure>;
 
+    /// Reads the events to train a model of this coding further to.
+    fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<Self::Events>, Failure>;
+
     /// What is fitted to: "15,216 rows of 10 columns given class".
     fn described(&self, n: usize) -> String;
 

@@ -19,10 +19,11 @@ use serde::Serialize;
 use crate::{
     Compose, Flow, Layer,
     bijection::{Bijection, Given},
-    conditioner::Conditioner,
+    conditioner::{AutoregressiveConditioner, Conditioner},
     density::Density,
     error::{Error, Result},
     hint::Hint,
+    order::Order,
     placement::{Placement, Precision, values},
     source::Source,
     triangular::Autoregressive,
@@ -107,6 +108,18 @@ impl ConditionalMoments {
         let row = |row: Vec<Moments>| row.into_iter().zip(shift.iter().zip(scale)).map(one).collect();
         ConditionalMoments { rows: self.rows.into_iter().map(row).collect(), method: self.method }
     }
+
+    /// The moments of x = b + L z, L lower triangular with this diagonal, of rows of x and their z: given x_<j, and with it z_<j, x_j is L_jj z_j and a constant.
+    fn triangular(self, x: &[f64], z: &[f64], diagonal: &[f64]) -> Self {
+        let row = |(row, (x, z)): (Vec<Moments>, (&[f64], &[f64]))| {
+            let shift = x.iter().zip(z).zip(diagonal).map(|((x, z), slope)| x - slope * z).collect();
+            let one = ConditionalMoments { rows: vec![row], method: self.method };
+            one.affine(&(shift, diagonal.to_vec())).rows
+        };
+        let dim = diagonal.len().max(1);
+        let rows = self.rows.into_iter().zip(x.chunks_exact(dim).zip(z.chunks_exact(dim))).flat_map(row).collect();
+        ConditionalMoments { rows, method: self.method }
+    }
 }
 
 /// The Gauss–Hermite rule of the standard normal law.
@@ -187,6 +200,11 @@ impl Flow<Source, Compose> {
                 let found = rest.conditional_moments(standard.inverse_and_ladj(x, given)?.0, given)?;
                 return Ok(found.affine(&standard.shift_and_scale()));
             }
+            [rest @ .., Layer::TriangularAffine(affine)] if rest.last().and_then(order_of).is_none_or(|order| order == affine.order()) => {
+                let rest = Flow::new(self.source().clone(), Compose::new(self.dim(), rest.to_vec())?, self.context_dim())?;
+                let z = affine.inverse_and_ladj(x.clone(), given)?.0;
+                return Ok(rest.conditional_moments(z.clone(), given)?.triangular(&values(x), &values(z), &affine.diagonal()));
+            }
             layers => layers,
         };
         let Some((last, before)) = layers.split_last() else { return Err(cannot("no layer")) };
@@ -204,6 +222,15 @@ impl Flow<Source, Compose> {
             }
             _ => Err(cannot("a layer of another kind")),
         }
+    }
+}
+
+/// The order of the columns of an autoregressive layer.
+fn order_of(layer: &Layer) -> Option<&Order> {
+    match layer {
+        Layer::InverseAutoregressive(layer) => Some(layer.inner().conditioner().order()),
+        Layer::Autoregressive(layer) => Some(layer.conditioner().order()),
+        _ => None,
     }
 }
 

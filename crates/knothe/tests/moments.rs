@@ -10,6 +10,7 @@ use common::{randomised, rng};
 use knothe::{
     Bijection, Compose, Density, Error, Flow, Given, Placement, Precision,
     families::{Family, Form, Iaf, Maf, Mixing, Naf, Recipe, Sos, SourceKind, Triangular},
+    fit::Dataset,
     moments::{Method, Moments, univariate_moments},
     source::Source,
     univariate::{Affine, Composed, Inverted, MonotoneMap, Polynomial, Sigmoidal, SumOfSquares},
@@ -114,7 +115,13 @@ fn quadrature_is_the_closed_form_on_the_affine_map_and_on_a_polynomial() {
 fn flow(family: &'static dyn Family, form: Form) -> Flow<Source, Compose> {
     let one = Recipe::new(family, 2).context(1).layers(1).hidden([8]).components(2).form(form);
     let one = if family.option("degree").is_some() { one.degree(1) } else { one };
-    randomised(one.flow(&cpu()).unwrap(), 0.3, &mut rng(1))
+    let mut flow = one.flow(&cpu()).unwrap();
+    // Rows that are nearly linear in one another and depend on the context, so that they are whitened.
+    let rows: Tensor<2> = cpu().normal([200, 3], &mut rng(3));
+    let (c, x) = (rows.clone().narrow(1, 0, 1), rows.clone().narrow(1, 1, 1));
+    let rows = Tensor::cat(vec![x.clone() + c.clone(), x * 2.0 - c.clone() + rows.narrow(1, 2, 1) * 0.05], 1);
+    flow.initialise(&mut &Dataset::new(rows, 2, &cpu()).unwrap().with_context(c, 1).unwrap()).unwrap();
+    randomised(flow, 0.3, &mut rng(1))
 }
 
 #[test]

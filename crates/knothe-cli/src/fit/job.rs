@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use knothe::{
-    Error, Hint, Precision, Result,
+    Error, Hint, Model, Precision, Result,
     events::{Coding, Events},
     model::Fitting,
 };
 use serde_json::{Value, json};
 
-/// Everything that decides the fit: the members, the settings, the coding and the events (by a checksum).
-pub fn describe<C: Coding>(fitting: &Fitting<C>, precision: Precision) -> Result<Value> {
+/// Everything that decides the fit: the members, the settings, the coding, the events (by a checksum), and the model that it goes on with (by the steps taken
+/// and the likelihood reached, to the last digit).
+pub fn describe<C: Coding>(fitting: &Fitting<C>, precision: Precision, from: Option<&Model<C>>) -> Result<Value> {
     let checksum = |events: &C::Events| {
         let crc32 = fitting.coding.encode(events)?.checksum();
         Ok::<_, Error>(json!({ "rows": events.len(), "crc32": crc32 }))
@@ -19,6 +20,7 @@ pub fn describe<C: Coding>(fitting: &Fitting<C>, precision: Precision) -> Result
         "ensemble": { "members": fitting.recipes.len(), "weights": fitting.weighting },
         "settings": fitting.config,
         "precision": precision,
+        "start": from.map(|model| json!({ "steps": steps(model), "log-likelihood": model.record.held_out })),
         "coding": fitting.coding,
         "training rows": checksum(&fitting.split.train)?,
         "validation rows": checksum(&fitting.split.validation)?,
@@ -32,6 +34,10 @@ pub fn describe<C: Coding>(fitting: &Fitting<C>, precision: Precision) -> Result
         job[key] = own.into_iter().chain(options.as_object().cloned().into_iter().flatten()).collect();
     }
     Ok(job)
+}
+
+fn steps<C: Coding>(model: &Model<C>) -> Vec<u64> {
+    model.members.iter().map(|member| member.report.steps).collect()
 }
 
 /// Refuses a checkpoint of another fit, and says in what it differs.

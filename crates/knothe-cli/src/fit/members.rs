@@ -60,7 +60,7 @@ pub fn recipes<C: Coding>(arguments: &FitArguments, families: &[&'static dyn Fam
     let space = coding.space();
     let member = |(k, family): (u64, &&'static dyn Family)| {
         let family = find(family.name(), &space).unwrap_or(*family);
-        let recipe = Recipe::new(family, space.clone()).context(coding.context_dim()).seed(arguments.seed.wrapping_add(k));
+        let recipe = Recipe::new(family, space.clone()).context(coding.context_dim()).seed(arguments.seed.unwrap_or(0).wrapping_add(k));
         // What the coding has standardised needs no layer for it, unless the user wants one.
         let twice = C::STANDARDISES && family.option("standardise").is_some();
         let recipe = if twice { recipe.standardise(false) } else { recipe };

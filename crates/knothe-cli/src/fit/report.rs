@@ -66,7 +66,12 @@ pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Event
 /// How a fit went.
 fn course(report: &FitReport) -> String {
     let ended = if report.stopped == Stopped::Patience { ", stopped early" } else { "" };
-    let best = report.best.map_or_else(String::new, |(_, epoch)| format!(", best epoch {epoch} of {}", report.history.len()));
+    let epochs = report.history.len();
+    let best = match report.best {
+        Some((_, 0)) => format!(", none of {epochs} epochs better than the start"),
+        Some((_, epoch)) => format!(", best epoch {epoch} of {epochs}"),
+        None => String::new(),
+    };
     format!("{} steps in {:.1} s{best}{ended}", report.steps, report.seconds)
 }
 

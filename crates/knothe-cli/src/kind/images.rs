@@ -35,6 +35,23 @@ const PART: usize = 4096;
 /// Images of a picture, unless the user wants others.
 const DRAWN: usize = 64;
 
+/// Images to fit to, with their weights.
+fn weighted(path: &Path, arguments: &FitArguments) -> Result<ImageSet, Failure> {
+    let set = set(path, &arguments.labels, &arguments.key)?;
+    match &arguments.weights {
+        Some(name) => Ok(set.with_weights(name)?),
+        None => Ok(set),
+    }
+}
+
+/// The split of images to fit to.
+fn split(images: ImageSet, arguments: &FitArguments, seed: u64) -> Result<Split<ImageSet>, Failure> {
+    Ok(match &arguments.validation {
+        None => Split::random(&arguments.data, &images, seed)?,
+        Some(path) => Split { train: images, validation: weighted(path, arguments)?, held_out: HeldOut::Validation },
+    })
+}
+
 impl Kind for Pixels {
     const NOUN: &'static str = "images";
     const FAMILIES: &'static str = "images";
@@ -46,20 +63,14 @@ impl Kind for Pixels {
     }
 
     fn open(arguments: &FitArguments, _: Law) -> Result<Opened<Self>, Failure> {
-        let read = |path: &Path| {
-            let set = set(path, &arguments.labels, &arguments.key)?;
-            match &arguments.weights {
-                Some(name) => Ok::<_, Failure>(set.with_weights(name)?),
-                None => Ok(set),
-            }
-        };
-        let images = read(&arguments.data)?;
+        let images = weighted(&arguments.data, arguments)?;
         let coding = Pixels::of(&images, arguments.bits.map(usize::from))?;
-        let split = match &arguments.validation {
-            None => Split::random(&arguments.data, &images, arguments.seed)?,
-            Some(path) => Split { train: images, validation: read(path)?, held_out: HeldOut::Validation },
-        };
+        let split = split(images, arguments, arguments.seed.unwrap_or(0))?;
         Ok(Opened { coding, split })
+    }
+
+    fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<ImageSet>, Failure> {
+        split(weighted(&arguments.data, arguments)?, arguments, seed)
     }
 
     fn described(&self, n: usize) -> String {

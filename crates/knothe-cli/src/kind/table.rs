@@ -37,6 +37,23 @@ const BATCH_ROWS: usize = 1 << 14;
 /// The most columns of a kind that are named.
 const MOST_NAMED: usize = 12;
 
+fn note_dropped(rows: &TableRows) {
+    if rows.dropped > 0 {
+        say(format_args!("note: {} rows lack a value and are left out", rows.dropped));
+    }
+}
+
+/// The split of rows to fit to.
+fn split(schema: &Schema, rows: TableRows, arguments: &FitArguments, seed: u64) -> Result<Split<TableRows>, Failure> {
+    Ok(match &arguments.validation {
+        None => Split::random(&arguments.data, &rows, seed)?,
+        Some(path) => {
+            let validation = schema.rows(&Table::read_with(path, &schema.reading([]))?, Need::Fit)?;
+            Split { train: rows, validation, held_out: HeldOut::Validation }
+        }
+    })
+}
+
 impl Kind for Schema {
     const NOUN: &'static str = "a table";
     const FAMILIES: &'static str = "tables";
@@ -48,30 +65,32 @@ impl Kind for Schema {
     }
 
     fn open(arguments: &FitArguments, law: Law) -> Result<Opened<Self>, Failure> {
-        let [context, drop] = named(&arguments.data, [&arguments.context, &arguments.drop]);
-        let table = Table::read_skipping(&arguments.data, &drop)?;
+        let [context, dropped] = named(&arguments.data, [&arguments.context, &arguments.drop]);
+        let table = Table::read_skipping(&arguments.data, &dropped)?;
         let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
-        let roles = Roles { context, weights: arguments.weights.clone(), drop };
+        let roles = Roles { context, weights: arguments.weights.clone(), drop: dropped };
         let policy = arguments.missing.map_or(MissingPolicy::Model, Into::into);
         let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, policy)?;
         schema.declare(law)?;
         let rows = schema.rows(&table, Need::Fit)?;
         drop(table);
-        if rows.dropped > 0 {
-            say(format_args!("note: {} rows lack a value and are left out", rows.dropped));
-        }
+        note_dropped(&rows);
         say(kinds(&schema));
         notices.extend(diagnose(&arguments.data, &schema, &rows)?);
         hints::say_notices(&notices);
-        let split = match &arguments.validation {
-            None => Split::random(&arguments.data, &rows, arguments.seed)?,
-            Some(path) => {
-                let validation = schema.rows(&Table::read_with(path, &schema.reading([]))?, Need::Fit)?;
-                Split { train: rows, validation, held_out: HeldOut::Validation }
-            }
-        };
+        let split = split(&schema, rows, arguments, arguments.seed.unwrap_or(0))?;
         schema.learn(&split.train)?;
         Ok(Opened { coding: schema, split })
+    }
+
+    fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<TableRows>, Failure> {
+        if arguments.weights.is_some() && arguments.weights != self.weights {
+            let known = self.weights.as_deref().map_or("none".into(), |name| format!("'{name}'"));
+            return Err(Failure::usage(format!("--weights: expected the column of the model's weights, {known}"), "leave it out"));
+        }
+        let rows = self.rows(&Table::read_with(&arguments.data, &self.reading([]))?, Need::Fit)?;
+        note_dropped(&rows);
+        split(self, rows, arguments, seed)
     }
 
     fn described(&self, n: usize) -> String {

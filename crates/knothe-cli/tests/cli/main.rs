@@ -4,6 +4,7 @@
 mod bad_models;
 mod bad_tables;
 mod commands;
+mod continued;
 mod ensembles;
 mod fits;
 #[path = "../forge/mod.rs"]

@@ -12,7 +12,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{DType, Tensor};
 
 use crate::{
-    bijection::{Bijection, Given, Replay, Seen, check_dim, check_input},
+    bijection::{Batch, Bijection, Given, Mapped, Replay, Seen, check_dim, check_input},
     conditioner::Convolutional,
     error::{Error, Result},
     inverse::Inverse,
@@ -308,9 +308,13 @@ impl<U: Bijection + Module + ModuleDisplay> Compose<U> {
         &mut self,
         data: &mut dyn Replay,
         need: impl Fn(&Layer<U>) -> bool,
-        visit: impl Fn(&mut Layer<U>, &mut Seen) -> Result<()>,
+        visit: impl Fn(&mut Layer<U>, &mut dyn Replay) -> Result<()>,
     ) -> Result<()> {
         let Some(last) = self.layers.iter().position(need) else { return Ok(()) };
+        if let (true, Some(layer)) = (last + 1 == self.layers.len(), self.layers.last_mut()) {
+            // Nothing stands between it and the data, which need no copy then.
+            return visit(layer, &mut Mapped { data, map: |batch: &Batch| Ok(batch.clone().inner()) });
+        }
         let mut seen = Seen(Vec::new());
         data.each(&mut |batch| {
             seen.0.push(batch.clone().inner());

@@ -10,7 +10,7 @@ use crate::{
     Compose, Flow, Inverse, Layer,
     conditioner::{Activation, Degrees, MadeConfig},
     error::{Error, Result},
-    linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, RotationStart},
+    linear::{ActNorm, BatchNorm, Lu, Permutation, Rotation, RotationStart, TriangularAffine},
     network::Network,
     order::Order,
     placement::Placement,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Degrees of freedom from which Student's t starts: heavy tails, but a variance.
 const DEGREES_OF_FREEDOM: f64 = 5.0;
+/// The most columns that are whitened unless the user asks for it: the matrix has as many numbers as all pairs of columns.
+const MOST_WHITENED: usize = 1_000;
 /// The least width of a hidden layer, unless another is asked for.
 const WIDTH: usize = 128;
 
@@ -72,6 +74,11 @@ pub(super) const COMPONENTS: FamilyOption =
 pub(super) const STANDARDISE: FamilyOption = FamilyOption::flag(
     "standardise",
     "Add a layer that standardises the columns; off in `knothe fit` unless set, because the table is standardised already",
+);
+/// The Gaussian of the training rows next to the data.
+pub(super) const WHITEN: FamilyOption = FamilyOption::flag(
+    "whiten",
+    "Start from the full Gaussian where columns are nearly linear in one another (R² above 0.99): whiten them first, by the training rows",
 );
 /// The order of the columns.
 pub(super) const RANDOM_ORDER: FamilyOption = FamilyOption::flag("random_order", "Draw the order of the columns from the seed");
@@ -128,7 +135,7 @@ pub(super) fn flow_options(own: &[FamilyOption]) -> Vec<FamilyOption> {
 
 /// The options of what stands next to the data.
 pub(super) fn ends() -> Vec<FamilyOption> {
-    vec![MARGINALS, STANDARDISE.or(Initial::Of(|_| true.into()))]
+    vec![MARGINALS, STANDARDISE.or(Initial::Of(|_| true.into())), WHITEN.or(Initial::Of(|recipe| (recipe.dim() <= MOST_WHITENED).into()))]
 }
 
 /// Two layers of [`WIDTH`] units, or of more where a table has more columns: a masked network needs a unit for each degree. A residual network is a
@@ -248,7 +255,7 @@ pub(super) fn conditionals(recipe: &Recipe, k: usize, law: Arc<dyn Conditional>,
 }
 
 /// The flow of a source and layers, with mixing and batch normalisation on the source's side of each layer. Next to the data stand the marginals, or else
-/// the map that standardises.
+/// the map that standardises, and after it the map that whitens, in the order of the columns.
 pub(super) fn flow(recipe: &Recipe, source: Source, layers: Vec<Layer>, place: &Placement, rng: &mut impl Rng) -> Result<Network> {
     let (dim, mixing) = (recipe.dim(), recipe.choice(&MIXING));
     let mut all = Vec::with_capacity(3 * layers.len() + 1);
@@ -266,6 +273,9 @@ pub(super) fn flow(recipe: &Recipe, source: Source, layers: Vec<Layer>, place: &
             all.push(Layer::BatchNorm(BatchNorm::new(dim, place)));
         }
         all.push(layer);
+    }
+    if recipe.flag(&WHITEN) {
+        all.push(Layer::TriangularAffine(TriangularAffine::whitening(&order(recipe), recipe.context_dim(), place)));
     }
     let bins = recipe.count(&MARGINALS);
     if bins > 0 {

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::module::Module;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Family, FamilyOption, Setting, find, mixed};
+use super::{Family, FamilyOption, Range, Setting, find, mixed};
 use crate::{
     error::{Error, Result},
     file,
@@ -63,7 +63,11 @@ impl TryFrom<Document> for Recipe {
 
     fn try_from(document: Document) -> Result<Self> {
         let recipe = Recipe::new(find(&document.family, &document.space)?, document.space).context(document.context_dim);
-        let recipe = Recipe { settings: document.options, ..recipe.seed(document.seed) };
+        let mut recipe = Recipe { settings: document.options, ..recipe.seed(document.seed) };
+        // A file that lacks a flag is older than the flag, and its network was built without it.
+        for option in recipe.family.options().iter().filter(|option| option.range == Range::Flag) {
+            recipe.settings.entry(option.name.into()).or_insert(Setting::Flag(false));
+        }
         recipe.check()?;
         Ok(recipe)
     }

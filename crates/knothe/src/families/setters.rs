@@ -56,6 +56,8 @@ setters! {
     marginals: usize;
     /// Standardises the columns first, by the means and standard deviations of the training rows.
     standardise: bool;
+    /// Whitens the columns first, by the mean and the covariance of the training rows, where they are nearly linear in one another.
+    whiten: bool;
     /// Puts batch normalisation between layers.
     batch_norm: bool;
     /// Sets the source density.

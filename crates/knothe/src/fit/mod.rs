@@ -125,7 +125,7 @@ pub struct FitReport {
     pub steps: u64,
     /// Validations made, and what they found.
     pub history: Vec<Epoch>,
-    /// The best validation log-likelihood and its epoch, from 1.
+    /// The best validation log-likelihood and its epoch, from 1; 0 is the start.
     pub best: Option<(f64, u64)>,
     /// Steps skipped because their loss or gradient was not finite.
     pub skipped: u64,

@@ -54,6 +54,9 @@ impl<O> Fit<'_, O> {
             Some(checkpoint) => checkpoint.into_state(density.train())?,
             None => start(density, train, &self.config)?,
         };
+        if state.counters.step == 0 && steps > 0 {
+            self.consider_start(&mut state, train, validation)?;
+        }
         let before = state.counters.seconds;
         let mut written = Instant::now();
         let mut stopped = Stopped::Finished;
@@ -108,6 +111,10 @@ impl<O> Fit<'_, O> {
             }
         }
         if stopped == Stopped::Interrupted {
+            if state.counters.history.is_empty() {
+                // Only the start has a score so far, and what the steps have made of it goes out.
+                (state.best, state.counters.best) = (None, None);
+            }
             state.best.get_or_insert_with(|| parameters::collect(&state.module.valid()));
         } else if state.best.is_none() {
             self.validate(&mut state, train, validation)?;
@@ -131,6 +138,43 @@ impl<O> Fit<'_, O> {
         Ok((parameters::restore(state.module.valid(), best)?, report))
     }
 
+    /// Takes the start for the best parameters so far, as those of epoch 0: no fit ends worse on the validation set than it starts.
+    fn consider_start<M: Density + Module>(
+        &self,
+        state: &mut State<M>,
+        train: &(impl Batches + ?Sized),
+        validation: &(impl Batches + ?Sized),
+    ) -> Result<()>
+    where
+        O: Objective<M>,
+    {
+        let (start, score) = self.candidate(state, train, validation)?;
+        if score.is_finite() {
+            state.counters.best = Some((score, 0));
+            state.best = Some(parameters::collect(&start));
+        }
+        Ok(())
+    }
+
+    /// The parameters as they are now, for evaluation, and their score on the validation set.
+    fn candidate<M: Density + Module>(
+        &self,
+        state: &State<M>,
+        train: &(impl Batches + ?Sized),
+        validation: &(impl Batches + ?Sized),
+    ) -> Result<(M, f64)>
+    where
+        O: Objective<M>,
+    {
+        let mut candidate = match &state.average {
+            Some(average) => average.applied(state.module.valid()),
+            None => state.module.valid(),
+        };
+        candidate.collect_statistics(&mut { train })?;
+        let score = mean_score(&self.objective, &candidate, validation, self.config.seed)?;
+        Ok((candidate, score))
+    }
+
     /// Evaluates the validation set at the end of an epoch and keeps the best parameters.
     fn validate<M: Density + Module>(
         &self,
@@ -142,12 +186,7 @@ impl<O> Fit<'_, O> {
         O: Objective<M>,
     {
         let config = &self.config;
-        let mut candidate = match &state.average {
-            Some(average) => average.applied(state.module.valid()),
-            None => state.module.valid(),
-        };
-        candidate.collect_statistics(&mut { train })?;
-        let score = mean_score(&self.objective, &candidate, validation, config.seed)?;
+        let (candidate, score) = self.candidate(state, train, validation)?;
         let c = &mut state.counters;
         let (sum, number) = std::mem::take(&mut c.loss);
         c.history.push(Epoch { train: -sum / number.max(1) as f64 + train.offset(), validation: score });

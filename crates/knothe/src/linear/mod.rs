@@ -9,9 +9,11 @@ mod lu;
 mod matrix;
 mod moments;
 mod permutation;
+mod regression;
 mod rotation;
 pub(crate) mod substitution;
 mod triangular_affine;
+mod whitening;
 
 pub use actnorm::ActNorm;
 pub use batch_norm::BatchNorm;

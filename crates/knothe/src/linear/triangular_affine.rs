@@ -5,17 +5,26 @@ use burn::tensor::{Int, Tensor};
 use nalgebra::{Cholesky, DMatrix, DVector};
 
 use super::{
-    assign, constant, identity, is_raised, same_for_all,
+    assign, constant, identity, is_raised,
+    regression::LeastSquares,
+    same_for_all,
     substitution::{lower_triangular, solve_lower},
+    whitening::whitening,
 };
 use crate::{
-    bijection::{Bijection, Given, Replay, check_dim, check_input},
+    bijection::{Bijection, Given, Replay, check_input},
     conditioner::check_context,
     error::{Error, Result},
     order::{Order, index},
     placement::{Placement, values},
     univariate::bounded,
 };
+
+/// The fewest rows for each column of the context of which a whitening reads the slope.
+const ROWS_PER_CONTEXT: f64 = 10.0;
+
+/// The share of a column's variance of which less has to be its own for the data to be whitened. Networks find 0.1 standard deviations by themselves.
+const NEARLY_DEPENDENT: f64 = 0.01;
 
 /// x = b + C c + L z, c the context and L lower triangular in the given order of the coordinates, with diagonal
 /// L_kk = e^{s_k + b(r_k)}: s fixed by the data, r trained and bounded as in [`crate::univariate::Affine`].
@@ -37,6 +46,9 @@ pub struct TriangularAffine {
     identity: Tensor<2>,
     #[module(skip)]
     order: Order,
+    /// Whether it only whitens the data for the layers after it.
+    #[module(skip)]
+    whitens: bool,
 }
 
 impl TriangularAffine {
@@ -54,7 +66,36 @@ impl TriangularAffine {
             ranks: index(order.inverse().columns(), &place.device),
             identity: identity(dim, place),
             order: order.clone(),
+            whitens: false,
         }
+    }
+
+    /// The map that whitens a training set whose columns are nearly linear in one another or in the context, so that the layers after it see rows of mean 0 and
+    /// covariance I. Its start sets it where less than 1 % of a column's variance is left by the columns before it; it stays the identity for other data, which
+    /// layers of networks fit as well or better by themselves.
+    ///
+    /// It is never trained: a step of an optimiser in L would be one of 1/L_kk in z. Where [`TriangularAffine::new`] fails it leaves columns as they are, but for
+    /// mean and standard deviation: those that depend linearly on others up to rounding, and those of which the rows are too few to tell how they depend on
+    /// others.
+    pub fn whitening(order: &Order, context_dim: usize, place: &Placement) -> Self {
+        TriangularAffine {
+            shift: constant(place.zeros([order.dim()])),
+            slope: (context_dim > 0).then(|| constant(place.zeros([context_dim, order.dim()]))),
+            strict: constant(place.zeros([order.dim(), order.dim()])),
+            raw_diagonal: constant(place.zeros([order.dim()])),
+            whitens: true,
+            ..TriangularAffine::new(order, context_dim, place)
+        }
+    }
+
+    /// The order of the coordinates in which L is lower triangular.
+    pub(crate) fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// The diagonal of L, in the order of the columns of a row.
+    pub(crate) fn diagonal(&self) -> Vec<f64> {
+        values(self.log_diagonal().exp().select(0, self.ranks.clone()).inner())
     }
 
     fn context_dim(&self) -> usize {
@@ -114,12 +155,23 @@ impl Bijection for TriangularAffine {
             return Ok(());
         }
         let (dim, context_dim) = (self.dim(), self.context_dim());
-        let fit = LeastSquares::of(data, dim, context_dim)?;
+        let fit = LeastSquares::of(data, dim, context_dim, if self.whitens { ROWS_PER_CONTEXT } else { 0.0 })?;
         let columns = self.order.columns();
         let covariance = DMatrix::from_fn(dim, dim, |k, l| fit.covariance[(columns[k], columns[l])]);
-        let factor = cholesky(&covariance).ok_or_else(|| {
-            Error::invalid("training set", "columns with a positive-definite covariance", "one that is constant or a combination of others")
-        })?;
+        let variance = DVector::from_fn(dim, |k, _| fit.variance[columns[k]]);
+        let factor = if self.whitens {
+            whitening(&covariance, &variance, fit.rows, context_dim, Placement::of(&self.shift.val()).precision)
+        } else {
+            cholesky(&covariance).ok_or_else(|| {
+                let expected = "columns with a positive-definite covariance";
+                Error::invalid("training set", expected, "one that is constant or a combination of others")
+            })?
+        };
+        assign(&mut self.initialised, vec![1.0]);
+        let own = |k: usize| factor[(k, k)].powi(2) / variance[k];
+        if self.whitens && !(0..dim).any(|k| own(k) < NEARLY_DEPENDENT) {
+            return Ok(());
+        }
         assign(&mut self.shift, fit.shift.iter().copied().collect());
         if let Some(slope) = &mut self.slope {
             // nalgebra is column-major, a tensor row-major.
@@ -128,77 +180,8 @@ impl Bijection for TriangularAffine {
         assign(&mut self.strict, factor.transpose().iter().copied().collect());
         assign(&mut self.raw_diagonal, vec![0.0; dim]);
         assign(&mut self.start, factor.diagonal().iter().map(|d| d.ln()).collect());
-        assign(&mut self.initialised, vec![1.0]);
         Ok(())
     }
-}
-
-/// The regression x = shift + slopeᵀ c + residual.
-struct LeastSquares {
-    shift: DVector<f64>,
-    slope: DMatrix<f64>,
-    covariance: DMatrix<f64>,
-}
-
-impl LeastSquares {
-    /// One pass in 64 bits, weighted. Products are summed about the first row, so that means far from 0 cost no digits.
-    fn of(data: &mut dyn Replay, dim: usize, context_dim: usize) -> Result<Self> {
-        let width = context_dim + dim;
-        let (mut count, mut centre) = (0.0, None);
-        let (mut sum, mut gram) = (DVector::zeros(width), DMatrix::zeros(width, width));
-        data.each(&mut |batch| {
-            let rows = check_dim("x", &batch.x, dim)?;
-            batch.given().check(rows, context_dim)?;
-            batch.given().refuse_absent("TriangularAffine")?;
-            let mut joint = DMatrix::zeros(rows, width);
-            let mut fill = |t: &Tensor<2>, from: usize, columns: usize| {
-                let block = DMatrix::from_row_slice(rows, columns, &values(t.clone().inner()));
-                joint.view_mut((0, from), (rows, columns)).copy_from(&block);
-            };
-            if let Some(context) = batch.context.as_ref().filter(|_| context_dim > 0) {
-                fill(context, 0, context_dim);
-            }
-            fill(&batch.x, context_dim, dim);
-            if rows == 0 {
-                return Ok(());
-            }
-            let centre = centre.get_or_insert_with(|| joint.row(0).clone_owned());
-            // Rows scaled by √w have the weighted products; the sum and the count take the other half of w.
-            for (i, mut row) in joint.row_iter_mut().enumerate() {
-                let root = batch.weight(i).sqrt();
-                row -= &*centre;
-                row *= root;
-                sum += root * row.transpose();
-                count += root * root;
-            }
-            gram += joint.tr_mul(&joint);
-            Ok(())
-        })?;
-        let centre = centre.ok_or_else(|| Error::invalid("training set", "at least one row", 0))?;
-        if !gram.iter().all(|v: &f64| v.is_finite()) {
-            return Err(Error::NotFinite { what: "training set".into(), rows: Vec::new() });
-        }
-        let mean = sum / count;
-        let covariance = gram / count - &mean * mean.transpose();
-        let mean = mean + centre.transpose();
-        let block = |row: usize, column: usize, rows: usize, columns: usize| covariance.view((row, column), (rows, columns)).clone_owned();
-        let cross = block(0, context_dim, context_dim, dim);
-        let slope = regression(&block(0, 0, context_dim, context_dim), &cross)?;
-        let explained = slope.tr_mul(&cross);
-        let shift = mean.rows(context_dim, dim) - slope.tr_mul(&mean.rows(0, context_dim));
-        Ok(LeastSquares { shift, covariance: block(context_dim, context_dim, dim, dim) - explained, slope })
-    }
-}
-
-/// The coefficients by the pseudo-inverse of the correlations, so that a constant or repeated context column has no say.
-fn regression(covariance: &DMatrix<f64>, cross: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-    if covariance.is_empty() {
-        return Ok(cross.clone());
-    }
-    let scale = DMatrix::from_diagonal(&covariance.diagonal().map(|v| if v > 0.0 { v.sqrt().recip() } else { 0.0 }));
-    let correlation = &scale * covariance * &scale;
-    let inverse = correlation.pseudo_inverse(1e-10).map_err(|reason| Error::invalid("context", "a covariance with an inverse", reason))?;
-    Ok(&scale * inverse * &scale * cross)
 }
 
 /// The Cholesky factor, unless a pivot is no more than rounding.

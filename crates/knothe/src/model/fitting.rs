@@ -44,6 +44,45 @@ impl<C: Coding> Fitting<'_, C> {
     /// # Errors
     /// As [`Fit::run`], [`Coding::encode`] and [`Recipe::build`].
     pub fn run(&self, checkpoints: Option<&Checkpoints>, resume: Option<Resume>, observer: &mut dyn Observer) -> Result<Option<Model<C>>> {
+        self.members(None, checkpoints, resume, observer)
+    }
+
+    /// Trains the members of a finished model further, each from its own parameters, as [`Fitting::run`] trains new ones. The optimiser starts anew. A member
+    /// that becomes no better on the validation events stays as it is. The weights of the members and the record are computed anew.
+    ///
+    /// The split should be that of the model's fit: otherwise events that the model was fitted to judge it.
+    ///
+    /// # Errors
+    /// As [`Fitting::run`], and [`Error::Invalid`] where the coding, the recipes or the precision are not those of the model.
+    pub fn proceed(
+        &self,
+        model: &Model<C>,
+        checkpoints: Option<&Checkpoints>,
+        resume: Option<Resume>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Model<C>>> {
+        model.place.check_whole()?;
+        let differs = |what: &str| Err(Error::invalid(what, "that of the model", "another one"));
+        if *self.coding != model.coding {
+            return differs("coding");
+        }
+        if !self.recipes.iter().eq(model.members.iter().map(|member| &member.recipe)) {
+            return differs("recipes");
+        }
+        if self.place.precision != model.place.precision {
+            return differs("precision");
+        }
+        self.members(Some(model.mixture.members()), checkpoints, resume, observer)
+    }
+
+    /// Fits the members, from `starts` where there are some.
+    fn members(
+        &self,
+        starts: Option<&[Network]>,
+        checkpoints: Option<&Checkpoints>,
+        resume: Option<Resume>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Model<C>>> {
         let train = self.dataset(&self.split.train)?;
         let validation = self.dataset(&self.split.validation)?;
         let gaussian = self.coding.baseline().map(|family| self.baseline(family, &train));
@@ -60,7 +99,8 @@ impl<C: Coding> Fitting<'_, C> {
             observer.member(index, self.recipes.len());
             let at = |c: &Checkpoints, index| Checkpoints { path: path_of(&c.path, index), ..c.clone() };
             let own = checkpoints.map(|c| at(c, index));
-            let Some((member, network)) = self.member(index, (&train, &validation), own.as_ref(), running.take(), observer)? else {
+            let start = starts.and_then(|starts| starts.get(index));
+            let Some((member, network)) = self.member(index, start, (&train, &validation), own.as_ref(), running.take(), observer)? else {
                 return Ok(None);
             };
             if let (Some(c), Some(own)) = (checkpoints, own) {
@@ -103,6 +143,7 @@ impl<C: Coding> Fitting<'_, C> {
     fn member(
         &self,
         index: usize,
+        start: Option<&Network>,
         (train, validation): (&Dataset, &Dataset),
         checkpoints: Option<&Checkpoints>,
         resume: Option<Checkpoint>,
@@ -114,7 +155,8 @@ impl<C: Coding> Fitting<'_, C> {
             config = FitConfig { epochs: 0, steps: None, ..config };
         }
         let fit = Fit::new().config(config.clone()).checkpoints(checkpoints.cloned()).resume(resume).observer(observer);
-        let fitted = fit.run(recipe.build(self.place)?, train, validation);
+        let network = start.map_or_else(|| recipe.build(self.place), |start| Ok(start.clone()))?;
+        let fitted = fit.run(network, train, validation);
         let (network, report) = fitted.map_err(|e| match e {
             // Only the validation is reported with its rows.
             Error::NotFinite { .. } => in_file(e, &self.split.validation),

@@ -1,0 +1,90 @@
+//! The linear regression of rows on their context.
+
+use burn::tensor::Tensor;
+use nalgebra::{DMatrix, DVector};
+
+use crate::{
+    bijection::{Replay, check_dim},
+    error::{Error, Result},
+    placement::values,
+};
+
+/// The regression x = shift + slopeᵀ c + residual.
+pub(super) struct LeastSquares {
+    pub shift: DVector<f64>,
+    /// `[context_dim, dim]`.
+    pub slope: DMatrix<f64>,
+    /// That of the residuals.
+    pub covariance: DMatrix<f64>,
+    /// The variance of each column of x.
+    pub variance: DVector<f64>,
+    /// How many rows of equal weights would tell as much, (Σ w)² / Σ w² (Kish 1965).
+    pub rows: f64,
+}
+
+impl LeastSquares {
+    /// One pass in 64 bits, weighted. Products are summed about the first row, so that means far from 0 cost no digits. Fewer than `least_rows` rows for each
+    /// column of the context leave the slope at 0.
+    pub fn of(data: &mut dyn Replay, dim: usize, context_dim: usize, least_rows: f64) -> Result<Self> {
+        let width = context_dim + dim;
+        let (mut count, mut squares, mut centre) = (0.0, 0.0, None);
+        let (mut sum, mut gram) = (DVector::zeros(width), DMatrix::zeros(width, width));
+        data.each(&mut |batch| {
+            let rows = check_dim("x", &batch.x, dim)?;
+            batch.given().check(rows, context_dim)?;
+            batch.given().refuse_absent("TriangularAffine")?;
+            let mut joint = DMatrix::zeros(rows, width);
+            let mut fill = |t: &Tensor<2>, from: usize, columns: usize| {
+                let block = DMatrix::from_row_slice(rows, columns, &values(t.clone().inner()));
+                joint.view_mut((0, from), (rows, columns)).copy_from(&block);
+            };
+            if let Some(context) = batch.context.as_ref().filter(|_| context_dim > 0) {
+                fill(context, 0, context_dim);
+            }
+            fill(&batch.x, context_dim, dim);
+            if rows == 0 {
+                return Ok(());
+            }
+            let centre = centre.get_or_insert_with(|| joint.row(0).clone_owned());
+            // Rows scaled by √w have the weighted products; the sum and the count take the other half of w.
+            for (i, mut row) in joint.row_iter_mut().enumerate() {
+                let weight = batch.weight(i);
+                let root = weight.sqrt();
+                row -= &*centre;
+                row *= root;
+                sum += root * row.transpose();
+                count += weight;
+                squares += weight * weight;
+            }
+            gram += joint.tr_mul(&joint);
+            Ok(())
+        })?;
+        let centre = centre.ok_or_else(|| Error::invalid("training set", "at least one row", 0))?;
+        if !gram.iter().all(|v: &f64| v.is_finite()) {
+            return Err(Error::NotFinite { what: "training set".into(), rows: Vec::new() });
+        }
+        let mean = sum / count;
+        let covariance = gram / count - &mean * mean.transpose();
+        let mean = mean + centre.transpose();
+        let block = |row: usize, column: usize, rows: usize, columns: usize| covariance.view((row, column), (rows, columns)).clone_owned();
+        let cross = block(0, context_dim, context_dim, dim);
+        let rows = count * count / squares;
+        let enough = rows >= least_rows * context_dim as f64;
+        let slope = if enough { regression(&block(0, 0, context_dim, context_dim), &cross)? } else { DMatrix::zeros(context_dim, dim) };
+        let explained = slope.tr_mul(&cross);
+        let shift = mean.rows(context_dim, dim) - slope.tr_mul(&mean.rows(0, context_dim));
+        let covariance = block(context_dim, context_dim, dim, dim);
+        Ok(LeastSquares { shift, variance: covariance.diagonal(), covariance: covariance - explained, slope, rows })
+    }
+}
+
+/// The coefficients by the pseudo-inverse of the correlations, so that a constant or repeated context column has no say.
+fn regression(covariance: &DMatrix<f64>, cross: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+    if covariance.is_empty() {
+        return Ok(cross.clone());
+    }
+    let scale = DMatrix::from_diagonal(&covariance.diagonal().map(|v| if v > 0.0 { v.sqrt().recip() } else { 0.0 }));
+    let correlation = &scale * covariance * &scale;
+    let inverse = correlation.pseudo_inverse(1e-10).map_err(|reason| Error::invalid("context", "a covariance with an inverse", reason))?;
+    Ok(&scale * inverse * &scale * cross)
+}
