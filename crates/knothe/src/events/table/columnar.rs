@@ -19,6 +19,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::arrays::{column, is_readable, refuse};
 use super::column::Column;
 use super::ipc::{check_blocks, check_messages};
+use super::pages::check_pages;
 use super::quoted;
 use super::reading::{Reading, Source, check_names, is_index, is_pandas_index, rows_at_once};
 use crate::{
@@ -92,7 +93,9 @@ impl Columnar {
         guarded(path, "Parquet", || {
             let refuse = |e: ParquetError| damaged(path, "Parquet", &e.to_string());
             let length = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+            let pages = file.try_clone().map_err(|e| Error::io("read", path, e))?;
             let builder = ParquetRecordBatchReaderBuilder::try_new(Within { file, length }).map_err(refuse)?;
+            check_pages(&pages, builder.metadata()).map_err(|e| damaged(path, "Parquet", &e.to_string()))?;
             let schema = builder.schema().clone();
             let batch_rows = rows_at_once(reading.batch_rows, schema.fields().len());
             let batches = builder.with_batch_size(batch_rows).build().map_err(refuse)?;

@@ -36,6 +36,7 @@ mod kind;
 mod lattice;
 mod moment;
 pub(crate) mod npy;
+mod pages;
 mod placeholders;
 mod reader;
 mod reading;
