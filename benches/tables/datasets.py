@@ -76,7 +76,7 @@ def invalid(schema, text):
                 if not column["missing"]:
                     return f"{name}: a missing value"
                 continue
-            if known == "categorical" and value not in {shown(label) for label in detail}:
+            if known == "categorical" and not any(same(value, label) for label in detail):
                 return f"{name}: {value} is no category"
             if known in ("continuous", "positive", "integer", "lattice") and float(value) not in column["special"]:
                 number = float(value)
@@ -90,10 +90,11 @@ def invalid(schema, text):
     return None if len(rows) == 200 else f"{len(rows)} rows"
 
 
-def shown(label):
+def same(value, label):
+    """Whether a field holds a label."""
     if isinstance(label, bool):
-        return str(label).lower()
-    return str(int(label)) if isinstance(label, float) and label == int(label) else str(label)
+        return value == str(label).lower()
+    return value == label if isinstance(label, str) else float(value) == label
 
 
 def one(knothe, path):

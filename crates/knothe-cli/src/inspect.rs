@@ -83,7 +83,10 @@ fn report<C: Kind>(model: &Model<C>) -> String {
     line("fitted to", format!("{train} {events}, {validation} to choose the epoch, {held_out} held out"));
     line("held out", likelihood(coding, &record.held_out));
     if let Some(gaussian) = &record.gaussian {
-        line("Gaussian", format!("{} on the same {events}", likelihood(coding, gaussian)));
+        line(
+            if coding.baseline_name() == "full Gaussian" { "Gaussian" } else { "baseline" },
+            format!("{} on the same {events}", likelihood(coding, gaussian)),
+        );
     }
     text
 }

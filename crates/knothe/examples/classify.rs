@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use knothe::events::Coding;
 use knothe::events::table::{MissingPolicy, Need, Overrides, Roles, Schema, Table, TableRows};
 use knothe::families::Maf;
 use knothe::fit::FitConfig;

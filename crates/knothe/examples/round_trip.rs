@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use knothe::events::Coding;
 use knothe::events::table::{Need, Schema, Table};
 use knothe::{Bijection, Error, Given, Model, Placement, Result, TabularFlow, values};
 
@@ -18,12 +19,12 @@ fn main() -> Result<()> {
     for path in arguments {
         let model = Model::<Schema>::load(Path::new(&path), "cpu")?;
         let rows = model.coding.rows(&table, Need::Score)?;
-        let (x, _, context) = model.coding.to_model(&rows, 0);
+        let rows = model.coding.encode(&rows)?;
         for (index, network) in model.mixture().members().iter().enumerate() {
             let name = format!("{path} {}", model.members[index].recipe.name());
             let found = network
                 .flow()
-                .and_then(|flow| worst(flow, [(&x, model.coding.dim()), (&context, model.coding.context_dim())], model.placement()));
+                .and_then(|flow| worst(flow, [(&rows.values, rows.dim), (&rows.context, rows.context_dim)], model.placement()));
             match found {
                 Ok((error, row, column, extreme)) => println!("{name}  {error:.1e} at row {row}, column {column}; max |z| {extreme:.1}"),
                 Err(problem) => println!("{name}  error: {problem}"),

@@ -459,7 +459,8 @@ fn parquets_codecs_indices_and_nested_columns() {
     let nested: ArrayRef =
         Arc::new(StructArray::from(vec![(Arc::new(Field::new("n", number.data_type().clone(), false)), number.clone())]));
     let batch = RecordBatch::try_from_iter([("x", number.clone()), ("day", day), ("__index_level_0__", number), ("pair", nested)]).unwrap();
-    let metadata = [("pandas".to_owned(), r#"{"index_columns": ["day", {"kind": "range"}]}"#.to_owned())].into();
+    let metadata: std::collections::HashMap<String, String> =
+        [("pandas".to_owned(), r#"{"index_columns": ["day", {"kind": "range"}]}"#.to_owned())].into();
     let schema = Schema::new_with_metadata(batch.schema().fields().clone(), metadata);
     let batch = batch.with_schema(Arc::new(schema)).unwrap();
     for codec in [
@@ -491,13 +492,13 @@ fn several_files_are_one_table() {
             [("x", Arc::new(Int64Array::from(x.to_vec()))), ("y", Arc::new(StringArray::from(vec![y; x.len()])))];
         RecordBatch::try_from_iter(columns).unwrap()
     };
-    parquet(&folder.path().join("a.parquet"), &numbers(&[1, 2], "p"), Default::default());
-    parquet(&folder.path().join("b.parquet"), &numbers(&[3], "q").project(&[1, 0]).unwrap(), Default::default());
+    parquet(&folder.path().join("a.parquet"), &numbers(&[1, 2], "p"), parquet::basic::Compression::UNCOMPRESSED);
+    parquet(&folder.path().join("b.parquet"), &numbers(&[3], "q").project(&[1, 0]).unwrap(), parquet::basic::Compression::UNCOMPRESSED);
     for path in [folder.path().to_owned(), folder.path().join("*.parquet"), folder.path().join("?.parquet")] {
         let table = Table::read(&path).unwrap();
         assert_eq!((&table.columns[0].values[..], labels(&table, "y")), (&[1.0, 2.0, 3.0][..], vec!["p".into(), "q".into()]));
     }
-    parquet(&folder.path().join("c.parquet"), &numbers(&[3], "q").project(&[0]).unwrap(), Default::default());
+    parquet(&folder.path().join("c.parquet"), &numbers(&[3], "q").project(&[0]).unwrap(), parquet::basic::Compression::UNCOMPRESSED);
     assert!(refusal(folder.path(), folder.path()).contains("c.parquet: expected the columns of the file before, 'x' and 'y', found 'x'"));
     assert!(Table::read(&folder.path().join("*.csv")).is_err());
 }

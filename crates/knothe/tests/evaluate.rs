@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use knothe::evaluate::Verdict;
+use knothe::events::Coding;
 use knothe::events::table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table, TableRows};
 use knothe::families::Gaussian;
 use knothe::fit::FitConfig;

@@ -10,7 +10,7 @@ use common::rng;
 use knothe::{
     Density, Given, Network, Placement, Precision,
     events::{
-        Events,
+        Coding, Events,
         table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table},
     },
     families::{ALL, Family, Gaussian, Recipe, find},

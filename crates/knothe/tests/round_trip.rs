@@ -6,7 +6,10 @@ use std::path::Path;
 
 use knothe::{
     Bijection, Error, Given, Placement, Precision, TabularFlow,
-    events::table::{MissingPolicy, Need, Overrides, Roles, Schema, Table},
+    events::{
+        Coding,
+        table::{MissingPolicy, Need, Overrides, Roles, Schema, Table},
+    },
     families::{ALL, Form, Maf, Recipe, Triangular},
     fit::{Dataset, Fit, FitConfig, evaluate},
     values,

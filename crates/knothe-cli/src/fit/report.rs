@@ -94,22 +94,22 @@ fn judged_on<C: Coding>(split: &Split<C::Events>, weighting: Weighting) -> Strin
     }
 }
 
-/// The full Gaussian's likelihood, and whether the model beats it; nothing where a kind of event has no such baseline.
+/// The likelihood of the baseline, such as the full Gaussian, and whether the model beats it; nothing where a kind of event has none.
 fn beside_gaussian<C: Kind>(model: &Model<C>) -> String {
     if model.coding.baseline().is_none() {
         return String::new();
     }
-    let record = &model.record;
+    let (record, name) = (&model.record, model.coding.baseline_name());
     let Some(gaussian) = &record.gaussian else {
-        return "full Gaussian   none: the training rows have no covariance of full rank\n".into();
+        return format!("{name:<15} none: the training rows have no covariance of full rank\n");
     };
     let (gain, event) = (record.held_out.mean - gaussian.mean, C::WORDS[0]);
     let verdict = if gain > 0.0 {
         format!("the model is {gain:.3} nats per {event} better")
     } else if gain == 0.0 {
-        "this model is that Gaussian".into()
+        "this model is that baseline".into()
     } else {
         format!("the model does NOT beat it: it is {:.3} nats per {event} worse", -gain)
     };
-    format!("full Gaussian   {}; {verdict}\n", likelihood(&model.coding, gaussian))
+    format!("{name:<15} {}; {verdict}\n", likelihood(&model.coding, gaussian))
 }

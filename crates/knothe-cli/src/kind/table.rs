@@ -7,7 +7,7 @@ use knothe::{
     events::{
         Coding, Events,
         table::{
-            Bounds, Column, Form, Kind as ColumnKind, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn, Table,
+            Bounds, Column, Form, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn, Table,
             TableReader, TableRows, Unit, diagnose, ending, quoted,
         },
     },
@@ -329,7 +329,7 @@ fn words(c: &SchemaColumn) -> String {
         ColumnKind::Time(unit) => format!("time in {unit:?}s").to_lowercase(),
         ColumnKind::Constant(value) => format!("always {value}"),
     };
-    let special: Vec<String> = c.special.iter().map(f64::to_string).collect();
+    let special: Vec<String> = c.special.iter().map(|&value| Label::Number(value).to_string()).collect();
     let special = if special.is_empty() { String::new() } else { format!(", with special values {}", special.join(", ")) };
     format!("{kind}{special}{}", if c.missing { ", may be missing" } else { "" })
 }

@@ -110,6 +110,11 @@ pub trait Coding: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
         None
     }
 
+    /// What that family is for these events, in two words.
+    fn baseline_name(&self) -> &'static str {
+        "full Gaussian"
+    }
+
     /// Checks what a model file says.
     ///
     /// # Errors

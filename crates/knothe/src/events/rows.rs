@@ -16,8 +16,6 @@ pub struct Rows {
     pub dim: usize,
     /// Row-major `[n, dim]`.
     pub values: Vec<f64>,
-    /// Which elements are present, row-major `[n, dim]`; all of them where there is nothing.
-    pub present: Option<Vec<bool>>,
     /// How many elements of each event count; all of them where there is nothing.
     pub lengths: Option<Vec<u32>>,
     /// The number of context columns.
@@ -57,8 +55,7 @@ impl Rows {
             hasher.update(&(part.len() as u64).to_le_bytes());
             part.iter().for_each(|v| hasher.update(&v.to_le_bytes()));
         }
-        hasher.update(&[u8::from(self.present.is_some()), u8::from(self.lengths.is_some())]);
-        self.present.iter().flatten().for_each(|&present| hasher.update(&[u8::from(present)]));
+        hasher.update(&[u8::from(self.lengths.is_some())]);
         self.lengths.iter().flatten().for_each(|length| hasher.update(&length.to_le_bytes()));
         hasher.finalize()
     }

@@ -99,7 +99,7 @@ impl Takes {
     pub fn holds(self, space: &Space) -> bool {
         match self {
             Takes::Binary => matches!(space.shape, Shape::Columns(_)) && space.law() == Some(Law::Codes(2)) && !space.has_parents(),
-            Takes::Reals => matches!(space.shape, Shape::Columns(_)) && !Takes::Binary.holds(space),
+            Takes::Reals => matches!(space.shape, Shape::Columns(_)),
             Takes::Images => pixels::supports(space),
         }
     }

@@ -100,6 +100,15 @@ impl Coding for Schema {
         (self.layout().len() + self.context_dim() <= MOST_COLUMNS).then_some("gaussian")
     }
 
+    fn baseline_name(&self) -> &'static str {
+        let laws: Vec<Law> = self.layout().iter().map(|e| e.law).collect();
+        match (laws.contains(&Law::Real), laws.iter().all(|law| *law == Law::Real)) {
+            (_, true) => "full Gaussian",
+            (true, _) => "simple model",
+            (false, _) => "independent",
+        }
+    }
+
     fn declare(&mut self, law: Law) -> Result<()> {
         if law == Law::Codes(2) && self.space().law() != Some(law) {
             let other = self.modelled().find(|c| c.kind.levels() != Some(2) || c.flags() > 0);

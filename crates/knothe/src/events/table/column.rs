@@ -87,7 +87,7 @@ impl Column {
             (Form::Text(labels), v) => labels.get(v as usize).cloned().unwrap_or_default(),
             (Form::Boolean, v) => (v == 1.0).to_string(),
             (Form::Time(unit), v) => unit.text(v).unwrap_or_default(),
-            (Form::Real | Form::Whole, v) => v.to_string(),
+            (Form::Real | Form::Whole, v) => shown(v),
         }
     }
 
@@ -105,4 +105,9 @@ impl Column {
 /// A text short enough for a message of one line.
 fn shortened(text: &str) -> String {
     if text.chars().count() > 40 { text.chars().take(40).chain(['…']).collect() } else { text.into() }
+}
+
+/// A number as a person writes it: 1e20, not its 21 digits.
+pub(super) fn shown(value: f64) -> String {
+    if value.abs() >= 1e15 || (value != 0.0 && value.abs() < 1e-5) { format!("{value:e}") } else { value.to_string() }
 }

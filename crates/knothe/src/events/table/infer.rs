@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     atoms::atoms,
-    column::{Column, Form},
+    column::{Column, Form, shown},
     declared::{Declared, Overrides},
     edges::edges,
     kind::{Bounds, Kind, Label, Spaced},
@@ -210,7 +210,7 @@ fn far(table: &Table, column: &Column, kept: &[usize]) -> (Vec<f64>, Option<Noti
         .filter_map(|p| {
             let rows = if p.rows.len() == 1 { "row".into() } else { format!("{} rows, the first of which is row", p.rows.len()) };
             let row = table.number(*there.get(*p.rows.first()?)?);
-            Some(format!("{} in {rows} {row}, {:.0e} times as far from the others as these lie apart", p.value, p.times))
+            Some(format!("{} in {rows} {row}, {:.0e} times as far from the others as these lie apart", shown(p.value), p.times))
         })
         .collect();
     let message = format!("'{}' is {}: it gets a probability of its own", column.name, each.join(" and "));
@@ -238,8 +238,9 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
         if rest.is_empty() {
             return (categories(seen), Vec::new());
         }
-        let [low, high] = edges(&rest, &lattice);
-        let kind = if lattice == INTEGERS {
+        // 0 and 1 are the answers to a question, however rare one of them is.
+        let [low, high] = if rest.iter().all(|v| *v == 0.0 || *v == 1.0) { [Some(0.0), Some(1.0)] } else { edges(&rest, &lattice) };
+        let kind = if all_whole && lattice == INTEGERS {
             Kind::Integer(Bounds { low, high })
         } else {
             Kind::Lattice(Spaced { step: lattice.step, offset: lattice.offset, low, high })

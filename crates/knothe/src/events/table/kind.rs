@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    column::Unit,
+    column::{Unit, shown},
     lattice::{INTEGERS, Lattice, whole},
 };
 use crate::special::{cdf_and_density, quantile};
@@ -31,7 +31,7 @@ impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Label::Flag(flag) => write!(f, "{flag}"),
-            Label::Number(number) => write!(f, "{number}"),
+            Label::Number(number) => f.write_str(&shown(*number)),
             Label::Text(text) => f.write_str(text),
         }
     }
