@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use knothe::events::table::{Column, TableWriter, ending, write_csv_header, write_csv_rows};
+use knothe::events::table::{Column, TableWriter, write_csv_header, write_csv_rows, written_ending};
 use knothe::{events::image::is_picture, file::NewFile, plot::Picture};
 
 use crate::failure::{Failure, printable, steers};
@@ -20,7 +20,7 @@ impl Output {
     /// Opens stdout, or a file by the ending of its name. What fails before the first row leaves nothing on stdout.
     pub fn open(path: Option<&Path>, names: &[&str]) -> Result<Self, Failure> {
         if let Some(path) = path.filter(|path| !is_stdout(path)) {
-            ending(path).map_err(|e| Failure::usage(format!("--out {e}"), ""))?;
+            written_ending(path).map_err(|e| Failure::usage(format!("--out {e}"), ""))?;
             return Ok(Output::File(Box::new(TableWriter::create(path)?)));
         }
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());

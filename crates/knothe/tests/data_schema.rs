@@ -254,7 +254,10 @@ fn rows_come_back_in_the_files_order() {
         Kind::Time(Unit::Day),
     ];
     let close = |a: &Kind, b: &Kind| match (a, b) {
-        (Kind::Lattice(a), Kind::Lattice(b)) => [a.step - b.step, a.offset - b.offset].iter().all(|d| d.abs() < 1e-9),
+        (Kind::Lattice(a), Kind::Lattice(b)) => {
+            let shift = (a.offset - b.offset) / b.step;
+            (a.step - b.step).abs() < 1e-9 && (shift - shift.round()).abs() < 1e-9 && a.low == b.low
+        }
         // An upper edge needs rows enough on it, which these have by chance.
         (Kind::Integer(a), Kind::Integer(b)) => a.low == b.low && (a.high == b.high || b.high == Some(299.0)),
         _ => a == b,

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use knothe::events::Coding;
 use knothe::events::table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table, TableRows};
 use knothe::families::{Family, MadeMog, Maf, Nsf, RealNvp, Recipe};
 use knothe::fit::{Checkpoints, FitConfig, Observer, Progress};
@@ -40,7 +41,7 @@ fn schema_and_split() -> (Schema, Split<TableRows>) {
 
 fn members() -> Vec<Recipe> {
     let member = |(seed, family): (u64, &'static dyn Family)| {
-        let recipe = Recipe::new(family, 4).seed(seed).hidden([16]).components(4).random_order(seed > 7);
+        let recipe = Recipe::new(family, schema_and_split().0.space()).seed(seed).hidden([16]).components(4).random_order(seed > 7);
         if family.option("layers").is_some() { recipe.layers(2) } else { recipe }
     };
     [(7, &MadeMog as &dyn Family), (8, &RealNvp), (9, &Nsf)].map(member).to_vec()

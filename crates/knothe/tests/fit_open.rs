@@ -23,7 +23,7 @@ fn place() -> Placement {
 }
 
 fn model() -> TabularFlow {
-    Maf::new(2).seed(1).layers(2).hidden([8]).standardise(false).flow(&place()).unwrap()
+    Maf::new(2).seed(1).layers(2).hidden([8]).standardise(false).whiten(false).flow(&place()).unwrap()
 }
 
 fn normal(rows: usize, seed: u64) -> Tensor<2> {

@@ -102,7 +102,7 @@ fn fitted(table: &Table) -> (Schema, knothe::Result<Model<Schema>>) {
 #[test]
 fn the_rows_of_an_error_are_those_of_the_file() {
     // A validation row that is far too large: row 9,100 of the file, since the part starts at its row 101.
-    let error = fitted(&table(1e20)).1.unwrap_err();
+    let error = fitted(&table(1.234_567e20)).1.unwrap_err();
     assert!(matches!(&error, Error::NotFinite { rows, .. } if *rows == [9_099]), "{error:?}");
     assert!(error.to_string().ends_with("not finite at row 9100"), "{error}");
     // A row of the second batch that has no inverse when it is scored.

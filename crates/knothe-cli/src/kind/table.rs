@@ -8,7 +8,7 @@ use knothe::{
         Coding, Events,
         table::{
             Bounds, Column, Form, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn, Table,
-            TableReader, TableRows, Unit, diagnose, ending, quoted,
+            TableReader, TableRows, Unit, diagnose, quoted, written_ending,
         },
     },
     families::{Family, Takes},
@@ -170,7 +170,7 @@ impl Kind for Schema {
     }
 
     fn check_out(out: &Path) -> Result<(), Failure> {
-        if is_stdout(out) { Ok(()) } else { ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), "")) }
+        if is_stdout(out) { Ok(()) } else { written_ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), "")) }
     }
 
     fn write(&self, events: &TableRows, _: usize, out: &Path) -> Result<(), Failure> {

@@ -81,7 +81,7 @@ fn damaged_files_are_refused_with_the_reason() {
     refuses(
         folder.path(),
         &forged(|d| d["content"]["members"][0]["recipe"]["space"]["shape"]["columns"] = 2.into()),
-        "its coding and its members differ",
+        "laws: expected 1 or 2, one for each element, found 3",
     );
     refuses(folder.path(), &forged(|d| d["content"]["weights"] = vec![0.5].into()), "add up to 1");
     refuses(folder.path(), &forged(|d| d["content"]["members"] = Value::Array(vec![])), "at least one member");

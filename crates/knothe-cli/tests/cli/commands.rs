@@ -122,7 +122,7 @@ fn evaluation_is_the_mean_of_the_scores() {
     assert!((report["log_likelihood"]["mean"].as_f64().unwrap() - mean).abs() < 1e-10);
     assert_eq!(report["log_likelihood"]["rows"], 400);
     assert!(report["log_likelihood"]["two_se"].as_f64().unwrap() > 0.0);
-    assert_eq!(report["exactness"], "lower_bound");
+    assert_eq!(report["exactness"], "exact");
     assert_eq!(report["checks"]["ks"]["distances"].as_array().unwrap().len(), 3);
     for check in ["ks", "energy", "tails"] {
         let verdict = report["checks"][check]["verdict"].as_str().unwrap();
@@ -187,7 +187,7 @@ fn a_family_is_described_with_its_options() {
 #[test]
 fn rows_come_back_from_their_coordinates_and_have_others_between_them() {
     let folder = copy();
-    let text = succeeds(folder.path(), "reconstruct model.safetensors table.csv -n 50 --out back.csv");
+    let text = succeeds(folder.path(), "reconstruct reals.safetensors table.csv -n 50 --out back.csv");
     assert_eq!(text, "50 rows from 1 of 1 scales: 0 of 150 numbers differ\n");
     let [before, after] = ["table.csv", "back.csv"].map(|name| Table::read(&folder.path().join(name)).unwrap());
     for name in ["x", "k"] {
@@ -195,21 +195,21 @@ fn rows_come_back_from_their_coordinates_and_have_others_between_them() {
         // In 32 bits, of numbers of the order of 1.
         assert!(a.values.iter().zip(&b.values).all(|(a, b)| (a - b).abs() < 1e-4), "{name}");
     }
-    succeeds(folder.path(), "interpolate model.safetensors table.csv:1 table.csv:3 -n 5 --out path.csv");
+    succeeds(folder.path(), "interpolate reals.safetensors table.csv:1 table.csv:3 -n 5 --out path.csv");
     let path = Table::read(&folder.path().join("path.csv")).unwrap();
     let [start, x] = [&before, &path].map(|table| &table.column("x").unwrap().values);
     assert!(x.len() == 5 && (x[0] - start[0]).abs() < 1e-4 && (x[4] - start[2]).abs() < 1e-4, "{x:?}");
     // The first and the third row are of class 0, the second of class 1: each row between two has the class of the nearer.
-    succeeds(folder.path(), "interpolate model.safetensors table.csv:1 table.csv:2 -n 4 --out path.csv");
+    succeeds(folder.path(), "interpolate reals.safetensors table.csv:1 table.csv:2 -n 4 --out path.csv");
     assert_eq!(Table::read(&folder.path().join("path.csv")).unwrap().column("class").unwrap().values, [0.0, 0.0, 1.0, 1.0]);
-    let wrong = knothe(folder.path(), "interpolate model.safetensors table.csv:401 table.csv:3 --out x.csv");
+    let wrong = knothe(folder.path(), "interpolate reals.safetensors table.csv:401 table.csv:3 --out x.csv");
     assert!(wrong.code == 2 && wrong.error().contains("expected a complete row from 1 to 400, found 401"), "{}", wrong.stderr);
 }
 
 #[test]
 fn a_low_temperature_draws_typical_rows() {
     let spread = |options: &str| {
-        let x: Vec<f64> = numbers(&succeeds(fitted(), &format!("sample model.safetensors -n 500 --given class=1 {options}")))
+        let x: Vec<f64> = numbers(&succeeds(fitted(), &format!("sample reals.safetensors -n 500 --given class=1 {options}")))
             .iter()
             .map(|r| r[0])
             .collect();
@@ -229,7 +229,7 @@ fn shells_get_completions() {
 #[test]
 fn moments_are_in_the_units_of_the_file() {
     let folder = copy();
-    let fit = "fit table.csv --context class --drop same --layers 1 --hidden 16 --epochs 40 --batch 64 --lr 0.01 --threads 1";
+    let fit = "fit table.csv --context class --drop same,k --layers 1 --hidden 16 --epochs 40 --batch 64 --lr 0.01 --threads 1";
     succeeds(folder.path(), &format!("{fit} --model sos --form generative --degree 1 --components 2 --out sos.safetensors"));
     let csv = succeeds(folder.path(), "inspect sos.safetensors --moments --at table.csv");
     let mut lines = csv.lines();
@@ -238,7 +238,7 @@ fn moments_are_in_the_units_of_the_file() {
     for line in lines {
         let fields: Vec<&str> = line.split(',').collect();
         assert_eq!((fields.len(), fields[7]), (8, "exact"), "{line}");
-        assert_eq!(fields[6], if fields[1] == "k" { "x + noise" } else { "x" }, "{line}");
+        assert_eq!(fields[6], "x", "{line}");
         let number = |i: usize| fields[i].parse::<f64>().unwrap();
         match fields[1] {
             "x" => x.push((number(2), number(3))),
@@ -255,7 +255,9 @@ fn moments_are_in_the_units_of_the_file() {
 
     let mean_row: Value = serde_json::from_str(&succeeds(folder.path(), "inspect sos.safetensors --moments --json")).unwrap();
     assert_eq!((&mean_row["method"], &mean_row["rows"][0]["columns"][1]["column"]), (&"exact".into(), &"y".into()));
-    let refused = knothe(folder.path(), "inspect model.safetensors --moments");
+    let codes = knothe(folder.path(), "inspect model.safetensors --moments");
+    assert!(codes.code == 1 && codes.error().contains("expected continuous columns") && codes.error().contains("'k'"), "{}", codes.stderr);
+    let refused = knothe(folder.path(), "inspect reals.safetensors --moments");
     assert_eq!(refused.code, 1);
     assert!(
         refused.error().contains("expected one autoregressive layer") && refused.stderr.contains("hint: fit with --layers 1"),

@@ -84,22 +84,22 @@ fn what_has_no_density_is_named_with_the_line_that_mends_it() {
     let run = knothe(folder.path(), "fit odd.csv --hidden 8 --epochs 1 --out m.safetensors");
     assert_eq!(run.code, 0, "{}", run.stderr);
     let expected = [
+        "columns: 'atom' continuous, with special values 0.5; 'lattice' multiples of 0.18; 'x' continuous",
         "'constant' is 7.5 in every row",
-        "'atom' is 0.5 in 5.",
-        "(an atom)",
-        "'lattice' takes only multiples of 0.18",
-        r#"hint: declare it in a JSON file for --schema: {"lattice": {"lattice": {"step": 0.18, "offset": 0}}}"#,
         "hint: --drop constant leaves it out of the samples too",
-        "hint: fit only the rows where it is not 0.5, or leave the column out with --drop atom",
     ];
     expected.iter().for_each(|line| assert!(run.stderr.contains(line), "{line}: {}", run.stderr));
-    let samples = succeeds(folder.path(), "sample m.safetensors -n 5");
-    assert!(samples.starts_with("constant,atom,lattice,x\n") && numbers(&samples).iter().all(|row| row[0] == 7.5));
-
-    std::fs::write(folder.path().join("schema.json"), r#"{"lattice": {"lattice": {"step": 0.18, "offset": 0}}}"#).unwrap();
-    let mended = knothe(folder.path(), "fit odd.csv --schema schema.json --hidden 8 --epochs 1 --out m.safetensors");
-    assert!(!mended.stderr.contains("takes only multiples"), "{}", mended.stderr);
-    assert!(mended.stderr.contains("a lower bound"), "{}", mended.stderr);
+    let samples = succeeds(folder.path(), "sample m.safetensors -n 1000");
+    assert!(samples.starts_with("constant,atom,lattice,x\n"));
+    let (rows, on_lattice) = (numbers(&samples), |v: f64| (v / 0.18 - (v / 0.18).round()).abs() < 1e-9);
+    assert!(rows.iter().all(|row| row[0] == 7.5 && on_lattice(row[2])));
+    let atoms = rows.iter().filter(|row| row[1] == 0.5).count();
+    assert!((20..100).contains(&atoms), "{atoms} of 1,000, of which 50 are expected");
+    let schema = succeeds(folder.path(), "schema odd.csv --drop x --out -");
+    assert_eq!(
+        schema,
+        "{\n  \"atom\": {\"kind\":\"continuous\",\"special\":[0.5]},\n  \"lattice\": {\"lattice\":{\"offset\":0.0,\"step\":0.18}}\n}\n"
+    );
 }
 
 #[test]
@@ -107,18 +107,21 @@ fn flights_have_gaps_and_whole_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let flights = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
     let fit = format!("fit {flights} --model made --hidden 16 --epochs 1 --out flights.safetensors");
-    let refused = knothe(folder.path(), &fit);
+    let refused = knothe(folder.path(), &format!("{fit} --missing reject"));
     assert_eq!(refused.code, 1);
     assert!(refused.error().contains("missing values: 'dep_delay' "), "{}", refused.stderr);
     assert!(refused.error().contains("'air_time' ") && refused.stderr.contains("--missing drop"), "{}", refused.stderr);
     assert!(!folder.path().join("flights.safetensors").exists());
 
+    succeeds(folder.path(), &fit);
+    let missing = succeeds(folder.path(), "sample flights.safetensors -n 2000");
+    assert!(missing.lines().any(|line| line.starts_with(",,")), "cancelled flights have no delays");
     succeeds(folder.path(), &format!("{fit} --missing drop"));
     let samples = succeeds(folder.path(), "sample flights.safetensors -n 200 --seed 3");
     assert!(!samples.contains('.'), "integers are written as integers");
     assert_eq!(numbers(&samples).len(), 200);
     let report: Value = serde_json::from_str(&succeeds(folder.path(), &format!("evaluate flights.safetensors {flights} --json"))).unwrap();
-    assert_eq!(report["exactness"], "lower_bound");
+    assert_eq!(report["exactness"], "exact");
     assert!(report["units"].as_str().unwrap().contains("mass"));
 }
 

@@ -232,6 +232,6 @@ fn names_of_files_do_not_steer_the_terminal() {
 #[test]
 fn what_cannot_be_drawn_leaves_no_header() {
     let folder = copy();
-    let run = knothe(folder.path(), "sample model.safetensors -n 3 --given class=0 --temperature 1e300");
+    let run = knothe(folder.path(), "sample reals.safetensors -n 3 --given class=0 --temperature 1e300");
     assert!(run.code == 1 && run.stdout.is_empty() && run.error().contains("not finite"), "{} {}", run.stdout, run.stderr);
 }

@@ -96,13 +96,14 @@ pub fn table(rows: u64) -> String {
     text
 }
 
-/// A folder with `table.csv` and `model.safetensors`, made once: given class, fitted with `--missing drop`.
+/// A folder with `table.csv` and `model.safetensors`, made once: given class, fitted with `--missing drop`. `reals.safetensors` is the same without the integer.
 pub fn fitted() -> &'static Path {
     static FOLDER: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("table.csv"), table(400)).unwrap();
         let fit = "fit table.csv --context class --missing drop --model maf --layers 2 --hidden 8 --epochs 2 --batch 64 --threads 1";
         succeeds(folder.path(), &format!("{fit} --out model.safetensors"));
+        succeeds(folder.path(), &format!("{fit} --drop k --out reals.safetensors"));
         let path = folder.path().to_owned();
         (folder, path)
     });
@@ -112,7 +113,7 @@ pub fn fitted() -> &'static Path {
 /// A new folder with the same table and model.
 pub fn copy() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["table.csv", "model.safetensors"] {
+    for name in ["table.csv", "model.safetensors", "reals.safetensors"] {
         std::fs::copy(fitted().join(name), folder.path().join(name)).unwrap();
     }
     folder

@@ -1,7 +1,7 @@
 //! The files that a path names, and their formats.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::columnar::Columnar;
 use super::npy::Npy;
 use super::quoted;
 use super::reading::{Reading, Source};
-use super::text::Delimited;
+use super::text::{Delimited, LONGEST_RECORD, too_long};
 use crate::error::{Error, Result};
 
 /// The endings of text.
@@ -21,6 +21,9 @@ const TEXT: [&str; 6] = ["csv", "tsv", "tab", "txt", "dat", "data"];
 const BINARY: [&str; 6] = ["parquet", "arrow", "arrows", "feather", "ipc", "npy"];
 /// The endings of compressed text.
 const COMPRESSED: [&str; 2] = ["gz", "zst"];
+
+/// How files begin that have no lines: Parquet, Arrow, NPY, gzip and Zstandard.
+const BINARY_STARTS: [&[u8]; 6] = [b"PAR1", b"ARROW1", &[0xff; 4], b"\x93NUMPY", &[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
 
 /// The name of the standard input.
 const STANDARD_INPUT: &str = "-";
@@ -219,10 +222,26 @@ fn by_content(file: &Path) -> io::Result<Format> {
 fn copied(path: &Path, mut bytes: impl Read) -> Result<NamedTempFile> {
     let io = |e| Error::io("read", path, e);
     let mut copy = NamedTempFile::new().map_err(io)?;
-    match io::copy(&mut bytes, &mut copy).map_err(io)? {
-        0 => Err(Error::table(path, "expected a table, found an empty file", None)),
-        _ => Ok(copy),
+    let (mut buffer, mut total, mut since_line, mut binary) = (vec![0; 1 << 16], 0, 0, false);
+    loop {
+        let count = match bytes.read(&mut buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            count => count.map_err(io)?,
+        };
+        if count == 0 {
+            break;
+        }
+        let part = &buffer[..count];
+        since_line = memchr::memrchr(b'\n', part).map_or(since_line + count, |at| count - at - 1);
+        binary |= total == 0 && BINARY_STARTS.iter().any(|start| part.starts_with(start));
+        // A device without the end of a line would fill the disk.
+        if since_line > LONGEST_RECORD && !binary {
+            return Err(io(too_long()));
+        }
+        copy.write_all(part).map_err(io)?;
+        total += count;
     }
+    if total == 0 { Err(Error::table(path, "expected a table, found an empty file", None)) } else { Ok(copy) }
 }
 
 /// The files that match a path with `*` or `?`, in order; the path alone where it has neither, or is itself a file.

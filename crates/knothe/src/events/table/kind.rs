@@ -133,8 +133,9 @@ impl Kind {
     /// What a value must be and is not; nothing where it fits. A value of a categorical column is the index of its label.
     pub(super) fn contradiction(&self, value: f64) -> Option<String> {
         match self {
-            Kind::Continuous | Kind::Periodic(_) | Kind::Constant(_) if value.is_finite() => None,
-            Kind::Positive if value.is_finite() => (value <= 0.0).then(|| "a number above 0".into()),
+            _ if !value.is_finite() => Some("a finite number".into()),
+            Kind::Continuous | Kind::Periodic(_) | Kind::Constant(_) => None,
+            Kind::Positive => (value <= 0.0).then(|| "a number above 0".into()),
             Kind::Bounded([a, b]) => (!(*a < value && value < *b)).then(|| format!("a number strictly between {a} and {b}")),
             Kind::Categorical(labels) | Kind::Ordered(labels) => {
                 (!(0.0..labels.len() as f64).contains(&value)).then(|| format!("one of its {} categories", labels.len()))

@@ -60,6 +60,6 @@ pub use reading::Reading;
 pub use rows::{Contradiction, Need, TableRows};
 pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 pub use text::Dialect;
-pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table};
+pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table, written_ending};
 #[cfg(feature = "images")]
 pub(crate) use written::LARGEST_INTEGER;

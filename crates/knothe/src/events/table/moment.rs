@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
 use super::column::{Column, Form, Unit};
 
 /// Dates whose order of day and month is beyond doubt, after the ISO form.
-const NAMED_MONTHS: [&str; 4] = ["%b %d %Y", "%b %d, %Y", "%d %b %Y", "%d-%b-%Y"];
+const NAMED_MONTHS: [&str; 7] = ["%b %d %Y", "%b %d, %Y", "%d %b %Y", "%d-%b-%Y", "%B %d %Y", "%B %d, %Y", "%d %B %Y"];
 /// The time of a day, after a date.
 const TIMES: [&str; 2] = ["%H:%M:%S%.f", "%H:%M"];
 

@@ -41,6 +41,17 @@ pub struct TableWriter {
     sink: Sink,
 }
 
+/// The ending of a table that can be written: csv, tsv, parquet, arrow, feather, ipc or npy; an error for another one.
+pub fn written_ending(path: &Path) -> Result<String> {
+    let ending = crate::file::ending(path);
+    if ENDINGS.contains(&ending.as_str()) {
+        return Ok(ending);
+    }
+    let found = if ending.is_empty() { "none".into() } else { format!(".{ending}") };
+    let problem = format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}");
+    Err(Error::table(path, problem, None))
+}
+
 /// Where the parts go.
 enum Sink {
     /// No part has come, or one has failed.
@@ -53,12 +64,7 @@ enum Sink {
 impl TableWriter {
     /// What cannot be written at all is said here, and not after hours of work.
     pub fn create(path: &Path) -> Result<Self> {
-        let ending = crate::file::ending(path);
-        if !ENDINGS.contains(&ending.as_str()) {
-            let found = if ending.is_empty() { "none".into() } else { format!(".{ending}") };
-            let problem = format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}");
-            return Err(Error::table(path, problem, None));
-        }
+        let ending = written_ending(path)?;
         Ok(TableWriter { path: path.to_owned(), ending, columns: Vec::new(), rows: 0, sink: Sink::Closed(Some(NewFile::create(path)?)) })
     }
 

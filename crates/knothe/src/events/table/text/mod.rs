@@ -22,7 +22,12 @@ use crate::error::{Error, Result};
 use crate::hint::Hint;
 
 /// The most bytes of a record. A file without the end of a line would otherwise fill the memory.
-const LONGEST_RECORD: usize = 1 << 26;
+pub(super) const LONGEST_RECORD: usize = 1 << 26;
+
+/// The error of a record that is longer.
+pub(super) fn too_long() -> std::io::Error {
+    std::io::Error::other(format!("expected records of at most {} MiB, found a longer one", LONGEST_RECORD >> 20))
+}
 /// The bytes from which a batch is cut, unless one record has more.
 const BLOCKS: RangeInclusive<usize> = 1 << 16..=1 << 24;
 /// About the bytes of a field.
@@ -93,8 +98,7 @@ impl Delimited {
                 return Ok(cuts);
             }
             if text.len() >= LONGEST_RECORD {
-                let problem = format!("expected records of at most {} MiB, found a longer one", LONGEST_RECORD >> 20);
-                return Err(Error::io("read", &self.columns.path, std::io::Error::other(problem)));
+                return Err(Error::io("read", &self.columns.path, too_long()));
             }
             wanted *= 2;
         }
