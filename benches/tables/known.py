@@ -163,7 +163,7 @@ def integers(knothe, rows, options):
     rating = np.array([0.05, 0.1, 0.15, 0.3, 0.4])
     laws = {
         "poisson": (lambda n: r.poisson(3.0, n), lambda k: stats.poisson.logpmf(k, 3.0), range(0, 60)),
-        "rating": (lambda n: r.choice(5, n, p=rating) + 1, lambda k: np.log(rating[k - 1]), range(1, 6)),
+        "rating": (lambda n: r.choice(5, n, p=rating) + 1, lambda k: np.log(rating[k - 1]), range(0, 6)),
         "zero_inflated": (lambda n: np.where(r.random(n) < 0.7, 0, r.negative_binomial(3, 0.2, n)),
                           lambda k: np.logaddexp(np.where(k == 0, np.log(0.7), -np.inf), np.log(0.3) + stats.nbinom.logpmf(k, 3, 0.2)), range(0, 400)),
     }

@@ -21,8 +21,9 @@ Examples:
   knothe score magic.safetensors data/magic.parquet --given class=0
   knothe sample magic.safetensors -n 1000 --given class=1 > samples.csv
 
-Tables are CSV, TSV, Parquet, Arrow IPC or NPY files. Images are a folder of PNG and JPEG files,
-an NPZ file or an NPY file. Knothe recognises a format by the ending of the file name.
+Tables are text (CSV, TSV and others, also .gz and .zst), Parquet, Arrow or NPY files, a pattern
+such as 'data/*.parquet', or - for standard input. Images are a folder of PNG and JPEG files, an NPZ
+file or an NPY file. Knothe recognises a format by the ending of the file name.
 
 Results go to standard output; progress, notes and errors go to standard error. The exit code is 0
 on success, 1 if the data or a file is at fault, 2 if an option is wrong, and 130 after Ctrl-C.")]
@@ -57,7 +58,7 @@ pub struct NoiseArguments {
     /// Seed of the dequantisation noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Draw K noise samples per row with integer columns (per image). The bound on log_prob tightens as K grows
+    /// Images: draw K noise samples per image. The bound on log_prob tightens as K grows. Tables need no noise
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub samples: u64,
 }
@@ -69,11 +70,11 @@ impl NoiseArguments {
     }
 }
 
-/// Write what `fit` takes the columns of a table for, as a file for `fit --schema`
+/// Write the kinds that `fit` infers for the columns of a table, as a file for `fit --schema`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The schema is a JSON object with an entry for each column. Edit it, then give it to `knothe fit`
-with --schema. The kinds are
+The schema is a JSON object with one entry per modelled column. Edit it and pass it to `knothe fit`
+with --schema. The kinds are:
 
   \"continuous\"                               any real number
   \"positive\"                                 a number above 0
@@ -81,13 +82,13 @@ with --schema. The kinds are
   {\"periodic\": [0, 360]}                     a point of a circle, such as an angle or an hour
   \"integer\", {\"integer\": {\"low\": 0}}         a whole number, with bounds or without
   {\"lattice\": {\"step\": 0.5, \"offset\": 0}}    a multiple of a step, plus an offset
-  \"categorical\", {\"categorical\": [\"a\", \"b\"]} one of some values, those of the table or these
-  {\"ordered\": [\"low\", \"high\"]}             the same, with an order
-  {\"time\": \"day\"}                            a date; second, millisecond and microsecond: a time
-  {\"kind\": \"positive\", \"special\": [0]}       any of these, where some values have a probability
-                                             of their own
+  \"categorical\", {\"categorical\": [\"a\", \"b\"]} one of the table's values, or one of these
+  {\"ordered\": [\"low\", \"high\"]}               one of these values, in this order
+  {\"time\": \"day\"}                            a date; for a time, second, millisecond or microsecond
+  {\"kind\": \"positive\", \"special\": [0]}       any kind without categories; the special values have
+                                             their own probabilities
 
-Columns of text that identify rows are left out.
+Constant columns, and columns of text that identify rows, have no entry.
 
 Example:
   knothe schema data/flights.parquet --out flights.json")]
@@ -109,11 +110,12 @@ pub struct SchemaArguments {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 log_prob is log q(x | context) in nats, in the units of the table's own columns: a density for
-continuous columns and a probability for integer columns. For images it is a lower bound of the log
-probability.
+continuous columns and a probability for all other columns, special values and missing values. For
+images it is a lower bound of the log probability.
 
-The output has one row per row of the table. Its log_prob is NaN where a value is missing, which is
-possible only in a model that was fitted with --missing drop.
+The output has one row per row of the table. log_prob is -inf if the row is impossible under the
+model; a note names the column. It is NaN if a context value is missing, and with a model fitted
+with --missing drop, if any value is missing.
 
 A table is scored in parts, so it may be larger than the memory. Images are read as a whole.
 
@@ -139,8 +141,8 @@ pub struct ScoreArguments {
 /// Draw new rows or images from a model
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Rows have the columns of the table that the model was fitted to. Integer columns hold integers, and
-constant columns are restored. Context columns come last. The same seed gives the same bytes.
+Rows have the columns of the table that the model was fitted to. Each has values
+of its kind, including missing ones. Constant columns are restored. Context columns come last. The same seed gives the same bytes.
 
 Images become a grid in a PNG file, or an array in an NPY or NPZ file; an NPZ file also holds the
 classes. Without --given class=VALUE, the samples go through the classes in turn.
@@ -176,7 +178,7 @@ pub struct SampleArguments {
     /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
     pub seed: u64,
-    /// Scale the source's standard deviation by T. Values below 1 give more typical events
+    /// Scale the source's standard deviation by T. Values below 1 give more typical events. Only for models of images or of continuous columns without special or missing values
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Sampling")]
     pub temperature: f64,
     /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file. - means standard output (CSV or PNG)

@@ -92,7 +92,7 @@ fn further<C: Kind>(arguments: &FitArguments, path: &Path, checkpoint: &Path) ->
     let given = arguments.family.given();
     if !given.is_empty() {
         let options = given.join(", ");
-        let message = format!("{options}: expected no option of a family beside --continue, since {} has them", path.display());
+        let message = format!("{options}: expected no family options with --continue, because they are fixed in {}", path.display());
         return Err(Failure::usage(message, "leave it out, or fit a new model without --continue"));
     }
     let model = Model::<C>::load(path, &arguments.runtime.device)?;

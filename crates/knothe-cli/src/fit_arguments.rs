@@ -32,10 +32,10 @@ their defaults. An option that the family does not have is an error.
 Interruptions: Ctrl-C stops the fit and leaves a checkpoint. Run the same command with --resume to
 continue; the result is the same as without the interruption.
 
-More training: --continue MODEL trains every member of a finished model further, with the settings
-of the optimiser that are given. Give it the same data, and the same --validation if there was one.
-The split is that of the first fit; with another --seed, rows that the model was fitted to would
-judge it. A model that does not become better on the validation rows stays as it is.
+More training: --continue MODEL trains every member of a finished model further, with the training
+options of this command. Use the same data and the same --validation, if any. The seed of the model
+gives the same split as before; another --seed would move training rows into the validation and
+held-out rows. If no epoch improves the validation score, the model stays as it is.
 
 Ensembles: The members differ in their seed and, from the second one on, in the column order.
 The result is their mixture, which is again a density.
@@ -48,7 +48,7 @@ Examples:
   knothe fit data/flights.parquet --missing drop --model maf_mog,nsf --out flights.safetensors
   knothe fit data/digits.npz --labels labels --out digits.safetensors")]
 pub struct FitArguments {
-    /// Table (CSV, TSV, Parquet, Arrow IPC or NPY file) or images (folder of PNG and JPEG files, NPZ or NPY file)
+    /// Table (text, Parquet, Arrow or NPY file, a pattern such as 'data/*.parquet', or - for standard input) or images (folder of PNG and JPEG files, NPZ or NPY file)
     pub data: PathBuf,
 
     /// Separate data for early stopping and for the reported score [default: hold out 20 % of the data, 10 % for each]
@@ -66,7 +66,7 @@ pub struct FitArguments {
     /// JSON file that declares the kinds of columns, for example {"price": "positive", "n": "integer"}
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub schema: Option<PathBuf>,
-    /// Missing values: model (give them a probability), drop (leave the row out) or reject (stop with an error) [default: model]
+    /// Missing values: model (give them a probability), drop (leave the row out) or reject (stop with an error). With model, rows that lack a context value are left out [default: model]
     #[arg(long, value_name = "POLICY", hide_possible_values = true, help_heading = "Input")]
     pub missing: Option<Missing>,
     /// Class of each image: an NPY file, or the name of an array in the NPZ file. The density is conditioned on it
@@ -128,10 +128,10 @@ pub struct FitArguments {
     /// Add Gaussian noise with standard deviation S to each batch, in standardised units
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub noise: f64,
-    /// Seed of the random split, the initial parameters, the shuffling and the noise [default: 0; with --continue that of the model]
+    /// Seed of the random split, the initial parameters, the shuffling and the noise [default: 0; with --continue, the model's seed]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub seed: Option<u64>,
-    /// Train a finished model further, on the same data. Family, columns and precision are those of the model
+    /// Train this finished model further on the same data. The family, the columns and the precision stay the same
     #[arg(long = "continue", value_name = "MODEL", help_heading = "Training",
           conflicts_with_all = ["models", "ensemble", "ensemble_weights", "precision", "context", "drop", "schema", "missing", "bits"])]
     pub from: Option<PathBuf>,

@@ -54,7 +54,7 @@ pub fn note_contradictions(contradictions: &[Contradiction]) {
         } else {
             ""
         };
-        say(format_args!("note: {of} impossible under the model: '{column}' was {expected} in training, found {found} in row {row}{hint}"));
+        say(format_args!("note: {of} impossible under the model: in '{column}', expected {expected}, found {found} in row {row}{hint}"));
     }
 }
 

@@ -95,7 +95,7 @@ impl Owned {
 
 /// The error of a map or a density that has no place for absent elements.
 fn refusal(what: &str) -> Error {
-    let reason = "expected rows of which every element is present, found a mask of elements that may be absent".into();
+    let reason = "expected rows without absent numbers, but some columns have missing or special values".into();
     Error::Unsupported { what: what.into(), reason, hint: None }
 }
 

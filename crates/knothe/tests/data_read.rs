@@ -312,7 +312,7 @@ fn text_of_every_dialect_is_read_and_said() {
         ("a.csv", "x;y\n1,5;-3\n2,5;4\n".into(), "read as ';'-separated text with decimal commas"),
         ("b.csv", "x\ty\r\n1.5\t-3\r\n2.5\t4\r\n".into(), "read as tab-separated text"),
         ("c.csv", "x|y\n1.5|-3\n2.5|4".into(), "read as '|'-separated text"),
-        ("d.txt", "  x    y\n 1.5  -3\n 2.5   4\n".into(), "read as text in columns parted by spaces"),
+        ("d.txt", "  x    y\n 1.5  -3\n 2.5   4\n".into(), "read as space-separated text"),
         ("e.csv", utf_16(plain, true), "read as text in UTF-16LE"),
         ("f.csv", utf_16(plain, false), "read as text in UTF-16LE"),
         ("g.csv.gz", gz(plain), "read as text compressed with gzip"),
@@ -325,7 +325,7 @@ fn text_of_every_dialect_is_read_and_said() {
         ("n.csv", "x,y\n1.5,-3,\n2.5,4,\n".into(), ""),
         ("o.csv", "x,y,\n1.5,-3\n2.5,4\n".into(), ""),
         ("p.csv", ",x,y\na,1.5,-3\nb,2.5,4\n".into(), "the first column, which has no name, numbers or names the rows and is left out"),
-        ("q.txt", "\"x\" \"y\"\n\"1\" 1.5 -3\n\"2\" 2.5 4\n".into(), "read as text in columns parted by spaces"),
+        ("q.txt", "\"x\" \"y\"\n\"1\" 1.5 -3\n\"2\" 2.5 4\n".into(), "read as space-separated text"),
         ("r.csv", "rownames,x,y\n1,1.5,-3\n2,2.5,4\n".into(), "the first column, 'rownames', numbers or names the rows and is left out"),
         ("s.tsv", "x\ty\n1.5\t-3\n2.5\t4\n".into(), ""),
     ];

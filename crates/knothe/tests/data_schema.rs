@@ -370,7 +370,7 @@ fn what_only_looks_like_a_repeat_is_said_as_what_it_is() {
     let (_, notices) = diagnosed(&table(&[("begin", &begin, false), ("end", &end, false)]), "{}", &Roles::default()).unwrap();
     let near: Vec<&Notice> = notices.iter().filter(|n| n.message.starts_with("'end' is nearly equal to 'begin'")).collect();
     assert_eq!((near.len(), notices.len()), (1, 1), "{notices:?}");
-    assert_eq!(near[0].hint.as_ref().unwrap().to_string(), "a column end − begin in the place of 'end' would be the better one");
+    assert_eq!(near[0].hint.as_ref().unwrap().to_string(), "replace 'end' with a column that holds end − begin");
     // Fewer rows than columns.
     let names: Vec<String> = (0..40).map(|j| format!("c{j}")).collect();
     let values: Vec<Vec<f64>> = (0..40).map(|j| uniform(20, j)).collect();

@@ -86,7 +86,7 @@ impl Kind for Schema {
     fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<TableRows>, Failure> {
         if arguments.weights.is_some() && arguments.weights != self.weights {
             let known = self.weights.as_deref().map_or("none".into(), |name| format!("'{name}'"));
-            return Err(Failure::usage(format!("--weights: expected the column of the model's weights, {known}"), "leave it out"));
+            return Err(Failure::usage(format!("--weights: expected the weight column of the model, {known}"), "leave it out"));
         }
         let rows = self.rows(&Table::read_with(&arguments.data, &self.reading([]))?, Need::Fit)?;
         note_dropped(&rows);
@@ -292,7 +292,7 @@ fn complete(batch: &Table, schema: &Schema) -> Result<Option<TableRows>, Failure
 fn note_ignored(schema: &Schema, table: &Table) {
     let ignored = schema.ignored(table);
     if !ignored.is_empty() {
-        say(format_args!("note: the model has no {}, so it is ignored", quoted(&ignored)));
+        say(format_args!("note: not in the model, so ignored: {}", quoted(&ignored)));
     }
 }
 

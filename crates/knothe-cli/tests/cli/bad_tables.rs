@@ -97,8 +97,8 @@ fn rows_that_cannot_be_have_no_probability() {
     let scores: Vec<&str> = run.stdout.lines().skip(1).collect();
     assert!(run.code == 0 && scores.len() == 2 && scores[1] == "-inf" && scores[0].parse::<f64>().unwrap().is_finite(), "{}", run.stdout);
     for line in [
-        "note: the model has no 'z', so it is ignored",
-        "note: 1 row is impossible under the model: 'k' was a whole number",
+        "note: not in the model, so ignored: 'z'",
+        "note: 1 row is impossible under the model: in 'k', expected a whole number",
         "found 3.5 in row 2",
         "declared \"continuous\"",
     ] {

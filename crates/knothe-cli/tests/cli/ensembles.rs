@@ -50,7 +50,7 @@ fn an_ensemble_says_how_each_member_does_and_its_weights_are_the_likeliest() {
         (serde_json::from_str::<Value>(&run.stdout).unwrap(), run.stderr)
     };
     let ((uniform, _), (validation, said)) = (fit("uniform"), fit("validation"));
-    for line in ["an ensemble of 3 (maf,nsf)", "member 2 of 3: nsf", "member 3 of 3: maf", "\nmember 1  ", "\nmember 3  ", "simple model"] {
+    for line in ["an ensemble of 3 (maf,nsf)", "member 2 of 3: nsf", "member 3 of 3: maf", "\nmember 1  ", "\nmember 3  ", "baseline"] {
         assert!(said.contains(line), "{line}: {said}");
     }
     let mean = |report: &Value| report["log_likelihood"]["mean"].as_f64().unwrap();

@@ -78,7 +78,7 @@ pub(super) const STANDARDISE: FamilyOption = FamilyOption::flag(
 /// The Gaussian of the training rows next to the data.
 pub(super) const WHITEN: FamilyOption = FamilyOption::flag(
     "whiten",
-    "Start from the full Gaussian where columns are nearly linear in one another (R² above 0.99): whiten them first, by the training rows",
+    "Start from the full Gaussian if a column is nearly a linear function of the others (R² above 0.99), by whitening with the training rows",
 );
 /// The order of the columns.
 pub(super) const RANDOM_ORDER: FamilyOption = FamilyOption::flag("random_order", "Draw the order of the columns from the seed");

@@ -90,9 +90,9 @@ impl Coding for Schema {
             (_, true) => "the log density, in the units of the columns".into(),
             (true, _) => "the log mass".into(),
             _ if mass.is_empty() => {
-                format!("the log of a density in {} (in their units), with masses of special and missing values", names(&density))
+                format!("the log of a density in {} (in their units), with probabilities for special and missing values", names(&density))
             }
-            _ => format!("the log of a density in {} (in their units) times a mass in {}", names(&density), names(&mass)),
+            _ => format!("the log of a density in {} (in the units of the file) times a probability in {}", names(&density), names(&mass)),
         })
     }
 
@@ -101,12 +101,7 @@ impl Coding for Schema {
     }
 
     fn baseline_name(&self) -> &'static str {
-        let laws: Vec<Law> = self.layout().iter().map(|e| e.law).collect();
-        match (laws.contains(&Law::Real), laws.iter().all(|law| *law == Law::Real)) {
-            (_, true) => "full Gaussian",
-            (true, _) => "simple model",
-            (false, _) => "independent",
-        }
+        if self.layout().iter().all(|e| e.law == Law::Real) { "full Gaussian" } else { "baseline" }
     }
 
     fn declare(&mut self, law: Law) -> Result<()> {

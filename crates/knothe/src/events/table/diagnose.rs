@@ -87,10 +87,7 @@ impl<'a> Numbers<'a> {
             let (first, second) = (self.names[pair.first], self.names[pair.second]);
             let message =
                 format!("'{second}' is nearly equal to '{first}': their difference varies {:.0e} times less than they do", pair.times);
-            Notice::new(
-                message,
-                Hint::Other(format!("a column {second} − {first} in the place of '{second}' would be the better one").into()),
-            )
+            Notice::new(message, Hint::Other(format!("replace '{second}' with a column that holds {second} − {first}").into()))
         };
         nearly_equal(&self.values, self.names.len(), &continuous).into_iter().map(notice).collect()
     }

@@ -208,12 +208,12 @@ fn far(table: &Table, column: &Column, kept: &[usize]) -> (Vec<f64>, Option<Noti
     let each: Vec<String> = found
         .iter()
         .filter_map(|p| {
-            let rows = if p.rows.len() == 1 { "row".into() } else { format!("{} rows, the first of which is row", p.rows.len()) };
+            let rows = if p.rows.len() == 1 { "row".into() } else { format!("{} rows, first in row", p.rows.len()) };
             let row = table.number(*there.get(*p.rows.first()?)?);
-            Some(format!("{} in {rows} {row}, {:.0e} times as far from the others as these lie apart", shown(p.value), p.times))
+            Some(format!("{} in {rows} {row}, {:.0e} interquartile ranges from the median", shown(p.value), p.times))
         })
         .collect();
-    let message = format!("'{}' is {}: it gets a probability of its own", column.name, each.join(" and "));
+    let message = format!("'{}' is {}; such a value gets a probability of its own", column.name, each.join(" and "));
     let hint = Hint::other("if it stands for a missing value, leave the field empty");
     (found.iter().map(|p| p.value).collect(), (!each.is_empty()).then(|| Notice::new(message, hint)))
 }
@@ -261,7 +261,7 @@ fn categories(seen: &Seen) -> Kind {
     Kind::Categorical(seen.labels(&Form::Real))
 }
 
-/// A context column: the labels of text and of false and true, and numbers otherwise.
+/// A context column: labels for text; numbers otherwise, with 0 and 1 for false and true.
 fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn> {
     let labels = if matches!(column.form, Form::Text(_)) { seen.labels(&column.form) } else { Vec::new() };
     if labels.len() > MOST_INFERRED {

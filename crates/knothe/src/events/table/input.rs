@@ -253,7 +253,11 @@ fn matching(path: &Path) -> Result<Vec<PathBuf>> {
     let found =
         glob::glob(&pattern).map_err(|e| Error::invalid("path", "a pattern of files", format!("{} ({})", path.display(), e.msg)))?;
     let files: Vec<PathBuf> = found.filter_map(Result::ok).collect();
-    if files.is_empty() { Err(Error::table(path, "expected files of such names, found none", None)) } else { Ok(files) }
+    if files.is_empty() {
+        Err(Error::table(path, "expected at least one file that matches the pattern, found none", None))
+    } else {
+        Ok(files)
+    }
 }
 
 /// The Parquet files of a folder, in order.

@@ -155,7 +155,7 @@ impl Kind {
         let Some((lattice, Bounds { low, high })) = self.lattice() else { return "another value".into() };
         let what = match self {
             Kind::Integer(_) => "a whole number below 2^52 in magnitude".into(),
-            Kind::Time(unit) => format!("a whole number of units of time ({unit:?})"),
+            Kind::Time(unit) => format!("a time in whole {unit:?}s").to_lowercase(),
             _ if lattice.offset == 0.0 => format!("a multiple of {}", lattice.step),
             _ => format!("{} + a multiple of {}", lattice.offset, lattice.step),
         };

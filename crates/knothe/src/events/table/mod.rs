@@ -13,7 +13,7 @@
 //! let rows = schema.rows(&table, Need::Fit)?;
 //! diagnose(&table.path, &schema, &rows)?;
 //! schema.fit(&rows)?;
-//! let encoded = schema.encode(&rows, None)?;
+//! let encoded = schema.encode(&rows)?;
 //! # Ok::<(), knothe::Error>(())
 //! ```
 

@@ -106,7 +106,7 @@ impl<'a> Matched<'a> {
 impl Schema {
     /// Matches a table's columns by name, in any order. Other columns are ignored; see [`Schema::ignored`].
     ///
-    /// To be learned from, every value has to be one that the schema allows. To be judged or scored, a row with another value is outside the support.
+    /// For [`Need::Fit`], a value that the schema does not allow is an error. For [`Need::Evaluate`] and [`Need::Score`], its row is marked as outside the support.
     ///
     /// # Errors
     /// A missing column (dropped, constant and weight columns may be there or not), a missing value where the schema rejects them, text in a column of numbers, a
@@ -203,7 +203,7 @@ impl SchemaColumn {
             _ if self.flag(value).is_some() => None,
             // The index of a constant is 0.
             Kind::Constant(label) => (value != 0.0).then(|| label.to_string()),
-            _ if value.is_nan() => Some("a value in each row, as in the rows that were learned from".into()),
+            _ if value.is_nan() => Some("a value".into()),
             kind => kind.contradiction(value),
         }
     }

@@ -14,15 +14,15 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dialect {
-    /// What stands between fields: an ASCII character. A space stands for any run of spaces and tabs.
+    /// The field delimiter: an ASCII character. A space stands for any run of spaces and tabs.
     pub delimiter: Option<char>,
-    /// What stands before the decimals: a point or a comma.
+    /// The decimal mark: a point or a comma.
     pub decimal: Option<char>,
-    /// What parts the thousands: a comma, a point, an apostrophe, or a space for every kind of space.
+    /// The thousands separator: a comma, a point, an apostrophe, or a space for every kind of space.
     pub thousands: Option<char>,
-    /// What stands around fields that hold delimiters: an ASCII character.
+    /// The quote around fields that hold delimiters: an ASCII character.
     pub quote: Option<char>,
-    /// What comments begin with, at the start of a line: an ASCII character.
+    /// The first character of comment lines: an ASCII character.
     pub comment: Option<char>,
     /// Whether the first line holds the names of the columns. Without it they are x1, …, xD.
     pub header: Option<bool>,
@@ -61,7 +61,7 @@ impl Dialect {
 pub(super) fn named(delimiter: u8) -> String {
     match delimiter {
         b'\t' => "tab-separated text".into(),
-        SPACES => "text in columns parted by spaces".into(),
+        SPACES => "space-separated text".into(),
         other => format!("'{}'-separated text", char::from(other)),
     }
 }
