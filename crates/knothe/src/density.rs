@@ -82,6 +82,6 @@ pub trait Density {
     /// The probability integral transform: `[rows, dim]`, independent and uniform on (0, 1) when x follows the density.
     ///
     /// It is Φ(z) for a normalizing flow with a normal source, and F_j(x_j | x_<j) for an autoregressive density.
-    /// What [`crate::evaluate`] checks is the uniformity of these. It is ½ for an element that is absent.
+    /// What [`crate::evaluate`] checks is the uniformity of these. It is ½ for a coordinate that is absent.
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>>;
 }

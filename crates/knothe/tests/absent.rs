@@ -187,12 +187,15 @@ impl<D: Density> Density for Others<'_, D> {
 
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let present = self.mask(x.dims()[0], &Placement::of(&x));
-        Ok(self.picked(self.whole.to_uniform(self.embedded(&x), &Given { present: Some(&present), ..*given })?))
+        let u = self.whole.to_uniform(self.embedded(&x), &Given { present: Some(&present), ..*given })?;
+        // In the order of the source, which a permutation makes another one than that of x.
+        let columns = (0..self.present.len()).map(|j| u.clone().narrow(1, j, 1));
+        Ok(Tensor::cat(columns.filter(|u| values(u.clone()).iter().any(|u| *u != 0.5)).collect(), 1))
     }
 }
 
 /// Two of three elements are present: ∫ q = 1 over them, and samples have that density.
-fn is_density_of_others<D: Density>(whole: &D, name: &str) {
+fn is_density_of_others<D: Density>(whole: &D, grid_points: usize, name: &str) {
     let (place, mut rng) = (Placement::cpu(Precision::F64), rng(3));
     for absent in 0..3 {
         let q = Others { whole, present: (0..3).map(|j| j != absent).collect() };
@@ -202,7 +205,7 @@ fn is_density_of_others<D: Density>(whole: &D, name: &str) {
         let rows = one.clone().map(|c| c.expand([n, q.context_dim()]));
         let given = Given::context(rows.as_ref());
         let samples = q.sample(n, &given, &mut rng).unwrap();
-        let grid = Quadrature { points: 80, ..Quadrature::around(samples) };
+        let grid = Quadrature { points: grid_points, ..Quadrature::around(samples) };
         conformance::integrates_to_one(&q, one.as_ref(), &grid, &place)
             .and_then(|()| conformance::samples_are_uniform(&q, n, &given, &mut rng))
             .and_then(|()| conformance::samples_agree(&q, n, &given, &mut rng))
@@ -230,7 +233,8 @@ fn a_flow_is_a_density_of_what_is_present() {
     let recipes = families.into_iter().enumerate().map(|(k, family)| small(family, [0, 2][k % 2]));
     for recipe in recipes.chain([small(&Maf, 2).mixing(Mixing::Random)]) {
         let flow = randomised(recipe.flow(&Placement::cpu(Precision::F64)).unwrap(), 0.15, &mut rng(5));
-        is_density_of_others(&flow, &format!("{recipe:?}"));
+        // Straight lines beyond its bound, some nearly flat, want more points.
+        is_density_of_others(&flow, if recipe.name() == "sos" { 160 } else { 80 }, &format!("{recipe:?}"));
     }
 }
 
@@ -246,7 +250,7 @@ fn a_permutation_takes_the_mask_along() {
     act.initialise(&mut &rows).unwrap();
     let source = GaussianMixture::new(3, 3, Covariance::Diagonal, &place, &mut rng(2)).unwrap();
     let flow = Flow::new(Source::GaussianMixture(source), Compose::new(3, layers(act)).unwrap(), 0).unwrap();
-    is_density_of_others(&flow, "permutations");
+    is_density_of_others(&flow, 80, "permutations");
 }
 
 #[test]
@@ -259,7 +263,7 @@ fn a_source_is_a_density_of_what_is_present() {
         Source::StudentT(StudentT::new(3, 5.0, &place).unwrap()),
         Source::GaussianMixture(diagonal),
     ] {
-        is_density_of_others(&randomised(source, 0.3, &mut rng(4)), "source");
+        is_density_of_others(&randomised(source, 0.3, &mut rng(4)), 80, "source");
     }
     // Its jumps are no matter for a grid, and 0 is outside.
     let uniform = Uniform::new(3, 1.0, 3.0, &place).unwrap();
@@ -284,7 +288,7 @@ fn a_mixture_is_a_density_of_what_is_present() {
     let place = Placement::cpu(Precision::F64);
     let member = |family, seed| randomised(small(family, 2).flow(&place).unwrap(), 0.3, &mut rng(seed));
     let mixture = Mixture::weighted(vec![member(&Maf, 1), member(&RealNvp, 2)], vec![0.3, 0.7]).unwrap();
-    is_density_of_others(&mixture, "mixture");
+    is_density_of_others(&mixture, 80, "mixture");
 }
 
 /// Rows with different masks in one batch have the scores, the z and the draws that each has alone; and z gives x back.
