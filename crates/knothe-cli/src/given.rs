@@ -30,7 +30,7 @@ impl FromStr for Value {
         let text = value.trim().to_owned();
         let value = text.parse().unwrap_or(f64::NAN);
         if value.abs() > LARGEST {
-            return Err("expected a magnitude of at most 1e30 after the '='".into());
+            return Err("expected a value of a magnitude of at most 1e30 after the '='".into());
         }
         if text.is_empty() {
             return Err("expected a value after the '='".into());

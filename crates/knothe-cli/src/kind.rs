@@ -90,6 +90,11 @@ pub trait Kind: Coding<Events: Send> + Send + Sync {
     /// Reads the events to train a model of this coding further to.
     fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<Self::Events>, Failure>;
 
+    /// The kinds of the elements of an event in one line, where they differ.
+    fn kinds(&self) -> Option<String> {
+        None
+    }
+
     /// What is fitted to: "15,216 rows of 10 columns given class".
     fn described(&self, n: usize) -> String;
 

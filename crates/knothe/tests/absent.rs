@@ -309,12 +309,12 @@ fn rows_do_not_depend_on_the_masks_of_others() {
             // Roundings of two layers.
             assert!((back - x).abs() < 1e-9, "{k}: {back} against {x}");
         }
-        for row in 0..rows {
+        for (row, among) in log_prob.iter().enumerate() {
             let [x, c, present] = [&x, &c, &present].map(|t| t.clone().narrow(0, row, 1));
             let given = Given { present: Some(&present), ..Given::context(Some(&c)) };
             let alone = values(flow.log_prob(x.clone(), &given).unwrap());
             // Sums of products in another order.
-            assert!((alone[0] - log_prob[row]).abs() < 1e-12 * (1.0 + alone[0].abs()), "{row}: {} against {}", alone[0], log_prob[row]);
+            assert!((alone[0] - among).abs() < 1e-12 * (1.0 + alone[0].abs()), "{row}: {} against {among}", alone[0]);
             if values(present).iter().all(|present| *present == 0.0) {
                 assert_eq!(alone, [0.0]);
             }

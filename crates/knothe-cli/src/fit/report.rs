@@ -27,6 +27,9 @@ pub fn start<C: Kind>(fitting: &Fitting<C>) {
         all => format!("an ensemble of {} ({})", all.len(), families(all.iter().map(|recipe| recipe.name()))),
     };
     let (described, validation) = (fitting.coding.described(fitting.split.train.len()), fitting.split.validation.len());
+    if let Some(kinds) = fitting.coding.kinds() {
+        say(kinds);
+    }
     say(format_args!("fitting {model} to {described} ({validation} to validate{held_out})"));
 }
 

@@ -75,7 +75,6 @@ impl Kind for Schema {
         let rows = schema.rows(&table, Need::Fit)?;
         drop(table);
         note_dropped(&rows);
-        say(kinds(&schema));
         notices.extend(diagnose(&arguments.data, &schema, &rows)?);
         hints::say_notices(&notices);
         let split = split(&schema, rows, arguments, arguments.seed.unwrap_or(0))?;
@@ -91,6 +90,10 @@ impl Kind for Schema {
         let rows = self.rows(&Table::read_with(&arguments.data, &self.reading([]))?, Need::Fit)?;
         note_dropped(&rows);
         split(self, rows, arguments, seed)
+    }
+
+    fn kinds(&self) -> Option<String> {
+        Some(kinds(self))
     }
 
     fn described(&self, n: usize) -> String {
@@ -262,7 +265,10 @@ fn names(given: &[Value]) -> impl Iterator<Item = String> + '_ {
 /// Sets the given columns in every row.
 pub fn set(table: &mut Table, given: &[Value], schema: &Schema) -> Result<(), Failure> {
     let rows = table.rows();
-    given.iter().try_for_each(|value| Ok(table.put(given_column(value, rows, schema)?)))
+    for value in given {
+        table.put(given_column(value, rows, schema)?);
+    }
+    Ok(())
 }
 
 /// A column of a context value that is given: a label of a categorical column, or a number.

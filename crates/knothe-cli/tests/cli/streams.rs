@@ -97,7 +97,8 @@ fn small(test: &str) -> Option<Small> {
         Err(reason) if must_mount() => panic!("a small tmpfs cannot be mounted by root: {reason}"),
         Err(reason) => {
             // Past the capture of a test's output, for a test that did not run has to show.
-            writeln!(std::io::stderr(), "{test} is skipped: a small tmpfs cannot be mounted: {reason}").unwrap();
+            let line = format!("{test} is skipped: a small tmpfs cannot be mounted: {reason}\n");
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
             None
         }
     }

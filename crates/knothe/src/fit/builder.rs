@@ -23,11 +23,20 @@ pub struct Fit<'a, O = MaxLikelihood> {
     pub(super) checkpoints: Option<Checkpoints>,
     pub(super) resume: Option<Checkpoint>,
     pub(super) observer: Option<&'a mut dyn Observer>,
+    pub(super) as_it_is: bool,
 }
 
 impl Default for Fit<'_> {
     fn default() -> Self {
-        Fit { config: FitConfig::default(), objective: MaxLikelihood, hook: None, checkpoints: None, resume: None, observer: None }
+        Fit {
+            config: FitConfig::default(),
+            objective: MaxLikelihood,
+            hook: None,
+            checkpoints: None,
+            resume: None,
+            observer: None,
+            as_it_is: false,
+        }
     }
 }
 
@@ -42,6 +51,11 @@ impl<'a, O> Fit<'a, O> {
     /// Sets every setting at once.
     pub fn config(self, config: FitConfig) -> Self {
         Fit { config, ..self }
+    }
+
+    /// Starts from the parameters of the density as they are, as those of a finished fit, without a data-dependent start.
+    pub fn as_it_is(self, yes: bool) -> Self {
+        Fit { as_it_is: yes, ..self }
     }
 
     /// Sets the number of passes over the training rows; see [`FitConfig::epochs`].
@@ -94,8 +108,8 @@ impl<'a, O> Fit<'a, O> {
 
     /// Sets the objective that the fit minimises.
     pub fn objective<P>(self, objective: P) -> Fit<'a, P> {
-        let Fit { config, hook, checkpoints, resume, observer, .. } = self;
-        Fit { config, objective, hook, checkpoints, resume, observer }
+        let Fit { config, hook, checkpoints, resume, observer, as_it_is, .. } = self;
+        Fit { config, objective, hook, checkpoints, resume, observer, as_it_is }
     }
 
     /// Calls `hook` in every step, between the gradient and the optimiser's step. It gets the gradient of each parameter in the order in which

@@ -52,7 +52,7 @@ impl<O> Fit<'_, O> {
         let steps = self.config.steps.unwrap_or(self.config.epochs.saturating_mul(plan.steps));
         let mut state = match self.resume.take() {
             Some(checkpoint) => checkpoint.into_state(density.train())?,
-            None => start(density, train, &self.config)?,
+            None => start(density, train, &self.config, self.as_it_is)?,
         };
         if state.counters.step == 0 && steps > 0 {
             self.consider_start(&mut state, train, validation)?;
@@ -205,10 +205,12 @@ impl<O> Fit<'_, O> {
     }
 }
 
-/// The state before the first step, with the data-dependent start.
-fn start<M: Density + Module>(density: M, train: &(impl Batches + ?Sized), config: &FitConfig) -> Result<State<M>> {
+/// The state before the first step, with the data-dependent start unless the density stays as it is.
+fn start<M: Density + Module>(density: M, train: &(impl Batches + ?Sized), config: &FitConfig, as_it_is: bool) -> Result<State<M>> {
     let mut start = density.valid();
-    start.initialise(&mut { train })?;
+    if !as_it_is {
+        start.initialise(&mut { train })?;
+    }
     start.collect_statistics(&mut { train })?;
     let module = start.train();
     let average = config.average.map(|_| Average::new(&module));

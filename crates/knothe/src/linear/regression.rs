@@ -4,10 +4,13 @@ use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
 
 use crate::{
-    bijection::{Replay, check_dim},
+    bijection::{Batch, Mapped, Replay, check_dim},
     error::{Error, Result},
     placement::values,
 };
+
+/// The most columns of a context that are regressed on: the work grows with their third power. A longer one, such as thousands of categories, has no say.
+const MOST_CONTEXT: usize = 512;
 
 /// The regression x = shift + slopeᵀ c + residual.
 pub(super) struct LeastSquares {
@@ -26,6 +29,11 @@ impl LeastSquares {
     /// One pass in 64 bits, weighted. Products are summed about the first row, so that means far from 0 cost no digits. Fewer than `least_rows` rows for each
     /// column of the context leave the slope at 0.
     pub fn of(data: &mut dyn Replay, dim: usize, context_dim: usize, least_rows: f64) -> Result<Self> {
+        if context_dim > MOST_CONTEXT {
+            let own =
+                LeastSquares::of(&mut Mapped { data, map: |batch: &Batch| Ok(Batch { context: None, ..batch.clone() }) }, dim, 0, 0.0)?;
+            return Ok(LeastSquares { slope: DMatrix::zeros(context_dim, dim), ..own });
+        }
         let width = context_dim + dim;
         let (mut count, mut squares, mut centre) = (0.0, 0.0, None);
         let (mut sum, mut gram) = (DVector::zeros(width), DMatrix::zeros(width, width));

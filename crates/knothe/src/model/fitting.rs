@@ -154,7 +154,8 @@ impl<C: Coding> Fitting<'_, C> {
         if recipe.family().closed_form() {
             config = FitConfig { epochs: 0, steps: None, ..config };
         }
-        let fit = Fit::new().config(config.clone()).checkpoints(checkpoints.cloned()).resume(resume).observer(observer);
+        let fit =
+            Fit::new().config(config.clone()).checkpoints(checkpoints.cloned()).resume(resume).observer(observer).as_it_is(start.is_some());
         let network = start.map_or_else(|| recipe.build(self.place), |start| Ok(start.clone()))?;
         let fitted = fit.run(network, train, validation);
         let (network, report) = fitted.map_err(|e| match e {

@@ -107,6 +107,11 @@ fn shortened(text: &str) -> String {
     if text.chars().count() > 40 { text.chars().take(40).chain(['…']).collect() } else { text.into() }
 }
 
+/// Whether a value is a number, or that number as 32-bit floats hold it.
+pub(super) fn is_same(number: f64, value: f64) -> bool {
+    number == value || (f64::from(value as f32) == value && number as f32 == value as f32)
+}
+
 /// A number as a person writes it: 1e20, not its 21 digits.
 pub(super) fn shown(value: f64) -> String {
     if value.abs() >= 1e15 || (value != 0.0 && value.abs() < 1e-5) { format!("{value:e}") } else { value.to_string() }

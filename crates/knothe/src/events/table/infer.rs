@@ -174,6 +174,8 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
         },
     };
     check_keeps_apart(table, column, &kind, &seen)?;
+    // What has a mass already gets no second one.
+    let special: Vec<f64> = special.into_iter().filter(|v| !kind.is_discrete() || kind.contradiction(*v).is_some()).collect();
     let missing = seen.missing > 0;
     Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, notice))
 }
@@ -239,7 +241,17 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
             return (categories(seen), Vec::new());
         }
         // 0 and 1 are the answers to a question, however rare one of them is.
-        let [low, high] = if rest.iter().all(|v| *v == 0.0 || *v == 1.0) { [Some(0.0), Some(1.0)] } else { edges(&rest, &lattice) };
+        let [mut low, mut high] = if rest.iter().all(|v| *v == 0.0 || *v == 1.0) { [Some(0.0), Some(1.0)] } else { edges(&rest, &lattice) };
+        // A special value before the first one or beyond the last one stands outside of the bounds.
+        let near = |k: f64| lattice.value(lattice.floor(k + 1e-6 * lattice.step));
+        let below = special.iter().copied().filter(|s| rest.first().is_some_and(|first| s < first)).fold(f64::NEG_INFINITY, f64::max);
+        if below.is_finite() && low.is_none_or(|low| below >= low) {
+            low = Some(near(below) + lattice.step);
+        }
+        let above = special.iter().copied().filter(|s| rest.last().is_some_and(|last| s > last)).fold(f64::INFINITY, f64::min);
+        if above.is_finite() && high.is_none_or(|high| above <= high) {
+            high = Some(near(above - 0.5 * lattice.step));
+        }
         let kind = if all_whole && lattice == INTEGERS {
             Kind::Integer(Bounds { low, high })
         } else {

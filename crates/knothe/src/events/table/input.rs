@@ -64,6 +64,9 @@ impl Input {
         }
         let mut ending = ending(path)?;
         let files = if path.is_dir() { parquet_files(path) } else { matching(path)? };
+        if files.is_empty() {
+            return Err(Error::table(path, "expected a file, found a folder", None));
+        }
         let mut parts = Vec::new();
         for name in files {
             let io = |e| Error::io("read", &name, e);
@@ -181,7 +184,8 @@ pub fn ending(path: &Path) -> Result<String> {
         ending = format!("{inner}.{ending}");
     }
     if path.is_dir() {
-        let is_table = !parquet_files(path).is_empty();
+        // A folder with the name of a table is refused when it is read.
+        let is_table = !parquet_files(path).is_empty() || TEXT.contains(&ending.as_str()) || BINARY.contains(&ending.as_str());
         return if is_table { Ok("parquet".into()) } else { Err(Error::table(path, "expected a file, found a folder", None)) };
     }
     if TEXT.contains(&ending.as_str()) || BINARY.contains(&ending.as_str()) {

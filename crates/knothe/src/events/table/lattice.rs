@@ -17,7 +17,7 @@ pub struct Lattice {
 pub(super) const INTEGERS: Lattice = Lattice { step: 1.0, offset: 0.0 };
 
 /// 2⁵²: below it a 64-bit float has room for a fraction, which dequantisation needs.
-const LARGEST_INDEX: f64 = 4_503_599_627_370_496.0;
+pub(super) const LARGEST_INDEX: f64 = 4_503_599_627_370_495.0;
 
 /// 2²⁴: 32-bit floats hold every whole number up to it.
 const LARGEST_SINGLE: f64 = 16_777_216.0;
@@ -80,9 +80,13 @@ impl Lattice {
     /// several rows. A lattice without exceptions goes first; with e of them it has at least 5 e values.
     pub(super) fn find(sorted: &[f64]) -> Option<Found> {
         let noise = noise(sorted);
-        let distinct = distinct(sorted, |a, b| noise.max(1e-12 * a.abs().max(b.abs())));
+        // Whole numbers have no rounding.
+        let exact = sorted.iter().all(|&v| whole(v).is_some());
+        let distinct = distinct(sorted, |a, b| if exact { 0.0 } else { noise.max(1e-12 * a.abs().max(b.abs())) });
         let on = |search: &dyn Fn(&[f64], usize) -> Option<Lattice>| {
-            without_few(sorted, &distinct).find_map(|(bulk, left_out)| search(&bulk, left_out).map(|lattice| Found::new(lattice, sorted)))
+            without_few(sorted, &distinct).find_map(|(bulk, left_out)| {
+                search(&bulk, left_out).map(|lattice| Found::new(lattice, sorted)).filter(Found::has_few_exceptions)
+            })
         };
         let resolved = distinct.len() >= 2 && distinct.len() * ROWS_PER_VALUE <= sorted.len();
         on(&common_divisor).or_else(|| if resolved { on(&|bulk, _| regular(bulk)) } else { None })
@@ -99,6 +103,10 @@ pub(super) struct Found {
 }
 
 impl Found {
+    fn has_few_exceptions(&self) -> bool {
+        self.exceptions.len() <= MOST_EXCEPTIONS
+    }
+
     fn new(lattice: Lattice, sorted: &[f64]) -> Self {
         let runs = sorted.chunk_by(|a, b| a == b);
         let exceptions = runs.filter(|run| lattice.index(run[0]).is_none()).map(|run| (run[0], run.len())).collect();

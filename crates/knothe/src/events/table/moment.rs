@@ -20,6 +20,16 @@ impl Unit {
         }
     }
 
+    /// The first moment of the year 1, and the last of the year 9999, which every reader knows.
+    pub(super) fn first(self) -> f64 {
+        (-62_135_596_800_000_000 / self.microseconds()) as f64
+    }
+
+    /// See [`Unit::first`].
+    pub(super) fn last(self) -> f64 {
+        (253_402_300_799_999_999 / self.microseconds()) as f64
+    }
+
     /// The moment `count` units after the start of 1970 in ISO 8601; nothing where no calendar holds it (about 262,000 years on either side).
     pub fn text(self, count: f64) -> Option<String> {
         let format = match self {

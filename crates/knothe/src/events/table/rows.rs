@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    column::{Column, Form},
+    column::{Column, Form, is_same},
     kind::{Kind, Label},
-    quoted,
+    moment, quoted,
     reader::Table,
     reading::Reading,
     schema::{ContextColumn, MissingPolicy, Schema, SchemaColumn},
+    text::boolean,
 };
 use crate::{
     error::{Error, Result},
@@ -129,13 +130,14 @@ impl Schema {
         if let Some(other) = weights.filter(|column| !column.is_numeric()) {
             return Err(other_form(table, other, "numbers"));
         }
-        let used = modelled.iter().map(|m| (m.found, &m.values[..], m.column.missing || self.missing == MissingPolicy::Model));
+        let used =
+            modelled.iter().chain(&constant).map(|m| (m.found, &m.values[..], m.column.missing || self.missing == MissingPolicy::Model));
         let used = used
             .chain(context.iter().zip(&self.context).filter_map(|(values, c)| Some((*columns.get(c.name.as_str())?, &values[..], false))));
         let kept = complete_rows(table, &used.collect::<Vec<_>>(), self.missing)?;
         let outside = |m: &Matched, i: usize| m.column.contradiction(m.values[i]);
         if need == Need::Fit {
-            for m in &modelled {
+            for m in modelled.iter().chain(&constant) {
                 let wrong = kept.iter().find_map(|&i| Some((i, outside(m, i)?)));
                 wrong.map_or(Ok(()), |(i, expected)| Err(contradicts(table, m.found, i, &expected)))?;
             }
@@ -175,7 +177,8 @@ impl Schema {
 
     /// How a table is read for this schema: without a look at dropped columns and those named in `skip`, and labels as the text that they are.
     pub fn reading(&self, skip: impl IntoIterator<Item = String>) -> Reading {
-        let is_text = |labels: &[Label]| labels.iter().any(|label| matches!(label, Label::Text(_)));
+        // Moments are read as such, whatever their spelling.
+        let is_text = |labels: &[Label]| labels.iter().any(|label| matches!(label, Label::Text(text) if moment::parse(text).is_none()));
         let columns = self.columns.iter().filter(|c| match &c.kind {
             Kind::Constant(label) => is_text(std::slice::from_ref(label)),
             kind => kind.labels().is_some_and(is_text),
@@ -216,6 +219,7 @@ fn values_of<'a>(table: &Table, column: &'a Column, kind: &Kind) -> Result<Cow<'
         Kind::Constant(label) => Ok(indices(column, std::slice::from_ref(label)).into()),
         Kind::Time(unit) => match column.form {
             Form::Time(found) if found == *unit => Ok(Cow::Borrowed(&column.values)),
+            _ if column.is_missing() => Ok(Cow::Borrowed(&column.values)),
             Form::Time(found) => Ok(column.values.iter().map(|v| v * found.microseconds() as f64 / unit.microseconds() as f64).collect()),
             _ => Err(other_form(table, column, "dates or times")),
         },
@@ -244,7 +248,14 @@ fn context_values<'a>(table: &Table, found: &'a Column, column: &ContextColumn) 
 /// The index of the label of each value; NaN where it is missing, and ∞ where there is no such label.
 fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
     let of = |same: &dyn Fn(&Label) -> bool| labels.iter().position(same).map_or(f64::INFINITY, |k| k as f64);
-    let text = |text: &str| of(&|label| label.to_string() == text);
+    let text = |text: &str| {
+        let moment = moment::parse(text);
+        of(&|label| match label {
+            Label::Text(known) => known == text || (moment.is_some() && moment::parse(known) == moment),
+            Label::Number(number) => text.parse().is_ok_and(|value| is_same(*number, value)),
+            Label::Flag(flag) => boolean(text.as_bytes()) == Some(f64::from(*flag)),
+        })
+    };
     match &column.form {
         Form::Text(texts) => {
             let known: Vec<f64> = texts.iter().map(|t| text(t)).collect();
@@ -254,7 +265,7 @@ fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
             let mut known: HashMap<u64, f64> = HashMap::new();
             let find = |v: f64| {
                 let number = of(&|label| match label {
-                    Label::Number(number) => *number == v,
+                    Label::Number(number) => is_same(*number, v),
                     Label::Flag(flag) => f64::from(*flag) == v,
                     Label::Text(_) => false,
                 });
@@ -272,7 +283,9 @@ fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
 
 /// A column that holds something else than its kind needs.
 pub(super) fn other_form(table: &Table, column: &Column, expected: &str) -> Error {
-    let row = column.values.iter().position(|v| !v.is_nan());
+    // The first value that is no number is at fault, if there is one.
+    let is_other = |&i: &usize| !column.values[i].is_nan() && column.text(i).parse::<f64>().is_err();
+    let row = (0..column.values.len()).find(is_other).or_else(|| column.values.iter().position(|v| !v.is_nan()));
     let found = row.map_or_else(|| "nothing".into(), |i| column.shown(i));
     Error::Table {
         path: table.path.clone(),

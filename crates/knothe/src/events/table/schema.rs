@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    column::is_same,
     kind::{Kind, Label},
     reading::check_names,
     rows::TableRows,
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// The most special values of a column.
-const MOST_SPECIAL: usize = 64;
+pub(super) const MOST_SPECIAL: usize = 64;
 
 /// What columns are for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,7 +89,11 @@ impl SchemaColumn {
 
     /// Which special value a value is; the missing one is the last.
     pub(super) fn flag(&self, value: f64) -> Option<usize> {
-        if value.is_nan() { self.missing.then_some(self.special.len()) } else { self.special.iter().position(|&special| special == value) }
+        if value.is_nan() {
+            self.missing.then_some(self.special.len())
+        } else {
+            self.special.iter().position(|&special| is_same(special, value))
+        }
     }
 }
 

@@ -152,7 +152,7 @@ pub(super) fn is_mark(field: &[u8]) -> bool {
 }
 
 /// 1 for true and 0 for false.
-pub(super) fn boolean(field: &[u8]) -> Option<f64> {
+pub(in super::super) fn boolean(field: &[u8]) -> Option<f64> {
     match field {
         b"true" | b"True" | b"TRUE" => Some(1.0),
         b"false" | b"False" | b"FALSE" => Some(0.0),
@@ -185,7 +185,7 @@ impl Numerals {
     fn grouped(self, field: &[u8]) -> Option<f64> {
         let text = std::str::from_utf8(field).ok()?;
         let mark = if self.decimal_comma { ',' } else { '.' };
-        let end = text.find(|c: char| c == mark || c == 'e' || c == 'E').unwrap_or(text.len());
+        let end = text.find([mark, 'e', 'E']).unwrap_or(text.len());
         let (whole, rest) = text.split_at(end);
         let (sign, digits) = whole.split_at(usize::from(whole.starts_with(['+', '-'])));
         let mut plain = sign.to_owned();
