@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use knothe::events::{
     Coding,
-    table::{LARGEST, quoted},
+    table::{Column, Form, LARGEST, Schema, Table, quoted},
 };
 
 use crate::failure::Failure;
@@ -81,4 +81,25 @@ pub fn indexed(name: &Path, example: &str) -> Result<(PathBuf, usize), Failure> 
             Err(Failure::usage(format!("expected FILE:NUMBER, or a .png or .jpg file for a model of images, found {text}"), hint))
         }
     }
+}
+
+/// Sets the given columns in every row.
+pub fn set(table: &mut Table, given: &[Value], schema: &Schema) -> Result<(), Failure> {
+    let rows = table.rows();
+    for value in given {
+        table.put(given_column(value, rows, schema)?);
+    }
+    Ok(())
+}
+
+/// A column of a context value that is given: a label of a categorical column, or a number.
+pub fn given_column(value: &Value, rows: usize, schema: &Schema) -> Result<Column, Failure> {
+    let Value { column, text, value } = value;
+    if schema.context.iter().any(|c| c.name == *column && !c.labels.is_empty()) {
+        return Ok(Column { name: column.clone(), values: vec![0.0; rows], form: Form::Text(vec![text.clone()]) });
+    }
+    if value.is_nan() {
+        return Err(Failure::usage(format!("--given {column}: expected a number after the '=', found '{text}'"), ""));
+    }
+    Ok(Column::numbers(column, vec![*value; rows], value.fract() == 0.0))
 }

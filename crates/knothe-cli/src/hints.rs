@@ -1,18 +1,6 @@
 //! The hints of the library in the words of the command line.
 
-use knothe::{Hint, events::table::Notice};
-
-use crate::failure::say;
-
-/// Says what a user should know about a table.
-pub fn say_notices(notices: &[Notice]) {
-    for notice in notices {
-        say(format_args!("note: {}", notice.message));
-        if let Some(hint) = &notice.hint {
-            say(format_args!("hint: {}", worded(hint)));
-        }
-    }
-}
+use knothe::Hint;
 
 /// What to type, for a hint of the library.
 pub fn worded(hint: &Hint) -> String {

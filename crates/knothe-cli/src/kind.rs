@@ -1,7 +1,7 @@
 //! The words, files and pictures of each kind of event: all that the command line adds to a [`Coding`].
 
 mod images;
-pub mod table;
+mod table;
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use crate::{
     cli::{InspectArguments, PlotArguments, SampleArguments},
     context::Context,
-    failure::{Failure, say},
+    failure::Failure,
     fit_arguments::FitArguments,
     given::Value,
     options::Input,
@@ -43,19 +43,6 @@ pub struct Part<E> {
     pub events: Option<E>,
     /// What makes some of them impossible.
     pub contradictions: Vec<Contradiction>,
-}
-
-/// Says which values make rows impossible under a model.
-pub fn note_contradictions(contradictions: &[Contradiction]) {
-    for Contradiction { column, expected, found, row, rows } in contradictions {
-        let of = if *rows == 1 { "1 row is".into() } else { format!("{rows} rows are") };
-        let hint = if expected.starts_with("a whole number") {
-            "; if other numbers are possible, fit with this column declared \"continuous\" in --schema"
-        } else {
-            ""
-        };
-        say(format_args!("note: {of} impossible under the model: in '{column}', expected {expected}, found {found} in row {row}{hint}"));
-    }
 }
 
 /// Takes draws part by part; what it writes appears when it is complete.

@@ -19,6 +19,7 @@ mod inspect;
 mod kind;
 mod models;
 mod moments;
+mod notices;
 mod options;
 mod output;
 mod plot;

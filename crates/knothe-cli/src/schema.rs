@@ -12,7 +12,7 @@ use crate::{
     cli::SchemaArguments,
     columns::named,
     failure::Failure,
-    hints::say_notices,
+    notices::say_notices,
     output::{check_writable, is_stdout, print},
 };
 

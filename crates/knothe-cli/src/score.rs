@@ -7,7 +7,8 @@ use crate::{
     cli::ScoreArguments,
     failure::{Failure, say},
     given,
-    kind::{Kind, Part, model_of, note_contradictions, refuse_others},
+    kind::{Kind, Part, model_of, refuse_others},
+    notices::note_contradictions,
     output::{Output, check_writable, column},
 };
 

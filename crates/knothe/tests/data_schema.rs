@@ -410,3 +410,71 @@ fn the_projects_own_tables_are_as_described() {
     assert_eq!(rows.n + rows.dropped, 50_000);
     assert_eq!(diagnose(&flights.path, &schema, &rows).unwrap(), []);
 }
+
+#[test]
+fn labels_are_the_same_in_every_spelling_and_precision() {
+    let n = 60;
+    let text = |values: Vec<f64>, texts: &[&str]| Column {
+        name: "c".into(),
+        values,
+        form: Form::Text(texts.iter().map(|&text| text.into()).collect()),
+    };
+    let with = |column: Column| {
+        let mut t = table(&[("x", &uniform(n, 1), false)]);
+        t.columns.push(column);
+        t
+    };
+    let half = |i: usize| (i % 2) as f64;
+    let outside = |train: Column, other: Column| {
+        let (schema, _) = Schema::infer(&with(train), &Overrides::default(), &Roles::default(), MissingPolicy::Model).unwrap();
+        schema.rows(&with(other), Need::Score).unwrap().impossible()
+    };
+    let flags = Column { name: "c".into(), values: (0..n).map(half).collect(), form: Form::Boolean };
+    // A batch with another text in it is text.
+    assert_eq!(outside(flags.clone(), text((0..n).map(half).collect(), &["False", "true"])), 0);
+    assert_eq!(outside(flags, text((0..n).map(half).collect(), &["no", "true"])), n / 2);
+    let numbers = Column::real("c", (0..n).map(|i| [0.5, 3.7][i % 2]).collect());
+    assert_eq!(outside(numbers.clone(), text((0..n).map(half).collect(), &["0.50", "3.7e0"])), 0);
+    assert_eq!(outside(numbers, Column::real("c", (0..n).map(|i| f64::from([0.5f32, 3.7f32][i % 2])).collect())), 0);
+    let day = Column { name: "c".into(), values: vec![19_000.0; n], form: Form::Time(Unit::Day) };
+    let seconds = Column { name: "c".into(), values: vec![19_000.0 * 86_400.0; n], form: Form::Time(Unit::Second) };
+    assert_eq!(outside(day.clone(), seconds), 0);
+    assert_eq!(outside(day, text(vec![0.0; n], &["2022/01/08"])), 0);
+}
+
+#[test]
+fn a_constant_that_lacks_a_value_is_no_constant() {
+    let n = 100;
+    let mut three = vec![3.0; n];
+    three[0] = NAN;
+    let t = table(&[("v", &three, false), ("x", &uniform(n, 1), false)]);
+    let (schema, _) = Schema::infer(&t, &Overrides::default(), &Roles::default(), MissingPolicy::Drop).unwrap();
+    let rows = schema.rows(&t, Need::Fit).unwrap();
+    assert_eq!((rows.n, rows.impossible()), (n - 1, 0));
+    let other = table(&[("v", &vec![4.0; n], false), ("x", &uniform(n, 1), false)]);
+    assert!(schema.rows(&other, Need::Fit).unwrap_err().to_string().contains("expected 3, found 4"));
+    assert_eq!(schema.rows(&other, Need::Score).unwrap().impossible(), n);
+}
+
+#[test]
+fn a_special_value_has_one_mass() {
+    // Zeros beside whole numbers above them, and a frequent value within a lattice.
+    let n = 4_000;
+    let zeros: Vec<f64> = uniform(n, 1).iter().map(|u| if *u < 0.7 { 0.0 } else { 1.0 + (u * 7_000.0).floor() % 900.0 }).collect();
+    let within: Vec<f64> = uniform(n, 2).iter().map(|u| if *u < 0.6 { 120.0 } else { (u * 9_000.0).floor() % 300.0 }).collect();
+    let t = table(&[("zeros", &zeros, true), ("within", &within, true)]);
+    let declared = r#"{"within": {"kind": "integer", "special": [120]}}"#;
+    let (schema, _) = infer(&t, declared, &Roles::default()).unwrap();
+    for c in &schema.columns {
+        let (_, bounds) = c.kind.lattice().unwrap();
+        let inside = |v: &f64| bounds.low.is_none_or(|low| *v >= low) && bounds.high.is_none_or(|high| *v <= high);
+        assert!(!c.special.iter().any(inside), "{c:?}");
+    }
+    // Whole numbers of the order of 10^12 are told apart.
+    let ids: Vec<f64> = (0..2_000).map(|i| 1e12 + f64::from(i % 200)).collect();
+    let (schema, _) = infer(&table(&[("id", &ids, true)]), "{}", &Roles::default()).unwrap();
+    assert!(schema.columns[0].special.is_empty() && matches!(schema.columns[0].kind, Kind::Integer(_)), "{:?}", schema.columns[0]);
+    for bad in ["[0, 0]", "[1e300]", &format!("{:?}", (0..65).collect::<Vec<_>>())] {
+        assert!(Overrides::parse(&format!(r#"{{"k": {{"kind": "continuous", "special": {bad}}}}}"#)).is_err(), "{bad}");
+    }
+}

@@ -10,8 +10,7 @@ use knothe::events::{
 
 use crate::{
     failure::{Failure, say},
-    given::Value,
-    kind::table::set,
+    given::{Value, set},
 };
 
 /// Contexts over which a density is averaged when they come from a table.

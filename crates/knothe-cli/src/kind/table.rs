@@ -7,7 +7,7 @@ use knothe::{
     events::{
         Coding, Events,
         table::{
-            Bounds, Column, Form, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn, Table,
+            Bounds, Column, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn, Table,
             TableReader, TableRows, Unit, diagnose, quoted, written_ending,
         },
     },
@@ -18,7 +18,7 @@ use knothe::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Opened, Part, Parts, Read, Sink, note_contradictions};
+use super::{Kind, Opened, Part, Parts, Read, Sink};
 use crate::{
     cli::{InspectArguments, PlotArguments, SampleArguments},
     columns::named,
@@ -26,8 +26,9 @@ use crate::{
     drawing,
     failure::{Failure, say},
     fit_arguments::FitArguments,
-    given::{self, Value},
-    hints, moments,
+    given::{self, Value, given_column, set},
+    moments,
+    notices::{note_contradictions, say_notices},
     options::Input,
     output::{Output, is_stdout},
 };
@@ -76,7 +77,7 @@ impl Kind for Schema {
         drop(table);
         note_dropped(&rows);
         notices.extend(diagnose(&arguments.data, &schema, &rows)?);
-        hints::say_notices(&notices);
+        say_notices(&notices);
         let split = split(&schema, rows, arguments, arguments.seed.unwrap_or(0))?;
         schema.learn(&split.train)?;
         Ok(Opened { coding: schema, split })
@@ -260,27 +261,6 @@ impl Sink<TableRows> for Rows<'_> {
 /// The columns that are given, which need not be looked into.
 fn names(given: &[Value]) -> impl Iterator<Item = String> + '_ {
     given.iter().map(|v| v.column.clone())
-}
-
-/// Sets the given columns in every row.
-pub fn set(table: &mut Table, given: &[Value], schema: &Schema) -> Result<(), Failure> {
-    let rows = table.rows();
-    for value in given {
-        table.put(given_column(value, rows, schema)?);
-    }
-    Ok(())
-}
-
-/// A column of a context value that is given: a label of a categorical column, or a number.
-fn given_column(value: &Value, rows: usize, schema: &Schema) -> Result<Column, Failure> {
-    let Value { column, text, value } = value;
-    if schema.context.iter().any(|c| c.name == *column && !c.labels.is_empty()) {
-        return Ok(Column { name: column.clone(), values: vec![0.0; rows], form: Form::Text(vec![text.clone()]) });
-    }
-    if value.is_nan() {
-        return Err(Failure::usage(format!("--given {column}: expected a number after the '=', found '{text}'"), ""));
-    }
-    Ok(Column::numbers(column, vec![*value; rows], value.fract() == 0.0))
 }
 
 /// The rows of a batch that have all they need; nothing where there are none, which in a part of a table is no error.

@@ -13,6 +13,8 @@ fn help_of_the_command() {
 
     Commands:
       fit          Fit a density to a table or to images by maximum likelihood
+      schema       Write the kinds that `fit` infers for the columns of a table, as a file for `fit
+                   --schema`
       score        Write the log-density of each row or image
       sample       Draw new rows or images from a model
       evaluate     Measure a model's log-likelihood on data and check whether to trust it
@@ -34,8 +36,9 @@ fn help_of_the_command() {
       knothe score magic.safetensors data/magic.parquet --given class=0
       knothe sample magic.safetensors -n 1000 --given class=1 > samples.csv
 
-    Tables are CSV, TSV, Parquet, Arrow IPC or NPY files. Images are a folder of PNG and JPEG files,
-    an NPZ file or an NPY file. Knothe recognises a format by the ending of the file name.
+    Tables are text (CSV, TSV and others, also .gz and .zst), Parquet, Arrow or NPY files, a pattern
+    such as 'data/*.parquet', or - for standard input. Images are a folder of PNG and JPEG files, an NPZ
+    file or an NPY file. Knothe recognises a format by the ending of the file name.
 
     Results go to standard output; progress, notes and errors go to standard error. The exit code is 0
     on success, 1 if the data or a file is at fault, 2 if an option is wrong, and 130 after Ctrl-C.
@@ -66,8 +69,8 @@ fn help_of_score() {
 
     Likelihood:
           --seed <N>     Seed of the dequantisation noise [default: 0]
-          --samples <K>  Draw K noise samples per row with integer columns (per image). The bound on
-                         log_prob tightens as K grows [default: 1]
+          --samples <K>  Images: draw K noise samples per image. The bound on log_prob tightens as K
+                         grows. Tables need no noise [default: 1]
 
     Output:
           --out <FILE>  CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output
@@ -79,11 +82,12 @@ fn help_of_score() {
           --threads <N>    Number of CPU threads, at most 16 per core [default: one per core]
 
     log_prob is log q(x | context) in nats, in the units of the table's own columns: a density for
-    continuous columns and a probability for integer columns. For images it is a lower bound of the log
-    probability.
+    continuous columns and a probability for all other columns, special values and missing values. For
+    images it is a lower bound of the log probability.
 
-    The output has one row per row of the table. Its log_prob is NaN where a value is missing, which is
-    possible only in a model that was fitted with --missing drop.
+    The output has one row per row of the table. log_prob is -inf if the row is impossible under the
+    model; a note names the column. It is NaN if a context value is missing, and with a model fitted
+    with --missing drop, if any value is missing.
 
     A table is scored in parts, so it may be larger than the memory. Images are read as a whole.
 

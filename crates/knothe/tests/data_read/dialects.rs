@@ -1,0 +1,138 @@
+//! Text of every dialect.
+
+use super::*;
+
+#[test]
+fn columns_are_what_their_fields_are() {
+    let text = "city,member,since,at,code,mark\nGraz,true,2026-11-29,2026-11-29T08:00:00.125Z,007,?\n Wien ,false,2026/11/30,2026-11-29 08:00,x,1\nGraz,NA,,,8,2\n";
+    let (table, _) = read("t.csv", text);
+    assert_eq!(labels(&table, "city"), ["Graz", "Wien"]);
+    assert_eq!(labels(&table, "code"), ["007", "x", "8"]);
+    let forms: Vec<&Form> = table.columns.iter().map(|c| &c.form).collect();
+    assert_eq!(forms[1..4], [&Form::Boolean, &Form::Time(Unit::Day), &Form::Time(Unit::Millisecond)]);
+    assert_eq!(shown(&table)[0].1, [Some(0.0), Some(1.0), Some(0.0)]);
+    assert_eq!(shown(&table)[1].1, [Some(1.0), Some(0.0), None]);
+    // date -d 2026-11-29 +%s is 1795910400.
+    assert_eq!(shown(&table)[2].1, [Some(20786.0), Some(20787.0), None]);
+    assert_eq!(shown(&table)[3].1, [Some(1_795_939_200_125.0), Some(1_795_939_200_000.0), None]);
+    assert_eq!(shown(&table)[5].1, [None, Some(1.0), Some(2.0)]);
+    // A mark beside texts is a text, and numbers beside Booleans are texts.
+    let (table, _) = read("t.csv", "a,b\n?,true\nyes,0\n");
+    assert_eq!((labels(&table, "a"), labels(&table, "b")), (vec!["?".into(), "yes".into()], vec!["true".into(), "0".into()]));
+}
+
+#[test]
+fn one_text_far_down_makes_the_whole_column_text() {
+    let rows = 300_000;
+    let mut text = String::from("id,m,x\n");
+    (0..rows).for_each(|i| text.push_str(&format!("{:03},?,{i}\n", i % 10)));
+    text.push_str("A1,no,0\n");
+    let (table, _) = read("t.csv", text);
+    assert_eq!(labels(&table, "id")[..2], ["000", "001"]);
+    assert_eq!(labels(&table, "id").last().unwrap(), "A1");
+    assert_eq!(labels(&table, "m"), ["?", "no"]);
+    assert_eq!(table.columns[2].values[rows - 1], (rows - 1) as f64);
+}
+
+#[test]
+fn text_of_every_dialect_is_read_and_said() {
+    let gz = |text: &str| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(text.as_bytes()).unwrap();
+        out.finish().unwrap()
+    };
+    let utf_16 = |text: &str, mark: bool| -> Vec<u8> {
+        mark.then_some(0xfeff).into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+    };
+    let plain = "x,y\n1.5,-3\n2.5,4\n";
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("a.csv", "x;y\n1,5;-3\n2,5;4\n".into(), "read as ';'-separated text with decimal commas"),
+        ("b.csv", "x\ty\r\n1.5\t-3\r\n2.5\t4\r\n".into(), "read as tab-separated text"),
+        ("c.csv", "x|y\n1.5|-3\n2.5|4".into(), "read as '|'-separated text"),
+        ("d.txt", "  x    y\n 1.5  -3\n 2.5   4\n".into(), "read as space-separated text"),
+        ("e.csv", utf_16(plain, true), "read as text in UTF-16LE"),
+        ("f.csv", utf_16(plain, false), "read as text in UTF-16LE"),
+        ("g.csv.gz", gz(plain), "read as text compressed with gzip"),
+        ("h.csv", gz(plain), "read as text compressed with gzip"),
+        ("i.csv.zst", zstd::encode_all(plain.as_bytes(), 1).unwrap(), "read as text compressed with zstd"),
+        ("j.csv", format!("# by a logger, 2024\n# and more\n{plain}").into(), "read as text with comments after #"),
+        ("k.csv", "# x,y\n1.5,-3\n# a pause\n2.5,4\n".into(), "read as text with comments after #"),
+        ("l.csv", "x,y\r1.5,-3\r2.5,4\r".into(), ""),
+        ("m.csv", format!("\u{feff}{plain}").into(), ""),
+        ("n.csv", "x,y\n1.5,-3,\n2.5,4,\n".into(), ""),
+        ("o.csv", "x,y,\n1.5,-3\n2.5,4\n".into(), ""),
+        ("p.csv", ",x,y\na,1.5,-3\nb,2.5,4\n".into(), "the first column, which has no name, numbers or names the rows and is left out"),
+        ("q.txt", "\"x\" \"y\"\n\"1\" 1.5 -3\n\"2\" 2.5 4\n".into(), "read as space-separated text"),
+        ("r.csv", "rownames,x,y\n1,1.5,-3\n2,2.5,4\n".into(), "the first column, 'rownames', numbers or names the rows and is left out"),
+        ("s.tsv", "x\ty\n1.5\t-3\n2.5\t4\n".into(), ""),
+    ];
+    for (name, bytes, note) in cases {
+        let (table, notes) = read(name, bytes);
+        assert!(is_x_y(&table), "{name}: {:?}", shown(&table));
+        assert_eq!(notes.first().map_or("", String::as_str), note, "{name}");
+    }
+}
+
+#[test]
+fn thousands_are_read_in_every_dialect() {
+    for text in ["a,b\n\"1,234,567\",1\n12,2\n", "a;b\n1.234.567;1,5\n12;2\n", "a;b\n1 234 567;1\n12;2\n", "a;b\n1,234,567;1.5\n12;2\n"] {
+        assert_eq!(read("t.csv", text).0.columns[0].values, [1_234_567.0, 12.0], "{text}");
+    }
+}
+
+#[test]
+fn names_are_found_made_or_told_apart() {
+    let names = |text: &str| read("t.csv", text).0.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names("1.5,2\n3,4\n"), ["x1", "x2"]);
+    assert_eq!(names("5.1,3.5,setosa\n4.9,3,setosa\n"), ["x1", "x2", "x3"]);
+    assert_eq!(names("0,1,2\n3,4,9\n"), ["0", "1", "2"]);
+    assert_eq!(names("id,2019,2020\n3,4,9\n"), ["id", "2019", "2020"]);
+    assert_eq!(names("a,a,b,\n1,2,3,4\n"), ["a", "a.1", "b", "Unnamed: 3"]);
+    assert_eq!(names("\"Income, USD\",\"say \"\"a\"\"\"\n1,2\n"), ["Income, USD", "say \"a\""]);
+    assert_eq!(names("2026-11-28,5\n2026-11-29,6\n"), ["x1", "x2"]);
+    assert_eq!(read("t.csv", b"caf\xe9\n1\n").0.columns[0].name, "café");
+}
+
+#[test]
+fn what_is_set_is_not_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "t.csv", ",code,x\n1,07,\"1,5\"\n2,08,\"2,5\"\n");
+    let dialect = Dialect { decimal: Some(','), header: Some(true), ..Dialect::default() };
+    let reading = Reading { text: vec!["code".into()], keep_index: true, dialect, ..Reading::default() };
+    let table = Table::read_with(&path, &reading).unwrap();
+    assert_eq!(table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["Unnamed: 0", "code", "x"]);
+    assert_eq!((labels(&table, "code"), &table.columns[2].values[..]), (vec!["07".into(), "08".into()], &[1.5, 2.5][..]));
+    let wrong = Reading { dialect: Dialect { delimiter: Some('é'), ..Dialect::default() }, ..Reading::default() };
+    assert!(matches!(Table::read_with(&path, &wrong), Err(Error::Invalid { .. })));
+}
+
+#[test]
+fn identifiers_are_refused_before_they_lose_digits() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = file(folder.path(), "t.csv", "id,x\n1,2\n1610521604143694300,3\n");
+    let array: ArrayRef = Arc::new(Int64Array::from(vec![1, 1_610_521_604_143_694_300]));
+    let batch = RecordBatch::try_from_iter([("id", array)]).unwrap();
+    let arrow = folder.path().join("t.arrow");
+    let mut writer = FileWriter::try_new(std::fs::File::create(&arrow).unwrap(), &batch.schema()).unwrap();
+    writer.write(&batch).and_then(|()| writer.finish()).unwrap();
+    for path in [&csv, &arrow] {
+        let error = Table::read(path).unwrap_err();
+        assert!(
+            error.to_string().contains(", column 'id', row 2: expected numbers below 2^53 in magnitude, found 1610521604143694300"),
+            "{error}"
+        );
+        assert!(Table::read_skipping(path, &["id".into()]).is_ok());
+        assert!(Table::read_with(path, &Reading { text: vec!["id".into()], ..Reading::default() }).is_ok());
+    }
+    // 2⁵³ itself is a float, and so are large numbers in scientific notation.
+    assert_eq!(read("t.csv", "a,b\n9007199254740992,1e22\n").0.columns[1].values, [1e22]);
+}
+
+#[test]
+fn quotes_may_hold_lines_wherever_text_is_cut() {
+    let mut text = String::from("a,b\n");
+    (0..100_000).for_each(|i| text.push_str(&format!("{i},\"l\n{}\"\n", i % 7)));
+    let (table, _) = read("t.csv", text);
+    assert_eq!((table.rows(), labels(&table, "b").len()), (100_000, 7));
+    assert!(table.columns[0].values.iter().enumerate().all(|(i, v)| *v == i as f64));
+}
