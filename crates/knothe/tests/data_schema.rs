@@ -426,7 +426,8 @@ fn labels_are_the_same_in_every_spelling_and_precision() {
     };
     let half = |i: usize| (i % 2) as f64;
     let outside = |train: Column, other: Column| {
-        let (schema, _) = Schema::infer(&with(train), &Overrides::default(), &Roles::default(), MissingPolicy::Model).unwrap();
+        let declared = Overrides::parse(r#"{"c": "categorical"}"#).unwrap();
+        let (schema, _) = Schema::infer(&with(train), &declared, &Roles::default(), MissingPolicy::Model).unwrap();
         schema.rows(&with(other), Need::Score).unwrap().impossible()
     };
     let flags = Column { name: "c".into(), values: (0..n).map(half).collect(), form: Form::Boolean };

@@ -79,7 +79,7 @@ fn tables_with_other_columns_than_the_model() {
     let cases = [
         ("lacks.csv", "class,x,k\n0,1,2\n", "lacks.csv: expected a column 'y', found 'class', 'x' and 'k'"),
         ("no_context.csv", "x,y,k\n1,2,3\n", "expected a column 'class'"),
-        ("text.csv", "class,x,y,k\n0,1,2,3\n1,abc,2,3\n", "text.csv, column 'x', row 1: expected numbers, found '1'"),
+        ("text.csv", "class,x,y,k\n0,1,2,3\n1,abc,2,3\n", "text.csv, column 'x', row 2: expected numbers, found 'abc'"),
     ];
     for (name, text, expected) in cases {
         std::fs::write(folder.path().join(name), text).unwrap();

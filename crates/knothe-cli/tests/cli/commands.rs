@@ -190,7 +190,7 @@ fn rows_come_back_from_their_coordinates_and_have_others_between_them() {
     let text = succeeds(folder.path(), "reconstruct reals.safetensors table.csv -n 50 --out back.csv");
     assert_eq!(text, "50 rows from 1 of 1 scales: 0 of 100 numbers differ\n");
     let [before, after] = ["table.csv", "back.csv"].map(|name| Table::read(&folder.path().join(name)).unwrap());
-    for name in ["x", "k"] {
+    for name in ["x", "y"] {
         let [a, b] = [&before, &after].map(|table| table.column(name).unwrap());
         // In 32 bits, of numbers of the order of 1.
         assert!(a.values.iter().zip(&b.values).all(|(a, b)| (a - b).abs() < 1e-4), "{name}");
