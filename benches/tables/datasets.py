@@ -106,8 +106,11 @@ def one(knothe, path):
         if code != 0:
             return found
         found["likelihood"] = json.loads(out)["log_likelihood"]["mean"]
-        _, inspected, _, _ = run([knothe, "inspect", model, "--json"], LONGEST)
-        found["schema"] = json.loads(inspected)["schema"] if "schema" in json.loads(inspected) else json.loads(inspected)
+        code, inspected, err, _ = run([knothe, "inspect", model, "--json"], LONGEST)
+        if code != 0:
+            found["invalid"] = f"inspect: {err}"
+            return found
+        found["schema"] = json.loads(inspected)
         code, samples, err, _ = run([knothe, "sample", model, "-n", "200", "--threads", "1"], LONGEST)
         found["invalid"] = f"sample: {err}" if code != 0 else invalid(found["schema"], samples)
         return found
