@@ -252,12 +252,18 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
         if above.is_finite() && high.is_none_or(|high| above <= high) {
             high = Some(near(above - 0.5 * lattice.step));
         }
-        let kind = if all_whole && lattice == INTEGERS {
-            Kind::Integer(Bounds { low, high })
-        } else {
-            Kind::Lattice(Spaced { step: lattice.step, offset: lattice.offset, low, high })
+        let kind = |low, high| {
+            if all_whole && lattice == INTEGERS {
+                Kind::Integer(Bounds { low, high })
+            } else {
+                Kind::Lattice(Spaced { step: lattice.step, offset: lattice.offset, low, high })
+            }
         };
-        return (kind, special);
+        // Rounding can put a value beside its lattice or a bound beside it. What does not hold of every row is not said.
+        let holds = |kind: &Kind| kind.is_possible() && rest.iter().all(|v| kind.contradiction(*v).is_none());
+        if let Some(kind) = [kind(low, high), kind(None, None)].into_iter().find(holds) {
+            return (kind, special);
+        }
     }
     let few = seen.distinct <= MOST_NUMBERS && seen.distinct * ROWS_PER_NUMBER <= sorted.len();
     match rest.first() {
