@@ -78,7 +78,6 @@ fn the_sum_over_codes_of_the_integral_over_the_real_is_one() {
 
 /// A real that is absent where the indicator is 1.
 #[test]
-#[ignore = "layers read Given::present only when their mask support is merged"]
 fn the_sum_is_one_where_the_real_can_be_absent() {
     let place = Placement::cpu(Precision::F64);
     for recipe in [MadeMog::new(space(1, Some(0))), MafMog::new(space(1, Some(0))).layers(1)] {
