@@ -141,8 +141,9 @@ pub struct ScoreArguments {
 /// Draw new rows or images from a model
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Rows have the columns of the table that the model was fitted to. Each has values
-of its kind, including missing ones. Constant columns are restored. Context columns come last. The same seed gives the same bytes.
+Rows have the columns of the table that the model was fitted to. Each has values of its kind,
+including missing ones. Constant columns are restored. Context columns come last. The same seed
+gives the same bytes.
 
 Images become a grid in a PNG file, or an array in an NPY or NPZ file; an NPZ file also holds the
 classes. Without --given class=VALUE, the samples go through the classes in turn.

@@ -266,8 +266,7 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
         }
     }
     let few = seen.distinct <= MOST_NUMBERS && seen.distinct * ROWS_PER_NUMBER <= sorted.len();
-    match rest.first() {
-        _ if few => (categories(seen), Vec::new()),
+    match rest.first().filter(|_| !few) {
         None => (categories(seen), Vec::new()),
         Some(&least) if least > 0.0 && special.contains(&0.0) => (Kind::Positive, special),
         Some(_) => (Kind::Continuous, special),

@@ -104,6 +104,13 @@ impl<'a> Matched<'a> {
     }
 }
 
+impl Contradiction {
+    /// The value of a row, before the rows are counted.
+    fn at(table: &Table, column: &Column, row: usize, expected: String) -> Self {
+        Contradiction { column: column.name.clone(), expected, found: column.shown(row), row: table.number(row), rows: 0 }
+    }
+}
+
 impl Schema {
     /// Matches a table's columns by name, in any order. Other columns are ignored; see [`Schema::ignored`].
     ///
@@ -135,25 +142,19 @@ impl Schema {
         let used = used
             .chain(context.iter().zip(&self.context).filter_map(|(values, c)| Some((*columns.get(c.name.as_str())?, &values[..], false))));
         let kept = complete_rows(table, &used.collect::<Vec<_>>(), self.missing)?;
-        let outside = |m: &Matched, i: usize| m.column.contradiction(m.values[i]);
-        if need == Need::Fit {
-            for m in modelled.iter().chain(&constant) {
-                let wrong = kept.iter().find_map(|&i| Some((i, outside(m, i)?)));
-                wrong.map_or(Ok(()), |(i, expected)| Err(contradicts(table, m.found, i, &expected)))?;
-            }
-        }
         let mut contradictions = Vec::new();
         let mut is_outside = vec![false; kept.len()];
         for m in modelled.iter().chain(&constant) {
             let mut first = None;
             for (is_outside, &i) in is_outside.iter_mut().zip(&kept) {
-                let Some(expected) = outside(m, i) else { continue };
+                let Some(expected) = m.column.contradiction(m.values[i]) else { continue };
                 *is_outside = true;
-                let found =
-                    || Contradiction { column: m.column.name.clone(), expected, found: m.found.shown(i), row: table.number(i), rows: 0 };
-                first.get_or_insert_with(found).rows += 1;
+                first.get_or_insert_with(|| Contradiction::at(table, m.found, i, expected)).rows += 1;
             }
             contradictions.extend(first);
+        }
+        if need == Need::Fit && !contradictions.is_empty() {
+            return Err(contradicts(contradictions.swap_remove(0), table));
         }
         Ok(TableRows {
             n: kept.len(),
@@ -240,7 +241,7 @@ fn context_values<'a>(table: &Table, found: &'a Column, column: &ContextColumn) 
             let known: Vec<String> = column.labels.iter().take(MOST_SHOWN).map(Label::to_string).collect();
             let more = if column.labels.len() > MOST_SHOWN { ", …" } else { "" };
             let expected = format!("one of {}{more}", quoted(&known));
-            Err(contradicts(table, found, i, &expected))
+            Err(contradicts(Contradiction::at(table, found, i, expected), table))
         }
     }
 }
@@ -296,15 +297,10 @@ pub(super) fn other_form(table: &Table, column: &Column, expected: &str) -> Erro
     }
 }
 
-/// A value that its column cannot have.
-fn contradicts(table: &Table, column: &Column, row: usize, expected: &str) -> Error {
-    Error::Table {
-        path: table.path.clone(),
-        column: Some(column.name.clone()),
-        row: Some(table.number(row)),
-        problem: format!("expected {expected}, found {}", column.shown(row)),
-        hint: None,
-    }
+/// The error of a value that its column cannot have.
+fn contradicts(Contradiction { column, expected, found, row, .. }: Contradiction, table: &Table) -> Error {
+    let problem = format!("expected {expected}, found {found}");
+    Error::Table { path: table.path.clone(), column: Some(column), row: Some(row), problem, hint: None }
 }
 
 fn missing_column(table: &Table, name: &str) -> Error {
