@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::tables;
 use knothe::{
     Placement, Precision,
     events::{
@@ -9,7 +10,7 @@ use knothe::{
         image::{ImageSet, Pixels},
         table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table, diagnose, write_table},
     },
-    families::{ALL, Family, Noise, Recipe, SourceKind, Takes},
+    families::{ALL, Family, MafMog, Noise, Recipe, SourceKind, Takes},
     fit::{Checkpoints, FitConfig, Observer, Progress},
     model::{AnyModel, Fitting, Model, Resume, Scoring, Split, Weighting},
     space::{ImageShape, Law},
@@ -43,16 +44,27 @@ pub fn formats() -> Vec<Format> {
     };
     let table = |ending: &str| written(&format!("table.{ending}"), &|path| write_table(path, &table(false).columns).unwrap());
     let format = |name, ending, good, read| Format { name, ending, good, read };
-    let schema = br#"{"a": {"lattice": {"step": 0.5, "offset": 0.25}}, "b": {"bounded": [-9, 9]}, "c": "integer"}"#;
+    let schemas: [&[u8]; 2] = [
+        br#"{"a": {"lattice": {"step": 0.5, "offset": 0.25}}, "b": {"bounded": [-9, 9]}, "c": "integer"}"#,
+        br#"{"a": {"periodic": [0, 7]}, "b": {"kind": "positive", "special": [0]}, "c": {"ordered": [-9, 0, 9]}}"#,
+    ];
+    let mixed = of_kinds(folder.path());
+    models.push(mixed[0].clone());
+    checkpoints.extend(mixed[1..].iter().cloned());
+    let [files, streams] = tables::arrow();
+    let [gzip, zstandard] = tables::compressed().map(|(name, ending, good)| format(name, ending, good, read_table));
     vec![
         format("model", "safetensors", models, read_model),
         format("checkpoint", "checkpoint", checkpoints, read_checkpoint),
-        format("csv", "csv", table("csv"), read_table),
+        format("csv", "csv", [table("csv"), tables::texts()].concat(), read_table),
         format("tsv", "tsv", table("tsv"), read_table),
-        format("parquet", "parquet", table("parquet"), read_table),
-        format("arrow", "arrow", table("arrow"), read_table),
+        gzip,
+        zstandard,
+        format("parquet", "parquet", [table("parquet"), vec![tables::parquet()]].concat(), read_table),
+        format("arrow", "arrow", [table("arrow"), files].concat(), read_table),
+        format("stream", "arrows", streams, read_table),
         format("npy", "npy", table("npy"), read_table),
-        format("schema", "json", vec![schema.to_vec()], read_schema),
+        format("schema", "json", schemas.map(<[u8]>::to_vec).to_vec(), read_schema),
         format("npz", "npz", written("images.npz", &|path| images().write(path).unwrap()), read_images),
         format("array", "npy", written("images.npy", &|path| images().write(path).unwrap()), read_images),
         format("picture", "png", written("p.png", &|path| knothe::plot::mosaic(&images(), 6).unwrap().write(path).unwrap()), read_picture),
@@ -101,6 +113,18 @@ fn of_table(folder: &Path, family: &'static dyn Family, takes: Takes) -> Vec<Vec
     recipe = if family.option("hidden").is_some() { recipe.hidden([6]) } else { recipe };
     recipe = if family.option("mixing").is_some() { recipe.mixing(knothe::families::Mixing::Lu) } else { recipe };
     recipe = if family.option("source").is_some() { recipe.source(SourceKind::GaussianMixture) } else { recipe };
+    files(folder, &schema, &split, recipe)
+}
+
+/// Those of a table with a column of every kind, and missing values.
+fn of_kinds(folder: &Path) -> Vec<Vec<u8>> {
+    let path = folder.join("kinds.csv");
+    std::fs::write(&path, &tables::texts()[0]).unwrap();
+    let table = Table::read(&path).unwrap();
+    let (mut schema, _) = Schema::infer(&table, &Overrides::default(), &Roles::default(), MissingPolicy::Model).unwrap();
+    let split = Split::random(&table.path, &schema.rows(&table, Need::Fit).unwrap(), 0).unwrap();
+    schema.learn(&split.train).unwrap();
+    let recipe = MafMog::new(schema.space()).hidden([6]).layers(1).components(2);
     files(folder, &schema, &split, recipe)
 }
 

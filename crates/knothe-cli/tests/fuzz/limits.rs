@@ -1,12 +1,16 @@
 //! Ten seconds and a gibibyte: what a reader may take.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// The time of a processor that a case may take.
 const MOST_TIME: Duration = Duration::from_secs(10);
+/// The time by a clock after which a case sleeps for ever.
+const ASLEEP: Duration = Duration::from_secs(600);
 const MOST_MEMORY: usize = 1 << 30;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
@@ -55,18 +59,36 @@ impl Drop for Watched {
     }
 }
 
-/// Ends the process where a case takes too long or all of them together too much, and keeps the files of the cases.
-pub fn watch(kept: &Path) {
+/// The time of processors that this process has taken.
+pub fn processor_time() -> Duration {
+    let (mut system, own) = (sysinfo::System::new(), sysinfo::Pid::from_u32(std::process::id()));
+    let what = sysinfo::ProcessRefreshKind::nothing().with_cpu();
+    system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::Some(&[own]), false, what);
+    Duration::from_millis(system.process(own).map_or(0, sysinfo::Process::accumulated_cpu_time))
+}
+
+/// Ends the process where a case of one of so many threads takes too long or all of them together too much, and keeps the files of the cases. Says that the run
+/// is [`OVER`](crate::OVER) when all threads have taken the time `until`.
+///
+/// Time is that of processors, so that a busy machine makes no case slow: while a case is read, all threads together may take [`MOST_TIME`] each.
+pub fn watch(kept: &Path, threads: u64, until: Duration) {
     let kept = kept.to_owned();
     std::thread::spawn(move || {
+        // The time of processors at the start of each case.
+        let mut starts: HashMap<Instant, Duration> = HashMap::new();
         loop {
-            std::thread::sleep(Duration::from_millis(20));
-            let cases = CASES.lock().unwrap().clone();
-            let slow = cases.iter().any(|(_, start)| start.elapsed() > MOST_TIME);
+            std::thread::sleep(Duration::from_millis(50));
+            let (cases, now) = (CASES.lock().unwrap().clone(), processor_time());
+            if now > until {
+                crate::OVER.store(true, Ordering::Relaxed);
+            }
+            starts.retain(|at, _| cases.iter().any(|(_, start)| start == at));
+            let took = |start: Instant, starts: &mut HashMap<_, _>| now.saturating_sub(*starts.entry(start).or_insert(now));
+            let slow = cases.iter().any(|(_, start)| took(*start, &mut starts) > MOST_TIME * threads as u32 || start.elapsed() > ASLEEP);
             if slow || peak() > MOST_MEMORY {
                 std::fs::create_dir_all(&kept).unwrap();
                 for (k, (path, start)) in cases.iter().enumerate() {
-                    let name = kept.join(format!("limit-{k}.{}", path.extension().unwrap().display()));
+                    let name = kept.join(format!("limit-{k}-{}", path.file_name().unwrap().display()));
                     std::fs::copy(path, &name).unwrap();
                     eprintln!("{} after {:.1} s", name.display(), start.elapsed().as_secs_f64());
                 }

@@ -10,13 +10,14 @@ mod damage;
 mod forge;
 mod formats;
 mod limits;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::{
     strategy::{Strategy, ValueTree},
@@ -29,7 +30,7 @@ use limits::Watched;
 #[global_allocator]
 static MEMORY: limits::Counting = limits::Counting;
 
-/// The minutes to run, from `cargo xtask fuzz --minutes N`.
+/// The minutes of processor time for each thread, from `cargo xtask fuzz --minutes N`.
 const MINUTES: &str = "KNOTHE_FUZZ_MINUTES";
 /// The threads, whose memory is counted together.
 const THREADS: &str = "KNOTHE_FUZZ_THREADS";
@@ -40,8 +41,8 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// Whether a case has failed, which ends every thread.
-static FAILED: AtomicBool = AtomicBool::new(false);
+/// Whether a case has failed or the time is over, which ends every thread.
+static OVER: AtomicBool = AtomicBool::new(false);
 
 /// Where the cases that fail are kept.
 fn kept() -> PathBuf {
@@ -55,18 +56,18 @@ fn read(format: &Format, path: &Path, bytes: &[u8]) {
         let name = kept().join(format!("{}-{:08x}.{}", format.name, crc32fast::hash(bytes), format.ending));
         std::fs::create_dir_all(kept()).unwrap();
         std::fs::write(&name, bytes).unwrap();
-        FAILED.store(true, Ordering::Relaxed);
+        OVER.store(true, Ordering::Relaxed);
         panic!("a reader of {} panicked; the file is {}", format.name, name.display());
     }
 }
 
 /// Damages files until the time is over; counts the cases of each format.
-fn run(formats: &[Format], seed: u64, until: Instant, cases: &Mutex<BTreeMap<&'static str, u64>>) {
+fn run(formats: &[Format], seed: u64, cases: &Mutex<BTreeMap<&'static str, u64>>) {
     let config = Config { rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() };
     let (mut runner, folder) = (TestRunner::new(config), tempfile::tempdir().unwrap());
     let edits = proptest::collection::vec(damage::edit(), 1..6);
     let mut turn = seed as usize;
-    while Instant::now() < until && !FAILED.load(Ordering::Relaxed) {
+    while !OVER.load(Ordering::Relaxed) {
         let format = &formats[turn % formats.len()];
         let good = &format.good[turn / formats.len() % format.good.len()];
         let bytes = damage::damaged(good, &edits.new_tree(&mut runner).unwrap().current());
@@ -83,13 +84,13 @@ fn run(formats: &[Format], seed: u64, until: Instant, cases: &Mutex<BTreeMap<&'s
 fn damaged_files_are_read_or_refused() {
     let (minutes, seed) = (number(MINUTES, 1), number(SEED, 0));
     let (formats, cases) = (formats(), Mutex::new(BTreeMap::new()));
-    let until = Instant::now() + Duration::from_secs(60 * minutes);
-    limits::watch(&kept());
     let threads = number(THREADS, 2);
+    // The start has taken some of the time of processors.
+    limits::watch(&kept(), threads, limits::processor_time() + Duration::from_secs(60 * minutes * threads));
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let (formats, cases) = (&formats, &cases);
-            scope.spawn(move || run(formats, seed + thread, until, cases));
+            scope.spawn(move || run(formats, seed + thread, cases));
         }
     });
     println!("{minutes} minutes on {threads} threads, seed {seed}; at most {} MiB at once", limits::peak() >> 20);

@@ -52,6 +52,28 @@ fn arrows_types_codecs_and_streams_are_read() {
     }
 }
 
+#[test]
+fn a_compressed_buffer_claims_no_more_than_it_can_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let column: ArrayRef = Arc::new(Float64Array::from(vec![0.25; 3_000]));
+    let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+    for codec in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
+        let options = IpcWriteOptions::default().try_with_compression(Some(codec)).unwrap();
+        let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options).unwrap();
+        writer.write(&batch).and_then(|()| writer.finish()).unwrap();
+        let mut bytes = writer.into_inner().unwrap();
+        let path = folder.path().join("t.arrows");
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(Table::read(&path).unwrap().rows(), 3_000);
+        // The length of the numbers stands before them.
+        let at = bytes.windows(8).position(|w| w == 24_000i64.to_le_bytes()).unwrap();
+        bytes[at..at + 8].copy_from_slice(&(15i64 << 30).to_le_bytes());
+        std::fs::write(&path, &bytes).unwrap();
+        let error = Table::read(&path).unwrap_err().to_string();
+        assert!(error.contains("claims more bytes than it can hold"), "{error}");
+    }
+}
+
 /// Writes a Parquet file.
 fn parquet(path: &Path, batch: &RecordBatch, codec: parquet::basic::Compression) {
     let properties = parquet::file::properties::WriterProperties::builder().set_compression(codec).build();

@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use arrow::ipc::{Block, root_as_footer, root_as_message};
+use arrow::ipc::{Block, CompressionType, root_as_footer, root_as_message};
 
 use super::columnar::damaged;
+use super::pages::MOST_EXPANSION;
 use crate::error::{Error, Result};
 use crate::memory;
 
 /// The bytes after a footer: its length and the magic.
 const TRAILER: u64 = 10;
+/// The most bytes that a byte of LZ4 stands for: a match is prolonged by up to 255.
+const MOST_OF_LZ4: u64 = 256;
 /// What stands before the length of a message.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
@@ -84,21 +87,28 @@ fn word(file: &mut File) -> io::Result<[u8; 4]> {
     Ok(word)
 }
 
-/// Compressed buffers say how long they will be, and that much memory is taken for them.
+/// Compressed buffers say how long they will be, and that much memory is taken for them: no more than their codec can hold in their bytes.
 fn check_buffers(path: &Path, file: &mut File, metadata: &[u8], body: u64) -> Result<()> {
     let Ok(message) = root_as_message(metadata) else { return Ok(()) };
     let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch().and_then(|d| d.data()));
-    let Some(batch) = batch.filter(|batch| batch.compression().is_some()) else { return Ok(()) };
+    let Some((batch, compression)) = batch.and_then(|batch| Some((batch, batch.compression()?))) else { return Ok(()) };
+    let most = if compression.codec() == CompressionType::LZ4_FRAME { MOST_OF_LZ4 } else { MOST_EXPANSION as u64 };
+    let end = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    let outside = || damaged(path, "Arrow", "a buffer lies outside the file");
     let mut all: u64 = 0;
     for buffer in batch.buffers().into_iter().flatten().filter(|buffer| buffer.length() >= 8) {
         let mut length = [0; 8];
         let start = u64::try_from(buffer.offset()).ok().and_then(|offset| body.checked_add(offset));
-        let start = start.ok_or_else(|| damaged(path, "Arrow", "a buffer lies outside the file"))?;
-        if file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut length)).is_err() {
-            return Err(damaged(path, "Arrow", "a buffer lies outside the file"));
-        }
+        let start = start.ok_or_else(outside)?;
+        let bytes = u64::try_from(buffer.length()).ok().filter(|bytes| start.checked_add(*bytes).is_some_and(|at| at <= end));
+        let bytes = bytes.ok_or_else(outside)?;
+        file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut length)).map_err(|_| outside())?;
         // −1 says that it is not compressed.
-        all = all.saturating_add(u64::try_from(i64::from_le_bytes(length)).unwrap_or(0));
+        let claimed = u64::try_from(i64::from_le_bytes(length)).unwrap_or(0);
+        if claimed > bytes.saturating_mul(most) {
+            return Err(damaged(path, "Arrow", "a compressed buffer claims more bytes than it can hold"));
+        }
+        all = all.saturating_add(claimed);
     }
     memory::check(format!("a part of {}", path.display()), all)
 }

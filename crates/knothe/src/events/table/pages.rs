@@ -10,7 +10,7 @@ use parquet::file::metadata::ParquetMetaData;
 /// The bytes that any page may have without its codec.
 const ORDINARY: i64 = 1 << 26;
 /// How many times as large as a compressed page a larger one may be.
-const MOST_EXPANSION: i64 = 50_000;
+pub(super) const MOST_EXPANSION: i64 = 50_000;
 /// The deepest structs within structs.
 const DEEPEST: u32 = 8;
 
