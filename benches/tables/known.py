@@ -196,7 +196,35 @@ def missing(knothe, rows, options):
         if len(there):
             p[i] = stats.multivariate_normal.logpdf(row[there], np.zeros(len(there)), covariance[np.ix_(there, there)])
     pattern = np.where(np.isnan(test), np.log(0.3), np.log(0.7)).sum(axis=1)
-    print(f"| missing | exact marginals {p.mean():.4f} | model {q.mean() - pattern.mean():.4f} ({q.mean() - pattern.mean() - p.mean():+.4f}), less the exact log P(pattern) {pattern.mean():.4f} |")
+    off = imputed(knothe, test, covariance, r)
+    print(f"| missing | exact marginals {p.mean():.4f} | model {q.mean() - pattern.mean():.4f} ({q.mean() - pattern.mean() - p.mean():+.4f}), less the exact log P(pattern) {pattern.mean():.4f} | "
+          f"imputation means beside the exact ones, in exact conditional standard deviations: root mean square {np.sqrt((off**2).mean()):.3f}, mean size {np.abs(off).mean():.3f}, largest of {len(off)} {np.abs(off).max():.3f} |")
+
+
+def imputed(knothe, test, covariance, r, rows=400, draws=500):
+    """How far E[missing | observed] of the model's density of complete rows is from the exact mean, in exact standard deviations.
+
+    Draws from the exact conditional are weighted by the model's density over theirs, and the same draws without weights stand for the exact mean."""
+    complete, weights, which = [], [], []
+    chosen = [row for row in test if 0 < np.isnan(row).sum() < len(row)][:rows]
+    for row in chosen:
+        there, lacking = np.flatnonzero(~np.isnan(row)), np.flatnonzero(np.isnan(row))
+        slope = np.linalg.solve(covariance[np.ix_(there, there)], covariance[np.ix_(there, lacking)]).T
+        mean, spread = slope @ row[there], covariance[np.ix_(lacking, lacking)] - slope @ covariance[np.ix_(there, lacking)]
+        x = r.multivariate_normal(mean, spread, draws)
+        whole = np.tile(row, (draws, 1))
+        whole[:, lacking] = x
+        complete.append(whole)
+        weights.append(stats.multivariate_normal.logpdf(x, mean, spread).reshape(draws))
+        which.append((lacking, np.sqrt(np.diag(spread))))
+    everything = np.vstack(complete)
+    knothe.write("complete.csv", {f"x{j}": everything[:, j].tolist() for j in range(test.shape[1])})
+    q = knothe.score("missing.safetensors", "complete.csv").reshape(len(chosen), draws)
+    off = []
+    for whole, log_p, log_q, (lacking, deviation) in zip(complete, weights, q, which):
+        w = np.exp(log_q - log_p - logsumexp(log_q - log_p))
+        off.extend((w @ whole[:, lacking] - whole[:, lacking].mean(axis=0)) / deviation)
+    return np.array(off)
 
 
 def linear(knothe, rows, options):

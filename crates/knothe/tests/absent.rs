@@ -219,8 +219,6 @@ fn small(family: &'static dyn Family, context_dim: usize) -> Recipe {
     let set =
         |recipe: Recipe, name: &str, value: usize| if recipe.family().option(name).is_some() { recipe.set(name, value) } else { recipe };
     let recipe = Recipe::new(family, 3).context(context_dim).seed(4).hidden([8]);
-    // A full matrix needs all columns.
-    let recipe = if family.option("whiten").is_some() { recipe.whiten(false) } else { recipe };
     let recipe =
         [("layers", 2), ("components", 4), ("degree", 2)].into_iter().fold(recipe, |recipe, (name, value)| set(recipe, name, value));
     // Smooth, as a coarse grid needs it.

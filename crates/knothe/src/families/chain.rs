@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{FamilyOption, Form, Initial, Recipe, Setting, Triangular};
+use super::{FamilyOption, Form, Initial, Recipe, Setting, Triangular, mixed};
 use crate::{
     Compose, Flow, Inverse, Layer,
     conditioner::{Activation, Degrees, MadeConfig},
@@ -24,6 +24,8 @@ use crate::{
 const DEGREES_OF_FREEDOM: f64 = 5.0;
 /// The most columns that are whitened unless the user asks for it: the matrix has as many numbers as all pairs of columns.
 const MOST_WHITENED: usize = 1_000;
+/// The most columns that are whitened unless the user asks for it where some can be absent: each pattern of absence has a matrix of its own.
+const MOST_WHITENED_ABSENT: usize = 32;
 /// The least width of a hidden layer, unless another is asked for.
 const WIDTH: usize = 128;
 
@@ -78,7 +80,7 @@ pub(super) const STANDARDISE: FamilyOption = FamilyOption::flag(
 /// The Gaussian of the training rows next to the data.
 pub(super) const WHITEN: FamilyOption = FamilyOption::flag(
     "whiten",
-    "Start from the full Gaussian if a column is nearly a linear function of the others (R² above 0.99), by whitening with the training rows",
+    "Start from the full Gaussian if values can be missing or a column is nearly a linear function of the others (R² above 0.99), by whitening with the training rows",
 );
 /// The order of the columns.
 pub(super) const RANDOM_ORDER: FamilyOption = FamilyOption::flag("random_order", "Draw the order of the columns from the seed");
@@ -135,7 +137,17 @@ pub(super) fn flow_options(own: &[FamilyOption]) -> Vec<FamilyOption> {
 
 /// The options of what stands next to the data.
 pub(super) fn ends() -> Vec<FamilyOption> {
-    vec![MARGINALS, STANDARDISE.or(Initial::Of(|_| true.into())), WHITEN.or(Initial::Of(|recipe| (recipe.dim() <= MOST_WHITENED).into()))]
+    vec![MARGINALS, STANDARDISE.or(Initial::Of(|_| true.into())), WHITEN.or(Initial::Of(|recipe| is_whitened(recipe).into()))]
+}
+
+/// Whether the columns of real numbers are whitened unless the user asks for something else.
+fn is_whitened(recipe: &Recipe) -> bool {
+    recipe.dim() <= MOST_WHITENED && (!mixed::can_be_absent(recipe.space()) || is_small(recipe.dim() - recipe.space().discrete()))
+}
+
+/// Whether a Gaussian of so many columns is fast where some of them can be absent.
+pub(super) fn is_small(reals: usize) -> bool {
+    reals <= MOST_WHITENED_ABSENT
 }
 
 /// Two layers of [`WIDTH`] units, or of more where a table has more columns: a masked network needs a unit for each degree. A residual network is a

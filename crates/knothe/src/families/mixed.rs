@@ -5,13 +5,14 @@ use rand_chacha::ChaCha12Rng;
 
 use super::{Recipe, Takes, chain};
 use crate::{
-    Compose, Flow, Layer,
+    Layer,
     codes::{CodesConfig, CodesDensity},
     density::Density,
     error::{Error, Result},
-    linear::ActNorm,
+    linear::{ActNorm, TriangularAffine},
     mixed::Mixed,
     network::{Network, TabularFlow},
+    order::Order,
     placement::Placement,
     source::{Normal, Source},
     space::Space,
@@ -29,7 +30,7 @@ pub(super) fn has_codes(recipe: &Recipe) -> bool {
 pub(super) fn build(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
     let codes = codes(recipe, place, rng)?;
     let reals = match of_reals(recipe)? {
-        Some(own) if can_be_absent(recipe.space()) && own.family().closed_form() => Some(independent(&own, place)?),
+        Some(own) if can_be_absent(recipe.space()) && own.family().closed_form() => Some(gaussian(&own, place, rng)?),
         Some(own) => Some(flow(&own, place, rng)?),
         None => None,
     };
@@ -59,27 +60,32 @@ pub(super) fn of_reals(recipe: &Recipe) -> Result<Option<Recipe>> {
     let own = Recipe::new(recipe.family(), Space::from(dim)).context(context_dim).seed(recipe.start_seed());
     // Defaults can depend on the number of columns: they are those of the whole row.
     let own = recipe.family().options().iter().fold(own, |own, option| own.set(option.name, recipe.get(option)));
-    // A row without some of its reals cannot go through a full matrix.
-    let whitens = can_be_absent(space) && recipe.family().option("whiten").is_some();
-    let own = if whitens { own.set("whiten", false) } else { own };
     own.check()?;
     Ok(Some(own))
 }
 
 /// Whether a row can lack one of its reals.
-fn can_be_absent(space: &Space) -> bool {
+pub(super) fn can_be_absent(space: &Space) -> bool {
     (space.discrete()..space.dim()).any(|j| space.parent(j).is_some())
 }
 
-/// Independent normals of the reals, in the place of a Gaussian of full covariance, which needs all of them.
-fn independent(recipe: &Recipe, place: &Placement) -> Result<TabularFlow> {
+/// The Gaussian of reals of which some can be absent; independent normals where there are too many of them.
+fn gaussian(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<TabularFlow> {
     let dim = recipe.dim();
-    let layers = Compose::new(dim, vec![Layer::ActNorm(ActNorm::standardising(dim, place))])?;
-    Flow::new(Source::Normal(Normal::new(dim, place)), layers, recipe.context_dim())
+    let layer = if chain::is_small(dim) {
+        Layer::TriangularAffine(TriangularAffine::fixed(&Order::natural(dim), recipe.context_dim(), place))
+    } else {
+        Layer::ActNorm(ActNorm::standardising(dim, place))
+    };
+    as_flow(recipe, chain::flow(recipe, Source::Normal(Normal::new(dim, place)), vec![layer], place, rng)?)
 }
 
 fn flow(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<TabularFlow> {
-    match recipe.family().build(recipe, place, rng)? {
+    as_flow(recipe, recipe.family().build(recipe, place, rng)?)
+}
+
+fn as_flow(recipe: &Recipe, network: Network) -> Result<TabularFlow> {
+    match network {
         Network::Flow(flow) => Ok(flow),
         _ => Err(Error::Unsupported {
             what: format!("the family {}", recipe.name()),

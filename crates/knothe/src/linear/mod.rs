@@ -5,7 +5,9 @@
 
 mod actnorm;
 mod batch_norm;
+mod incomplete;
 mod lu;
+mod marginal;
 mod matrix;
 mod moments;
 mod permutation;

@@ -6,6 +6,7 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 
 use super::{
     assign, constant, identity, is_raised,
+    marginal::marginal_factors,
     regression::LeastSquares,
     same_for_all,
     substitution::{lower_triangular, solve_lower},
@@ -15,6 +16,7 @@ use crate::{
     bijection::{Bijection, Given, Replay, check_input},
     conditioner::check_context,
     error::{Error, Result},
+    given::refused,
     order::{Order, index},
     placement::{Placement, values},
     univariate::bounded,
@@ -46,9 +48,19 @@ pub struct TriangularAffine {
     identity: Tensor<2>,
     #[module(skip)]
     order: Order,
-    /// Whether it only whitens the data for the layers after it.
     #[module(skip)]
-    whitens: bool,
+    role: Role,
+}
+
+/// What the map is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Role {
+    /// It is trained after its start.
+    Trained,
+    /// It stays at its start.
+    Fixed,
+    /// It stays at its start, which only whitens the data for the layers after it.
+    Whitens,
 }
 
 impl TriangularAffine {
@@ -66,26 +78,34 @@ impl TriangularAffine {
             ranks: index(order.inverse().columns(), &place.device),
             identity: identity(dim, place),
             order: order.clone(),
-            whitens: false,
+            role: Role::Trained,
         }
     }
 
-    /// The map that whitens a training set whose columns are nearly linear in one another or in the context, so that the layers after it see rows of mean 0 and
-    /// covariance I. Its start sets it where less than 1 % of a column's variance is left by the columns before it; it stays the identity for other data, which
-    /// layers of networks fit as well or better by themselves.
+    /// The same, but never trained. Only such a map has a place for absent coordinates: those that are present follow the marginal of the Gaussian, x_o = b_o + C_o c + L_o z_o with
+    /// L_o the Cholesky factor of (L Lᵀ)_oo, in the order of the coordinates. Its start maximises the likelihood of what is present, by the EM algorithm.
     ///
-    /// It is never trained: a step of an optimiser in L would be one of 1/L_kk in z. Where [`TriangularAffine::new`] fails it leaves columns as they are, but for
-    /// mean and standard deviation: those that depend linearly on others up to rounding, and those of which the rows are too few to tell how they depend on
-    /// others.
-    pub fn whitening(order: &Order, context_dim: usize, place: &Placement) -> Self {
+    /// Where elements are absent, columns are left as they are, but for mean and standard deviation, where the rows are too few to tell how they depend on others.
+    pub fn fixed(order: &Order, context_dim: usize, place: &Placement) -> Self {
         TriangularAffine {
             shift: constant(place.zeros([order.dim()])),
             slope: (context_dim > 0).then(|| constant(place.zeros([context_dim, order.dim()]))),
             strict: constant(place.zeros([order.dim(), order.dim()])),
             raw_diagonal: constant(place.zeros([order.dim()])),
-            whitens: true,
+            role: Role::Fixed,
             ..TriangularAffine::new(order, context_dim, place)
         }
+    }
+
+    /// The map that whitens a training set whose columns are nearly linear in one another or in the context, so that the layers after it see rows of mean 0 and
+    /// covariance I. Its start sets it where less than 1 % of a column's variance is left by the columns before it, or where elements are absent, since a network would have to
+    /// learn a Gaussian for each pattern of absence. It stays the identity for other data, which layers of networks fit as well or better by themselves.
+    ///
+    /// It is [`fixed`](TriangularAffine::fixed): a step of an optimiser in L would be one of 1/L_kk in z. Where [`TriangularAffine::new`] fails it leaves columns as they are,
+    /// but for mean and standard deviation: those that depend linearly on others up to rounding, and those of which the rows are too few to tell how they depend on
+    /// others.
+    pub fn whitening(order: &Order, context_dim: usize, place: &Placement) -> Self {
+        TriangularAffine { role: Role::Whitens, ..TriangularAffine::fixed(order, context_dim, place) }
     }
 
     /// The order of the coordinates in which L is lower triangular.
@@ -112,6 +132,20 @@ impl TriangularAffine {
         (lower_triangular(self.strict.val(), log_diagonal.clone(), &self.identity), log_diagonal)
     }
 
+    /// z of present coordinates x, or x of z, with 0 for absent ones, and the ladj. L is never trained where this is called.
+    fn marginal(&self, of: Tensor<2>, given: &Given, present: &Tensor<2>, inverse: bool) -> Result<(Tensor<2>, Tensor<1>)> {
+        self.check_absent()?;
+        given.check_present(of.dims(), of.dtype())?;
+        let ([rows, dim], mean) = (of.dims(), self.mean(of.dims()[0], given)?);
+        if rows == 0 {
+            return Ok((of.clone(), same_for_all(0, self.shift.val())));
+        }
+        let factor = DMatrix::from_row_slice(dim, dim, &values(self.factor().0.inner()));
+        let (matrix, log_diagonal) = marginal_factors(&factor, &self.order, present, inverse);
+        let times = |v: Tensor<2>| (matrix.clone() * given.masked(v).unsqueeze_dim::<3>(1)).sum_dim(2).squeeze_dim::<2>(2);
+        Ok(if inverse { (times(of - mean), log_diagonal.neg()) } else { (given.masked(times(of) + mean), log_diagonal) })
+    }
+
     /// b + C c, `[1 or rows, dim]`.
     fn mean(&self, rows: usize, given: &Given) -> Result<Tensor<2>> {
         let shift = self.shift.val().unsqueeze::<2>();
@@ -128,9 +162,15 @@ impl Bijection for TriangularAffine {
         self.shift.dims()[0]
     }
 
+    fn check_absent(&self) -> Result<()> {
+        if self.role == Role::Trained { refused::<Self>() } else { Ok(()) }
+    }
+
     fn forward_and_ladj(&self, z: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        given.refuse_absent("TriangularAffine")?;
         let rows = check_input("z", &z, self.dim(), self.shift.val().dtype())?;
+        if let Some(present) = given.present {
+            return self.marginal(z, given, present, false);
+        }
         let mean = self.mean(rows, given)?;
         let (factor, log_diagonal) = self.factor();
         let x = z.select(1, self.columns.clone()).matmul(factor.transpose()).select(1, self.ranks.clone()) + mean;
@@ -138,8 +178,10 @@ impl Bijection for TriangularAffine {
     }
 
     fn inverse_and_ladj(&self, x: Tensor<2>, given: &Given) -> Result<(Tensor<2>, Tensor<1>)> {
-        given.refuse_absent("TriangularAffine")?;
         let rows = check_input("x", &x, self.dim(), self.shift.val().dtype())?;
+        if let Some(present) = given.present {
+            return self.marginal(x, given, present, true);
+        }
         let mean = self.mean(rows, given)?;
         let (factor, log_diagonal) = self.factor();
         let z = solve_lower(&factor, (x - mean).select(1, self.columns.clone())).select(1, self.ranks.clone());
@@ -155,12 +197,18 @@ impl Bijection for TriangularAffine {
             return Ok(());
         }
         let (dim, context_dim) = (self.dim(), self.context_dim());
-        let fit = LeastSquares::of(data, dim, context_dim, if self.whitens { ROWS_PER_CONTEXT } else { 0.0 })?;
+        let lacks = lacks_elements(data)?;
+        if lacks {
+            self.check_absent()?;
+        }
+        let whitens = self.role == Role::Whitens;
+        let fit = LeastSquares::of(data, dim, context_dim, if whitens || lacks { ROWS_PER_CONTEXT } else { 0.0 })?;
         let columns = self.order.columns();
         let covariance = DMatrix::from_fn(dim, dim, |k, l| fit.covariance[(columns[k], columns[l])]);
-        let variance = DVector::from_fn(dim, |k, _| fit.variance[columns[k]]);
-        let factor = if self.whitens {
-            whitening(&covariance, &variance, fit.rows, context_dim, Placement::of(&self.shift.val()).precision)
+        let in_order = |values: &DVector<f64>| DVector::from_fn(dim, |k, _| values[columns[k]]);
+        let (variance, rows) = (in_order(&fit.variance), in_order(&fit.rows));
+        let factor = if whitens || lacks {
+            whitening(&covariance, &variance, &rows, context_dim, Placement::of(&self.shift.val()).precision)
         } else {
             cholesky(&covariance).ok_or_else(|| {
                 let expected = "columns with a positive-definite covariance";
@@ -169,7 +217,7 @@ impl Bijection for TriangularAffine {
         };
         assign(&mut self.initialised, vec![1.0]);
         let own = |k: usize| factor[(k, k)].powi(2) / variance[k];
-        if self.whitens && !(0..dim).any(|k| own(k) < NEARLY_DEPENDENT) {
+        if whitens && !lacks && !(0..dim).any(|k| own(k) < NEARLY_DEPENDENT) {
             return Ok(());
         }
         assign(&mut self.shift, fit.shift.iter().copied().collect());
@@ -182,6 +230,16 @@ impl Bijection for TriangularAffine {
         assign(&mut self.start, factor.diagonal().iter().map(|d| d.ln()).collect());
         Ok(())
     }
+}
+
+/// Whether elements of the training set are absent.
+fn lacks_elements(data: &mut dyn Replay) -> Result<bool> {
+    let mut lacks = false;
+    data.each(&mut |batch| {
+        lacks |= batch.present.is_some();
+        Ok(())
+    })?;
+    Ok(lacks)
 }
 
 /// The Cholesky factor, unless a pivot is no more than rounding.

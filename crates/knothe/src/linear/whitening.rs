@@ -12,8 +12,14 @@ use crate::placement::Precision;
 /// - where it depends linearly on those before it up to the rounding of the data, since a fit to what is left would be one to rounding;
 /// - where the regression would predict new rows worse than the mean.
 ///
-/// The covariance is that of what `given` regressors, the context, leave of rows whose columns have these variances.
-pub(super) fn whitening(covariance: &DMatrix<f64>, variance: &DVector<f64>, rows: f64, given: usize, precision: Precision) -> DMatrix<f64> {
+/// The covariance is that of what `given` regressors, the context, leave of rows whose columns have these variances; `rows` are the rows that have each column.
+pub(super) fn whitening(
+    covariance: &DMatrix<f64>,
+    variance: &DVector<f64>,
+    rows: &DVector<f64>,
+    given: usize,
+    precision: Precision,
+) -> DMatrix<f64> {
     let dim = covariance.nrows();
     let floor = floor(dim, precision);
     let deviation = |v: f64| if v.is_normal() && v > 0.0 { v.sqrt() } else { 1.0 };
@@ -32,7 +38,7 @@ pub(super) fn whitening(covariance: &DMatrix<f64>, variance: &DVector<f64>, rows
             cholesky[(j, j)] = rest.sqrt();
         }
         // What the regression would leave of new rows, as a share of the variance.
-        let left = rest * s_p(rows, given + j) / s_p(rows, given);
+        let left = rest * s_p(rows[j], given + j) / s_p(rows[j], given);
         if !dependent[j] && left < 1.0 {
             let mut row = DVector::zeros(dim);
             for (m, slope) in slopes(&cholesky, j).into_iter().enumerate() {

@@ -5,7 +5,7 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::Tensor,
 };
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
@@ -35,10 +35,15 @@ fn covariance(x: &DMatrix<f64>) -> DMatrix<f64> {
     centred.tr_mul(&centred) / x.nrows() as f64
 }
 
+/// The factor where so many rows have each column.
+fn of_rows(covariance: &DMatrix<f64>, rows: f64) -> DMatrix<f64> {
+    whitening(covariance, &covariance.diagonal(), &DVector::from_element(covariance.nrows(), rows), 0, Precision::F64)
+}
+
 /// z of new rows about their own mean, by the factor that some rows give.
 fn whitened(x: &Tensor<2>, new: &Tensor<2>) -> (DMatrix<f64>, DMatrix<f64>) {
     let covariance = covariance(&matrix(x));
-    let factor = whitening(&covariance, &covariance.diagonal(), x.dims()[0] as f64, 0, Precision::F64);
+    let factor = of_rows(&covariance, x.dims()[0] as f64);
     let new = matrix(new);
     let mean = new.row_mean();
     let centred = DMatrix::from_fn(new.nrows(), new.ncols(), |i, j| new[(i, j)] - mean[j]);
@@ -60,7 +65,7 @@ fn many_rows_of_full_rank_give_the_cholesky_factor() {
     let covariance = covariance(&matrix(&normal(500, 4, 1).matmul(normal(4, 4, 2))));
     let expected = nalgebra::Cholesky::new(covariance.clone()).unwrap().l();
     // With so many rows, what is left of new rows is what is left of these.
-    let found = whitening(&covariance, &covariance.diagonal(), 1e15, 0, Precision::F64);
+    let found = of_rows(&covariance, 1e15);
     // Rounding of sums of four products, times the condition of this matrix, at most 1e3.
     assert!((&found - &expected).abs().max() < 1e-12 * expected.abs().max(), "{found} against {expected}");
 }

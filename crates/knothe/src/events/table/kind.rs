@@ -84,7 +84,7 @@ pub enum Kind {
     Lattice(Spaced),
     /// One of these labels, in no order.
     Categorical(Vec<Label>),
-    /// One of these labels, in this order.
+    /// One of these labels, in this order, of which neighbours share parameters: a label that few rows have takes its probability from those beside it.
     Ordered(Vec<Label>),
     /// Moments, counted in this unit from the start of 1970.
     Time(Unit),
@@ -101,6 +101,8 @@ impl Kind {
                 Some((Lattice { step: *step, offset: *offset }, Bounds { low: *low, high: *high }))
             }
             Kind::Time(_) => Some((INTEGERS, Bounds::default())),
+            // The indices of the labels.
+            Kind::Ordered(labels) => Some((INTEGERS, Bounds { low: Some(0.0), high: Some(labels.len() as f64 - 1.0) })),
             _ => None,
         }
     }
@@ -121,7 +123,9 @@ impl Kind {
     /// How many values there are, where each of them has a probability of its own.
     pub(super) fn levels(&self) -> Option<usize> {
         match (self.labels(), self.lattice()) {
-            (Some(labels), _) => Some(labels.len()),
+            // Two labels have no order that matters.
+            (Some(labels), None) => Some(labels.len()),
+            (Some(labels), _) => (labels.len() <= 2).then_some(labels.len()),
             (None, Some((lattice, Bounds { low: Some(low), high: Some(high) }))) => {
                 let count = ((high - low) / lattice.step).round() + 1.0;
                 (count <= MOST_LEVELS).then_some(count as usize)
@@ -282,5 +286,11 @@ mod tests {
         assert_eq!(integer(None, None).contradiction(-1.0), None);
         assert!(integer(None, None).contradiction(0.5).is_some() && Kind::Continuous.contradiction(f64::INFINITY).is_some());
         assert_eq!((integer(Some(1.0), Some(12.0)).levels(), integer(Some(1.0), Some(100.0)).levels()), (Some(12), None));
+        let labels = |n: u32| (0..n).map(|k| Label::Number(k.into())).collect();
+        assert_eq!(
+            [Kind::Ordered(labels(2)), Kind::Ordered(labels(3)), Kind::Categorical(labels(3))].map(|k| k.levels()),
+            [Some(2), None, Some(3)]
+        );
+        assert!(Kind::Ordered(labels(3)).contradiction(3.0).is_some() && Kind::Ordered(labels(3)).contradiction(2.0).is_none());
     }
 }

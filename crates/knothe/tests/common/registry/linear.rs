@@ -42,6 +42,19 @@ pub fn linear() -> Vec<Entry<Map>> {
         all.push(Entry { near_identity: false, ..marginals });
         all.push(layer(name("marginals"), (dim, 0), None, move |place, _| Ok(Layer::Marginals(Marginals::new(dim, 5, place)?))));
         for context_dim in [0, 2] {
+            let whitening = layer(name("whitening"), (dim, context_dim), Some((0..dim).rev().collect()), move |place, rng| {
+                let mut map = TriangularAffine::whitening(&Order::natural(dim).reversed(), context_dim, place);
+                // Columns that share all but a few hundredths with the first one.
+                let (rows, shared): (usize, Tensor<2>) = (500, place.normal([500, 1], rng));
+                let x = place.normal([rows, dim], rng) * 0.05 + shared;
+                let given = place.normal::<2>([rows, context_dim.max(1)], rng);
+                let x = if context_dim > 0 { x + given.clone().narrow(1, 0, 1) } else { x };
+                let mut data = Dataset::new(values(x), dim, place)?;
+                data = if context_dim > 0 { data.with_context(values(given), context_dim)? } else { data };
+                map.initialise(&mut &data)?;
+                Ok(Layer::TriangularAffine(map))
+            });
+            all.push(Entry { near_identity: false, ..whitening });
             let order = Order::natural(dim).reversed();
             all.push(layer(name("triangular affine"), (dim, context_dim), Some(order.columns().to_vec()), move |place, _| {
                 Ok(Layer::TriangularAffine(TriangularAffine::new(&order, context_dim, place)))
