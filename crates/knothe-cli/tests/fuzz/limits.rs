@@ -1,6 +1,7 @@
 //! Ten seconds and a gibibyte: what a reader may take.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -15,6 +16,10 @@ const MOST_MEMORY: usize = 1 << 30;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Whether this thread is reading a case.
+    static READS: Cell<bool> = const { Cell::new(false) };
+}
 static CASES: Mutex<Vec<(PathBuf, Instant)>> = Mutex::new(Vec::new());
 
 /// The system's memory, counted.
@@ -26,6 +31,10 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         PEAK.fetch_max(held, Ordering::Relaxed);
+        // The case waits for the watch to keep its file.
+        while held > MOST_MEMORY && READS.get() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
@@ -49,12 +58,14 @@ impl Watched {
     /// Starts the clock of a case.
     pub fn start(path: &Path) -> Self {
         CASES.lock().unwrap().push((path.to_owned(), Instant::now()));
+        READS.set(true);
         Watched(path.to_owned())
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
+        READS.set(false);
         CASES.lock().unwrap().retain(|(path, _)| *path != self.0);
     }
 }
