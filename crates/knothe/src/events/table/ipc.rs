@@ -1,4 +1,4 @@
-//! What Arrow files and streams claim, checked against the file before it is believed.
+//! Checks the claims of Arrow files and streams against the length of the file, before the reader believes them.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,10 +12,10 @@ use crate::memory;
 
 /// The bytes after a footer: its length and the magic.
 const TRAILER: u64 = 10;
-/// What stands before the length of a message.
+/// The marker before the length of a message.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// The footer's blocks lie inside the file: the reader believes them, and would allocate whatever they say.
+/// Checks that the blocks of the footer lie inside the file. The reader believes them and would allocate any size that they claim.
 pub(super) fn check_blocks(path: &Path, file: &mut File) -> Result<()> {
     let io = |e| Error::io("read", path, e);
     let wrong = || damaged(path, "Arrow", "its footer is not one");
@@ -49,13 +49,13 @@ fn inside(block: &Block, length: u64) -> Option<(u64, u64)> {
     (body_start.checked_add(body?)? <= length).then_some((start?, body_start))
 }
 
-/// As [`check_blocks`], for messages in a row. The reader itself takes no more memory for a message than the file has.
+/// As [`check_blocks`], for consecutive messages. The reader itself never allocates more for a message than the file has.
 pub(super) fn check_messages(path: &Path, file: &mut File) -> Result<()> {
     let io = |e| Error::io("read", path, e);
     let mut at = 0;
     loop {
         file.seek(SeekFrom::Start(at)).map_err(io)?;
-        // Where messages end too early, the reader says so.
+        // If messages end too early, the reader reports it.
         let Ok(mut word) = word(file) else { break };
         at += 4;
         if word == CONTINUATION {
@@ -84,7 +84,7 @@ fn word(file: &mut File) -> io::Result<[u8; 4]> {
     Ok(word)
 }
 
-/// Compressed buffers say how long they will be, and that much memory is taken for them.
+/// Checks that there is memory for compressed buffers, which claim a length that the reader allocates.
 fn check_buffers(path: &Path, file: &mut File, metadata: &[u8], body: u64) -> Result<()> {
     let Ok(message) = root_as_message(metadata) else { return Ok(()) };
     let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch().and_then(|d| d.data()));
@@ -97,7 +97,7 @@ fn check_buffers(path: &Path, file: &mut File, metadata: &[u8], body: u64) -> Re
         if file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut length)).is_err() {
             return Err(damaged(path, "Arrow", "a buffer lies outside the file"));
         }
-        // −1 says that it is not compressed.
+        // −1 marks a buffer that is not compressed.
         all = all.saturating_add(u64::try_from(i64::from_le_bytes(length)).unwrap_or(0));
     }
     memory::check(format!("a part of {}", path.display()), all)
