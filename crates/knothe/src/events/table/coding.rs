@@ -4,7 +4,6 @@ use super::{
     Kind, Schema, TableRows,
     column::{Column, Form},
     dependence::MOST_COLUMNS,
-    elements::{Element, Part},
     kind::Label,
     quoted,
     schema::SchemaColumn,
@@ -118,33 +117,27 @@ impl Coding for Schema {
     }
 
     fn encode(&self, rows: &TableRows) -> Result<Rows> {
-        let (layout, columns) = (self.layout(), self.modelled().collect::<Vec<_>>());
-        let (dim, width) = (layout.len(), columns.len());
+        let coder = self.coder();
+        let (dim, width) = (coder.dim(), coder.width());
         if rows.x.len() != rows.n * width || rows.context.len() != rows.n * self.context.len() {
             let expected = format!("{} rows of {width} columns and {} of context", rows.n, self.context.len());
             return Err(Error::shape("rows", expected, (rows.x.len(), rows.context.len())));
         }
-        let mut values = Vec::with_capacity(rows.n * dim);
+        let mut values = vec![0.0; rows.n * dim];
         let mut ladj = vec![0.0; rows.n];
         for (i, ladj) in ladj.iter_mut().enumerate() {
+            let elements = &mut values[i * dim..(i + 1) * dim];
             if rows.is_outside(i) {
                 // Any row of the support, whose likelihood is then 0.
-                values.extend(layout.iter().map(|e| if let Law::Lattice(cells) = e.law { cells.nearest(0.0) } else { 0.0 }));
+                elements.copy_from_slice(coder.inside());
                 *ladj = f64::NEG_INFINITY;
-                continue;
-            }
-            for Element { column, part, law, .. } in &layout {
-                let (c, x) = (columns[*column], rows.x[i * width + column]);
-                let u = c.encoded(*part, x);
-                if *law == Law::Real && c.flag(x).is_none() {
-                    *ladj += c.log_slope(x, u);
-                }
-                values.push(u);
+            } else {
+                *ladj = coder.encode(&rows.x[i * width..(i + 1) * width], elements);
             }
         }
         let context = self.encode_context(&rows.context)?;
-        let codes = layout.iter().filter(|e| e.law != Law::Real).count();
-        Ok(Rows { dim, values, context_dim: self.context_dim(), context, weights: rows.weights.clone(), ladj, codes, ..Rows::default() })
+        let (context_dim, weights) = (self.context_dim(), rows.weights.clone());
+        Ok(Rows { dim, values, context_dim, context, weights, ladj, codes: coder.codes(), ..Rows::default() })
     }
 
     fn context_of(&self, rows: &TableRows) -> Vec<f64> {
@@ -169,22 +162,16 @@ impl Coding for Schema {
     }
 
     fn decode(&self, values: Vec<f64>, given: Vec<f64>) -> Result<TableRows> {
-        let (layout, columns) = (self.layout(), self.modelled().collect::<Vec<_>>());
-        let dim = layout.len().max(1);
+        let coder = self.coder();
+        let (dim, width) = (coder.dim().max(1), coder.width());
         let n = values.len() / dim;
         if n * dim != values.len() || given.len() != n * self.context.len() {
             return Err(Error::shape("samples", format!("rows of {dim} values"), values.len()));
         }
-        // Of each column: the element of its code, and that of its number.
-        let find = |column: usize, code: bool| layout.iter().position(|e| e.column == column && (e.part != Part::Value) == code);
-        let places: Vec<(Option<usize>, Option<usize>)> = (0..columns.len()).map(|j| (find(j, true), find(j, false))).collect();
-        let row = |row: &[f64]| {
-            let value = |(c, (code, number)): (&&SchemaColumn, &(Option<usize>, Option<usize>))| {
-                c.decoded(code.map(|k| row[k]), number.map_or(0.0, |k| row[k]))
-            };
-            columns.iter().zip(&places).map(value).collect::<Vec<_>>()
-        };
-        let x = values.chunks_exact(dim).flat_map(row).collect();
+        let mut x = vec![0.0; n * width];
+        for i in 0..n {
+            coder.decode(&values[i * dim..(i + 1) * dim], &mut x[i * width..(i + 1) * width]);
+        }
         Ok(TableRows { n, x, context: given, index: (0..n as u64).collect(), ..TableRows::default() })
     }
 }

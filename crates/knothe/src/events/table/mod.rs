@@ -19,6 +19,7 @@
 
 mod arrays;
 mod atoms;
+mod coder;
 mod coding;
 mod column;
 mod columnar;
