@@ -49,7 +49,7 @@ impl Events for TableRows {
     }
 }
 
-/// A schema is the coding of the rows of a table: codes for what is discrete, and standardised logarithms, logits and numbers for what is continuous.
+/// A schema is the coding of the rows of a table. Discrete values become codes and lattice values, and continuous values become standardised numbers, logarithms and logits.
 impl Coding for Schema {
     type Events = TableRows;
 
@@ -60,7 +60,7 @@ impl Coding for Schema {
     const SAMPLE_BLOCK: usize = 2048;
 
     fn space(&self) -> Space {
-        // A schema with an element that cannot be fails its check before anything is made of it.
+        // A schema with an impossible element fails its check before it is used.
         self.elements_space().unwrap_or_else(|_| Space::new(Shape::Columns(self.layout().len()), Law::Real))
     }
 
@@ -128,7 +128,7 @@ impl Coding for Schema {
         for (i, ladj) in ladj.iter_mut().enumerate() {
             let elements = &mut values[i * dim..(i + 1) * dim];
             if rows.is_outside(i) {
-                // Any row of the support, whose likelihood is then 0.
+                // Some row of the support stands in its place, and its likelihood becomes 0.
                 elements.copy_from_slice(coder.inside());
                 *ladj = f64::NEG_INFINITY;
             } else {
@@ -177,7 +177,7 @@ impl Coding for Schema {
 }
 
 impl Schema {
-    /// Rows as columns of the file in their order, with the constant ones restored.
+    /// Rows as columns in the order of the file, with constant columns restored.
     pub fn columns_of(&self, rows: &TableRows) -> Vec<Column> {
         let (width, mut next) = (self.width(), 0);
         let column = |c: &SchemaColumn| {
@@ -198,7 +198,7 @@ impl Schema {
         self.columns.iter().map(column).collect()
     }
 
-    /// The context of rows as columns of the file; `whole` says which numbers are whole.
+    /// The context of rows as columns of the file. `whole` marks the columns of whole numbers.
     pub fn context_columns(&self, context: &[f64], whole: &[bool]) -> Vec<Column> {
         let width = self.context.len().max(1);
         let column = |(j, c): (usize, &super::ContextColumn)| {
@@ -210,7 +210,7 @@ impl Schema {
     }
 }
 
-/// A column of labels, by their indices.
+/// A column of labels from their indices.
 fn labelled(name: &str, indices: Vec<f64>, labels: &[Label]) -> Column {
     let numbers: Option<Vec<f64>> = labels.iter().map(|label| if let Label::Number(v) = label { Some(*v) } else { None }).collect();
     let flags: Option<Vec<f64>> = labels.iter().map(|label| if let Label::Flag(v) = label { Some(f64::from(*v)) } else { None }).collect();

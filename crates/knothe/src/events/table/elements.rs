@@ -9,12 +9,12 @@ use crate::{
     space::{Cells, Law, Shape, Space},
 };
 
-/// What an element says of its column.
+/// The part of a column that an element represents.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Part {
-    /// 0 for an ordinary value, k for the k-th special one, and the last for a missing one.
+    /// 0 for an ordinary value, k for the k-th special value, and the last code for a missing value.
     Flag,
-    /// The index of the value, and beyond it the special values and the missing one.
+    /// The index of an ordinary value, followed by the indices of the special values and of a missing value.
     Level,
     /// The ordinary value, standardised.
     Value,
@@ -23,13 +23,13 @@ pub(super) enum Part {
 /// An element of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Element {
-    /// The column, by its place among those that are modelled.
+    /// The index of the column among the modelled columns.
     pub(super) column: usize,
-    /// What it says of it.
+    /// The part of the column.
     pub(super) part: Part,
     /// Its law.
     pub(super) law: Law,
-    /// The element that has to be 0 for this one to be there.
+    /// The element that must be 0 for this one to be present.
     pub(super) parent: Option<u32>,
 }
 
@@ -75,7 +75,7 @@ impl Schema {
     }
 }
 
-/// The cells of a column of a lattice, standardised.
+/// The standardised cells of a column on a lattice.
 fn cells(c: &SchemaColumn) -> Option<Cells> {
     let (lattice, Bounds { low, high }) = c.kind.lattice()?;
     let to_unit = |value: f64| (value - c.shift) / c.scale;

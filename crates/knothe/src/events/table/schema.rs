@@ -154,7 +154,7 @@ impl Schema {
         check_names("schema".as_ref(), &names.cloned().collect::<Vec<_>>())?;
         let wrong = |name: &str, expected: &str, found: String| Err(Error::invalid(format!("schema, column '{name}'"), expected, found));
         if let Some(c) = self.columns.iter().find(|c| !c.kind.is_possible()) {
-            return wrong(&c.name, "a kind of column that is possible", format!("{:?}", c.kind));
+            return wrong(&c.name, "a possible kind of column", format!("{:?}", c.kind));
         }
         let special = |c: &&SchemaColumn| c.special.len() > MOST_SPECIAL || !c.special.iter().all(|v| v.is_finite());
         if let Some(c) = self.columns.iter().find(special) {
@@ -162,7 +162,7 @@ impl Schema {
         }
         let possible = |c: &&ContextColumn| c.labels.is_empty() || Kind::Categorical(c.labels.clone()).is_possible();
         if let Some(c) = self.context.iter().find(|c| !possible(c)) {
-            return wrong(&c.name, "labels that differ", format!("{} labels", c.labels.len()));
+            return wrong(&c.name, "distinct labels", format!("{} labels", c.labels.len()));
         }
         let scales =
             self.columns.iter().map(|c| (&c.name, c.shift, c.scale)).chain(self.context.iter().map(|c| (&c.name, c.shift, c.scale)));
