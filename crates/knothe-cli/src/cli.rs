@@ -261,9 +261,14 @@ pub struct InspectArguments {
 /// Draw a model's density or samples as a PNG picture
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A model of one column: the density over a histogram of the rows. A model of two columns: the density
-beside the rows. More columns, or a subset of them: every pair, with samples of the model as
-lines over the rows as filled regions. The regions hold 25, 50, 75 and 95 % of the points.
+A model of one column: the density over a histogram of the rows. A model of two columns of real
+numbers: the density beside the rows. Otherwise: every column and every pair of columns, with
+samples of the model as lines over the rows as filled regions. The regions hold 25, 50, 75 and 95 %
+of the points.
+
+Categories and other columns of few values have one bar per value. A pair of such columns has
+circles whose areas are shares of the rows, and a pair with one of them has a violin per value.
+Special and missing values have bars of their own. Of many categories the most frequent are drawn.
 
 Axes are in the units of the table and leave out 0.2 % of the rows at each end. Without a table,
 samples take the place of the rows. Images are drawn in a square, with samples to their right.

@@ -74,7 +74,7 @@ fn flow(map: &Arc<dyn MonotoneMap>, layers: usize) -> Result<Flow<Source, Compos
 }
 
 fn axes(toy: Toy) -> [Axis; 2] {
-    toy.window().map(|[low, high]| Axis { label: String::new(), low, high, cells: CELLS })
+    toy.window().map(|[low, high]| Axis::between("", low, high, CELLS))
 }
 
 /// Trains one map on one toy.

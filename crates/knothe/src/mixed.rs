@@ -1,4 +1,4 @@
-//! A density of codes and of real numbers that exist given the codes.
+//! A density of codes and of real numbers that may be absent, depending on the codes.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -13,18 +13,18 @@ use crate::{
     random::{Purpose, stream},
 };
 
-/// q(codes, reals | context) = q(codes | context) · q(reals | context, codes): a [`CodesDensity`] of the first elements of a row, and a density of the others whose context is
-/// the context of the row and then the features of its codes. log_prob is a mass times a density, without noise.
+/// q(codes, reals | context) = q(codes | context) · q(reals | context, codes): a [`CodesDensity`] of the first elements of a row, and a density of the others. The context of
+/// the reals is the context of the row followed by the features of its codes. log_prob is the logarithm of a mass times a density, without noise.
 ///
-/// A real whose parent has another code than 0 is absent: log_prob does not depend on what stands in its place, and a sample has 0 there. The density of the reals is told by
-/// [`Given::present`].
+/// A real is absent if its parent has a code other than 0. log_prob does not depend on its value, and it is 0 in a sample. [`Given::present`] tells the density of the reals
+/// which of them are present.
 #[derive(Module, Debug)]
 pub struct Mixed<D: Module> {
     codes: CodesDensity,
     reals: Option<D>,
 }
 
-/// Reals without what is absent, their context and their presence.
+/// Reals with 0 in the place of absent ones, their context and their presence.
 struct Reals {
     x: Tensor<2>,
     context: Option<Tensor<2>>,
@@ -55,7 +55,7 @@ impl<D: Density + Module> Mixed<D> {
     /// Joins a density of codes to one of reals, or to none.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the context of the reals is not that of the codes and their features.
+    /// [`Error::Shape`] if the width of the reals' context is not that of the context plus the features of the codes.
     pub fn new(codes: CodesDensity, reals: Option<D>) -> Result<Self> {
         let expected = codes.context_dim() + codes.feature_dim();
         match reals.as_ref().map(Density::context_dim) {
@@ -140,7 +140,7 @@ impl<D: Density + Module> Density for Mixed<D> {
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         let rows = check_dim("x", &x, self.dim())?;
         given.check(rows, self.context_dim())?;
-        // Not every operation of Burn takes a batch without rows.
+        // Some operations of Burn do not accept a batch without rows.
         if rows == 0 {
             return Ok(Placement::of(&x).zeros([0]));
         }
@@ -167,7 +167,7 @@ impl<D: Density + Module> Density for Mixed<D> {
         Ok(Tensor::cat(vec![codes, x], 1))
     }
 
-    /// That of the codes and that of the reals; for what is absent, uniform numbers from `given.seed`.
+    /// The uniform numbers of the codes and of the reals. For absent elements they are drawn from `given.seed`.
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let rows = check_dim("x", &x, self.dim())?;
         given.check(rows, self.context_dim())?;

@@ -1,21 +1,23 @@
 //! The picture of a density of columns, beside or over the rows of a table.
 
+mod columns;
 mod table;
 
 use std::path::Path;
 
 use knothe::{
     Model,
-    events::table::{Kind as ColumnKind, Lattice, Schema, SchemaColumn, quoted},
+    events::table::{Schema, SchemaColumn, quoted},
     memory,
     model::Scoring,
-    plot::{Axis, Grid, Picture, beside, corner, curve},
+    plot::{Grid, OfModel, Picture, beside, corner, single},
 };
 
 use crate::{
     cli::PlotArguments,
     failure::{Failure, say},
 };
+use columns::{Shown, lattice};
 use table::{contexts, read, weighted};
 
 /// Columns of a corner plot; more would be too small to see.
@@ -26,6 +28,9 @@ const POINTS: usize = 600;
 /// Bins of a histogram of one column, and along each axis of a pair in a corner plot.
 const BINS: usize = 60;
 const PAIR_BINS: usize = 48;
+/// Categories of one column, and of each column of several; the rarest of more share a bar.
+const CATEGORIES: usize = 40;
+const PAIR_CATEGORIES: usize = 12;
 /// Samples of a model, unless the user wants others.
 const SAMPLES: usize = 20_000;
 
@@ -102,12 +107,6 @@ fn grouped(n: usize) -> String {
     each.join(",")
 }
 
-/// The lattice of the values of a column; labels are counted from 0.
-fn lattice(kind: &ColumnKind) -> Option<Lattice> {
-    let labels = kind.labels().map(|_| Lattice { step: 1.0, offset: 0.0 });
-    labels.or_else(|| kind.lattice().map(|(lattice, _)| lattice))
-}
-
 /// What there is to draw.
 struct Drawing<'a> {
     model: &'a Model<Schema>,
@@ -122,49 +121,62 @@ impl Drawing<'_> {
         let drawn = format!("samples, {}", grouped(self.samples.first().map_or(0, Vec::len)));
         let (title, shown) = self.rows.as_ref().map_or((drawn.as_str(), &self.samples), |(title, rows)| (title, rows));
         let whole = chosen.len() == self.model.coding.width();
-        match chosen {
-            [only] if whole => {
-                let (axis, bins) = (self.axis(*only, POINTS), self.axis(*only, BINS));
-                let density = self.density(&(0..axis.cells).map(|i| vec![axis.centre(i)]).collect::<Vec<_>>())?;
-                Ok(curve(&axis, &density, &bins, (title, &shown[*only]), &self.caption.join("; "))?)
-            }
-            [first, second] if whole => {
-                let axes = [*first, *second].map(|j| self.axis(j, CELLS));
-                // The model's own order of columns is that of the schema, whatever order they are drawn in.
-                let points: Vec<Vec<f64>> =
-                    Grid::centres(&axes).into_iter().map(|p| if first < second { p.to_vec() } else { vec![p[1], p[0]] }).collect();
-                let grid = Grid { values: self.density(&points)?, axes };
-                Ok(beside(&grid, Some((title, [&shown[*first], &shown[*second]])), &self.caption.join("; "))?)
-            }
-            _ => {
-                let axes: Vec<Axis> = chosen.iter().map(|&j| self.axis(j, PAIR_BINS)).collect();
-                let pick = |columns: &[Vec<f64>]| chosen.iter().map(|&j| columns[j].clone()).collect::<Vec<_>>();
-                let rows = self.rows.as_ref().map(|(title, columns)| (title.as_str(), pick(columns)));
-                let data = rows.as_ref().map(|(title, columns)| (*title, columns.as_slice()));
-                Ok(corner(&axes, data, (&drawn, &pick(&self.samples)), &self.caption)?)
-            }
+        if let [only] = chosen {
+            return self.single(*only, whole, (title, &drawn));
         }
+        let columns: Vec<Shown> = chosen.iter().map(|&j| self.shown(j, PAIR_BINS, PAIR_CATEGORIES)).collect();
+        if let ([first, second], true, true) = (chosen, whole, columns.iter().all(Shown::is_plain)) {
+            let axes = [*first, *second].map(|j| self.shown(j, CELLS, PAIR_CATEGORIES).variable.axis);
+            // The model's own order of columns is that of the schema, whatever order they are drawn in.
+            let points: Vec<Vec<f64>> =
+                Grid::centres(&axes).into_iter().map(|p| if first < second { p.to_vec() } else { vec![p[1], p[0]] }).collect();
+            let grid = Grid { values: self.density(&points)?, axes };
+            return Ok(beside(&grid, Some((title, [&shown[*first], &shown[*second]])), &self.caption.join("; "))?);
+        }
+        let place = |all: &[Vec<f64>]| chosen.iter().zip(&columns).map(|(&j, shown)| shown.places(&all[j])).collect::<Vec<_>>();
+        let rows = self.rows.as_ref().map(|(title, columns)| (title.as_str(), place(columns)));
+        let data = rows.as_ref().map(|(title, columns)| (*title, columns.as_slice()));
+        let variables: Vec<_> = columns.iter().map(|shown| shown.variable.clone()).collect();
+        Ok(corner(&variables, data, (&drawn, &place(&self.samples)), &self.caption)?)
     }
 
-    fn column(&self, j: usize) -> Option<&SchemaColumn> {
-        self.model.coding.modelled().nth(j)
-    }
-
-    /// The axis of a modelled column, within its support, which holds the rows, or else the samples.
-    fn axis(&self, j: usize, cells: usize) -> Axis {
-        let values = &self.rows.as_ref().map_or(&self.samples, |(_, rows)| rows)[j];
-        let there: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
-        let (label, kind) = self.column(j).map_or(("", &ColumnKind::Continuous), |c| (c.name.as_str(), &c.kind));
-        let support = match kind {
-            ColumnKind::Positive => [0.0, f64::INFINITY],
-            ColumnKind::Bounded(ends) | ColumnKind::Periodic(ends) => *ends,
-            _ => [f64::NEG_INFINITY, f64::INFINITY],
+    /// One column: the density or masses of the model if this is its only column, and otherwise samples.
+    fn single(&self, j: usize, whole: bool, (title, drawn): (&str, &str)) -> Result<Picture, Failure> {
+        let bins = self.shown(j, BINS, CATEGORIES);
+        let rows = self.rows.as_ref().map(|(_, columns)| bins.places(&columns[j]));
+        let samples = bins.places(&self.samples[j]);
+        let caption = self.caption.join("; ");
+        if !whole {
+            let rows = rows.as_deref().map(|rows| (title, rows));
+            return Ok(single(&bins.variable, OfModel::Samples(drawn, &samples), rows, &caption)?);
+        }
+        let fine = self.shown(j, POINTS, CATEGORIES).variable.axis;
+        let own = &bins.variable.axis;
+        let heights = if own.discrete {
+            let values: Vec<f64> = bins.values();
+            bins.sums(&values, &self.masses(&values.iter().map(|&v| vec![v]).collect::<Vec<_>>())?)
+        } else {
+            let points: Vec<f64> = (0..fine.cells).map(|i| fine.centre(i)).collect();
+            let mut heights = self.density(&points.iter().map(|&v| vec![v]).collect::<Vec<_>>())?;
+            // A point that happens to be a special value has a mass in the place of a density. Its bar stands apart, so the curve takes the neighbour's height.
+            for i in (0..points.len()).filter(|&i| bins.is_apart(points[i])) {
+                heights[i] = heights[if i > 0 { i - 1 } else { (i + 1).min(points.len() - 1) }];
+            }
+            heights
         };
-        let axis = Axis::new(label, &[&there], support, cells);
-        match lattice(kind) {
-            Some(lattice) => axis.on_lattice(lattice.offset, lattice.step),
-            None => axis,
-        }
+        let apart = bins.variable.apart.iter().map(|apart| {
+            let points: Vec<Vec<f64>> = apart.values.iter().map(|&v| vec![v]).collect();
+            Ok::<f64, Failure>(self.masses(&points)?.iter().sum())
+        });
+        let model = OfModel::Density { axis: &fine, heights: &heights, apart: &apart.collect::<Result<Vec<_>, _>>()? };
+        Ok(single(&bins.variable, model, Some((title, rows.as_ref().unwrap_or(&samples))), &caption)?)
+    }
+
+    /// How a modelled column is shown.
+    fn shown(&self, j: usize, cells: usize, categories: usize) -> Shown {
+        let rows = self.rows.as_ref().map_or(&self.samples, |(_, rows)| rows);
+        let modelled: Vec<&SchemaColumn> = self.model.coding.modelled().collect();
+        Shown::new(modelled[j], &rows[j], &self.samples[j], cells, categories)
     }
 
     /// The density at points, averaged over the contexts. Masses of integers and lattices, taken at the nearest of them, count over their step.
@@ -174,14 +186,20 @@ impl Drawing<'_> {
             Some(lattice) => lattice.value(((x - lattice.offset) / lattice.step).round()),
             None => x,
         };
-        let x: Vec<f64> = points.iter().flat_map(|point| point.iter().zip(schema.modelled()).map(nearest)).collect();
-        let steps: f64 = schema.modelled().filter_map(|c| lattice(&c.kind)).map(|l| l.step.ln()).sum();
+        let points: Vec<Vec<f64>> = points.iter().map(|point| point.iter().zip(schema.modelled()).map(nearest).collect()).collect();
+        let steps: f64 = schema.modelled().filter_map(|c| lattice(&c.kind)).map(|l| l.step).product();
+        Ok(self.masses(&points)?.into_iter().map(|mass| mass / steps).collect())
+    }
+
+    /// The density or mass of rows, averaged over the contexts.
+    fn masses(&self, points: &[Vec<f64>]) -> Result<Vec<f64>, Failure> {
+        let schema = &self.model.coding;
         let contexts = contexts(self.context, schema.context.len());
         let mut total = vec![0.0; points.len()];
         for (context, share) in &contexts {
-            let rows = schema.rows_of(x.clone(), points.iter().flat_map(|_| context.iter().copied()).collect());
+            let rows = schema.rows_of(points.concat(), points.iter().flat_map(|_| context.iter().copied()).collect());
             let log_prob = self.model.log_prob(&rows, Scoring::default())?;
-            total.iter_mut().zip(log_prob).for_each(|(t, l)| *t += share * (l - steps).exp());
+            total.iter_mut().zip(log_prob).for_each(|(t, l)| *t += share * l.exp());
         }
         Ok(total)
     }

@@ -35,7 +35,7 @@ use crate::{
 
 /// Rows read and scored at a time.
 const BATCH_ROWS: usize = 1 << 14;
-/// The most columns of a kind that are named.
+/// The most columns of one kind that a message names.
 const MOST_NAMED: usize = 12;
 
 fn note_dropped(rows: &TableRows) {
@@ -44,7 +44,7 @@ fn note_dropped(rows: &TableRows) {
     }
 }
 
-/// The split of rows to fit to.
+/// Splits rows into training and held-out rows.
 fn split(schema: &Schema, rows: TableRows, arguments: &FitArguments, seed: u64) -> Result<Split<TableRows>, Failure> {
     Ok(match &arguments.validation {
         None => Split::random(&arguments.data, &rows, seed)?,
@@ -134,7 +134,7 @@ impl Kind for Schema {
                 return Err(Failure::usage("--context: expected a model with context columns, and this one has none", ""));
             }
             Some(path) => {
-                // Nothing but the context is looked into.
+                // Only the context columns are read.
                 Table::read_with(path, &self.reading(names(given).chain(self.columns.iter().map(|c| c.name.clone()))))?
             }
             None => {
@@ -234,7 +234,7 @@ impl Kind for Schema {
 /// Rows on their way to a file.
 struct Rows<'a> {
     schema: &'a Schema,
-    /// Which context columns hold whole numbers.
+    /// Whether each context column contains whole numbers.
     whole: &'a [bool],
     output: Output,
 }
@@ -258,12 +258,12 @@ impl Sink<TableRows> for Rows<'_> {
     }
 }
 
-/// The columns that are given, which need not be looked into.
+/// The columns that are given on the command line, so the table need not have them.
 fn names(given: &[Value]) -> impl Iterator<Item = String> + '_ {
     given.iter().map(|v| v.column.clone())
 }
 
-/// The rows of a batch that have all they need; nothing where there are none, which in a part of a table is no error.
+/// The complete rows of a batch. A batch without any is not an error, because it is only a part of a table.
 fn complete(batch: &Table, schema: &Schema) -> Result<Option<TableRows>, Failure> {
     let modelled = schema.modelled().filter(|_| schema.missing == MissingPolicy::Drop).map(|c| &c.name);
     let names = modelled.chain(schema.context.iter().filter(|_| schema.missing != MissingPolicy::Reject).map(|c| &c.name));
@@ -274,7 +274,7 @@ fn complete(batch: &Table, schema: &Schema) -> Result<Option<TableRows>, Failure
     Ok(Some(schema.rows(batch, Need::Score)?))
 }
 
-/// Says which columns of a table the model does not know.
+/// Prints which columns of a table are not in the model.
 fn note_ignored(schema: &Schema, table: &Table) {
     let ignored = schema.ignored(table);
     if !ignored.is_empty() {
@@ -282,7 +282,7 @@ fn note_ignored(schema: &Schema, table: &Table) {
     }
 }
 
-/// What log_prob counts in a column: density, mass, or nothing where it is constant.
+/// The contribution of a column to log_prob: a density, a mass, or nothing for a constant.
 fn units(column: &SchemaColumn) -> &'static str {
     match column.kind {
         ColumnKind::Constant(_) => "constant",
@@ -291,7 +291,7 @@ fn units(column: &SchemaColumn) -> &'static str {
     }
 }
 
-/// A column in words: what its values are, its special values, and whether values may be missing.
+/// A column in words: its kind, its special values, and whether values may be missing.
 fn words(c: &SchemaColumn) -> String {
     let bounded = |what: &str, bounds: &Bounds| match (bounds.low, bounds.high) {
         (None, None) => what.to_owned(),
@@ -320,7 +320,7 @@ fn words(c: &SchemaColumn) -> String {
     format!("{kind}{special}{}", if c.missing { ", may be missing" } else { "" })
 }
 
-/// The kinds of the columns in one line: those of one kind together.
+/// The kinds of the columns in one line, grouped by kind.
 fn kinds(schema: &Schema) -> String {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for column in schema.modelled() {

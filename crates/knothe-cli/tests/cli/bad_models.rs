@@ -132,11 +132,8 @@ fn damaged_files_of_images_are_refused_with_the_reason() {
 fn a_schema_from_a_stranger_is_checked() {
     let forged = |part: &'static str, value: Value| forged(|d| *d["content"]["coding"].pointer_mut(part).unwrap() = value);
     let cases = [
-        (forged("/columns/0/kind", serde_json::json!({ "bounded": [3, 1] })), "expected a kind of column that is possible"),
-        (
-            forged("/columns/0/kind", serde_json::json!({ "lattice": { "step": 0, "offset": 0 } })),
-            "expected a kind of column that is possible",
-        ),
+        (forged("/columns/0/kind", serde_json::json!({ "bounded": [3, 1] })), "expected a possible kind of column"),
+        (forged("/columns/0/kind", serde_json::json!({ "lattice": { "step": 0, "offset": 0 } })), "expected a possible kind of column"),
         (forged("/columns/0/scale", 0.into()), "schema, column 'x': expected a finite shift and a scale above 0, found"),
         (forged("/columns/1/scale", (-1).into()), "schema, column 'y'"),
         (forged("/columns/0/name", "y".into()), "found two columns named 'y'"),

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// What the network of a [`CodesDensity`] is made of.
+/// The architecture of the network of a [`CodesDensity`].
 #[derive(Clone, Debug)]
 pub struct CodesConfig {
     /// Context columns, which every element reads.
@@ -36,25 +36,25 @@ pub struct CodesConfig {
     pub hidden: Vec<usize>,
     /// The nonlinearity between layers.
     pub activation: Activation,
-    /// Discretised logistic laws of each lattice.
+    /// The number of discretised logistic laws per lattice.
     pub components: usize,
 }
 
 /// The parameters of all laws.
-// A density has one of them.
+// A density has only one of these, so the difference in size does not matter.
 #[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 enum Parameters {
-    /// Those of a network.
+    /// A network gives the parameters.
     Network(MaskedNetwork),
-    /// The same for all rows.
+    /// The parameters are the same for all rows.
     Constant(Param<Tensor<1>>),
 }
 
 /// q(c | context) = Π_j q(c_j | c_<j, context) over the discrete elements of a [`Space`], in their order. A code follows a softmax, a lattice value a
 /// [`DiscretisedLogistics`](crate::univariate::DiscretisedLogistics).
 ///
-/// An element whose [parent](Space::parent) is absent or has another code than 0 is absent: it adds nothing to log_prob, whatever stands in its place, and a sample has 0 there.
+/// An element is absent if its [parent](Space::parent) is absent or has a code other than 0. It adds nothing to log_prob, whatever its value, and is 0 in a sample.
 #[derive(Module, Debug)]
 pub struct CodesDensity {
     parameters: Parameters,
@@ -67,9 +67,9 @@ pub struct CodesDensity {
 pub(crate) struct Read {
     /// Values, with 0 where an element is absent.
     x: Tensor<2>,
-    /// 1 or 0; none where all elements are there.
+    /// 1 for present and 0 for absent elements; nothing if all are present.
     present: Option<Tensor<2>>,
-    /// What a network reads of the elements; none where there is nothing to read.
+    /// The features that a network reads; nothing if there are none.
     pub(crate) features: Option<Tensor<2>>,
 }
 
@@ -77,7 +77,7 @@ impl CodesDensity {
     /// A network with random weights, whose outputs are near 0, for the discrete elements of a space. A space of one element without a context has no network.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a space without discrete elements, and where an [outline](Placement::outline) has no room for it.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a space without discrete elements, and if an [outline](Placement::outline) has no room for the network.
     pub fn new(space: &Space, config: &CodesConfig, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
         space.check()?;
         let layout = Layout::new(space, config.components)?;
@@ -89,8 +89,8 @@ impl CodesDensity {
         Ok(CodesDensity { parameters: Parameters::Network(network), context_dim: config.context_dim, layout: Arc::new(layout) })
     }
 
-    /// Independent elements, which read no context: frequencies of codes, and one discretised logistic law for a lattice. The data-dependent start is all of
-    /// its fit.
+    /// Independent elements that do not depend on the context: frequencies of codes, and one discretised logistic law per lattice. The data-dependent start is
+    /// the whole fit.
     ///
     /// # Errors
     /// As [`CodesDensity::new`].
@@ -104,7 +104,7 @@ impl CodesDensity {
         CodesDensity { parameters, context_dim, layout: Arc::new(layout) }
     }
 
-    /// The number of features of a row: k − 1 of an element of k codes, and 1 of a lattice.
+    /// The number of features of a space: k − 1 per element with k codes, and 1 per lattice.
     pub fn features(space: &Space) -> usize {
         (0..space.discrete()).fold(0, |sum, j| sum.saturating_add(space.law_of(j).features()))
     }
@@ -125,14 +125,14 @@ impl CodesDensity {
         self.bias().dtype()
     }
 
-    /// Rows without what is absent.
+    /// Prepares rows: absent elements become 0.
     pub(crate) fn read(&self, x: Tensor<2>) -> Result<Read> {
         check_input("x", &x, self.layout.dim, self.dtype())?;
         // Codes have no gradients.
         Ok(read(&self.layout, x.detach()))
     }
 
-    /// Which of the reals of the space are there, `[rows, reals]`; none where all of them always are.
+    /// Which reals of the space are present, `[rows, reals]`; nothing if all of them always are.
     pub(crate) fn present_reals(&self, read: &Read) -> Option<Tensor<2>> {
         self.layout.ancestors_of_reals.present(&read.x)
     }
@@ -147,7 +147,7 @@ impl CodesDensity {
         })
     }
 
-    /// log q of each element, with 0 for what is absent, `[rows, dim]`.
+    /// log q of each element, `[rows, dim]`, with 0 for absent elements.
     fn log_masses(&self, read: &Read, theta: &Tensor<2>) -> Result<Tensor<2>> {
         let of = |group: &Group| group.whole.log_prob(group.values(&read.x), group.parameters(theta));
         let all = self.layout.in_order(self.layout.groups.iter().map(of).collect::<Result<_>>()?);
@@ -157,7 +157,7 @@ impl CodesDensity {
         })
     }
 
-    /// log q(c | context) of rows that are read.
+    /// log q(c | context) of prepared rows.
     pub(crate) fn log_mass(&self, read: &Read, given: &Given) -> Result<Tensor<1>> {
         Ok(sum_coordinates(self.log_masses(read, &self.theta(read, given)?)?))
     }
@@ -221,7 +221,7 @@ impl Density for CodesDensity {
         true
     }
 
-    /// Codes start from their frequencies, (count + ½)/(rows + ½ k) over the rows in which they are there, and lattices from their mean and standard deviation.
+    /// Codes start from their frequencies, (count + ½)/(rows + ½ k), over the rows in which they are present. Lattices start from their mean and standard deviation.
     fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         let layout = self.layout.clone();
         let biases = start::biases(&layout, data, |x| read(&layout, x).present)?;
@@ -236,7 +236,7 @@ impl Density for CodesDensity {
         let rows = x.dims()[0];
         given.check(rows, self.context_dim)?;
         check_input("x", &x, self.layout.dim, self.dtype())?;
-        // Not every operation of Burn takes a batch without rows.
+        // Some operations of Burn do not accept a batch without rows.
         if rows == 0 {
             return Ok(Placement::of(&x).zeros([0]));
         }
@@ -262,7 +262,7 @@ impl Density for CodesDensity {
         Ok(Tensor::cat(tiles, 0))
     }
 
-    /// F(c−) + V P(c) with V uniform from `given.seed`, and V itself for what is absent.
+    /// F(c−) + V P(c) with V uniform from `given.seed`, and V itself for absent elements.
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let rows = x.dims()[0];
         given.check(rows, self.context_dim)?;
@@ -278,7 +278,7 @@ impl Density for CodesDensity {
         let v = place.uniform([rows, self.layout.dim], &mut stream(given.seed, Purpose::Check, 1));
         let u = above - v.clone() * self.log_masses(&read, &theta)?.exp();
         Ok(match &read.present {
-            // The mass of what is absent is 1 above.
+            // Absent elements have mass 1 above.
             Some(present) => u.mask_where(present.clone().equal_scalar(0.0), v),
             None => u,
         })

@@ -1,4 +1,4 @@
-//! Where the elements of a row stand: which share a law, by which features a network reads them, and where their parameters are.
+//! The layout of the elements of a row: groups with the same law, the features that a network reads, and the places of the parameters.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use crate::{
     univariate::{Bernoulli, Categorical, Conditional, DiscretisedLogistics},
 };
 
-/// Elements of one law, of which parameter p of the i-th stands at `first` + p · elements + i among all parameters.
+/// Elements with the same law. Parameter p of the i-th element is number `first` + p · elements + i of all parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub law: GroupLaw,
     pub elements: Vec<usize>,
     pub first: usize,
-    /// The law of all of them, and that of each.
+    /// The law of the group, and the law of each element.
     pub whole: Arc<dyn Conditional>,
     pub each: Vec<Arc<dyn Conditional>>,
 }
 
-/// What the elements of a group share.
+/// The law that the elements of a group share.
 #[derive(Clone, Debug)]
 pub(super) enum GroupLaw {
     Codes(u32),
@@ -48,7 +48,7 @@ impl Group {
         self.whole.parameters() * self.elements.len()
     }
 
-    /// Where the parameters of the i-th element stand.
+    /// The places of the parameters of the i-th element.
     pub fn places(&self, i: usize) -> Vec<usize> {
         (0..self.whole.parameters()).map(|p| self.first + p * self.elements.len() + i).collect()
     }
@@ -64,7 +64,7 @@ impl Group {
         theta.clone().narrow(1, self.first, self.width()).reshape([rows, self.whole.parameters(), self.elements.len()])
     }
 
-    /// How many features each element has.
+    /// The number of features per element.
     fn features_of_each(&self) -> usize {
         match self.law {
             GroupLaw::Codes(k) => Law::Codes(k).features(),
@@ -72,7 +72,7 @@ impl Group {
         }
     }
 
-    /// Features element by element: whether the value is code 1, 2, …, and c asinh(v/c) with c = 5 of a lattice's.
+    /// The features, element by element: an indicator of each of the codes 1, 2, …, or c asinh(v/c) with c = 5 for a lattice value.
     fn features(&self, x: &Tensor<2>) -> Option<Tensor<2>> {
         let x = self.values(x);
         match self.law {
@@ -85,13 +85,13 @@ impl Group {
                 let same = x.unsqueeze_dim::<3>(2).expand([rows, n, other]).equal(codes);
                 Some(place.zeros([rows, n, other]).mask_fill(same, 1.0).reshape([rows, n * other]))
             }
-            // A product: the gradient of a quotient by a number has 32 bits in Burn, whatever the tensor has.
+            // A product, because Burn computes the gradient of a quotient by a number in 32 bits, even for 64-bit tensors.
             GroupLaw::Lattices(_) => Some((x * FAR.recip()).asinh() * FAR),
         }
     }
 }
 
-/// For each of some elements its parents of every level; the number of discrete elements where there is none.
+/// The ancestors of each element, level by level. The number of discrete elements stands for none.
 #[derive(Clone, Debug)]
 pub(super) struct Ancestors {
     levels: Vec<Vec<usize>>,
@@ -101,7 +101,7 @@ impl Ancestors {
     fn of(space: &Space, elements: std::ops::Range<usize>) -> Self {
         let mut levels = Vec::new();
         let mut at: Vec<Option<usize>> = elements.map(|j| space.parent(j)).collect();
-        // A parent stands before its child, so that this ends.
+        // A parent precedes its child, so this ends.
         while at.iter().any(Option::is_some) {
             levels.push(at.iter().map(|parent| parent.unwrap_or(space.discrete())).collect());
             at = at.into_iter().map(|parent| parent.and_then(|parent| space.parent(parent))).collect();
@@ -109,7 +109,7 @@ impl Ancestors {
         Ancestors { levels }
     }
 
-    /// 1 where an element is there, 0 where it is absent; none where all of them always are.
+    /// 1 for present and 0 for absent elements; nothing if all are always present.
     pub fn present(&self, codes: &Tensor<2>) -> Option<Tensor<2>> {
         let (first, rest) = self.levels.split_first()?;
         let rows = codes.dims()[0];
@@ -127,7 +127,7 @@ pub(super) struct Layout {
     pub groups: Vec<Group>,
     /// The group of each element, and its place in it.
     pub places: Vec<(usize, usize)>,
-    /// The ancestors of discrete elements, and those of reals.
+    /// The ancestors of the discrete elements and of the reals.
     pub ancestors: Ancestors,
     pub ancestors_of_reals: Ancestors,
 }
@@ -183,13 +183,13 @@ impl Layout {
         self.groups.iter().flat_map(of).collect()
     }
 
-    /// The features of rows in which absent elements are 0, `[rows, features]`; none where there are no features.
+    /// The features of rows in which absent elements are 0, `[rows, features]`; nothing if there are no features.
     pub fn features(&self, x: &Tensor<2>) -> Option<Tensor<2>> {
         let all: Vec<_> = self.groups.iter().filter_map(|group| group.features(x)).collect();
         (!all.is_empty()).then(|| Tensor::cat(all, 1))
     }
 
-    /// What each group says of its elements, `[rows, elements]`, in the order of the elements.
+    /// Values per group, `[rows, elements]`, joined in the order of the elements.
     pub fn in_order(&self, of_groups: Vec<Tensor<2>>) -> Tensor<2> {
         let starts: Vec<usize> =
             self.groups.iter().scan(0, |sum, group| Some(std::mem::replace(sum, *sum + group.elements.len()))).collect();

@@ -1,7 +1,7 @@
-//! Exact masses of what is not a real number: q(c | context) = Π_j q(c_j | c_<j, context) over categories and lattices.
+//! Exact masses of categories and lattice values: q(c | context) = Π_j q(c_j | c_<j, context).
 //!
-//! One masked network reads the features of all elements and the context, and gives the parameters of every law side by side. Elements of one
-//! law are evaluated together.
+//! One masked network reads the features of all elements and the context, and outputs the parameters of every law. Elements with the same law
+//! are evaluated together.
 
 mod density;
 mod layout;

@@ -1,7 +1,7 @@
 //! One masked network for laws of several kinds: the parameters of element j read the features of elements before j, and the context.
 //!
-//! It is the network of [`crate::conditioner::Made`] (Germain et al. 2015) with several features and parameters an element, and with direct connections from the
-//! features to the parameters, so that no element is unread where layers are narrow.
+//! It is the network of [`crate::conditioner::Made`] (Germain et al. 2015) with several features and parameters per element. Direct connections lead from the
+//! features to the parameters, so every element is read even if layers are narrow.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Module, Debug)]
 pub(super) struct MaskedNetwork {
     layers: Vec<Linear>,
-    /// What reads the last hidden layer and the inputs.
+    /// The output layer, which reads the last hidden layer and the inputs.
     output: Linear,
     /// The degrees of the units of each hidden layer, sorted: a unit of degree d reads the elements before d.
     #[module(skip)]
@@ -27,7 +27,7 @@ pub(super) struct MaskedNetwork {
     activation: Activation,
 }
 
-/// The units that are computed so far, layer by layer, of a pass that goes through the elements in order.
+/// The units computed so far, layer by layer, in a pass through the elements in order.
 pub(super) struct Known(Vec<Option<Tensor<2>>>);
 
 impl MaskedNetwork {
@@ -42,7 +42,7 @@ impl MaskedNetwork {
         rng: &mut impl Rng,
     ) -> Result<Self> {
         let highest = parameters.iter().max().copied().unwrap_or(0);
-        // Without a context a unit of degree 0 has nothing to read.
+        // Without a context, a unit of degree 0 has no input.
         let lowest = if context_dim > 0 { 0 } else { highest.min(1) };
         let span = highest - lowest + 1;
         let degrees: Vec<Vec<usize>> = hidden.iter().map(|&h| (0..h).map(|u| lowest + u * span / h).collect()).collect();
@@ -85,23 +85,23 @@ impl MaskedNetwork {
         self.output.bias()
     }
 
-    /// Gives the parameters other biases.
+    /// Replaces the biases of the parameters.
     pub fn set_bias(&mut self, biases: Vec<f64>) {
         self.output.set_bias(biases);
     }
 
-    /// The masked weights and the biases of all layers, of which the output is the last.
+    /// The masked weights and the biases of all layers. The output is the last.
     pub fn weights(&self) -> Vec<(Tensor<2>, Tensor<1>)> {
         self.layers.iter().chain([&self.output]).map(|layer| (layer.weight(), layer.bias())).collect()
     }
 
-    /// Nothing known.
+    /// The start of a pass, before any element is known.
     pub fn start(&self) -> Known {
         Known(vec![None; self.degrees.len()])
     }
 
-    /// The parameters at `places` of one element, from the features of the elements before it. Elements come in order, and a unit is computed once: when what
-    /// it reads is known.
+    /// The parameters at `places` of one element, from the features of the elements before it. Elements come in order, and each unit is computed once, when
+    /// its inputs are known.
     pub fn advance(
         &self,
         weights: &[(Tensor<2>, Tensor<1>)],

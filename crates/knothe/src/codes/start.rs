@@ -9,10 +9,10 @@ use crate::{
     placement::values,
 };
 
-/// What is added to the count of each code, so that a code which no row has keeps a mass (Jeffreys 1946).
+/// The number added to the count of each code, so that a code without rows keeps a mass (Jeffreys 1946).
 const PSEUDO_COUNT: f64 = 0.5;
 
-/// Sums over the rows in which an element is there.
+/// Sums over the rows in which an element is present.
 #[derive(Clone, Debug)]
 enum Sums {
     /// The weight of each code.
@@ -21,7 +21,7 @@ enum Sums {
     Lattice([f64; 3]),
 }
 
-/// The parameters of all laws if they were the same for all rows. `present` says which elements of rows are there.
+/// The parameters of all laws if they were the same for all rows. `present` marks the elements that are present.
 pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Tensor<2>) -> Option<Tensor<2>>) -> Result<Vec<f64>> {
     let empty = |&(g, _): &(usize, usize)| match layout.groups[g].law {
         GroupLaw::Codes(k) => Sums::Codes(vec![0.0; k as usize]),
@@ -38,7 +38,7 @@ pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Te
                 continue;
             }
             match &mut sums[j] {
-                // Where v is no code there is no mass to start from, and log_prob says so.
+                // A value that is not a code gives no mass to start from, and log_prob reports it.
                 Sums::Codes(counts) if v >= 0.0 && v.fract() == 0.0 => {
                     if let Some(count) = counts.get_mut(v as usize) {
                         *count += weight;
@@ -71,7 +71,7 @@ pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Te
     Ok(biases)
 }
 
-/// The logit of code 1 of two, and else the logarithm of the share of each code.
+/// The logit of code 1 for two codes, and otherwise the logarithm of each code's share.
 fn logits(counts: &[f64]) -> Vec<f64> {
     let total = counts.iter().sum::<f64>() + PSEUDO_COUNT * counts.len() as f64;
     let log_share = |count: &f64| ((count + PSEUDO_COUNT) / total).ln();

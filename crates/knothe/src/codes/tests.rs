@@ -27,7 +27,7 @@ fn rows(place: &Placement) -> Tensor<2> {
     place.tensor((0..12).flat_map(row).collect(), [12, 7])
 }
 
-/// Hidden layers: none, one, two, and some that are narrower than there are elements.
+/// Hidden layers: none, one, two, and layers with fewer units than there are elements.
 const HIDDEN: [&[usize]; 4] = [&[], &[20], &[16, 24], &[2, 3]];
 
 fn network(layout: &Layout, context_dim: usize, hidden: &[usize], place: &Placement) -> MaskedNetwork {
@@ -52,7 +52,7 @@ fn parameters_one_element_after_another_are_those_of_one_pass() {
             let places = layout.groups[g].places(i);
             let found = network.advance(&weights, &inputs, &mut known, j, &places);
             let expected = all.clone().select(1, index(&places, &place.device));
-            // Sums of some dozens of numbers of size 10⁻³ in another order.
+            // Sums of some dozens of numbers of size 10⁻³ in a different order.
             assert!(values(found - expected).iter().all(|d| d.abs() < 1e-15), "{hidden:?} {j}");
         }
     }

@@ -1,4 +1,4 @@
-//! Families of flows for tables with columns that are not real numbers: the flow of the reals, given the codes.
+//! Joins a family of flows to a density of codes, for tables with columns that are not real numbers.
 
 use rand::Rng;
 use rand_chacha::ChaCha12Rng;
@@ -18,7 +18,7 @@ use crate::{
     space::Space,
 };
 
-/// Discretised logistic laws of each lattice.
+/// The number of discretised logistic laws per lattice.
 const COMPONENTS: usize = 8;
 
 /// Whether a family of flows over real numbers has to be joined to a density of codes.
@@ -26,7 +26,7 @@ pub(super) fn has_codes(recipe: &Recipe) -> bool {
     recipe.family().description().takes == Takes::Reals && recipe.space().discrete() > 0
 }
 
-/// The density of the codes, with the hidden layers that a recipe asks for, and the recipe's flow of the reals.
+/// Builds the density of the codes, with the recipe's hidden layers, and the recipe's flow for the reals.
 pub(super) fn build(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
     let codes = codes(recipe, place, rng)?;
     let reals = match of_reals(recipe)? {
@@ -49,7 +49,7 @@ fn codes(recipe: &Recipe, place: &Placement, rng: &mut impl Rng) -> Result<Codes
     CodesDensity::new(space, &CodesConfig { context_dim, hidden, activation, components: COMPONENTS }, place, rng)
 }
 
-/// The recipe of the flow of the reals, whose context is the context and then the features of the codes; none without reals.
+/// The recipe of the flow for the reals; nothing if there are none. The flow's context is the context followed by the features of the codes.
 pub(super) fn of_reals(recipe: &Recipe) -> Result<Option<Recipe>> {
     let space = recipe.space();
     let dim = space.dim() - space.discrete();
@@ -58,18 +58,18 @@ pub(super) fn of_reals(recipe: &Recipe) -> Result<Option<Recipe>> {
     }
     let context_dim = recipe.context_dim().saturating_add(CodesDensity::features(space));
     let own = Recipe::new(recipe.family(), Space::from(dim)).context(context_dim).seed(recipe.start_seed());
-    // Defaults can depend on the number of columns: they are those of the whole row.
+    // Defaults may depend on the number of columns. They are taken for the whole row.
     let own = recipe.family().options().iter().fold(own, |own, option| own.set(option.name, recipe.get(option)));
     own.check()?;
     Ok(Some(own))
 }
 
-/// Whether a row can lack one of its reals.
+/// Whether a real can be absent from a row.
 pub(super) fn can_be_absent(space: &Space) -> bool {
     (space.discrete()..space.dim()).any(|j| space.parent(j).is_some())
 }
 
-/// The Gaussian of reals of which some can be absent; independent normals where there are too many of them.
+/// The Gaussian of reals of which some can be absent; independent normals if there are too many of them.
 fn gaussian(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<TabularFlow> {
     let dim = recipe.dim();
     let layer = if chain::is_small(dim) {

@@ -1,9 +1,31 @@
-//! The range of a column in a picture, its cells, and its ticks.
+//! The range of a column in a picture, and its cells.
 
 /// The share of the values that a range may leave out at each end, so that single far rows do not shrink all others to a point.
 const LEFT_OUT: f64 = 0.002;
 /// The room beside the values, as a share of their range.
 const ROOM: f64 = 0.05;
+
+/// The most values of an axis that are drawn one by one beside another axis.
+const MOST_VALUES: usize = 16;
+
+/// The meaning of the numbers of an axis, which decides about its ticks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Marks {
+    /// Real numbers.
+    #[default]
+    Numbers,
+    /// The values offset + k · step.
+    Lattice {
+        /// The distance of neighbours.
+        step: f64,
+        /// One of the values.
+        offset: f64,
+    },
+    /// k stands for the k-th of these texts.
+    Labels(Vec<String>),
+    /// Moments, counted from the start of 1970 in units of so many microseconds.
+    Moments(i64),
+}
 
 /// A column as an axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +38,25 @@ pub struct Axis {
     pub high: f64,
     /// The number of cells between them.
     pub cells: usize,
+    /// The meaning of the numbers.
+    pub marks: Marks,
+    /// Whether each cell is one value, which has a mass and not a density.
+    pub discrete: bool,
 }
 
 impl Axis {
+    /// An axis for real numbers from `low` to `high`.
+    pub fn between(label: &str, low: f64, high: f64, cells: usize) -> Self {
+        Axis { label: label.into(), low, high, cells: cells.max(1), marks: Marks::Numbers, discrete: false }
+    }
+
+    /// An axis with a cell for each of these texts.
+    pub fn of_labels(label: &str, texts: Vec<String>) -> Self {
+        let cells = texts.len().max(1);
+        let (low, high) = (-0.5, cells as f64 - 0.5);
+        Axis { label: label.into(), low, high, cells, marks: Marks::Labels(texts), discrete: true }
+    }
+
     /// An axis for values that any of `columns` holds: but for 0.2 % at each end, within `support`, in `cells` equal cells.
     pub fn new(label: &str, columns: &[&[f64]], support: [f64; 2], cells: usize) -> Self {
         let mut values: Vec<f64> = columns.iter().flat_map(|c| c.iter().copied()).filter(|v| v.is_finite()).collect();
@@ -26,17 +64,23 @@ impl Axis {
         let at = |share: f64| values.get((share * values.len().saturating_sub(1) as f64).round() as usize).copied().unwrap_or(0.0);
         let (low, high) = (at(LEFT_OUT), at(1.0 - LEFT_OUT));
         let room = if high > low { ROOM * (high - low) } else { 0.5 * low.abs().max(1.0) };
-        Axis { label: label.into(), low: (low - room).max(support[0]), high: (high + room).min(support[1]), cells: cells.max(1) }
+        Axis::between(label, (low - room).max(support[0]), (high + room).min(support[1]), cells)
     }
 
-    /// The same axis for values offset + k · step alone: each cell holds the same number of them, one where there are `cells` or fewer.
+    /// The same axis for the values offset + k · step alone. Each cell holds the same number of them: one, if `cells` suffice for that.
     pub fn on_lattice(self, offset: f64, step: f64) -> Self {
         let first = ((self.low - offset) / step).ceil();
         let count = (((self.high - offset) / step).floor() - first + 1.0).max(1.0);
         let each = (count / self.cells as f64).ceil();
         let cells = (count / each).ceil();
         let low = offset + step * (first - 0.5);
-        Axis { low, high: low + step * each * cells, cells: cells as usize, ..self }
+        let marks = Marks::Lattice { step, offset };
+        Axis { low, high: low + step * each * cells, cells: cells as usize, discrete: each == 1.0, marks, ..self }
+    }
+
+    /// Whether the values are so few that each of them is drawn separately, like a category.
+    pub fn is_few(&self) -> bool {
+        self.discrete && self.cells <= MOST_VALUES
     }
 
     /// The width of a cell.
@@ -59,56 +103,11 @@ impl Axis {
     pub(super) fn share(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
-
-    /// At most about `count` round values, with what to write beside them.
-    pub(super) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
-        ticks(self.low, self.high, count)
-    }
-}
-
-/// Multiples of 1, 2 or 5 times a power of 10 between two numbers, at most `count` or one more.
-pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
-    let least = (high - low) / count.max(1) as f64;
-    if !(least.is_normal() && least > 0.0) {
-        return Vec::new();
-    }
-    let power = least.log10().floor();
-    let unit = 10f64.powf(power);
-    let (factor, decimals) = [(1.0, 0.0), (2.0, 0.0), (5.0, 0.0), (10.0, 1.0)]
-        .into_iter()
-        .find(|(f, _)| f * unit >= least * (1.0 - 1e-9))
-        .unwrap_or((10.0, 1.0));
-    let (step, exponent) = (factor * unit, power + decimals);
-    let first = (low / step).ceil() as i64;
-    let last = (high / step).floor() as i64;
-    let large = low.abs().max(high.abs()) >= 1e5 || exponent < -4.0;
-    let text = |value: f64| {
-        let digits = (-exponent).max(0.0) as usize;
-        if value == 0.0 {
-            "0".into()
-        } else if large {
-            let digits = (value.abs().log10().floor() - exponent).max(0.0) as usize;
-            format!("{value:.digits$e}").replace('-', "−")
-        } else {
-            format!("{value:.digits$}").replace('-', "−")
-        }
-    };
-    (first..=last.min(first.saturating_add(50))).map(|k| (k as f64 * step, text(k as f64 * step))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ticks_are_round_and_within() {
-        let texts = |low, high, count| ticks(low, high, count).into_iter().map(|t| t.1).collect::<Vec<_>>();
-        assert_eq!(texts(-1.3, 1.2, 5), ["−1.0", "−0.5", "0", "0.5", "1.0"]);
-        assert_eq!(texts(0.0, 100.0, 5), ["0", "20", "40", "60", "80", "100"]);
-        assert_eq!(texts(0.0, 3e6, 3), ["0", "1e6", "2e6", "3e6"]);
-        assert_eq!(texts(0.0102, 0.0131, 3), ["0.011", "0.012", "0.013"]);
-        assert!(ticks(1.0, 1.0, 4).is_empty() && ticks(f64::NAN, 1.0, 4).is_empty());
-    }
 
     #[test]
     fn far_values_do_not_set_the_range() {
@@ -124,5 +123,9 @@ mod tests {
         let values = [3.0, 4.0, 5.0, 9.0];
         let axis = Axis::new("k", &[&values], [f64::NEG_INFINITY, f64::INFINITY], 40).on_lattice(0.0, 1.0);
         assert!(values.iter().all(|&v| axis.find(v).is_some_and(|cell| (axis.centre(cell) - v).abs() < 1e-12)), "{axis:?}");
+        assert!(axis.is_few() && axis.cells == 7, "{axis:?}");
+        // 1,000 values in 40 cells are drawn as real numbers are.
+        let many: Vec<f64> = (0..1_000).map(f64::from).collect();
+        assert!(!Axis::new("k", &[&many], [f64::NEG_INFINITY, f64::INFINITY], 40).on_lattice(0.0, 1.0).discrete);
     }
 }

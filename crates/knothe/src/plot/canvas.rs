@@ -93,6 +93,18 @@ impl Canvas {
         }
     }
 
+    /// The edge of a disc.
+    pub fn ring(&mut self, [x, y]: [f64; 2], radius: f64, width: f64, colour: Colour) {
+        let (x, y, radius, half) = (x * SCALE, y * SCALE, radius * SCALE, width * SCALE / 2.0);
+        let range = |centre: f64| (centre - radius - half - 1.0).floor() as i64..=(centre + radius + half + 1.0).ceil() as i64;
+        for j in range(y) {
+            for i in range(x) {
+                let off = ((i as f64 + 0.5 - x).hypot(j as f64 + 0.5 - y) - radius).abs();
+                self.blend(i, j, colour, (half + 0.5 - off).clamp(0.0, 1.0));
+            }
+        }
+    }
+
     fn scale(&self, size: f64) -> PxScale {
         let em = f64::from(self.font.units_per_em().unwrap_or(1000.0));
         PxScale::from((size * SCALE * f64::from(self.font.height_unscaled()) / em) as f32)

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn axis(low: f64, high: f64, cells: usize) -> Axis {
-        Axis { label: "x".into(), low, high, cells }
+        Axis::between("x", low, high, cells)
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Pictures of densities of tables, as PNG: [`beside`] for two columns, [`curve`] for one, [`corner`] for more, [`montage`] for many
+//! Pictures of densities of tables, as PNG: [`single`] for one column, [`beside`] for two, [`corner`] for more, [`montage`] for many
 //! densities of the same two columns.
 //!
-//! Nothing here knows of models: a density comes as numbers on a [`Grid`], data and samples as columns. Fonts of the system are
-//! not needed.
+//! Nothing here knows of models: a density comes as numbers on a [`Grid`], data and samples as columns. A [`Variable`] says how a column
+//! is shown: its [`Axis`] has numbers, labels or dates, and special and missing values stand apart from the others. Fonts of the system
+//! are not needed.
 //!
 //! ```
 //! use knothe::plot::{Axis, ColourScale, Grid, montage};
-//! let axis = |label: &str| Axis { label: label.into(), low: -3.0, high: 3.0, cells: 60 };
+//! let axis = |label: &str| Axis::between(label, -3.0, 3.0, 60);
 //! let axes = [axis("x₁"), axis("x₂")];
 //! let values = Grid::centres(&axes).iter().map(|[x, y]| (-0.5 * (x * x + (y - x * x).powi(2))).exp()).collect();
 //! let grid = Grid { axes, values };
@@ -18,17 +19,26 @@
 mod axis;
 mod canvas;
 mod colours;
+mod corner;
+mod dates;
+mod discrete;
 mod figures;
 mod grid;
 #[cfg(feature = "images")]
 mod mosaic;
 mod panel;
 mod picture;
+mod single;
+mod ticks;
+mod variable;
 
-pub use axis::Axis;
-pub use figures::{beside, corner, curve, montage};
+pub use axis::{Axis, Marks};
+pub use corner::corner;
+pub use figures::{beside, montage};
 pub use grid::Grid;
 #[cfg(feature = "images")]
 pub use mosaic::{check_mosaic, mosaic};
 pub use panel::ColourScale;
 pub use picture::Picture;
+pub use single::{OfModel, single};
+pub use variable::{Apart, Variable};

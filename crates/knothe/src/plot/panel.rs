@@ -5,6 +5,7 @@ use super::{
     canvas::{Anchor, Canvas, Colour},
     colours::{DATA, FAINT, INK, MODEL, scale},
     grid::Grid,
+    ticks::{Measure, Ticks},
 };
 
 /// The size of ticks' numbers.
@@ -65,7 +66,7 @@ impl ColourScale {
     /// Where on the scale numbers stand, and what to write there.
     pub(super) fn ticks(self) -> Vec<(f64, String)> {
         match self {
-            ColourScale::Linear { top } => super::axis::ticks(0.0, top, 4).into_iter().map(|(v, text)| (v / top, text)).collect(),
+            ColourScale::Linear { top } => super::ticks::ticks(0.0, top, 4).into_iter().map(|(v, text)| (v / top, text)).collect(),
             ColourScale::Log { top, decades } => {
                 let high = top.log10();
                 let whole = (high - decades).ceil() as i64..=high.floor() as i64;
@@ -75,8 +76,23 @@ impl ColourScale {
     }
 }
 
+/// Text in the size of ticks.
+impl Measure for Canvas {
+    fn width(&self, text: &str) -> f64 {
+        self.text_width(text, SMALL)
+    }
+
+    fn shorten(&self, text: &str, room: f64) -> String {
+        self.shortened(text, SMALL, room)
+    }
+}
+
+fn widest(canvas: &Canvas, ticks: &Ticks) -> f64 {
+    ticks.iter().map(|t| canvas.text_width(&t.1, SMALL)).fold(0.0, f64::max)
+}
+
 impl Panel<'_> {
-    fn place(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+    pub(super) fn place(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         [self.at[0] + self.size[0] * self.axes[0].share(x), self.at[1] + self.size[1] * (1.0 - self.axes[1].share(y))]
     }
 
@@ -87,32 +103,51 @@ impl Panel<'_> {
         (self.place([centre[0] - half[0], centre[1] - half[1]]), self.place([centre[0] + half[0], centre[1] + half[1]]))
     }
 
+    /// The ticks across, and whether their texts stand upright.
+    fn across(&self, canvas: &Canvas) -> (Ticks, bool) {
+        self.axes[0].across(self.size[0], canvas)
+    }
+
+    /// The room that numbers, or labels, and the name of the axis across need below the frame.
+    pub fn below(&self, canvas: &Canvas) -> f64 {
+        let (ticks, upright) = self.across(canvas);
+        if upright { widest(canvas, &ticks) + 37.0 } else { 46.0 }
+    }
+
+    /// The same at the left of the frame.
+    pub fn left(&self, canvas: &Canvas) -> f64 {
+        widest(canvas, &self.axes[1].up(self.size[1], canvas)) + 28.0
+    }
+
     /// The frame, with ticks, and their numbers and the labels of the axes where asked for.
     pub fn frame(&self, canvas: &mut Canvas, numbers: [bool; 2]) {
         let ([x0, y0], [width, height]) = (self.at, self.size);
         let y1 = y0 + height;
         canvas.outline(self.at, self.size, FAINT);
-        let mut room = 0.0f64;
-        for (value, text) in self.axes[0].ticks((width / 55.0) as usize) {
-            let x = self.place([value, self.axes[1].low])[0];
+        let (ticks, upright) = self.across(canvas);
+        for (value, text) in &ticks {
+            let x = self.place([*value, self.axes[1].low])[0];
             canvas.line([x, y1], [x, y1 - 4.0], 1.0, FAINT);
-            if numbers[0] {
-                canvas.text([x, y1 + 15.0], &text, SMALL, INK, Anchor::Middle, false);
+            match (numbers[0], upright) {
+                (true, true) => canvas.text([x + 4.0, y1 + 6.0], text, SMALL, INK, Anchor::End, true),
+                (true, false) => canvas.text([x, y1 + 15.0], text, SMALL, INK, Anchor::Middle, false),
+                _ => {}
             }
         }
-        for (value, text) in self.axes[1].ticks((height / 45.0) as usize).into_iter().filter(|_| numbers[1]) {
-            let y = self.place([self.axes[0].low, value])[1];
-            canvas.line([x0, y], [x0 + 4.0, y], 1.0, FAINT);
-            canvas.text([x0 - 5.0, y + 4.0], &text, SMALL, INK, Anchor::End, false);
-            room = room.max(canvas.text_width(&text, SMALL));
-        }
         if numbers[0] {
-            let label = canvas.shortened(&self.axes[0].label, LARGE, width);
-            canvas.text([x0 + width / 2.0, y1 + 34.0], &label, LARGE, INK, Anchor::Middle, false);
+            let label = canvas.shortened(&self.axes[0].title(&ticks), LARGE, width);
+            let at = self.below(canvas) - 12.0;
+            canvas.text([x0 + width / 2.0, y1 + at], &label, LARGE, INK, Anchor::Middle, false);
         }
         if numbers[1] {
-            let label = canvas.shortened(&self.axes[1].label, LARGE, height);
-            canvas.text([x0 - room - 14.0, y0 + height / 2.0], &label, LARGE, INK, Anchor::Middle, true);
+            let ticks = self.axes[1].up(height, canvas);
+            for (value, text) in &ticks {
+                let y = self.place([self.axes[0].low, *value])[1];
+                canvas.line([x0, y], [x0 + 4.0, y], 1.0, FAINT);
+                canvas.text([x0 - 5.0, y + 4.0], text, SMALL, INK, Anchor::End, false);
+            }
+            let label = canvas.shortened(&self.axes[1].title(&ticks), LARGE, height);
+            canvas.text([x0 - widest(canvas, &ticks) - 14.0, y0 + height / 2.0], &label, LARGE, INK, Anchor::Middle, true);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Arrow's arrays as columns.
+//! Converts Arrow arrays to columns.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::written::LARGEST_INTEGER;
 use crate::error::{Error, Result};
 use crate::hint::Hint;
 
-/// Whether a column of this type can be read.
+/// Whether columns of this type can be read.
 pub(super) fn is_readable(data_type: &DataType) -> bool {
     use DataType::*;
     match data_type {
@@ -29,7 +29,7 @@ pub(super) fn is_readable(data_type: &DataType) -> bool {
     }
 }
 
-/// The error of a column that cannot be.
+/// The error for a column of a type that cannot be read.
 pub(super) fn refuse(path: &Path, name: &str, data_type: &DataType) -> Error {
     let found: String = data_type.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
     Error::Table {
@@ -41,7 +41,7 @@ pub(super) fn refuse(path: &Path, name: &str, data_type: &DataType) -> Error {
     }
 }
 
-/// A column of an array, whose first row is `first_row` of the file.
+/// Converts an array to a column. Its first row is row `first_row` of the file.
 pub(super) fn column(path: &Path, name: &str, array: &ArrayRef, as_text: bool, first_row: u64) -> Result<Column> {
     use DataType::*;
     let wrong = |e: ArrowError| super::columnar::damaged(path, "columnar", &e.to_string());
@@ -81,7 +81,7 @@ pub(super) fn column(path: &Path, name: &str, array: &ArrayRef, as_text: bool, f
         Timestamp(TimeUnit::Second, _) => Ok(moments::<TimestampSecondType>(name, array, 1_000_000, 1)),
         Timestamp(TimeUnit::Millisecond, _) => Ok(moments::<TimestampMillisecondType>(name, array, 1000, 1)),
         Timestamp(TimeUnit::Microsecond, _) => Ok(moments::<TimestampMicrosecondType>(name, array, 1, 1)),
-        // What is finer than a microsecond is cut off.
+        // Fractions of a microsecond are cut off.
         Timestamp(TimeUnit::Nanosecond, _) => Ok(moments::<TimestampNanosecondType>(name, array, 1, 1000)),
         Duration(TimeUnit::Second) => Ok(seconds::<DurationSecondType>(name, array, 1.0)),
         Duration(TimeUnit::Millisecond) => Ok(seconds::<DurationMillisecondType>(name, array, 1e3)),
@@ -99,7 +99,7 @@ fn floats(name: &str, array: &ArrayRef) -> Column {
     Column::real(name, array.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN)).collect())
 }
 
-/// Texts without the spaces around them; one that is empty is missing, as in text files.
+/// Texts without surrounding spaces. An empty text is missing, as in text files.
 fn texts(name: &str, array: &ArrayRef) -> Column {
     let mut labels = Vec::new();
     let mut codes: HashMap<&str, usize> = HashMap::new();
@@ -116,14 +116,14 @@ fn texts(name: &str, array: &ArrayRef) -> Column {
     if labels.is_empty() { Column::missing(name, values.len()) } else { Column { name: name.into(), values, form: Form::Text(labels) } }
 }
 
-/// Moments that are counted in `times / over` microseconds.
+/// Moments in units of `times / over` microseconds.
 fn moments<T: ArrowPrimitiveType<Native: Into<i64>>>(name: &str, array: &ArrayRef, times: i64, over: i64) -> Column {
     let microseconds = |v: Option<T::Native>| v.map(|v| v.into().saturating_mul(times).div_euclid(over));
     let all: Vec<Option<i64>> = array.as_primitive::<T>().iter().map(microseconds).collect();
     if all.iter().all(Option::is_none) { Column::missing(name, all.len()) } else { moment::column(name, &all) }
 }
 
-/// Spans of time, and times of the day, in seconds.
+/// Durations and times of day, in seconds.
 fn seconds<T: ArrowPrimitiveType<Native: Into<i64>>>(name: &str, array: &ArrayRef, per_second: f64) -> Column {
     let seconds = |v: Option<T::Native>| v.map_or(f64::NAN, |v| v.into() as f64 / per_second);
     Column::real(name, array.as_primitive::<T>().iter().map(seconds).collect())

@@ -1,31 +1,31 @@
-//! Atoms: single values that hold far more rows than their neighbourhood explains.
+//! Atoms: single values that have far more rows than their neighbours explain.
 
 use super::lattice::Lattice;
 
-/// The share of the rows from which a single value of a continuous column may be an atom.
+/// The smallest share of the rows that an atom of a continuous column has.
 const SHARE: f64 = 0.01;
-/// The same in a column on a lattice, where values repeat anyway.
+/// The same for a column on a lattice, where values repeat anyway.
 const SHARE_ON_LATTICE: f64 = 0.05;
-/// The rows that an atom has at least, so that a pair of equal values in a small table is none.
+/// The fewest rows of an atom, so that two equal values in a small table are not one.
 const ROWS: usize = 5;
-/// The share of the rows of a value that stands apart from all others by more than their range, such as a mark for what is missing.
+/// The smallest share of the rows for a value that lies farther from all others than their range, such as a placeholder for missing values.
 const SHARE_APART: f64 = 0.001;
-/// How many times the rows of the values near it an atom has, and the same on a lattice.
+/// An atom has at least this many times the rows of the values near it; then the same on a lattice.
 const TIMES: usize = 5;
 const TIMES_ON_LATTICE: usize = 10;
-/// How many times the rows of each of its two nearest values an atom has: the first value of a steep decay is none.
+/// An atom has at least this many times the rows of each of its two nearest values. The first value of a steep decay does not.
 const TIMES_NEXT: usize = 3;
-/// How many values on either side are near.
+/// The number of values on either side that count as near.
 const NEAR: usize = 20;
-/// Columns on a lattice with fewer cells have no atoms: each value has a mass of its own.
+/// Columns on a lattice with fewer cells have no atoms, because each value already has its own mass.
 const CELLS: f64 = 64.0;
-/// The most atoms of a column, the most frequent ones first.
+/// The most atoms of a column. The most frequent ones are kept.
 const MOST: usize = 8;
 
 /// The atoms of sorted values and their counts, in increasing order.
 ///
-/// Values are compared with those near them, so the mode of rounded or whole numbers is no atom. A column on a lattice that has more than 64 cells and no more than
-/// 8 distinct values consists of atoms.
+/// Values are compared with those near them, so the mode of rounded or whole numbers is not an atom. In a column on a lattice with more than 64 cells and at most
+/// 8 distinct values, every value is an atom.
 pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usize)> {
     let runs: Vec<(f64, usize)> = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Vec::new() };
@@ -60,7 +60,7 @@ pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usiz
     found.into_iter().map(|i| runs[i]).collect()
 }
 
-/// The 90 % quantile of the counts of the values near one: more than a median, so that the many single rows of a coarse rounding make no atom of a chance.
+/// The 90 % quantile of the counts of the nearby values. It exceeds the median, so that chance repeats among the many single rows of coarsely rounded values are not atoms.
 fn typical(runs: &[(f64, usize)], i: usize) -> usize {
     let range = i.saturating_sub(NEAR)..(i + NEAR + 1).min(runs.len());
     let mut counts: Vec<usize> = range.filter(|&k| k != i).map(|k| runs[k].1).collect();
@@ -68,7 +68,7 @@ fn typical(runs: &[(f64, usize)], i: usize) -> usize {
     counts.get(counts.len() * 9 / 10).copied().unwrap_or(0)
 }
 
-/// Whether the first or the last value is farther from all others than these are from each other, and either more frequent than those near it or ten times as far.
+/// Whether the first or the last value is farther from all others than those are from each other, and is also more frequent than the values near it or ten times as far away.
 fn stands_apart(runs: &[(f64, usize)], i: usize) -> bool {
     let others = if i == 0 { &runs[1..] } else { &runs[..runs.len() - 1] };
     let (Some(low), Some(high)) = (others.first(), others.last()) else { return false };

@@ -4,7 +4,6 @@ use super::{
     Kind, Schema, TableRows,
     column::{Column, Form},
     dependence::MOST_COLUMNS,
-    elements::{Element, Part},
     kind::Label,
     quoted,
     schema::SchemaColumn,
@@ -50,7 +49,7 @@ impl Events for TableRows {
     }
 }
 
-/// A schema is the coding of the rows of a table: codes for what is discrete, and standardised logarithms, logits and numbers for what is continuous.
+/// A schema is the coding of the rows of a table. Discrete values become codes and lattice values, and continuous values become standardised numbers, logarithms and logits.
 impl Coding for Schema {
     type Events = TableRows;
 
@@ -61,7 +60,7 @@ impl Coding for Schema {
     const SAMPLE_BLOCK: usize = 2048;
 
     fn space(&self) -> Space {
-        // A schema with an element that cannot be fails its check before anything is made of it.
+        // A schema with an impossible element fails its check before it is used.
         self.elements_space().unwrap_or_else(|_| Space::new(Shape::Columns(self.layout().len()), Law::Real))
     }
 
@@ -118,33 +117,27 @@ impl Coding for Schema {
     }
 
     fn encode(&self, rows: &TableRows) -> Result<Rows> {
-        let (layout, columns) = (self.layout(), self.modelled().collect::<Vec<_>>());
-        let (dim, width) = (layout.len(), columns.len());
+        let coder = self.coder();
+        let (dim, width) = (coder.dim(), coder.width());
         if rows.x.len() != rows.n * width || rows.context.len() != rows.n * self.context.len() {
             let expected = format!("{} rows of {width} columns and {} of context", rows.n, self.context.len());
             return Err(Error::shape("rows", expected, (rows.x.len(), rows.context.len())));
         }
-        let mut values = Vec::with_capacity(rows.n * dim);
+        let mut values = vec![0.0; rows.n * dim];
         let mut ladj = vec![0.0; rows.n];
         for (i, ladj) in ladj.iter_mut().enumerate() {
+            let elements = &mut values[i * dim..(i + 1) * dim];
             if rows.is_outside(i) {
-                // Any row of the support, whose likelihood is then 0.
-                values.extend(layout.iter().map(|e| if let Law::Lattice(cells) = e.law { cells.nearest(0.0) } else { 0.0 }));
+                // Some row of the support stands in its place, and its likelihood becomes 0.
+                elements.copy_from_slice(coder.inside());
                 *ladj = f64::NEG_INFINITY;
-                continue;
-            }
-            for Element { column, part, law, .. } in &layout {
-                let (c, x) = (columns[*column], rows.x[i * width + column]);
-                let u = c.encoded(*part, x);
-                if *law == Law::Real && c.flag(x).is_none() {
-                    *ladj += c.log_slope(x, u);
-                }
-                values.push(u);
+            } else {
+                *ladj = coder.encode(&rows.x[i * width..(i + 1) * width], elements);
             }
         }
         let context = self.encode_context(&rows.context)?;
-        let codes = layout.iter().filter(|e| e.law != Law::Real).count();
-        Ok(Rows { dim, values, context_dim: self.context_dim(), context, weights: rows.weights.clone(), ladj, codes, ..Rows::default() })
+        let (context_dim, weights) = (self.context_dim(), rows.weights.clone());
+        Ok(Rows { dim, values, context_dim, context, weights, ladj, codes: coder.codes(), ..Rows::default() })
     }
 
     fn context_of(&self, rows: &TableRows) -> Vec<f64> {
@@ -169,28 +162,22 @@ impl Coding for Schema {
     }
 
     fn decode(&self, values: Vec<f64>, given: Vec<f64>) -> Result<TableRows> {
-        let (layout, columns) = (self.layout(), self.modelled().collect::<Vec<_>>());
-        let dim = layout.len().max(1);
+        let coder = self.coder();
+        let (dim, width) = (coder.dim().max(1), coder.width());
         let n = values.len() / dim;
         if n * dim != values.len() || given.len() != n * self.context.len() {
             return Err(Error::shape("samples", format!("rows of {dim} values"), values.len()));
         }
-        // Of each column: the element of its code, and that of its number.
-        let find = |column: usize, code: bool| layout.iter().position(|e| e.column == column && (e.part != Part::Value) == code);
-        let places: Vec<(Option<usize>, Option<usize>)> = (0..columns.len()).map(|j| (find(j, true), find(j, false))).collect();
-        let row = |row: &[f64]| {
-            let value = |(c, (code, number)): (&&SchemaColumn, &(Option<usize>, Option<usize>))| {
-                c.decoded(code.map(|k| row[k]), number.map_or(0.0, |k| row[k]))
-            };
-            columns.iter().zip(&places).map(value).collect::<Vec<_>>()
-        };
-        let x = values.chunks_exact(dim).flat_map(row).collect();
+        let mut x = vec![0.0; n * width];
+        for i in 0..n {
+            coder.decode(&values[i * dim..(i + 1) * dim], &mut x[i * width..(i + 1) * width]);
+        }
         Ok(TableRows { n, x, context: given, index: (0..n as u64).collect(), ..TableRows::default() })
     }
 }
 
 impl Schema {
-    /// Rows as columns of the file in their order, with the constant ones restored.
+    /// Rows as columns in the order of the file, with constant columns restored.
     pub fn columns_of(&self, rows: &TableRows) -> Vec<Column> {
         let (width, mut next) = (self.width(), 0);
         let column = |c: &SchemaColumn| {
@@ -211,7 +198,7 @@ impl Schema {
         self.columns.iter().map(column).collect()
     }
 
-    /// The context of rows as columns of the file; `whole` says which numbers are whole.
+    /// The context of rows as columns of the file. `whole` marks the columns of whole numbers.
     pub fn context_columns(&self, context: &[f64], whole: &[bool]) -> Vec<Column> {
         let width = self.context.len().max(1);
         let column = |(j, c): (usize, &super::ContextColumn)| {
@@ -223,7 +210,7 @@ impl Schema {
     }
 }
 
-/// A column of labels, by their indices.
+/// A column of labels from their indices.
 fn labelled(name: &str, indices: Vec<f64>, labels: &[Label]) -> Column {
     let numbers: Option<Vec<f64>> = labels.iter().map(|label| if let Label::Number(v) = label { Some(*v) } else { None }).collect();
     let flags: Option<Vec<f64>> = labels.iter().map(|label| if let Label::Flag(v) = label { Some(f64::from(*v)) } else { None }).collect();

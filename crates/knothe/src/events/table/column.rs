@@ -1,6 +1,6 @@
-//! Columns of a file: numbers, and what they stand for.
+//! Columns of a file: numbers and their meaning.
 
-/// What the values of a column stand for.
+/// The meaning of a column's values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Form {
     /// Real numbers.
@@ -10,7 +10,7 @@ pub enum Form {
     Whole,
     /// 0 for false and 1 for true.
     Boolean,
-    /// k for the k-th of these texts.
+    /// Indices into these texts, from 0.
     Text(Vec<String>),
     /// Moments, counted from the start of 1970 in this unit.
     Time(Unit),
@@ -42,9 +42,9 @@ impl Form {
 pub struct Column {
     /// The name.
     pub name: String,
-    /// One number a row; NaN where the value is missing.
+    /// One number per row, NaN for a missing value.
     pub values: Vec<f64>,
-    /// What the numbers stand for.
+    /// The meaning of the numbers.
     pub form: Form,
 }
 
@@ -59,17 +59,17 @@ impl Column {
         Column { name: name.into(), values, form: Form::Whole }
     }
 
-    /// A column whose every value is missing. It fits any form, as whole numbers do that are not there.
+    /// A column in which every value is missing. It joins with a column of any form.
     pub(super) fn missing(name: impl Into<String>, rows: usize) -> Self {
         Column::whole(name, vec![f64::NAN; rows])
     }
 
-    /// Whether no value is there.
+    /// Whether every value is missing.
     pub(super) fn is_missing(&self) -> bool {
         self.values.iter().all(|v| v.is_nan())
     }
 
-    /// A column of numbers, all of them whole or not.
+    /// A column of whole or real numbers.
     pub fn numbers(name: impl Into<String>, values: Vec<f64>, whole: bool) -> Self {
         Column { name: name.into(), values, form: if whole { Form::Whole } else { Form::Real } }
     }
@@ -102,17 +102,17 @@ impl Column {
     }
 }
 
-/// A text short enough for a message of one line.
+/// A text, shortened to fit into a message of one line.
 fn shortened(text: &str) -> String {
     if text.chars().count() > 40 { text.chars().take(40).chain(['…']).collect() } else { text.into() }
 }
 
-/// Whether a value is a number, or that number as 32-bit floats hold it.
+/// Whether a value equals a number, or equals it after rounding to a 32-bit float.
 pub(super) fn is_same(number: f64, value: f64) -> bool {
     number == value || (f64::from(value as f32) == value && number as f32 == value as f32)
 }
 
-/// A number as a person writes it: 1e20, not its 21 digits.
+/// A number as people write it: 1e20 instead of 21 digits.
 pub(super) fn shown(value: f64) -> String {
     if value.abs() >= 1e15 || (value != 0.0 && value.abs() < 1e-5) { format!("{value:e}") } else { value.to_string() }
 }

@@ -1,4 +1,4 @@
-//! Parquet files, and Arrow's files and streams.
+//! Readers of Parquet files and of Arrow files and streams.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -29,10 +29,10 @@ use crate::{
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
-/// How often a reader may look for more at the end of a file.
+/// The number of times that a reader may ask for more at the end of a file.
 const MOST_ENDS: u32 = 100;
 
-/// A Parquet file whose pages lie within it: one that claims to be longer is refused before memory is taken for it.
+/// A Parquet file whose pages are checked to lie inside it. A page that claims to be longer is refused before memory is allocated for it.
 struct Within {
     file: File,
     length: u64,
@@ -44,8 +44,8 @@ impl Length for Within {
     }
 }
 
-/// A part of such a file. A header that claims thousands of millions of entries is skipped entry by entry, so that the end of the file is an error and not nothing,
-/// over and over.
+/// A part of such a file. The reader skips the entries of a header one by one, even if it claims billions of them. Reading past the end is therefore an error here instead
+/// of an endless series of empty reads.
 struct Part {
     inner: BufReader<File>,
     ends: u32,
@@ -81,14 +81,14 @@ pub(super) struct Columnar {
     format: &'static str,
     batches: Batches,
     reading: Reading,
-    /// Indices that are left out.
+    /// The index columns that are left out.
     indices: Vec<String>,
     left: Option<RecordBatch>,
     row: u64,
 }
 
 impl Columnar {
-    /// Reads a Parquet file's schema.
+    /// Opens a Parquet file and reads its schema.
     pub(super) fn parquet(path: &Path, file: File, reading: &Reading) -> Result<Self> {
         guarded(path, "Parquet", || {
             let refuse = |e: ParquetError| damaged(path, "Parquet", &e.to_string());
@@ -103,7 +103,7 @@ impl Columnar {
         })
     }
 
-    /// Reads an Arrow file's footer.
+    /// Opens an Arrow file and reads its footer.
     pub(super) fn arrow(path: &Path, mut file: File, reading: &Reading) -> Result<Self> {
         let mut start = Vec::new();
         file.by_ref().take(4).read_to_end(&mut start).map_err(|e| Error::io("read", path, e))?;
@@ -118,7 +118,7 @@ impl Columnar {
         })
     }
 
-    /// Reads the schema of a stream of Arrow's messages.
+    /// Opens a stream of Arrow messages and reads its schema.
     pub(super) fn stream(path: &Path, mut file: File, reading: &Reading) -> Result<Self> {
         check_messages(path, &mut file)?;
         guarded(path, "Arrow", || {
@@ -127,7 +127,7 @@ impl Columnar {
         })
     }
 
-    /// The columns that will be looked into are of types that can be read.
+    /// Checks that the columns to read have types that can be read.
     fn new(path: &Path, format: &'static str, schema: &SchemaRef, batches: Batches, reading: &Reading) -> Result<Self> {
         let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
         check_names(path, &names)?;
@@ -186,7 +186,7 @@ impl Source for Columnar {
     }
 }
 
-/// The columns that pandas says hold the index of the rows.
+/// The index columns, according to the metadata of pandas.
 fn pandas_indices(schema: &SchemaRef) -> Vec<String> {
     let metadata = schema.metadata().get("pandas").and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
     let columns = metadata.as_ref().and_then(|metadata| metadata.get("index_columns")?.as_array());
@@ -204,9 +204,9 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The readers of both formats panic on some damaged files; to a user that is a damaged file and nothing more.
+/// Turns a panic of a reader into an error. The readers of both formats panic on some damaged files.
 ///
-/// The hook keeps such a panic from being printed beside the error, and passes every other one on.
+/// The hook keeps such a panic from being printed beside the error, and passes on every other panic.
 fn guarded<T>(path: &Path, format: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {

@@ -1,4 +1,4 @@
-//! The file in which a user says what columns are.
+//! The schema file, in which a user declares the kinds of columns.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,15 +18,15 @@ use crate::{
 /// The longest schema, in bytes.
 const LONGEST: u64 = 1 << 26;
 
-/// The kinds that a user may name, for messages.
+/// The kinds that a user may declare, as messages list them.
 const KNOWN: &str = r#""continuous", "positive", {"bounded": [low, high]}, {"periodic": [low, high]}, "integer", {"integer": {"low": a, "high": b}}, {"lattice": {"step": s, "offset": o}}, "categorical", {"categorical": ["a", "b"]}, {"ordered": ["a", "b"]}, {"time": "day"}, or {"kind": any of these, "special": [values]}"#;
 
-/// What a user says of a column.
+/// A user's declaration of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared {
-    /// What its values are. A categorical column without labels has those of the table.
+    /// The kind. A categorical column without labels takes those of the table.
     pub kind: Kind,
-    /// Values with a probability of their own, such as the zero of an amount.
+    /// Special values, which have their own probabilities, such as the zero of an amount.
     pub special: Vec<f64>,
 }
 
@@ -36,7 +36,7 @@ impl From<Kind> for Declared {
     }
 }
 
-/// The kinds that a user declares, by column.
+/// The declared kinds by column.
 ///
 /// ```
 /// use knothe::events::table::{Kind, Overrides};
@@ -55,7 +55,7 @@ impl Overrides {
         Overrides::parse(text).map_err(|e| Error::table(path, e.to_string(), None))
     }
 
-    /// Reads the text of a schema file: a JSON object of column names and kinds.
+    /// Reads the text of a schema file, a JSON object that maps column names to kinds.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |found: String| Error::invalid("schema", r#"a JSON object such as {"price": "positive"}"#, found);
         match serde_json::from_str(text) {
@@ -68,7 +68,7 @@ impl Overrides {
     }
 }
 
-/// What is said of one column.
+/// The declaration of one column.
 fn declared(name: &str, value: &Value) -> Result<Declared> {
     let wrong = || Error::invalid(format!("schema, column '{name}'"), KNOWN, value);
     let (kind, special) = match value.get("kind") {
@@ -88,7 +88,7 @@ fn declared(name: &str, value: &Value) -> Result<Declared> {
     let kind = kind_of(kind).ok_or_else(wrong)?;
     let empty = kind.labels().is_some_and(<[_]>::is_empty);
     let alone = special.is_empty() || kind.labels().is_none();
-    // Constants are found in the data.
+    // Constants are inferred from the data.
     if matches!(kind, Kind::Constant(_)) || !(empty || kind.is_possible()) || !alone {
         Err(wrong())
     } else {
@@ -96,7 +96,7 @@ fn declared(name: &str, value: &Value) -> Result<Declared> {
     }
 }
 
-/// A kind in full, or in short: `"integer"` stands for one without bounds, and `"categorical"` for one with the labels of the table.
+/// A kind in full or abbreviated. `"integer"` has no bounds, and `"categorical"` has the labels of the table.
 fn kind_of(value: &Value) -> Option<Kind> {
     match value.as_str() {
         Some("integer") => Some(Kind::Integer(Bounds::default())),
@@ -105,7 +105,7 @@ fn kind_of(value: &Value) -> Option<Kind> {
     }
 }
 
-/// A kind as [`Overrides::parse`] reads it, in short where it can be.
+/// A kind as [`Overrides::parse`] reads it, abbreviated if possible.
 fn shown(kind: &Kind) -> Value {
     match kind {
         Kind::Integer(bounds) if *bounds == Bounds::default() => json!("integer"),
@@ -114,7 +114,7 @@ fn shown(kind: &Kind) -> Value {
 }
 
 impl Schema {
-    /// The document that declares the kinds of this schema: what [`Overrides::parse`] reads. Constant columns are found in the data, so they are left out.
+    /// The document that declares the kinds of this schema, as [`Overrides::parse`] reads it. Constant columns are inferred from the data, so they are left out.
     pub fn declaration(&self) -> Value {
         let entry = |c: &SchemaColumn| {
             let kind = shown(&c.kind);

@@ -1,39 +1,39 @@
-//! Exact linear relations between columns: sought among robustly scaled rows, and then checked in every row against the rounding of the numbers.
+//! Finds exact linear relations between columns. The search uses robustly scaled rows; every row is then checked against the rounding of the numbers.
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use super::rounding::Rounding;
 
-/// The most rows that a relation is sought in; it is then checked on all of them.
+/// The most rows used in the search. A relation is then checked in all rows.
 const SOUGHT_IN: usize = 50_000;
-/// The most products of the search: rows × columns².
+/// The most products in the search: rows × columns².
 const MOST_PRODUCTS: usize = 4_000_000_000;
-/// Rows in which a column must not be constant, added for a column that is constant in those that it is sought in.
+/// The number of rows added to the search for a column that is constant in the others.
 const RARE_ROWS: usize = 30;
 /// The most columns: the work grows with their third power, and the memory with their second.
 pub(super) const MOST_COLUMNS: usize = 4096;
-/// The distance from the median, in robust scales, from which a row counts less in the search.
+/// Rows farther from the median than this many robust scales count less in the search.
 const FAR: f64 = 10.0;
-/// The share of a column's robust scale that rounding may have at most in an exact relation.
+/// The largest rounding in an exact relation, as a share of the column's robust scale.
 const MOST_ROUNDING: f64 = 0.05;
-/// Decimal digits that the rows must confirm together, beyond those that any fit explains.
+/// The decimal digits that the rows must confirm together, beyond those that any fit explains.
 const CONFIRMED: f64 = 12.0;
-/// Rows beyond the number of coefficients.
+/// The fewest rows beyond the number of coefficients.
 const SPARE_ROWS: usize = 5;
-/// What the search itself may round, beside the scale of a column.
+/// The rounding of the search itself, as a share of the scale of a column.
 const NOISE: f64 = 1e-12;
 
 /// column = Σ coefficient · other + intercept.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Relation {
-    /// The column that the others give.
+    /// The column that the others determine.
     pub(super) column: usize,
     /// The others and their coefficients, in file units.
     pub(super) terms: Vec<(usize, f64)>,
-    /// What the sum lacks.
+    /// The constant term.
     pub(super) intercept: f64,
-    /// Whether all of these columns hold whole numbers alone.
+    /// Whether all these columns contain only whole numbers.
     pub(super) whole: bool,
 }
 
@@ -43,7 +43,7 @@ struct Column {
     median: f64,
     /// The median distance from the median of the values that differ from it. One outlier cannot move it, and a frequent value does not make it 0.
     scale: f64,
-    /// How many values differ from the median.
+    /// The number of values that differ from the median.
     varied: usize,
     rounding: Rounding,
 }
@@ -54,12 +54,12 @@ struct Fit {
     terms: Vec<(usize, f64)>,
 }
 
-/// The exact linear relations of row-major `[rows, dim]`; the first `given` columns may depend on each other freely.
+/// Finds the exact linear relations of row-major `[rows, dim]`. Relations among the first `given` columns are ignored.
 ///
-/// The search orthogonalises the columns by Gram and Schmidt, with pivots (Golub and Van Loan 2013, §5.4.2): the column with the largest rest is taken next, the given
-/// ones first. A row (1, z) is divided by its largest |z| / [`FAR`] where that is above 1. A relation holds of the divided row too, and no outlier dominates.
-/// A column is a relation where the columns taken give it in *every* row within the rounding of the numbers as stored, where this rounding is small beside the column's
-/// robust scale, and where there are enough rows to tell that from chance.
+/// The search orthogonalises the columns by Gram and Schmidt, with pivots (Golub and Van Loan 2013, §5.4.2): the given columns are taken first, and then
+/// always the column with the largest residual. A row (1, z) is divided by its largest |z| / [`FAR`] if that is above 1. A relation also holds for the divided row, and no
+/// outlier dominates. A relation counts if three things are true: the columns taken give the column in *every* row within the rounding of the stored numbers, this
+/// rounding is small beside the column's robust scale, and there are enough rows to rule out chance.
 pub(super) fn relations(rows: &[f64], dim: usize, given: usize) -> Vec<Relation> {
     let n = rows.len() / dim.max(1);
     if n < SPARE_ROWS || dim == 0 {
@@ -72,7 +72,7 @@ pub(super) fn relations(rows: &[f64], dim: usize, given: usize) -> Vec<Relation>
         weights.iter_mut().zip(&sought).for_each(|(w, &i)| *w = w.min(FAR / column.scaled(i).abs()));
     }
     let mut rests: Vec<Vec<f64>> = columns.iter().map(|c| sought.iter().zip(&weights).map(|(&i, w)| w * c.scaled(i)).collect()).collect();
-    // The upper triangular factor: of each column, what the intercept and then each taken column contribute.
+    // The upper triangular factor: for each column, the contributions of the intercept and then of each taken column.
     let mut factor: Vec<Vec<f64>> = vec![Vec::new(); dim];
     let mut taken: Vec<usize> = Vec::new();
     let mut open: Vec<bool> = columns.iter().map(|c| c.varied > 0).collect();
@@ -98,7 +98,7 @@ pub(super) fn relations(rows: &[f64], dim: usize, given: usize) -> Vec<Relation>
     found
 }
 
-/// Subtracts from the open columns what lies along a direction, and records how much that is of the unit direction.
+/// Subtracts the component along a direction from the open columns, and records its coefficient for the unit direction.
 fn subtract(direction: &[f64], rests: &mut [Vec<f64>], factor: &mut [Vec<f64>], open: &[bool]) {
     let norm = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
     rests.par_iter_mut().zip(factor).zip(open).filter(|(_, open)| **open).for_each(|((rest, factor), _)| {
@@ -108,7 +108,7 @@ fn subtract(direction: &[f64], rests: &mut [Vec<f64>], factor: &mut [Vec<f64>], 
     });
 }
 
-/// Evenly spaced rows, and for each column that is constant in them some rows in which it is not.
+/// Evenly spaced rows. For each column that is constant in them, some rows in which it varies are added.
 fn sought_rows(columns: &[Column], n: usize) -> Vec<usize> {
     let dim = columns.len();
     let most = (MOST_PRODUCTS / (dim * dim)).max(2 * dim + 1000).min(SOUGHT_IN);
@@ -121,7 +121,7 @@ fn sought_rows(columns: &[Column], n: usize) -> Vec<usize> {
     sought
 }
 
-/// The fit of one column to those taken, where it explains every row.
+/// The fit of one column to the columns taken, if it explains every row.
 fn relation(columns: &[Column], factor: &[Vec<f64>], taken: &[usize], column: usize, rest: f64) -> Option<Relation> {
     let own = &columns[column];
     let mut weights = vec![0.0; taken.len()];
@@ -133,7 +133,7 @@ fn relation(columns: &[Column], factor: &[Vec<f64>], taken: &[usize], column: us
     if rest.is_nan() || rest > 10.0 * rounded + NOISE {
         return None;
     }
-    // A term below the rounding says nothing.
+    // A term below the rounding carries no information.
     let terms: Vec<(usize, f64)> = taken.iter().copied().zip(weights).filter(|(_, w)| w.abs() > rounded.max(NOISE)).collect();
     if terms.is_empty() {
         return None;
@@ -158,7 +158,7 @@ fn relation(columns: &[Column], factor: &[Vec<f64>], taken: &[usize], column: us
     finite.then_some(Relation { column, terms, intercept: if negligible { 0.0 } else { intercept }, whole })
 }
 
-/// What a fit leaves of a row, and what rounding may leave, both in scales of the column.
+/// The residual of a row and the residual that rounding allows, both in scales of the column.
 fn left(columns: &[Column], own: &Column, fit: &Fit, i: usize) -> (f64, f64) {
     let (mut rest, mut allowed, mut size) = (own.scaled(i) - fit.intercept, own.rounded(i), own.size(i) + fit.intercept.abs());
     for &(j, w) in &fit.terms {
@@ -169,7 +169,7 @@ fn left(columns: &[Column], own: &Column, fit: &Fit, i: usize) -> (f64, f64) {
     (rest, allowed + 8.0 * f64::EPSILON * size)
 }
 
-/// One step of weighted least squares, where each row counts by its rounding: min Σ (rest / allowed)². An exact relation fits every row, so rows far out help.
+/// One step of weighted least squares, min Σ (residual / allowed)². An exact relation fits every row, so far rows help.
 fn refine(columns: &[Column], own: &Column, fit: &mut Fit) {
     let width = fit.terms.len() + 1;
     let rows = own.values.len();
@@ -196,10 +196,10 @@ fn refine(columns: &[Column], own: &Column, fit: &mut Fit) {
     }
 }
 
-/// The median of what rounding may leave, where no row has more left than that and the rows together do not either.
+/// The median residual that rounding allows, if neither a single row nor all rows together exceed it.
 fn largest_rounding(columns: &[Column], own: &Column, fit: &Fit) -> Option<f64> {
     let n = own.values.len();
-    // A copy with the same decimals was rounded in the same way: what differs by one step in some rows is no copy.
+    // A copy with the same decimals was rounded in the same way, so a column that differs by one step in some rows is not a copy.
     let is_copy = fit
         .terms
         .iter()
@@ -214,7 +214,7 @@ fn largest_rounding(columns: &[Column], own: &Column, fit: &Fit) -> Option<f64> 
         squares += (rest / allowed).powi(2);
         each.push(allowed);
     }
-    // The sum of uniform roundings has at most a third of its largest square on average.
+    // The mean square of a sum of uniform roundings is at most a third of its largest square.
     let typical = median(&mut each);
     (squares / n as f64 <= 0.45 && typical <= MOST_ROUNDING).then_some(typical)
 }
@@ -245,7 +245,7 @@ impl Column {
         self.rounding.half_width(self.median.abs().max(self.scale)) / self.scale
     }
 
-    /// How many decimal digits one row tells: few where the column has few distinct values.
+    /// The decimal digits of evidence in one row. A column with few distinct values gives few.
     fn digits_a_row(&self) -> f64 {
         let mut sorted = self.values.clone();
         sorted.sort_by(f64::total_cmp);
@@ -254,7 +254,7 @@ impl Column {
     }
 }
 
-/// The upper median of values that are not empty; 0 of none.
+/// The upper median of values; 0 if there are none.
 fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(values.len() / 2, f64::total_cmp).1 }
 }

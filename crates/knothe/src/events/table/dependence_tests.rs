@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use rand_distr::{Cauchy, Distribution, Exp, LogNormal, StandardNormal};
 
-/// Rows of three independent columns of very different units, and what `more` makes of them.
+/// Rows of three independent columns in very different units, and the columns that `more` derives from them.
 fn rows(more: impl Fn(&[f64; 3]) -> Vec<f64>) -> (Vec<f64>, usize) {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
     let mut draw = || -> f64 { StandardNormal.sample(&mut rng) };
@@ -127,7 +127,7 @@ fn one_row_makes_no_relation_and_hides_none() {
     let found = relations(&rows, 2, 0);
     assert_eq!(involved(&rows, 2), [[0, 1]]);
     assert!((found[0].intercept.abs() - 1.0).abs() < 1e-9 || (found[0].intercept.abs() - 0.5).abs() < 1e-9, "{found:?}");
-    // A column that equals another in all rows but one is no function of it.
+    // A column that equals another in all rows but one is not a function of it.
     let mut rows = drawn(1000, 5, |rng| vec![normal(rng); 2]);
     rows[11] += 0.5;
     assert_eq!(relations(&rows, 2, 0), []);

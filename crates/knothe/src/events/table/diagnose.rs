@@ -1,4 +1,4 @@
-//! What has no density, said before training.
+//! Finds tables without a density, before training.
 
 use std::path::Path;
 
@@ -16,13 +16,13 @@ use crate::{
     hint::Hint,
 };
 
-/// Looks for what a density cannot describe.
+/// Looks for columns and rows that a density cannot describe.
 ///
-/// A continuous column that repeats another, or is an exact linear function of others or of the context, is an error: the density would be infinite on a plane. Fewer rows
-/// than columns, and repeated rows, are notices.
+/// A continuous column that repeats another column, or is an exact linear function of others or of the context, is an error, because the density would be infinite on a
+/// plane. Fewer rows than columns and repeated rows are notices.
 ///
 /// # Errors
-/// [`Error::Table`] with the columns that others give, and their formulas.
+/// [`Error::Table`] with the dependent columns and their formulas.
 pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<Notice>> {
     let numbers = Numbers::of(schema, rows);
     let (n, dim, mut notices) = (rows.n, schema.width(), Vec::new());
@@ -47,13 +47,13 @@ pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<No
     Ok(notices)
 }
 
-/// The columns of numbers, in the rows that have an ordinary value in each of them.
+/// The numeric columns, in the rows that have an ordinary value in each of them.
 struct Numbers<'a> {
     /// Row-major; the context and the discrete columns first, then the continuous ones.
     values: Vec<f64>,
     names: Vec<&'a str>,
     kinds: Vec<&'a Kind>,
-    /// The columns that continuous ones must not be functions of, and that may be functions of each other.
+    /// The number of leading columns that may depend on each other, but of which no continuous column may be a function.
     given: usize,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Numbers<'a> {
         Numbers { values, names, kinds, given: context.len() + discrete.len() }
     }
 
-    /// Notices of continuous columns whose difference would be the better column.
+    /// Notices about nearly equal continuous columns, one of which should be replaced by the difference.
     fn nearly_equal(&self) -> Vec<Notice> {
         let continuous: Vec<bool> = (0..self.names.len()).map(|j| j >= self.given).collect();
         let notice = |pair: NearlyEqual| {
@@ -92,7 +92,7 @@ impl<'a> Numbers<'a> {
         nearly_equal(&self.values, self.names.len(), &continuous).into_iter().map(notice).collect()
     }
 
-    /// Looks for linear relations in file units and, where a column is positive or bounded, between the logarithms and logits too.
+    /// Looks for linear relations in file units and, if a column is positive or bounded, also between logarithms and logits.
     fn check_independent(&self, path: &Path) -> Result<()> {
         let dim = self.names.len();
         let mut found = relations(&self.values, dim, self.given);

@@ -1,13 +1,13 @@
-//! Columns that are nearly equal, whose difference would be the better column.
+//! Finds nearly equal columns, one of which should be replaced by the difference.
 
-/// The most rows that are looked at.
+/// The most rows that are examined.
 const ROWS: usize = 2_000;
-/// The fewest rows that say anything.
+/// The fewest rows that allow a conclusion.
 const FEWEST: usize = 20;
-/// The scale of the difference as a share of the columns' own, below which two columns are nearly equal.
+/// Two columns are nearly equal if the scale of their difference is a smaller share of their own scales than this.
 const SMALL: f64 = 1e-3;
 
-/// A pair of columns, the first one before the second, and how many times less their difference varies.
+/// A pair of columns in file order, and how many times less their difference varies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct NearlyEqual {
     pub(super) first: usize,
@@ -15,8 +15,8 @@ pub(super) struct NearlyEqual {
     pub(super) times: f64,
 }
 
-/// The columns of row-major `[rows, dim]` whose difference from an earlier one varies at least 1,000 times less than both, each with the nearest such column. Scales
-/// are median distances from the median, so no outlier makes two columns equal or different.
+/// The columns of row-major `[rows, dim]` whose difference from an earlier column varies at least 1,000 times less than both, each with the nearest such column. Scales
+/// are median distances from the median, so an outlier cannot make two columns equal or different.
 pub(super) fn nearly_equal(rows: &[f64], dim: usize, continuous: &[bool]) -> Vec<NearlyEqual> {
     let n = rows.len() / dim.max(1);
     if n < FEWEST {
@@ -31,7 +31,7 @@ pub(super) fn nearly_equal(rows: &[f64], dim: usize, continuous: &[bool]) -> Vec
         median(&mut values)
     };
     let scales: Vec<f64> = (0..dim).map(|j| scale_of(&|row| row[j])).collect();
-    // Columns whose difference is small have nearly equal scales, so that few pairs are looked at.
+    // Columns whose difference is small have nearly equal scales, so few pairs have to be compared.
     let alike = |i: usize, j: usize| (scales[i] - scales[j]).abs() <= 2.0 * SMALL * scales[i] && scales[i] > 0.0;
     let open = |j: &usize| continuous.get(*j).copied().unwrap_or(false);
     let nearest = |j: usize| {

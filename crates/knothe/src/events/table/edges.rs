@@ -1,21 +1,20 @@
-//! Hard edges of columns on a lattice: the first and the last value that are possible.
+//! Hard edges of columns on a lattice: the smallest and the largest possible value.
 
 use super::lattice::Lattice;
 
-/// The rows that an edge holds at least, so that their fluctuation is small beside them.
+/// The fewest rows at an edge, so that their fluctuation is relatively small.
 const ROWS: f64 = 10.0;
-/// The share of the rows that it holds at least.
+/// The smallest share of all rows at an edge.
 const SHARE: f64 = 0.01;
-/// How many cells next to the edge it is compared with.
+/// The number of cells next to the edge that it is compared with.
 const NEXT: usize = 4;
-/// The share of the rows of these cells that it holds at least.
+/// The smallest number of rows at an edge, as a share of the rows of these cells.
 const OF_NEXT: f64 = 0.25;
 
-/// The smallest and the largest value that the rows show to be possible, where they end at a hard edge.
+/// The smallest and the largest possible value, as far as the rows end at hard edges.
 ///
-/// A law without an edge decays: it goes on beyond the last value seen, ever more steeply, as Poisson, geometric and binomial laws do. An edge is hard where such a decay would
-/// have left 10 rows or more beyond it, and none is there. 0 is the lower edge of values that are all at least 0, where no larger one is hard.
-/// Values off the lattice are passed over.
+/// A law without an edge decays ever more steeply beyond the last value seen, as Poisson, geometric and binomial laws do. An edge is hard if such a decay would leave 10 rows
+/// or more beyond it and there are none. If no value is negative and no larger lower edge is hard, the lower edge is 0. Values off the lattice are ignored.
 pub(super) fn edges(sorted: &[f64], lattice: &Lattice) -> [Option<f64>; 2] {
     let indices: Vec<f64> = sorted.iter().filter_map(|&v| lattice.index(v)).collect();
     let (Some(&first), Some(&last)) = (indices.first(), indices.last()) else { return [None, None] };
@@ -39,12 +38,12 @@ pub(super) fn edges(sorted: &[f64], lattice: &Lattice) -> [Option<f64>; 2] {
     [lower, is_hard(last, -1.0).then_some(last)].map(|k| k.map(|k| lattice.value(k)))
 }
 
-/// The ratio of the rows one cell beyond an edge to those at it, of a decay that grows steeper as it did over the last cells, and at most 1.
+/// The expected ratio of the rows one cell beyond an edge to those at the edge, at most 1. The decay is assumed to steepen as it did over the last cells.
 fn next_ratio(count: f64, next: &[f64]) -> f64 {
     let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 1.0 };
     match next {
         [] => 0.0,
-        // Two cells show one ratio. That of a Poisson law then halves.
+        // Two cells give one ratio. For a Poisson law the next one is half of it.
         [one] => 0.5 * ratio(count, *one).min(1.0),
         [one, two, ..] => {
             let (last, before) = (ratio(count, *one).min(1.0), ratio(*one, *two).min(1.0));
@@ -86,7 +85,7 @@ mod tests {
         let lattice = Lattice { step: 0.5, offset: 0.25 };
         let values = drawn(1000, 4, |rng| 1.25 + 0.5 * f64::from(rng.random_range(0..6)));
         assert_eq!(edges(&values, &lattice), [Some(1.25), Some(3.75)]);
-        // A decay towards small values that are all positive: the first value of the lattice that is not below 0.
+        // For a decay towards small values that are all positive, the edge is the smallest lattice value that is not negative.
         let rising = drawn(1000, 5, |rng| 40.25 - 0.5 * Poisson::new(9.0).map_or(0.0, |p: Poisson<f64>| p.sample(rng)).min(80.0));
         assert_eq!(edges(&rising, &lattice)[0], Some(0.25));
     }
@@ -117,7 +116,7 @@ mod tests {
 
         #[test]
         fn uniform_integers_have_both(n in 60usize..150, cells in 2i32..40, low in -50i32..50, seed in any::<u64>()) {
-            // 60 rows a cell or more, so that the counts of neighbours differ by less than a half of them: 3 standard deviations.
+            // At 60 rows per cell or more, the counts of neighbours differ by less than half, which is 3 standard deviations.
             let values = drawn(n * cells as usize, seed, |rng| f64::from(rng.random_range(low..low + cells)));
             let both = [Some(f64::from(low)), Some(f64::from(low + cells - 1))];
             prop_assert_eq!(edges(&values, &INTEGERS), both);

@@ -1,4 +1,4 @@
-//! From a table to its schema: what each column is, as far as its values tell.
+//! Infers the schema of a table from its values.
 
 use std::path::Path;
 
@@ -22,28 +22,28 @@ use crate::{
 
 /// The most labels of a categorical column.
 pub(super) const MOST_CATEGORIES: usize = 4_096;
-/// The most labels of a column of text that is taken for categories by itself.
+/// The most labels of a text column that is inferred to be categorical.
 const MOST_INFERRED: usize = 1_000;
-/// The most values of a column of numbers without a pattern that is taken for categories by itself, and the rows that each of them has on average.
+/// The most distinct values of a numeric column without a pattern that is inferred to be categorical, and the fewest rows per value on average.
 const MOST_NUMBERS: usize = 32;
 const ROWS_PER_NUMBER: usize = 20;
 
 impl Schema {
-    /// The schema of a table, with shifts 0 and scales 1 until [`Schema::fit`], and what a user should know about it.
+    /// Infers the schema of a table, with notices for the user. Shifts are 0 and scales 1 until [`Schema::fit`].
     ///
-    /// A column is what `overrides` says. Otherwise:
+    /// A column has the kind that `overrides` declares. Otherwise:
     ///
-    /// - one with a single value is [`Kind::Constant`];
+    /// - a column with a single value is [`Kind::Constant`];
     /// - text is [`Kind::Categorical`]. Text that hardly repeats identifies rows, so it is left out, with a notice;
     /// - false and true are categorical, and dates and times are [`Kind::Time`];
-    /// - whole numbers are [`Kind::Integer`], with bounds where many rows lie on them, and equally spaced numbers are [`Kind::Lattice`];
-    /// - other numbers are [`Kind::Continuous`]. A value that many rows hold, such as 0, is a special value with a probability of its own. The others are
-    ///   [`Kind::Positive`] if the special value is 0 and all of them lie above it.
+    /// - whole numbers are [`Kind::Integer`], with bounds at hard edges, and equally spaced numbers are [`Kind::Lattice`];
+    /// - other numbers are [`Kind::Continuous`]. A value that many rows have, such as 0, is a special value with its own probability. The others are
+    ///   [`Kind::Positive`] if the special value is 0 and all others lie above it.
     ///
-    /// That a column is positive or bounded is otherwise suggested and not assumed: the range seen is not the range possible.
+    /// Otherwise a positive or bounded column is suggested in a notice and not assumed, because values outside the observed range may be possible.
     ///
     /// # Errors
-    /// Names that the table lacks, contradictory roles, missing values where they are rejected, fewer than two rows, and no column that is left.
+    /// Names that the table lacks, contradictory roles, missing values that the policy rejects, fewer than two rows, and a table without a column to model.
     pub fn infer(table: &Table, overrides: &Overrides, roles: &Roles, missing: MissingPolicy) -> Result<(Schema, Vec<Notice>)> {
         check_roles(table, roles)?;
         check_known(table, "the schema", overrides.0.keys())?;
@@ -91,13 +91,13 @@ impl Schema {
     }
 }
 
-/// What is made of a column.
+/// The result for one column.
 enum Inferred {
     Column(SchemaColumn, Option<Notice>),
     LeftOut(Notice),
 }
 
-/// The values of a column in the rows that count.
+/// The values of a column in the rows that are kept.
 struct Seen {
     /// In order, without the missing ones.
     sorted: Vec<f64>,
@@ -113,13 +113,13 @@ impl Seen {
         Seen { missing: kept.len() - sorted.len(), sorted, distinct }
     }
 
-    /// The values but for some of them.
+    /// The values except some.
     fn without(&self, values: &[f64]) -> Self {
         let sorted: Vec<f64> = self.sorted.iter().copied().filter(|v| !values.contains(v)).collect();
         Seen { distinct: sorted.chunk_by(|a, b| a == b).count(), missing: self.missing, sorted }
     }
 
-    /// The labels of the values that are there.
+    /// The labels of the values that occur.
     fn labels(&self, form: &Form) -> Vec<Label> {
         let mut labels: Vec<Label> = self.sorted.chunk_by(|a, b| a == b).map(|run| label(form, run[0])).collect();
         if matches!(form, Form::Text(_)) {
@@ -129,7 +129,7 @@ impl Seen {
     }
 }
 
-/// A value as its file has it.
+/// The label of a value.
 fn label(form: &Form, value: f64) -> Label {
     match form {
         Form::Text(texts) => Label::Text(texts.get(value as usize).cloned().unwrap_or_default()),
@@ -139,7 +139,7 @@ fn label(form: &Form, value: f64) -> Label {
     }
 }
 
-/// What a column is.
+/// Infers one column.
 fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &[usize]) -> Result<Inferred> {
     let (name, seen) = (&column.name, Seen::of(column, kept));
     if seen.sorted.is_empty() {
@@ -174,7 +174,7 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
         },
     };
     check_keeps_apart(table, column, &kind, &seen)?;
-    // What has a mass already gets no second one.
+    // A value that already has its own mass is not a special value too.
     let special: Vec<f64> = special.into_iter().filter(|v| !kind.is_discrete() || kind.contradiction(*v).is_some()).collect();
     let missing = seen.missing > 0;
     Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, notice))
@@ -185,7 +185,7 @@ fn is_identifier(column: &Column, seen: &Seen) -> bool {
     matches!(column.form, Form::Text(_)) && (seen.distinct > MOST_INFERRED || 2 * seen.distinct > seen.sorted.len())
 }
 
-/// A declared kind, with the labels of the table where none are declared; an error for a column of another form.
+/// A declared kind, with the labels of the table if none are declared. A column of another form is an error.
 fn of_table(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<Kind> {
     match kind {
         Kind::Categorical(labels) | Kind::Ordered(labels) if labels.is_empty() => {
@@ -203,7 +203,7 @@ fn of_table(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<
     }
 }
 
-/// The values of a column that stand for something else, such as 1e20 for a missing value, and a notice that names them.
+/// Placeholders among the values of a column, such as 1e20 for a missing value, and a notice that names them.
 fn far(table: &Table, column: &Column, kept: &[usize]) -> (Vec<f64>, Option<Notice>) {
     let there: Vec<usize> = kept.iter().copied().filter(|&i| !column.values[i].is_nan()).collect();
     let found = placeholders(&there.iter().map(|&i| column.values[i]).collect::<Vec<_>>());
@@ -220,7 +220,7 @@ fn far(table: &Table, column: &Column, kept: &[usize]) -> (Vec<f64>, Option<Noti
     (found.iter().map(|p| p.value).collect(), (!each.is_empty()).then(|| Notice::new(message, hint)))
 }
 
-/// What a column of numbers is, and its special values, of which some are known.
+/// Infers the kind of a numeric column and its special values, some of which are already known.
 fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
     let sorted = &seen.sorted;
     let without = |special: &[f64]| sorted.iter().copied().filter(|v| !special.contains(v)).collect::<Vec<f64>>();
@@ -240,9 +240,9 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
         if rest.is_empty() {
             return (categories(seen), Vec::new());
         }
-        // 0 and 1 are the answers to a question, however rare one of them is.
+        // 0 and 1 are answers to a yes-no question, however rare one of them is.
         let [mut low, mut high] = if rest.iter().all(|v| *v == 0.0 || *v == 1.0) { [Some(0.0), Some(1.0)] } else { edges(&rest, &lattice) };
-        // A special value before the first one or beyond the last one stands outside of the bounds.
+        // A special value below the first ordinary value or above the last one lies outside the bounds.
         let near = |k: f64| lattice.value(lattice.floor(k + 1e-6 * lattice.step));
         let below = special.iter().copied().filter(|s| rest.first().is_some_and(|first| s < first)).fold(f64::NEG_INFINITY, f64::max);
         if below.is_finite() && low.is_none_or(|low| below >= low) {
@@ -259,7 +259,7 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
                 Kind::Lattice(Spaced { step: lattice.step, offset: lattice.offset, low, high })
             }
         };
-        // Rounding can put a value beside its lattice or a bound beside it. What does not hold of every row is not said.
+        // Rounding can move a value off its lattice or beyond a bound. A kind that a row contradicts is not inferred.
         let holds = |kind: &Kind| kind.is_possible() && rest.iter().all(|v| kind.contradiction(*v).is_none());
         if let Some(kind) = [kind(low, high), kind(None, None)].into_iter().find(holds) {
             return (kind, special);
@@ -278,7 +278,7 @@ fn categories(seen: &Seen) -> Kind {
     Kind::Categorical(seen.labels(&Form::Real))
 }
 
-/// A context column: labels for text; numbers otherwise, with 0 and 1 for false and true.
+/// A context column: labels for text, and numbers otherwise, with 0 and 1 for false and true.
 fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn> {
     let labels = if matches!(column.form, Form::Text(_)) { seen.labels(&column.form) } else { Vec::new() };
     if labels.len() > MOST_INFERRED {
@@ -292,7 +292,7 @@ fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn>
     Ok(ContextColumn { name: column.name.clone(), labels, shift: 0.0, scale: 1.0 })
 }
 
-/// Refuses a declared lattice that makes one value of several: the others would be lost.
+/// Refuses a declared lattice that merges distinct values, because the difference would be lost.
 fn check_keeps_apart(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<()> {
     let Kind::Lattice(spaced) = kind else { return Ok(()) };
     let lattice = Lattice { step: spaced.step, offset: spaced.offset };
@@ -311,7 +311,7 @@ fn check_keeps_apart(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -
     }
 }
 
-/// Kinds that the values seen would allow, as lines for the schema.
+/// Notices that suggest kinds which the observed values allow, as lines for the schema.
 fn suggestions(table: &Table, schema: &Schema, overrides: &Overrides, kept: &[usize]) -> Vec<Notice> {
     let mut positive = Vec::new();
     let mut shares = Vec::new();
@@ -335,7 +335,7 @@ fn suggestions(table: &Table, schema: &Schema, overrides: &Overrides, kept: &[us
     each.iter().filter(|(names, ..)| !names.is_empty()).map(notice).collect()
 }
 
-/// Every name is the table's, and no column has two roles.
+/// Checks that the table has every name and that no column has two roles.
 fn check_roles(table: &Table, roles: &Roles) -> Result<()> {
     check_known(table, "the context", &roles.context)?;
     check_known(table, "the setting of the weights", &roles.weights)?;

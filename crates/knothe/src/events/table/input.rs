@@ -15,14 +15,14 @@ use super::reading::{Reading, Source};
 use super::text::{Delimited, LONGEST_RECORD, too_long};
 use crate::error::{Error, Result};
 
-/// The endings of text.
+/// The endings of text files.
 const TEXT: [&str; 6] = ["csv", "tsv", "tab", "txt", "dat", "data"];
 /// The other endings.
 const BINARY: [&str; 6] = ["parquet", "arrow", "arrows", "feather", "ipc", "npy"];
 /// The endings of compressed text.
 const COMPRESSED: [&str; 2] = ["gz", "zst"];
 
-/// How files begin that have no lines: Parquet, Arrow, NPY, gzip and Zstandard.
+/// The first bytes of files without lines: Parquet, Arrow, NPY, gzip and Zstandard.
 const BINARY_STARTS: [&[u8]; 6] = [b"PAR1", b"ARROW1", &[0xff; 4], b"\x93NUMPY", &[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
 
 /// The name of the standard input.
@@ -50,12 +50,12 @@ struct Part {
 /// The files of a table, one or several.
 pub(super) struct Input {
     parts: Vec<Part>,
-    /// What is no file, such as the standard input, is kept in one for as long as it is read: reading may start again.
+    /// The standard input and the like are copied to a temporary file, because reading may start again.
     _copy: Option<NamedTempFile>,
 }
 
 impl Input {
-    /// Finds the files that a path names: itself, those that match its `*` and `?`, the Parquet files of a folder, or the standard input for `-`.
+    /// Finds the files that a path names: the file itself, those that match `*` and `?`, the Parquet files of a folder, or the standard input for `-`.
     pub(super) fn find(path: &Path) -> Result<Arc<Self>> {
         if path == Path::new(STANDARD_INPUT) {
             let copy = copied(path, io::stdin().lock())?;
@@ -169,8 +169,8 @@ impl Source for Parts {
     }
 }
 
-/// The ending of a table's name in lower case, without that of a compression: csv for `t.csv.gz`. A folder of Parquet files counts as
-/// `parquet`, and `-`, the standard input, as `csv`. An error for a name that is no table's.
+/// The ending of a table's name in lower case, without the ending of a compression: csv for `t.csv.gz`. A folder of Parquet files counts as
+/// `parquet`, and the standard input, `-`, as `csv`. Other endings are an error.
 pub fn ending(path: &Path) -> Result<String> {
     if path == Path::new(STANDARD_INPUT) {
         return Ok("csv".into());
@@ -222,7 +222,7 @@ fn by_content(file: &Path) -> io::Result<Format> {
     })
 }
 
-/// A copy of what can be read only once.
+/// Copies input that can be read only once to a temporary file.
 fn copied(path: &Path, mut bytes: impl Read) -> Result<NamedTempFile> {
     let io = |e| Error::io("read", path, e);
     let mut copy = NamedTempFile::new().map_err(io)?;
@@ -238,7 +238,7 @@ fn copied(path: &Path, mut bytes: impl Read) -> Result<NamedTempFile> {
         let part = &buffer[..count];
         since_line = memchr::memrchr(b'\n', part).map_or(since_line + count, |at| count - at - 1);
         binary |= total == 0 && BINARY_STARTS.iter().any(|start| part.starts_with(start));
-        // A device without the end of a line would fill the disk.
+        // A device without line ends would fill the disk.
         if since_line > LONGEST_RECORD && !binary {
             return Err(io(too_long()));
         }
@@ -248,7 +248,7 @@ fn copied(path: &Path, mut bytes: impl Read) -> Result<NamedTempFile> {
     if total == 0 { Err(Error::table(path, "expected a table, found an empty file", None)) } else { Ok(copy) }
 }
 
-/// The files that match a path with `*` or `?`, in order; the path alone where it has neither, or is itself a file.
+/// The files that match a path with `*` or `?`, in order. A path that has neither, or that is a file, stands for itself.
 fn matching(path: &Path) -> Result<Vec<PathBuf>> {
     let pattern = path.to_string_lossy();
     if !pattern.contains(['*', '?']) || path.exists() {

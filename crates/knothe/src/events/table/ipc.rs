@@ -1,4 +1,4 @@
-//! What Arrow files and streams claim, checked against the file before it is believed.
+//! Checks the claims of Arrow files and streams against the length of the file, before the reader believes them.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -13,12 +13,12 @@ use crate::memory;
 
 /// The bytes after a footer: its length and the magic.
 const TRAILER: u64 = 10;
-/// The most bytes that a byte of LZ4 stands for: a match is prolonged by up to 255.
+/// The largest expansion of LZ4: each byte lengthens a match by at most 255 bytes.
 const MOST_OF_LZ4: u64 = 256;
-/// What stands before the length of a message.
+/// The marker before the length of a message.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// The footer's blocks lie inside the file: the reader believes them, and would allocate whatever they say.
+/// Checks that the blocks of the footer lie inside the file. The reader believes them and would allocate any size that they claim.
 pub(super) fn check_blocks(path: &Path, file: &mut File) -> Result<()> {
     let io = |e| Error::io("read", path, e);
     let wrong = || damaged(path, "Arrow", "its footer is not one");
@@ -52,13 +52,13 @@ fn inside(block: &Block, length: u64) -> Option<(u64, u64)> {
     (body_start.checked_add(body?)? <= length).then_some((start?, body_start))
 }
 
-/// As [`check_blocks`], for messages in a row. The reader itself takes no more memory for a message than the file has.
+/// As [`check_blocks`], for consecutive messages. The reader itself never allocates more for a message than the file has.
 pub(super) fn check_messages(path: &Path, file: &mut File) -> Result<()> {
     let io = |e| Error::io("read", path, e);
     let mut at = 0;
     loop {
         file.seek(SeekFrom::Start(at)).map_err(io)?;
-        // Where messages end too early, the reader says so.
+        // If messages end too early, the reader reports it.
         let Ok(mut word) = word(file) else { break };
         at += 4;
         if word == CONTINUATION {
@@ -87,7 +87,7 @@ fn word(file: &mut File) -> io::Result<[u8; 4]> {
     Ok(word)
 }
 
-/// Compressed buffers say how long they will be, and that much memory is taken for them: no more than their codec can hold in their bytes.
+/// Checks the lengths that compressed buffers claim, since the reader allocates them: against what their codec can hold in so many bytes, and against the memory.
 fn check_buffers(path: &Path, file: &mut File, metadata: &[u8], body: u64) -> Result<()> {
     // The reader would look for the rest of a message in the body.
     let message = root_as_message(metadata).map_err(|_| damaged(path, "Arrow", "a message is not whole"))?;
@@ -104,7 +104,7 @@ fn check_buffers(path: &Path, file: &mut File, metadata: &[u8], body: u64) -> Re
         let bytes = u64::try_from(buffer.length()).ok().filter(|bytes| start.checked_add(*bytes).is_some_and(|at| at <= end));
         let bytes = bytes.ok_or_else(outside)?;
         file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut length)).map_err(|_| outside())?;
-        // −1 says that it is not compressed.
+        // −1 marks a buffer that is not compressed.
         let claimed = u64::try_from(i64::from_le_bytes(length)).unwrap_or(0);
         if claimed > bytes.saturating_mul(most) {
             return Err(damaged(path, "Arrow", "a compressed buffer claims more bytes than it can hold"));

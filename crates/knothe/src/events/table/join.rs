@@ -1,18 +1,18 @@
-//! Parts of a column, one after the other, as one column.
+//! Joins the parts of a column into one column.
 
 use std::collections::HashMap;
 use std::mem::take;
 
 use super::column::{Column, Form};
 
-/// A column that grows by parts, whose forms may differ as long as one of them holds the others.
+/// A column that grows by parts. Their forms may differ as long as one of them can hold the others.
 pub(super) struct Joined {
     column: Column,
     /// The codes of the texts so far.
     codes: HashMap<String, usize>,
-    /// Whether some value is there.
+    /// Whether some value is present.
     seen: bool,
-    /// Whether the parts contradict each other. No values are kept then.
+    /// Whether the parts contradict each other. Then no values are kept.
     broken: bool,
 }
 
@@ -27,7 +27,7 @@ impl Joined {
         Joined { column, codes, seen, broken: false }
     }
 
-    /// Adds a part. Numbers beside texts, moments or Booleans contradict each other, and so does every other pair.
+    /// Adds a part. Numbers, texts, moments and Booleans contradict each other.
     pub(super) fn push(&mut self, mut part: Column) {
         if self.broken {
             return;
@@ -45,7 +45,7 @@ impl Joined {
         }
     }
 
-    /// Brings both forms to one.
+    /// Converts both parts to a common form.
     fn agree(&mut self, part: &mut Column) {
         match (&mut self.column.form, &part.form) {
             (Form::Real, Form::Whole | Form::Real) | (Form::Whole, Form::Whole) | (Form::Boolean, Form::Boolean) => {}
@@ -77,14 +77,14 @@ impl Joined {
         }
     }
 
-    /// The bytes that the column takes.
+    /// The size of the column in bytes.
     pub(super) fn bytes(&self) -> u64 {
         // Twice for each text: in the labels and in the codes.
         let texts = self.codes.len() * 2 * (size_of::<String>() + size_of::<usize>() + 16);
         (self.column.values.len() * size_of::<f64>() + texts) as u64
     }
 
-    /// The whole; nothing where the parts contradict each other.
+    /// The joined column, or nothing if the parts contradict each other.
     pub(super) fn into_column(self) -> Option<Column> {
         (!self.broken).then_some(self.column)
     }

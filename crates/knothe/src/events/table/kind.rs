@@ -1,4 +1,4 @@
-//! What the values of a column are.
+//! The kinds of columns.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::special::{cdf_and_density, quantile};
 
-/// The most values of a bounded column of whole numbers that gets a probability for each of them. With more, neighbouring values share parameters.
+/// A bounded column of at most this many whole numbers has a separate probability for each value. With more, neighbouring values share parameters.
 const MOST_LEVELS: f64 = 64.0;
-/// The share of a turn that is nearest to its ends: the normal quantile of less is no 64-bit number.
+/// The smallest distance from the ends of a turn, as a share of it. The normal quantile of a smaller share is not a finite 64-bit number.
 const NEAREST: f64 = 1e-16;
 
-/// A value of a categorical column, as its file has it.
+/// A value of a categorical column, as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Label {
@@ -37,7 +37,7 @@ impl fmt::Display for Label {
     }
 }
 
-/// The smallest and the largest value of a column, where there are such.
+/// The smallest and the largest value of a column, if it has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
@@ -66,7 +66,7 @@ pub struct Spaced {
     pub high: Option<f64>,
 }
 
-/// What the values of a column are. Continuous columns have a density, the others have masses.
+/// The kind of a column. Continuous columns have a density, the others have masses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -76,24 +76,24 @@ pub enum Kind {
     Positive,
     /// Strictly between two numbers a < b: x = a + (b − a) / (1 + exp(−v)).
     Bounded([f64; 2]),
-    /// A point of a circle, from a up to b, where a and b are the same point: x = seam + (b − a) Φ(v), wound around. The seam lies in the widest gap of the training rows.
+    /// A point of a circle, from a up to b, where a and b are the same point: x = seam + (b − a) Φ(v), wrapped around. The seam lies in the widest gap of the training rows.
     Periodic([f64; 2]),
     /// Whole numbers.
     Integer(Bounds),
     /// Equally spaced values.
     Lattice(Spaced),
-    /// One of these labels, in no order.
+    /// One of these labels, without an order.
     Categorical(Vec<Label>),
     /// One of these labels, in this order, of which neighbours share parameters: a label that few rows have takes its probability from those beside it.
     Ordered(Vec<Label>),
     /// Moments, counted in this unit from the start of 1970.
     Time(Unit),
-    /// One value: left out of the density and restored in samples. It is found in the data, never declared.
+    /// A single value, which is left out of the density and restored in samples. It is inferred from the data and never declared.
     Constant(Label),
 }
 
 impl Kind {
-    /// The lattice on which the values lie, if any, and its ends.
+    /// The lattice of the values and its bounds, if the values lie on one.
     pub fn lattice(&self) -> Option<(Lattice, Bounds)> {
         match self {
             Kind::Integer(bounds) => Some((INTEGERS, *bounds)),
@@ -120,7 +120,7 @@ impl Kind {
         }
     }
 
-    /// How many values there are, where each of them has a probability of its own.
+    /// The number of values, if each has a separate probability.
     pub(super) fn levels(&self) -> Option<usize> {
         match (self.labels(), self.lattice()) {
             // Two labels have no order that matters.
@@ -134,7 +134,7 @@ impl Kind {
         }
     }
 
-    /// What a value must be and is not; nothing where it fits. A value of a categorical column is the index of its label.
+    /// Describes the possible values, if this value is not one of them. A value of a categorical column is the index of its label.
     pub(super) fn contradiction(&self, value: f64) -> Option<String> {
         match self {
             _ if !value.is_finite() => Some("a finite number".into()),
@@ -171,7 +171,7 @@ impl Kind {
         }
     }
 
-    /// Whether there are such values.
+    /// Whether such a kind is possible.
     pub(super) fn is_possible(&self) -> bool {
         let finite = |bound: Option<f64>| bound.is_none_or(f64::is_finite);
         match self {
@@ -191,7 +191,7 @@ impl Kind {
         }
     }
 
-    /// v of x, without the check that x is in the support; `seam` is that of a circle.
+    /// v of x, without a check that x is in the support. `seam` is used for circles only.
     pub(super) fn to_real(&self, x: f64, seam: f64) -> f64 {
         match self {
             Kind::Positive => x.ln(),
@@ -201,7 +201,7 @@ impl Kind {
         }
     }
 
-    /// x of v. Far in the tails x stops at the number next to the bound, which is still inside.
+    /// x of v. Far in the tails, x stops at the last number inside the bound.
     pub(super) fn to_file(&self, v: f64, seam: f64) -> f64 {
         match self {
             Kind::Positive => v.exp().clamp(f64::MIN_POSITIVE, f64::MAX),
@@ -224,7 +224,7 @@ impl Kind {
         match self {
             Kind::Positive => -x.ln(),
             Kind::Bounded([a, b]) => (b - a).ln() - (x - a).ln() - (b - x).ln(),
-            // 1 over the density of the standard normal, and over the length of the turn.
+            // 1 / (standard normal density · length of the turn).
             Kind::Periodic([a, b]) => 0.5 * v * v + 0.5 * std::f64::consts::TAU.ln() - (b - a).ln(),
             _ => 0.0,
         }

@@ -1,4 +1,4 @@
-//! Equally spaced values: recognised, indexed, and found in data.
+//! Lattices of equally spaced values: indexing them, and recognising them in data.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,29 +22,29 @@ pub(super) const LARGEST_INDEX: f64 = 4_503_599_627_370_495.0;
 /// 2²⁴: 32-bit floats hold every whole number up to it.
 const LARGEST_SINGLE: f64 = 16_777_216.0;
 
-/// The whole number that a value is, up to a few roundings of 64 bits; nothing for any other value.
+/// The whole number that a value equals up to a few 64-bit roundings, or nothing for any other value.
 ///
-/// A lattice is told by its printed step, so [`Lattice::index`] forgives more; a whole number that is not quite one is other data.
+/// [`Lattice::index`] allows more, because the step of a lattice may be rounded in print. Whole numbers are not rounded in this way.
 pub(super) fn whole(value: f64) -> Option<f64> {
     let k = value.round();
     ((value - k).abs() <= 4.0 * f64::EPSILON * k.abs() && k.abs() < LARGEST_INDEX).then_some(k)
 }
 
-/// Rows per distinct value from which a column counts as discrete. With fewer, rounding is finer than what a density of these rows can resolve.
+/// A column with at least this many rows per distinct value counts as discrete. With fewer, rounding is finer than a density of these rows can resolve.
 const ROWS_PER_VALUE: usize = 5;
-/// The magnitude of the smaller of two values as a share of the larger one, from which the two may be neighbours on a lattice.
+/// Two values may be neighbours on a lattice if the smaller magnitude is at least this share of the larger one.
 const SMALLEST_OF_TWO: f64 = 1e-4;
 /// The most distinct values off a lattice.
 const MOST_EXCEPTIONS: usize = 3;
-/// Decimal digits of evidence for a common divisor of whole numbers, and more for each value that is left out.
+/// The decimal digits of evidence that a common divisor of whole numbers needs, and the additional digits for each value that is left out.
 const DIGITS: f64 = 6.0;
 const DIGITS_AN_EXCEPTION: f64 = 3.0;
 
 impl Lattice {
-    /// The k of a value; nothing where the value is off the lattice by more than rounding.
+    /// The index k of a value, or nothing if the value is off the lattice by more than rounding.
     ///
-    /// Rounding is that of 32-bit floats, in which many tables were once stored, and of a printed step. Whole numbers that 32 bits hold have none on a lattice of whole
-    /// numbers: −999 is no multiple of 1,000.
+    /// Rounding comes from 32-bit floats, in which many tables were once stored, and from a printed step. Whole numbers that 32 bits can hold are exact on a lattice of whole
+    /// numbers: −999 is not a multiple of 1,000.
     pub fn index(&self, value: f64) -> Option<f64> {
         let k = ((value - self.offset) / self.step).round();
         let exact = [self.step, self.offset, value].iter().all(|v| v.fract() == 0.0) && value.abs() <= LARGEST_SINGLE;
@@ -57,17 +57,17 @@ impl Lattice {
         self.offset + k * self.step
     }
 
-    /// The index of the cell [value(k), value(k + 1)) that holds a real number.
+    /// The index k of the cell [value(k), value(k + 1)) that contains a real number.
     pub fn floor(&self, value: f64) -> f64 {
         ((value - self.offset) / self.step).floor()
     }
 
-    /// How many distinct values there are, and how many the lattice makes of them; nothing where it keeps them all apart. Values that storing them as 32-bit floats
-    /// may have parted count as one.
+    /// If the lattice merges distinct values: the number of values, and the number that remain. Values that differ only by the rounding of 32-bit floats count
+    /// as one.
     pub(super) fn merges(&self, sorted: &[f64]) -> Option<(usize, usize)> {
         let noise = noise(sorted);
         let apart = distinct(sorted, |a, b| noise.max(rounding(a.abs().max(b.abs()))));
-        // A value off the lattice is another fault, which is told with its row.
+        // A value off the lattice is a different error, which is reported with its row.
         let mut cells: Vec<f64> = apart.iter().filter_map(|&value| self.index(value)).collect();
         let values = cells.len();
         cells.dedup();
@@ -76,11 +76,11 @@ impl Lattice {
 
     /// The lattice that sorted values lie on, up to a few distinct ones.
     ///
-    /// Whole numbers: their differences have a common divisor above 1 that chance does not explain. Other numbers, and whole ones with the step 1: each distinct value holds
-    /// several rows. A lattice without exceptions goes first; with e of them it has at least 5 e values.
+    /// The differences of whole numbers must have a common divisor above 1 that chance does not explain. For other numbers, and for whole numbers with step 1, each distinct
+    /// value must have several rows. A lattice without exceptions is preferred. With e exceptions it must have at least 5 e values.
     pub(super) fn find(sorted: &[f64]) -> Option<Found> {
         let noise = noise(sorted);
-        // Whole numbers have no rounding.
+        // Whole numbers are not rounded.
         let exact = sorted.iter().all(|&v| whole(v).is_some());
         let distinct = distinct(sorted, |a, b| if exact { 0.0 } else { noise.max(1e-12 * a.abs().max(b.abs())) });
         let on = |search: &dyn Fn(&[f64], usize) -> Option<Lattice>| {
@@ -98,7 +98,7 @@ impl Lattice {
 pub(super) struct Found {
     /// The lattice of almost all values.
     pub(super) lattice: Lattice,
-    /// The values off the lattice, and how many rows hold each.
+    /// The values off the lattice, and the number of rows of each.
     pub(super) exceptions: Vec<(f64, usize)>,
 }
 
@@ -114,7 +114,7 @@ impl Found {
     }
 }
 
-/// The distinct values; then without one to three of the first and last; and without the most frequent one, which may be a mark for something else.
+/// The distinct values; then the values without one to three of the first and last; and then without the most frequent one, which may be a placeholder.
 fn without_few<'a>(sorted: &'a [f64], distinct: &'a [f64]) -> impl Iterator<Item = (Vec<f64>, usize)> + 'a {
     let ends = (0..=MOST_EXCEPTIONS).flat_map(|few| (0..=few).map(move |low| (low, few - low)));
     let trimmed = ends.filter_map(|(low, high)| {
@@ -129,7 +129,7 @@ fn without_few<'a>(sorted: &'a [f64], distinct: &'a [f64]) -> impl Iterator<Item
     trimmed.chain(std::iter::once_with(most_frequent).flatten()).filter(enough)
 }
 
-/// The lattice of whole numbers whose differences have a common divisor. That k random differences have the divisor g has the probability g⁻ᵏ.
+/// The lattice of whole numbers whose differences have a common divisor. The probability that k random differences share the divisor g is g⁻ᵏ.
 fn common_divisor(distinct: &[f64], left_out: usize) -> Option<Lattice> {
     let first = whole(*distinct.first()?)?;
     let mut divisor = 0;
@@ -152,17 +152,17 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// The lattice of distinct values, by their smallest distance.
+/// The lattice of distinct values, derived from their smallest distance.
 fn regular(distinct: &[f64]) -> Option<Lattice> {
     if distinct.len() < 2 {
         return None;
     }
     if distinct.iter().all(|&v| whole(v).is_some()) {
-        // A larger step would have a common divisor that chance explains.
+        // Chance explains the common divisor of a larger step.
         return Some(INTEGERS);
     }
     let largest = distinct.iter().fold(0.0f64, |largest, v| largest.max(v.abs()));
-    // Any two values lie on a lattice. One that is far larger than the other, such as a mark for what is missing, says nothing of a step.
+    // Any two values lie on a lattice. If one is far larger than the other, as a placeholder for missing values is, they give no evidence of a step.
     if let [a, b] = distinct[..]
         && a != 0.0
         && b != 0.0
@@ -171,10 +171,10 @@ fn regular(distinct: &[f64]) -> Option<Lattice> {
         return None;
     }
     let gap = distinct.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
-    // The smallest gap is a small multiple of the step: 2 and 3 where no two neighbours are both taken.
+    // The smallest gap is a small multiple of the step. It is 2 or 3 steps if no two neighbours both occur.
     let step = (1..=6).find_map(|q| refined(distinct, gap / f64::from(q)))?;
     let origin = distinct[0] - step * (distinct[0] / step).round();
-    // A lattice whose cells are no wider than the rounding explains anything.
+    // A lattice whose cells are no wider than the rounding fits any values.
     if step < 16.0 * rounding(largest) {
         return None;
     }
@@ -186,14 +186,14 @@ fn regular(distinct: &[f64]) -> Option<Lattice> {
     candidates.chain([Lattice { step, offset: origin }]).find(fits)
 }
 
-/// What is rounding near 0: 0.1 + 0.2 − 0.3 is no value of its own. The median sets the scale, because a placeholder for a missing value may be far larger.
+/// The rounding near 0: 0.1 + 0.2 − 0.3 is not a value in its own right. The median sets the scale, because a placeholder for missing values may be far larger.
 fn noise(sorted: &[f64]) -> f64 {
     let mut sizes: Vec<f64> = sorted.iter().map(|v| v.abs()).filter(|&v| v > 0.0).collect();
     sizes.sort_by(f64::total_cmp);
     1e-12 * sizes.get(sizes.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// The first of each run of sorted values that are no farther apart than `rounding` allows.
+/// The first value of each run of sorted values whose distances are within `rounding`.
 fn distinct(sorted: &[f64], rounding: impl Fn(f64, f64) -> f64) -> Vec<f64> {
     let mut distinct: Vec<f64> = Vec::new();
     for &value in sorted {
@@ -204,7 +204,7 @@ fn distinct(sorted: &[f64], rounding: impl Fn(f64, f64) -> f64) -> Vec<f64> {
     distinct
 }
 
-/// The step near `start` of which all distances from the first value are multiples. Each value sharpens it for the next, farther one.
+/// The step near `start` that divides all distances from the first value. Each value sharpens the step for the next, more distant one.
 fn refined(distinct: &[f64], start: f64) -> Option<f64> {
     let mut step = start;
     for value in &distinct[1..] {
@@ -218,12 +218,12 @@ fn refined(distinct: &[f64], start: f64) -> Option<f64> {
     Some(step)
 }
 
-/// What storing a value as a 32-bit float may have changed, with room for a few such roundings.
+/// The possible error of storing a value as a 32-bit float, with room for a few such roundings.
 fn rounding(value: f64) -> f64 {
     2.0 * f64::from(f32::EPSILON) * value.abs()
 }
 
-/// A number rounded to so many significant digits.
+/// A number rounded to the given number of significant digits.
 fn significant(value: f64, digits: usize) -> f64 {
     format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }

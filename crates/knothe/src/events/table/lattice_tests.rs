@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Cauchy, Distribution, LogNormal, StandardNormal};
 
-/// The lattice of all values.
+/// The lattice of the values.
 fn lattice(sorted: &[f64]) -> Option<Lattice> {
     Lattice::find(sorted).filter(|found| found.exceptions.is_empty()).map(|found| found.lattice)
 }
@@ -14,7 +14,7 @@ fn sorted(mut v: Vec<f64>) -> Vec<f64> {
     v
 }
 
-/// A multiplicative hash stands for random draws.
+/// Pseudo-random draws from a multiplicative hash.
 fn draws(n: u64) -> impl Iterator<Item = u64> {
     (0..n).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40)
 }
@@ -92,7 +92,7 @@ fn a_lattice_that_makes_one_value_of_two_is_told() {
     assert_eq!(with(0.1), None);
     assert_eq!(Lattice { step: 1000.0, offset: 0.0 }.merges(&values), Some((3, 1)), "1 is off the lattice");
     assert_eq!(with(0.3), None, "0.1 is off the lattice, and merged with nothing");
-    // Rounding is no value of its own.
+    // Rounding does not create a value.
     assert_eq!(Lattice { step: 0.1, offset: 0.0 }.merges(&[0.0, 0.1 + 0.2 - 0.3, 0.1, 0.2]), None);
 }
 

@@ -1,8 +1,8 @@
-//! Tables: files to numbers, columns to a model's coordinates, and back.
+//! Tables: reading files, encoding columns as a model's coordinates, and back.
 //!
-//! [`Table`] is what a file holds. A [`Schema`] says what each column is: continuous, positive, bounded, periodic, integer, a lattice, categorical or a time, with special
-//! and missing values. It encodes rows as elements of a network, codes first and then standardised reals, and decodes them, so that a density is one of the user's own
-//! columns. [`diagnose`] says, before anything is trained, which columns have no density.
+//! A [`Table`] holds the contents of a file. A [`Schema`] declares the kind of each column: continuous, positive, bounded, periodic, integer, lattice, categorical or time,
+//! with special and missing values. It encodes rows as elements of a network, codes first and then standardised reals, and decodes them, so that a density is in the units of
+//! the user's columns. [`diagnose`] reports columns without a density before training.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -19,6 +19,7 @@
 
 mod arrays;
 mod atoms;
+mod coder;
 mod coding;
 mod column;
 mod columnar;

@@ -1,12 +1,12 @@
-//! Moments: their units, and how they are written.
+//! Moments: units, parsing and formatting.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::column::{Column, Form, Unit};
 
-/// Dates whose order of day and month is beyond doubt, after the ISO form.
+/// Date formats besides ISO in which day and month cannot be confused.
 const NAMED_MONTHS: [&str; 7] = ["%b %d %Y", "%b %d, %Y", "%d %b %Y", "%d-%b-%Y", "%B %d %Y", "%B %d, %Y", "%d %B %Y"];
-/// The time of a day, after a date.
+/// Formats of the time of day after a date.
 const TIMES: [&str; 2] = ["%H:%M:%S%.f", "%H:%M"];
 
 impl Unit {
@@ -20,17 +20,17 @@ impl Unit {
         }
     }
 
-    /// The first moment of the year 1, and the last of the year 9999, which every reader knows.
+    /// The first moment of the year 1. Every reader supports the years 1 to 9999.
     pub(super) fn first(self) -> f64 {
         (-62_135_596_800_000_000 / self.microseconds()) as f64
     }
 
-    /// See [`Unit::first`].
+    /// The last moment of the year 9999.
     pub(super) fn last(self) -> f64 {
         (253_402_300_799_999_999 / self.microseconds()) as f64
     }
 
-    /// The moment `count` units after the start of 1970 in ISO 8601; nothing where no calendar holds it (about 262,000 years on either side).
+    /// The moment `count` units after the start of 1970 in ISO 8601, or nothing beyond the range of the calendar (about 262,000 years on either side).
     pub fn text(self, count: f64) -> Option<String> {
         let format = match self {
             Unit::Day => "%Y-%m-%d",
@@ -39,12 +39,12 @@ impl Unit {
             Unit::Microsecond => "%Y-%m-%dT%H:%M:%S%.6f",
         };
         let microseconds = count.round() * self.microseconds() as f64;
-        // Casts saturate, and what is saturated is outside the calendar.
+        // Casts saturate, and saturated values are outside the calendar.
         Some(DateTime::from_timestamp_micros(microseconds as i64)?.format(format).to_string())
     }
 }
 
-/// A text's moment in microseconds since the start of 1970 in UTC (a text without a zone is taken as UTC): ISO 8601 with `-` or `/`, and dates that name their month.
+/// Parses ISO 8601 with `-` or `/`, and dates that name their month, as microseconds since the start of 1970 in UTC. A text without a zone is in UTC.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     if !(8..=40).contains(&bytes.len()) {
@@ -52,7 +52,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
     }
     let moment = match bytes {
         [y, _, _, _, mark @ (b'-' | b'/'), ..] if y.is_ascii_digit() => iso(text, *mark)?,
-        // Years of four digits stand at the end; fewer might be days.
+        // A year at the end has four digits. Fewer digits might be a day.
         [.., before, a, b, c, d] if !before.is_ascii_digit() && [a, b, c, d].iter().all(|c| c.is_ascii_digit()) => {
             let date = NAMED_MONTHS.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok())?;
             date.and_time(NaiveTime::MIN)
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
     (1..=9999).contains(&moment.year()).then(|| moment.and_utc().timestamp_micros())
 }
 
-/// `2026-11-29`, or that with a time after a space or `T`, with a fraction, and with a zone.
+/// Parses `2026-11-29`, optionally with a time after a space or `T`, a fraction and a zone.
 fn iso(text: &str, mark: u8) -> Option<NaiveDateTime> {
     let (date, time) = match text.split_once(['T', ' ']) {
         Some((date, time)) => (date, Some(time.trim_start())),
@@ -92,7 +92,7 @@ fn offset(zone: &str) -> Option<i64> {
     Some(if zone.starts_with('-') { -minutes } else { minutes })
 }
 
-/// A column of moments, from microseconds, in the coarsest unit that holds all of them.
+/// A column of moments from microseconds, in the coarsest unit that represents all of them.
 pub(super) fn column(name: &str, microseconds: &[Option<i64>]) -> Column {
     let holds = |unit: &Unit| microseconds.iter().flatten().all(|m| m % unit.microseconds() == 0);
     let unit = [Unit::Day, Unit::Second, Unit::Millisecond].into_iter().find(holds).unwrap_or(Unit::Microsecond);

@@ -1,4 +1,4 @@
-//! NumPy's NPY files: arrays of plain numbers, a row at a time or whole.
+//! NumPy's NPY files: arrays of plain numbers, read in batches of rows or as a whole.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,7 +14,7 @@ use crate::{
     hint::Hint,
 };
 
-/// Bytes that a number of an array takes when it is used: as a byte, in another order, and coded in 64 bits.
+/// The bytes per number that using an array takes: as a byte, in another order, and encoded in 64 bits.
 #[cfg(feature = "images")]
 const CODED: u64 = 10;
 
@@ -33,7 +33,7 @@ impl Item {
     }
 }
 
-/// What the header of an array says. (A reader of our own, since a header may claim any shape: everything is checked against the file's length.)
+/// The header of an array. A header may claim any shape, so this reader checks everything against the length of the file.
 pub(crate) struct Header {
     pub(crate) item: Item,
     pub(crate) fortran: bool,
@@ -104,12 +104,12 @@ impl Array {
             let problem = "expected an array whose last index runs fastest, found one in Fortran order";
             return Err(Error::table(path, problem, Hint::other("save numpy.ascontiguousarray of it")));
         }
-        // The header was checked against a length that, of a compressed array, is itself a claim.
+        // The header was checked against a length, but for a compressed array that length is itself only a claim.
         let needed = shape.iter().product::<u64>() * item.size as u64;
         let coded = shape.iter().fold(CODED, |product, &n| product.saturating_mul(n));
         memory::check(format!("the array of {}", path.display()), needed.saturating_add(coded))?;
         let mut all = Vec::new();
-        // One byte more than there should be: the end of an entry of an archive is where its checksum is looked at.
+        // One byte beyond the expected end is read, because the checksum of an archive entry is verified at its end.
         bytes.take(needed.saturating_add(1)).read_to_end(&mut all).map_err(|e| Error::io("read", path, e))?;
         if (all.len() as u64) < needed {
             let problem = format!("expected {needed} bytes of numbers, found {}", all.len());
@@ -163,7 +163,7 @@ impl Npy {
         })
     }
 
-    /// `count` numbers from the `start`-th on.
+    /// Reads `count` numbers, beginning with number `start`.
     fn numbers(&mut self, start: u64, count: u64) -> Result<Vec<f64>> {
         let size = self.item.size;
         let mut bytes = vec![0; count as usize * size];
@@ -189,7 +189,7 @@ impl Source for Npy {
         };
         let column = |(j, values): (usize, Vec<f64>)| {
             let name = format!("x{}", j + 1);
-            // Such numbers have lost digits here already, so that their magnitude stands for them.
+            // The digits of such numbers are already lost here, so the message states the magnitude.
             match values.iter().position(|v| whole && v.abs() > LARGEST_INTEGER) {
                 Some(i) => Err(identifier(&self.path, &name, self.row + i as u64 + 1, format!("about {:e}", values[i]))),
                 None if self.item.kind == b'b' => Ok(Column { name, values, form: Form::Boolean }),
@@ -237,7 +237,7 @@ fn decode(item: Item, bytes: &[u8]) -> f64 {
         word[..item.size].reverse();
     }
     let bits = u64::from_le_bytes(word);
-    // Shifting up and down again extends the sign of a shorter integer.
+    // Shifting up and down extends the sign of a shorter integer.
     let unused = 64 - 8 * item.size as u32;
     match (item.kind, item.size) {
         (b'f', 4) => f64::from(f32::from_bits(bits as u32)),

@@ -1,4 +1,4 @@
-//! The headers of the pages of a Parquet file, looked at before the reader believes their sizes.
+//! Checks the page headers of a Parquet file before the reader believes their sizes.
 //!
 //! The reader allocates the sizes that a page claims. A header is a struct of Thrift's compact protocol (Apache Thrift, thrift-compact-protocol.md).
 
@@ -7,14 +7,14 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use parquet::file::metadata::ParquetMetaData;
 
-/// The bytes that any page may have without its codec.
+/// The uncompressed size that any page may claim.
 const ORDINARY: i64 = 1 << 26;
-/// How many times as large as a compressed page a larger one may be.
+/// The largest ratio of the uncompressed size to the compressed size for larger pages.
 pub(super) const MOST_EXPANSION: i64 = 50_000;
-/// The deepest structs within structs.
+/// The deepest nesting of structs.
 const DEEPEST: u32 = 8;
 
-/// The fields of a page header that sizes depend on.
+/// The fields of a page header that determine sizes.
 #[derive(Default)]
 struct Header {
     uncompressed: i64,
@@ -25,7 +25,7 @@ struct Header {
 /// Checks that no page claims to be larger than its bytes can make it.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] with the claim, and what reading fails with.
+/// [`io::ErrorKind::InvalidData`] with the claim, and errors of reading.
 pub(super) fn check_pages(file: &File, metadata: &ParquetMetaData) -> io::Result<()> {
     let mut reader = BufReader::new(file);
     for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
@@ -41,11 +41,11 @@ pub(super) fn check_pages(file: &File, metadata: &ParquetMetaData) -> io::Result
     Ok(())
 }
 
-/// The bytes of the page after its header, whose claims are possible.
+/// The size of the page after its header, if the claims of the header are possible.
 fn check(header: &Header) -> io::Result<u64> {
     let Header { uncompressed, compressed, dictionary_values } = *header;
     let most = ORDINARY.max(compressed.saturating_mul(MOST_EXPANSION));
-    // A value takes a bit at least.
+    // A value takes at least one bit.
     if uncompressed < 0 || uncompressed > most || dictionary_values < 0 || dictionary_values > uncompressed.saturating_mul(8) {
         let claim = format!("a page of {compressed} bytes claims {uncompressed} bytes and {dictionary_values} entries of a dictionary");
         return Err(io::Error::new(io::ErrorKind::InvalidData, claim));
@@ -57,7 +57,7 @@ fn damaged(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// Counts what is read.
+/// A reader that counts the bytes read.
 struct Counted<R> {
     inner: R,
     bytes: u64,
@@ -94,7 +94,7 @@ impl<R: Read> Counted<R> {
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    /// Calls `field` with the number and the type of each field of a struct; it reads the field or skips it.
+    /// Calls `field` with the number and the type of each field of a struct. The callback must read or skip the field.
     fn fields(&mut self, mut field: impl FnMut(&mut Self, i64, u8) -> io::Result<()>) -> io::Result<()> {
         let mut number = 0;
         loop {

@@ -1,19 +1,19 @@
-//! Values far beyond all others that stand for something else, such as 1e20 for a missing value.
+//! Finds placeholders: values far beyond all others that stand for something else, such as 1e20 for a missing value.
 
 use super::rounding::significant_digits;
 
-/// The distance from the median, in interquartile ranges, from which a value may be a placeholder.
+/// The smallest distance of a placeholder from the median, in interquartile ranges.
 const FAR: f64 = 1e6;
-/// The largest share of the rows that such values hold together: more are a part of the data.
+/// The largest share of the rows that all placeholders have together. More frequent values are part of the data.
 const SHARE: f64 = 0.05;
-/// A number of at most so many digits, where the others have more, was written by hand.
+/// A number with at most this many digits, among others with more, was written by hand.
 const ROUND_DIGITS: i32 = 2;
 
-/// A value that may stand for a missing one.
+/// A value that may stand for a missing value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Placeholder {
     pub(super) value: f64,
-    /// The rows that hold it.
+    /// The rows that have it.
     pub(super) rows: Vec<usize>,
     /// Its distance from the median, in interquartile ranges.
     pub(super) times: f64,
@@ -21,13 +21,13 @@ pub(super) struct Placeholder {
 
 /// The placeholders among the values of a column.
 ///
-/// They lie beyond 10⁶ interquartile ranges, and hold at most 5 % of the rows; each is a round number or repeats. A heavy tail has neither.
+/// They lie beyond 10⁶ interquartile ranges and have at most 5 % of the rows. Each is a round number or repeats, unlike the values of a heavy tail.
 pub(super) fn placeholders(values: &[f64]) -> Vec<Placeholder> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).copied().unwrap_or(f64::NAN);
     let (middle, range) = (at(0.5), at(0.75) - at(0.25));
-    // Nothing is far from the others in a column whose quartiles agree.
+    // If the quartiles are equal, distances have no scale.
     if range.is_nan() || range <= 0.0 {
         return Vec::new();
     }
@@ -47,7 +47,7 @@ pub(super) fn placeholders(values: &[f64]) -> Vec<Placeholder> {
         .collect()
 }
 
-/// Whether a number has far fewer digits than the others, or nines alone.
+/// Whether a number has far fewer digits than the others, or consists of nines.
 fn is_round(value: f64, usual: i32) -> bool {
     let text = format!("{:e}", value.abs());
     let nines = text.split('e').next().unwrap_or("").bytes().filter(u8::is_ascii_digit).all(|b| b == b'9');
@@ -75,7 +75,7 @@ mod tests {
         assert!(found[0].times > 5e19 && found[0].times < 1e20);
         values[9] = -9_999_999.0;
         assert_eq!(placeholders(&values).len(), 2);
-        // A column of which a tenth is far out has two parts.
+        // If a tenth of a column is far out, the column has two parts.
         values[..100].fill(1e20);
         assert_eq!(placeholders(&values), []);
     }

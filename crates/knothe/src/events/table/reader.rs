@@ -16,14 +16,14 @@ use crate::{
     memory,
 };
 
-/// The largest magnitude a table may hold. Columns are standardised in 64 bits before anything is done in 32, and the fourth powers of
-/// such numbers, with room for sums of them, are below 1e308 there. Beyond it stands a mark for what is missing, or damage, and no measurement.
+/// The largest magnitude in a table. Columns are standardised in 64 bits, where sums of fourth powers of such numbers stay below 1e308. A larger number is a
+/// placeholder for a missing value or damage, not a measurement.
 pub const LARGEST: f64 = 1e30;
 
-/// The rows of a batch of a table that is read whole.
+/// The rows per batch for a table that is read as a whole.
 const WHOLE_ROWS: usize = 1 << 18;
 
-/// The bytes up to which a table grows without a look at what memory is left.
+/// A table grows to this size in bytes before the free memory is checked.
 const UNCHECKED: u64 = 1 << 28;
 /// Named columns of equal length.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,25 +34,25 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The rows of the file before the first row of this table: 0 unless it is a batch.
     pub first_row: u64,
-    /// What the reader made of the file, for the user to know.
+    /// Notes for the user about the interpretation of the file.
     pub notes: Vec<Notice>,
 }
 
 impl Table {
     /// Reads a whole file: text (`.csv`, `.tsv`, `.txt`, `.dat`, `.data`, and `.gz` or `.zst` of them), `.parquet`, `.arrow`, `.feather`, `.ipc` or
-    /// `.npy` (columns x1, …, xD); several files as one table for a folder of Parquet files or a path with `*` or `?`; the standard input for `-`.
+    /// `.npy` (columns x1, …, xD). A folder of Parquet files or a path with `*` or `?` is read as one table, and `-` is the standard input.
     ///
-    /// Fails on what is no table, on numbers that are not finite, and on whole numbers above 2⁵³, with the column and the row (counted from 1 without the header).
+    /// Files that are not tables, infinite numbers and whole numbers above 2⁵³ are errors, with the column and the row (counted from 1 without the header).
     pub fn read(path: &Path) -> Result<Self> {
         Table::read_with(path, &Reading::default())
     }
 
-    /// Reads a whole file without looking into the columns named in `skip`, which may hold anything: their values are missing.
+    /// Reads a whole file but skips the contents of the columns named in `skip`. Their values are missing.
     pub fn read_skipping(path: &Path, skip: &[String]) -> Result<Self> {
         Table::read_with(path, &Reading { skip: skip.to_vec(), ..Reading::default() })
     }
 
-    /// Reads a whole file. What a column stands for is decided by all of its values: numbers that stand beside text anywhere are text themselves.
+    /// Reads a whole file. All values decide about the form of a column: if one is text, all of them are text.
     pub fn read_with(path: &Path, reading: &Reading) -> Result<Self> {
         let input = Input::find(path)?;
         let mut reading = Reading { batch_rows: WHOLE_ROWS, ..reading.clone() };
@@ -60,7 +60,7 @@ impl Table {
             let (table, contradicted) = Table::read_once(TableReader::over(path, &input, &reading)?)?;
             match contradicted.first() {
                 None => return Ok(table),
-                // Texts hold all that is written, so that this cannot be, unless the file changes while it is read.
+                // Text represents any value, so this happens only if the file changes while it is read.
                 Some(name) if reading.text.contains(name) => {
                     let problem = format!("expected values of one kind in column '{name}', found several");
                     return Err(Error::table(path, problem, Hint::DropColumns(vec![name.clone()])));
@@ -70,7 +70,7 @@ impl Table {
         }
     }
 
-    /// The table, and the columns that are texts as a whole though parts of them were read as something else.
+    /// The table, and the columns that have to be read again as text because their parts have different forms.
     fn read_once(mut batches: TableReader) -> Result<(Self, Vec<String>)> {
         let Some(first) = batches.next() else { return Err(no_rows(&batches.path)) };
         let Table { path, columns, first_row, notes } = first?;
@@ -81,7 +81,7 @@ impl Table {
         for batch in batches.by_ref() {
             let bytes = all.iter().map(Joined::bytes).fold(0, u64::saturating_add);
             if bytes >= checked {
-                // Its columns double when they grow.
+                // Columns double their capacity when they grow.
                 memory::check(format!("{}, after {rows} rows", path.display()), bytes)?;
                 checked = 2 * bytes;
             }
@@ -111,12 +111,12 @@ impl Table {
         self.columns.first().map_or(0, |c| c.values.len())
     }
 
-    /// The column of a name.
+    /// The column with a name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// Puts a column into the place of the one of its name, or behind the others.
+    /// Replaces the column with the same name, or appends the column.
     pub fn put(&mut self, column: Column) {
         match self.columns.iter_mut().find(|c| c.name == column.name) {
             Some(old) => *old = column,
@@ -125,9 +125,9 @@ impl Table {
     }
 }
 
-/// Reads a file in batches, in memory that depends on the batch and not on the file.
+/// Reads a file in batches. The memory depends on the size of a batch and not on the size of the file.
 ///
-/// (An Arrow file is read in the batches that it was written in, and a Parquet file a page at a time.)
+/// An Arrow file is read in the batches in which it was written, and a Parquet file page by page.
 pub struct TableReader {
     path: PathBuf,
     source: Parts,
@@ -136,18 +136,18 @@ pub struct TableReader {
 }
 
 impl TableReader {
-    /// Opens a file for batches of at most `batch_rows` rows (at least 1), and of fewer where they are of very many columns.
+    /// Opens a file for batches of at most `batch_rows` rows (at least 1). Batches of very many columns have fewer.
     pub fn open(path: &Path, batch_rows: usize) -> Result<Self> {
         TableReader::open_skipping(path, batch_rows, &[])
     }
 
-    /// As [`TableReader::open`], without looking into the columns named in `skip`: their values are missing.
+    /// As [`TableReader::open`], but skips the contents of the columns named in `skip`. Their values are missing.
     pub fn open_skipping(path: &Path, batch_rows: usize, skip: &[String]) -> Result<Self> {
         TableReader::open_with(path, &Reading { batch_rows, skip: skip.to_vec(), ..Reading::default() })
     }
 
-    /// Opens a file. What a column of text stands for is decided batch by batch, so that a column whose form matters is named in [`Reading::text`] or
-    /// converted by the caller. The notes are those of the first batch.
+    /// Opens a file. The form of a column of a text file is decided for each batch separately. If the form of a column matters, name it in [`Reading::text`] or
+    /// convert the column. The notes come from the first batch.
     pub fn open_with(path: &Path, reading: &Reading) -> Result<Self> {
         TableReader::over(path, &Input::find(path)?, reading)
     }
@@ -182,7 +182,7 @@ impl Iterator for TableReader {
     }
 }
 
-/// Every value is missing or of a magnitude that a fit can compute with.
+/// Checks that every value is missing or has a magnitude that a fit can compute with.
 fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
     for column in columns {
         let wrong = column.values.iter().position(|v| !(v.is_nan() || v.abs() <= LARGEST));

@@ -1,4 +1,4 @@
-//! What every reader of tables has in common.
+//! Settings and checks that all readers of tables share.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,9 +18,9 @@ const BATCH_VALUES: usize = 1 << 24;
 /// How a table is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// Columns that are not looked into: their values are missing, whatever they hold.
+    /// Columns whose contents are skipped. Their values are missing.
     pub skip: Vec<String>,
-    /// Columns that are read as text, whatever they look like.
+    /// Columns that are read as text, even if they look like numbers.
     pub text: Vec<String>,
     /// Whether columns that only number or name the rows are kept: an unnamed first column, one called `rownames`, and the indices of pandas.
     pub keep_index: bool,
@@ -37,23 +37,23 @@ impl Default for Reading {
 }
 
 impl Reading {
-    /// Whether an index of this name is left out. What is named was meant.
+    /// Whether an index of this name is left out. A column that the user names is kept.
     pub(super) fn leaves_out(&self, name: &String) -> bool {
         !(self.keep_index || self.skip.contains(name) || self.text.contains(name))
     }
 }
 
-/// What a file format does: gives the next rows, at least one, or nothing at the end.
+/// A reader of one file format. It returns the next rows, at least one, or nothing at the end.
 pub(super) trait Source {
     /// The next batch of columns.
     fn batch(&mut self) -> Result<Option<Vec<Column>>>;
 
-    /// Columns in which marks such as `?` were read as missing, as they are among numbers only.
+    /// Columns in which marks such as `?` were read as missing. They are missing values only among numbers.
     fn marks(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// What a user should know about the file.
+    /// Notes for the user about the file.
     fn notes(&self) -> Vec<String>;
 }
 
@@ -68,12 +68,12 @@ pub(super) fn is_pandas_index(name: &str) -> bool {
     level.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// The rows of a batch of so many columns, of at most `batch_rows` rows.
+/// The number of rows in a batch with this many columns, at most `batch_rows`.
 pub(super) fn rows_at_once(batch_rows: usize, columns: usize) -> usize {
     batch_rows.min(BATCH_VALUES / columns.max(1)).max(1)
 }
 
-/// There are columns, and not too many.
+/// Checks that there are columns, and not too many.
 pub(super) fn check_columns(path: &Path, columns: usize) -> Result<()> {
     match columns {
         0 => Err(Error::table(path, "expected at least one column, found none", None)),
@@ -82,7 +82,7 @@ pub(super) fn check_columns(path: &Path, columns: usize) -> Result<()> {
     }
 }
 
-/// Names are there, fit on a line and differ.
+/// Checks that names are not empty, fit on one line and differ.
 pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
     check_columns(path, names.len())?;
     let mut seen = HashSet::new();
@@ -109,7 +109,7 @@ pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The error of a whole number beyond 2⁵³.
+/// The error for a whole number above 2⁵³.
 pub(super) fn identifier(path: &Path, column: &str, row: u64, found: impl std::fmt::Display) -> Error {
     let reason = "such numbers are identifiers, whose digits a 64-bit float cannot hold";
     Error::Table {

@@ -1,20 +1,20 @@
-//! Rows that repeat an earlier one, where the precision of the numbers does not explain it.
+//! Counts rows that repeat an earlier one, unless the precision of the numbers explains it.
 
-/// How many times as many rows must repeat an earlier one in all columns as repeat one in all columns but one.
+/// The smallest ratio of the rows that repeat an earlier one in all columns to those that repeat one in all columns but one.
 const TIMES: usize = 10;
-/// The fewest repeated rows that say anything.
+/// The fewest repeated rows that allow a conclusion.
 const FEWEST: usize = 5;
 
-/// How many rows of row-major `[rows, dim]` repeat an earlier one, or nothing where coarse numbers explain it.
+/// The number of rows of row-major `[rows, dim]` that repeat an earlier one, or nothing if coarse numbers explain it.
 ///
-/// Coarse numbers repeat by chance, and then many more distinct rows agree in all columns but one. Copies agree in all of them. `continuous` says which columns are not
-/// discrete; copies are told from chance only where two columns or more are continuous.
+/// If coarse numbers repeat by chance, many more distinct rows agree in all columns but one. Copies agree in all columns. `continuous` marks the columns that are not
+/// discrete. Copies can be told from chance only if two or more columns are continuous.
 pub(super) fn repeated_rows(rows: &[f64], dim: usize, continuous: &[bool]) -> Option<usize> {
     let left_out: Vec<usize> = (0..dim).filter(|&j| continuous.get(j).copied().unwrap_or(false)).collect();
     if left_out.len() < 2 {
         return None;
     }
-    // A row is the sum of the hashes of its cells, so that one cell is left out by a subtraction.
+    // The hash of a row is the sum of the hashes of its cells, so a subtraction leaves out one cell.
     let sums: Vec<u64> =
         rows.chunks_exact(dim).map(|row| row.iter().enumerate().fold(0, |sum: u64, (j, v)| sum.wrapping_add(hash(j, *v)))).collect();
     let all = distinct(sums.clone());
@@ -31,7 +31,7 @@ pub(super) fn repeated_rows(rows: &[f64], dim: usize, continuous: &[bool]) -> Op
 
 /// A hash of one cell (the finaliser of Steele, Lea and Flood 2014, SplitMix64).
 fn hash(column: usize, value: f64) -> u64 {
-    // Adding 0 makes one number of 0 and −0.
+    // Adding 0 turns −0 into 0.
     let mut bits = (value + 0.0).to_bits().wrapping_add((column as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -1,18 +1,18 @@
-//! How far the numbers of a column may be from what was measured, judged by the digits with which they are stored.
+//! The rounding of the numbers of a column, judged by the digits with which they are stored.
 
 /// The most values whose digits are counted.
 const LOOKED_AT: usize = 10_000;
-/// More digits than these come from 64-bit arithmetic, not from a rounding to decimals.
+/// Numbers with more digits come from 64-bit arithmetic, not from rounding to decimals.
 const DECIMAL_DIGITS: i32 = 15;
 /// The same for numbers that 32 bits hold.
 const SINGLE_DIGITS: i32 = 6;
 
-/// What storing a column rounded its values to.
+/// The precision to which the values of a column were rounded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Rounding {
     /// Whole numbers, which count as exact.
     Whole,
-    /// So many decimals and so many significant digits, whichever is coarser.
+    /// This many decimals or this many significant digits, whichever is coarser.
     Decimal { decimals: i32, digits: i32 },
     /// 32-bit floats.
     Single,
@@ -21,7 +21,7 @@ pub(super) enum Rounding {
 }
 
 impl Rounding {
-    /// The rounding of a column, by the shortest text of each value.
+    /// The rounding of a column, from the shortest text of each value.
     pub(super) fn of(values: &[f64]) -> Self {
         let stride = values.len().div_ceil(LOOKED_AT).max(1);
         let seen = || values.iter().step_by(stride).copied();
@@ -40,14 +40,14 @@ impl Rounding {
         }
     }
 
-    /// The decimals, where the values were rounded to them.
+    /// The number of decimals, if the values were rounded to decimals.
     pub(super) fn step(&self) -> Option<i32> {
         if let Rounding::Decimal { decimals, .. } = self { Some(*decimals) } else { None }
     }
 
-    /// The largest distance of a stored value from the number that was stored.
+    /// The largest distance between a stored value and the original number.
     ///
-    /// Floats are allowed a few roundings, because a sum or a product of them has several.
+    /// Floats may have a few roundings, because a sum or a product of them has several.
     pub(super) fn half_width(&self, value: f64) -> f64 {
         match *self {
             Rounding::Whole => 0.0,
@@ -61,14 +61,14 @@ impl Rounding {
     }
 }
 
-/// How many significant digits the shortest text of a number has, and its power of ten.
+/// The number of significant digits in the shortest text of a number, and its power of ten.
 fn written(value: f64, single: bool) -> (i32, i32) {
     let text = if single { format!("{:e}", value as f32) } else { format!("{value:e}") };
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     (mantissa.bytes().filter(u8::is_ascii_digit).count() as i32, exponent.parse().unwrap_or(0))
 }
 
-/// How many significant digits the shortest text of a number has.
+/// The number of significant digits in the shortest text of a number.
 pub(super) fn significant_digits(value: f64) -> i32 {
     written(value, f64::from(value as f32) == value).0
 }
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(Rounding::of(&thirds), Rounding::Double);
         let single: Vec<f64> = thirds.iter().map(|&v| f64::from(v as f32)).collect();
         assert_eq!(Rounding::of(&single), Rounding::Single);
-        // Two decimals that were kept as 32-bit floats are still two decimals.
+        // Two decimals stored as 32-bit floats are still two decimals.
         assert_eq!(Rounding::of(&[0.11f32, 1.25, 3.07].map(f64::from)), Rounding::Decimal { decimals: 2, digits: 3 });
     }
 

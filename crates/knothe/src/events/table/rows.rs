@@ -24,16 +24,16 @@ const MOST_NEAR: usize = 5;
 /// The most labels that a message lists.
 const MOST_SHOWN: usize = 10;
 
-/// What the rows are for.
+/// The purpose of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// To learn from: all columns, and the weights.
+    /// Fitting: all columns and the weights.
     Fit,
-    /// To judge a model by: all columns, and the weights where they are there.
+    /// Evaluating a model: all columns, and the weights if the table has them.
     Evaluate,
-    /// To score row by row: all columns. Weights have no say, so they are not looked at.
+    /// Scoring row by row: all columns. Weights have no influence, so they are not read.
     Score,
-    /// To be given: the context columns alone.
+    /// Conditioning: only the context columns.
     Context,
 }
 
@@ -48,28 +48,28 @@ pub struct TableRows {
     pub context: Vec<f64>,
     /// The weights.
     pub weights: Option<Vec<f64>>,
-    /// How many rows were left out because they lack a value.
+    /// The number of rows that were left out because they lack a value.
     pub dropped: usize,
-    /// Which rows of the file these are, counted from 0.
+    /// The number of each row in the file, from 0.
     pub index: Vec<u64>,
-    /// Which rows hold a value that no row of the support has; none of them where it is empty.
+    /// Which rows are outside the support. Empty if all are inside.
     pub outside: Vec<bool>,
     /// What makes these rows impossible, column by column.
     pub contradictions: Vec<Contradiction>,
 }
 
-/// Values that contradict what a schema says of a column.
+/// Values that contradict the schema of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contradiction {
     /// The column.
     pub column: String,
-    /// What its values have to be.
+    /// The possible values, in words.
     pub expected: String,
-    /// The first value that is none of them.
+    /// The first other value.
     pub found: String,
-    /// The first row that holds one, counted from 1.
+    /// The first row with such a value, counted from 1.
     pub row: u64,
-    /// How many rows hold one.
+    /// The number of rows with such a value.
     pub rows: usize,
 }
 
@@ -84,17 +84,17 @@ impl TableRows {
         self.outside.get(row).copied().unwrap_or(false)
     }
 
-    /// How many rows lie outside the support.
+    /// The number of rows outside the support.
     pub fn impossible(&self) -> usize {
         self.outside.iter().filter(|outside| **outside).count()
     }
 }
 
-/// A column of a table beside what the schema says of it.
+/// A column of a table and its entry in the schema.
 struct Matched<'a> {
     found: &'a Column,
     column: &'a SchemaColumn,
-    /// Its values as the schema counts them: moments in the schema's unit, labels by their index, and ∞ for a label that the schema lacks.
+    /// The values in the units of the schema: moments in its unit, labels by their index, and ∞ for a label that it lacks.
     values: Cow<'a, [f64]>,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Matched<'a> {
 }
 
 impl Contradiction {
-    /// The value of a row, before the rows are counted.
+    /// The contradiction in one row, before such rows are counted.
     fn at(table: &Table, column: &Column, row: usize, expected: String) -> Self {
         Contradiction { column: column.name.clone(), expected, found: column.shown(row), row: table.number(row), rows: 0 }
     }
@@ -117,8 +117,8 @@ impl Schema {
     /// For [`Need::Fit`], a value that the schema does not allow is an error. For [`Need::Evaluate`] and [`Need::Score`], its row is marked as outside the support.
     ///
     /// # Errors
-    /// A missing column (dropped, constant and weight columns may be there or not), a missing value where the schema rejects them, text in a column of numbers, a
-    /// value of the context that cannot be, and, where weights are needed, ones that are missing, negative or all 0.
+    /// A missing column (dropped, constant and weight columns are optional), a missing value that the schema rejects, text in a numeric column, an impossible
+    /// value of the context and, if weights are needed, weights that are missing, negative or all 0.
     pub fn rows(&self, table: &Table, need: Need) -> Result<TableRows> {
         let columns: HashMap<&str, &Column> = table.columns.iter().map(|c| (c.name.as_str(), c)).collect();
         let find = |name: &str| columns.get(name).copied().ok_or_else(|| missing_column(table, name));
@@ -168,7 +168,7 @@ impl Schema {
         })
     }
 
-    /// Rows of numbers as [`TableRows`] has them, those with an impossible value marked.
+    /// Rows from numbers in the units of [`TableRows`]. Rows with an impossible value are marked.
     pub fn rows_of(&self, x: Vec<f64>, context: Vec<f64>) -> TableRows {
         let columns: Vec<&SchemaColumn> = self.modelled().collect();
         let outside = |row: &[f64]| row.iter().zip(&columns).any(|(&value, c)| c.contradiction(value).is_some());
@@ -201,7 +201,7 @@ impl Schema {
 }
 
 impl SchemaColumn {
-    /// What a value must be and is not; nothing where it fits, or is a special one.
+    /// Describes the possible values, if this value is neither one of them nor special.
     fn contradiction(&self, value: f64) -> Option<String> {
         match &self.kind {
             _ if self.flag(value).is_some() => None,
@@ -213,7 +213,7 @@ impl SchemaColumn {
     }
 }
 
-/// The values of a column as a kind counts them.
+/// The values of a column in the units of a kind.
 fn values_of<'a>(table: &Table, column: &'a Column, kind: &Kind) -> Result<Cow<'a, [f64]>> {
     match kind {
         Kind::Categorical(labels) | Kind::Ordered(labels) => Ok(indices(column, labels).into()),
@@ -229,7 +229,7 @@ fn values_of<'a>(table: &Table, column: &'a Column, kind: &Kind) -> Result<Cow<'
     }
 }
 
-/// The values of a context column: numbers, or indices of its labels.
+/// The values of a context column: numbers or indices of labels.
 fn context_values<'a>(table: &Table, found: &'a Column, column: &ContextColumn) -> Result<Cow<'a, [f64]>> {
     if column.labels.is_empty() {
         return if found.is_numeric() { Ok(Cow::Borrowed(&found.values)) } else { Err(other_form(table, found, "numbers")) };
@@ -246,7 +246,7 @@ fn context_values<'a>(table: &Table, found: &'a Column, column: &ContextColumn) 
     }
 }
 
-/// The index of the label of each value; NaN where it is missing, and ∞ where there is no such label.
+/// The index of each value's label, NaN for a missing value, and ∞ for an unknown label.
 fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
     let of = |same: &dyn Fn(&Label) -> bool| labels.iter().position(same).map_or(f64::INFINITY, |k| k as f64);
     let text = |text: &str| {
@@ -282,9 +282,9 @@ fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
     }
 }
 
-/// A column that holds something else than its kind needs.
+/// The error for a column whose form does not fit its kind.
 pub(super) fn other_form(table: &Table, column: &Column, expected: &str) -> Error {
-    // The first value that is no number is at fault, if there is one.
+    // The first value that is not a number is to blame, if there is one.
     let is_other = |&i: &usize| !column.values[i].is_nan() && column.text(i).parse::<f64>().is_err();
     let row = (0..column.values.len()).find(is_other).or_else(|| column.values.iter().position(|v| !v.is_nan()));
     let found = row.map_or_else(|| "nothing".into(), |i| column.shown(i));
@@ -297,7 +297,7 @@ pub(super) fn other_form(table: &Table, column: &Column, expected: &str) -> Erro
     }
 }
 
-/// The error of a value that its column cannot have.
+/// The error for a value that its column cannot have.
 fn contradicts(Contradiction { column, expected, found, row, .. }: Contradiction, table: &Table) -> Error {
     let problem = format!("expected {expected}, found {found}");
     Error::Table { path: table.path.clone(), column: Some(column), row: Some(row), problem, hint: None }
@@ -308,7 +308,7 @@ fn missing_column(table: &Table, name: &str) -> Error {
     Error::table(&table.path, format!("expected a column '{name}', found {}", quoted(&found)), near(name, &found))
 }
 
-/// The names that look like `name`, as a hint; none where no name does. Long names are not compared, since the work grows with the product of the lengths.
+/// A hint with the names that resemble `name`, if there are any. Long names are not compared, because the work grows with the product of the lengths.
 pub(super) fn near<S: AsRef<str>>(name: &str, known: &[S]) -> Option<Hint> {
     let edits = name.chars().count() / 3;
     let is_near = |other: &&str| {
@@ -319,8 +319,8 @@ pub(super) fn near<S: AsRef<str>>(name: &str, known: &[S]) -> Option<Hint> {
     (!close.is_empty()).then_some(Hint::DidYouMean(close))
 }
 
-/// The rows that have all values that a row has to have: all but those of columns that model the missing ones. Or, where the policy says so, an error that counts what
-/// is missing. Each column comes with its values and whether it models missing ones.
+/// The rows that have all required values. Columns that model missing values require none. If the policy rejects missing values, they are an error that
+/// counts them. Each column comes with its values and whether it models missing ones.
 pub(super) fn complete_rows(table: &Table, used: &[(&Column, &[f64], bool)], policy: MissingPolicy) -> Result<Vec<usize>> {
     let needed: Vec<(&str, &[f64])> = used.iter().filter(|(.., models)| !models).map(|(c, values, _)| (c.name.as_str(), *values)).collect();
     let counts = needed.iter().map(|(name, values)| (*name, values.iter().filter(|v| v.is_nan()).count()));

@@ -1,4 +1,4 @@
-//! What a fit knows of its table, kept in the model file.
+//! The schema of a table, which the model file keeps.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub(super) const MOST_SPECIAL: usize = 64;
 /// What columns are for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roles {
-    /// Columns that are given, not modelled.
+    /// Columns that the density is conditional on.
     pub context: Vec<String>,
     /// The column of the weights of rows.
     pub weights: Option<String>,
@@ -44,7 +44,7 @@ pub enum MissingPolicy {
 /// A warning or a suggestion about a table; never an error, and never acted on by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// What was seen.
+    /// The observation.
     pub message: String,
     /// What the user can do about it.
     pub hint: Option<Hint>,
@@ -56,8 +56,8 @@ impl Notice {
     }
 }
 
-/// A modelled (or constant) column. Its special values and, where it is so, its missing values have probabilities of their own. The others are v = shift + scale · u
-/// with a standardised u, and the kind carries v to x.
+/// A modelled (or constant) column. Its special values and, if `missing` is set, its missing values have their own probabilities. The other values are the image
+/// under the kind of v = shift + scale · u, with a standardised u.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SchemaColumn {
     /// The name.
@@ -87,7 +87,7 @@ impl SchemaColumn {
         self.special.len() + usize::from(self.missing)
     }
 
-    /// Which special value a value is; the missing one is the last.
+    /// The index of a special value. A missing value is the last.
     pub(super) fn flag(&self, value: f64) -> Option<usize> {
         if value.is_nan() {
             self.missing.then_some(self.special.len())
@@ -102,7 +102,7 @@ impl SchemaColumn {
 pub struct ContextColumn {
     /// The name.
     pub name: String,
-    /// The labels of a categorical column, each of which is a column of 0 and 1 to the network; empty for numbers.
+    /// The labels of a categorical column, empty for numbers. The network reads one column of 0 and 1 per label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
     /// The mean.
@@ -112,13 +112,13 @@ pub struct ContextColumn {
 }
 
 impl ContextColumn {
-    /// The columns that the network reads.
+    /// The number of columns that the network reads.
     pub(super) fn width(&self) -> usize {
         self.labels.len().max(1)
     }
 }
 
-/// The columns of a table in order, what they are and what they are for.
+/// The columns of a table in order, with their kinds and roles.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The columns of the density and the constant ones, in the order of the file.
@@ -144,7 +144,7 @@ impl Schema {
         self.modelled().count()
     }
 
-    /// Checks what a file from elsewhere may claim: names that are there and differ, kinds that are possible, and standardisations that are.
+    /// Checks a schema from an untrusted file: names must be present and differ, and kinds and standardisations must be possible.
     ///
     /// # Errors
     /// [`Error::Table`] for a name and [`Error::Invalid`] for the rest, which names the column.
@@ -154,7 +154,7 @@ impl Schema {
         check_names("schema".as_ref(), &names.cloned().collect::<Vec<_>>())?;
         let wrong = |name: &str, expected: &str, found: String| Err(Error::invalid(format!("schema, column '{name}'"), expected, found));
         if let Some(c) = self.columns.iter().find(|c| !c.kind.is_possible()) {
-            return wrong(&c.name, "a kind of column that is possible", format!("{:?}", c.kind));
+            return wrong(&c.name, "a possible kind of column", format!("{:?}", c.kind));
         }
         let special = |c: &&SchemaColumn| c.special.len() > MOST_SPECIAL || !c.special.iter().all(|v| v.is_finite());
         if let Some(c) = self.columns.iter().find(special) {
@@ -162,7 +162,7 @@ impl Schema {
         }
         let possible = |c: &&ContextColumn| c.labels.is_empty() || Kind::Categorical(c.labels.clone()).is_possible();
         if let Some(c) = self.context.iter().find(|c| !possible(c)) {
-            return wrong(&c.name, "labels that differ", format!("{} labels", c.labels.len()));
+            return wrong(&c.name, "distinct labels", format!("{} labels", c.labels.len()));
         }
         let scales =
             self.columns.iter().map(|c| (&c.name, c.shift, c.scale)).chain(self.context.iter().map(|c| (&c.name, c.shift, c.scale)));
@@ -172,10 +172,11 @@ impl Schema {
         }
     }
 
-    /// Sets the shift and scale of every column to the weighted mean (for a lattice, to its value next below) and standard deviation of its ordinary values in `rows`, and the seam of each circle to the middle of
-    /// its widest gap.
+    /// Sets the shift and scale of every column to the weighted mean and standard deviation of its ordinary values in `rows`. The shift of a lattice is rounded down to
+    /// one of its values, and the seam of a circle lies in the middle of the widest gap.
     ///
-    /// A column of a scale that 64-bit numbers cannot square is refused.
+    /// # Errors
+    /// [`Error::Invalid`] for a column whose squares are not finite in 64 bits.
     pub fn fit(&mut self, rows: &TableRows) -> Result<()> {
         let (width, given) = (self.width(), self.context.len());
         for (j, column) in self.columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Constant(_))).enumerate() {
@@ -211,7 +212,7 @@ fn seam(values: impl Iterator<Item = f64>, a: f64, b: f64) -> f64 {
     let mut turned: Vec<f64> = values.map(|x| (x - a).rem_euclid(turn)).collect();
     turned.sort_by(f64::total_cmp);
     let Some((&first, &last)) = turned.first().zip(turned.last()) else { return a };
-    // The gap over the ends first.
+    // The gap that contains the ends comes first.
     let (mut widest, mut middle) = (first + turn - last, (last + first + turn) / 2.0);
     for pair in turned.windows(2) {
         if pair[1] - pair[0] > widest {
@@ -231,7 +232,7 @@ fn moments(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> (f64, f64) {
     (mean, pairs.map(|(weight, value)| weight * (value - mean).powi(2)).sum::<f64>() / total)
 }
 
-/// The standard deviation; `otherwise` where rows of positive weight all agree, since nothing can be learned of a scale there.
+/// The standard deviation, or `otherwise` if all rows of positive weight agree and there is no scale to learn.
 fn scale(variance: f64, otherwise: f64) -> f64 {
     let scale = variance.sqrt();
     if scale.is_normal() { scale } else { otherwise }

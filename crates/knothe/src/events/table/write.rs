@@ -17,7 +17,7 @@ use super::written::{Written, batch};
 use crate::error::{Error, Result};
 use crate::file::NewFile;
 
-/// The endings of what can be written.
+/// The endings of tables that can be written.
 const ENDINGS: [&str; 7] = ["csv", "tsv", "parquet", "arrow", "feather", "ipc", "npy"];
 
 /// Writes columns of equal length to a file: a [`TableWriter`] with one part.
@@ -27,21 +27,21 @@ pub fn write_table(path: &Path, columns: &[Column]) -> Result<()> {
     writer.finish()
 }
 
-/// Writes a table part by part, in memory that does not depend on its length: CSV (TSV), Parquet, Arrow IPC or NPY by the ending; NaN is
-/// written as missing.
+/// Writes a table part by part, in memory that does not depend on its length. The ending decides between CSV (TSV), Parquet, Arrow IPC and NPY. NaN is
+/// written as a missing value.
 ///
-/// Texts are written as such, Booleans as true and false, and moments as dates or timestamps (in ISO 8601 where the file is text); NPY keeps their
-/// numbers, and no names. The file appears at its path only when it is complete. What columns are written as is as in the first part.
+/// Booleans are written as true and false, and moments as dates or timestamps (in ISO 8601 in text files). NPY keeps their numbers and no names. The first
+/// part decides the types of the columns. The file appears at its path only when it is complete.
 pub struct TableWriter {
     path: PathBuf,
     ending: String,
-    /// Names, and what the columns are written as.
+    /// The names and types of the columns.
     columns: Vec<(String, Written)>,
     rows: u64,
     sink: Sink,
 }
 
-/// The ending of a table that can be written: csv, tsv, parquet, arrow, feather, ipc or npy; an error for another one.
+/// The ending of a path if tables can be written under it: csv, tsv, parquet, arrow, feather, ipc or npy. Other endings are an error.
 pub fn written_ending(path: &Path) -> Result<String> {
     let ending = crate::file::ending(path);
     if ENDINGS.contains(&ending.as_str()) {
@@ -52,9 +52,9 @@ pub fn written_ending(path: &Path) -> Result<String> {
     Err(Error::table(path, problem, None))
 }
 
-/// Where the parts go.
+/// The destination of the parts.
 enum Sink {
-    /// No part has come, or one has failed.
+    /// No part was written yet, or one has failed.
     Closed(Option<NewFile>),
     Bytes(BufWriter<NewFile>),
     Parquet(Box<ArrowWriter<NewFile>>),
@@ -62,7 +62,7 @@ enum Sink {
 }
 
 impl TableWriter {
-    /// What cannot be written at all is said here, and not after hours of work.
+    /// Opens the file, so that a path that cannot be written is an error now and not after hours of work.
     pub fn create(path: &Path) -> Result<Self> {
         let ending = written_ending(path)?;
         Ok(TableWriter { path: path.to_owned(), ending, columns: Vec::new(), rows: 0, sink: Sink::Closed(Some(NewFile::create(path)?)) })
@@ -71,8 +71,8 @@ impl TableWriter {
     /// Writes the next rows: columns of equal length, the same ones in every part.
     ///
     /// # Errors
-    /// Columns that differ from those of the first part, numbers that are not whole in a column that was, and what writing fails with: no
-    /// file appears then.
+    /// Columns that differ from those of the first part, other numbers in a column of whole numbers, and errors of writing. In each case no
+    /// file appears.
     pub fn write(&mut self, columns: &[Column]) -> Result<()> {
         let rows = columns.first().map_or(0, |c| c.values.len());
         if let Some(column) = columns.iter().find(|c| c.values.len() != rows) {
@@ -142,7 +142,7 @@ impl TableWriter {
         })
     }
 
-    /// Completes the file, which is there from now on.
+    /// Completes the file, which then appears at its path.
     pub fn finish(mut self) -> Result<()> {
         let sink = std::mem::replace(&mut self.sink, Sink::Closed(None));
         let file = match sink {
@@ -156,7 +156,7 @@ impl TableWriter {
         file.map_err(|e| Error::io("write", &self.path, e))?.finish()
     }
 
-    /// The number of rows, which NPY wants before them.
+    /// The number of rows, which stands in the header of NPY.
     fn complete_header(&self, out: &mut (impl Write + Seek)) -> io::Result<()> {
         if self.ending == "npy" {
             out.seek(SeekFrom::Start(0))?;
@@ -176,18 +176,18 @@ fn delimiter(ending: &str) -> char {
     if ending == "tsv" { '\t' } else { ',' }
 }
 
-/// Writes the line of names.
+/// Writes the header of a CSV file.
 pub fn write_csv_header(out: &mut impl Write, names: &[&str]) -> io::Result<()> {
     write_names(out, names, ',')
 }
 
-/// Writes the rows of columns as CSV without a header; floats so that they read back the same, whole columns without a point, texts, Booleans and
-/// moments as what they stand for.
+/// Writes rows as CSV without a header. Floats read back the same, whole columns have no decimal point, and texts, Booleans and moments are written
+/// as text.
 pub fn write_csv_rows(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
     write_rows(out, columns, &columns.iter().map(Written::of).collect::<Vec<_>>(), ',')
 }
 
-/// A field of CSV, quoted where it has to be.
+/// A field of CSV, quoted if necessary.
 pub fn csv_field(text: &str) -> Cow<'_, str> {
     delimited_field(text, ',')
 }

@@ -1,4 +1,4 @@
-//! What columns are written as.
+//! The types in which columns are written.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::write::delimited_field;
 /// Beyond 2⁵³ a 64-bit float no longer tells neighbouring integers apart.
 pub(crate) const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
 
-/// What a column is written as.
+/// The type in which a column is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Written {
     Real,
@@ -25,7 +25,7 @@ pub(super) enum Written {
 }
 
 impl Written {
-    /// What holds a column without a loss.
+    /// The type that represents a column without loss.
     pub(super) fn of(column: &Column) -> Self {
         let present = || column.values.iter().filter(|v| !v.is_nan());
         let whole = || present().all(|v| v.fract() == 0.0 && v.abs() <= LARGEST_INTEGER);
@@ -38,7 +38,7 @@ impl Written {
         }
     }
 
-    /// Whether a further part of the column can be written so.
+    /// Whether a further part of the column can be written in this type.
     pub(super) fn holds(self, column: &Column) -> bool {
         let own = Written::of(column);
         match self {
@@ -49,7 +49,7 @@ impl Written {
         }
     }
 
-    /// The values, in a word.
+    /// The values in words.
     pub(super) fn word(self) -> &'static str {
         match self {
             Written::Real => "numbers",
@@ -60,7 +60,7 @@ impl Written {
         }
     }
 
-    /// Writes a value that is there.
+    /// Writes a value that is not missing.
     pub(super) fn field(self, out: &mut impl Write, column: &Column, value: f64, delimiter: char) -> io::Result<()> {
         match (self, &column.form) {
             (Written::Text, Form::Text(labels)) => {
@@ -92,15 +92,15 @@ impl Written {
     }
 }
 
-/// The text of a code.
+/// The text with an index.
 fn label(labels: &[String], code: f64) -> Option<&str> {
     let is_code = code >= 0.0 && code.fract() == 0.0;
     if is_code { labels.get(code as usize).map(String::as_str) } else { None }
 }
 
-/// Columns as a batch of Arrow's.
+/// Columns as an Arrow record batch.
 pub(super) fn batch(columns: &[Column], written: &[Written]) -> io::Result<RecordBatch> {
     let arrays = columns.iter().zip(written).map(|(column, written)| (column.name.as_str(), written.array(column)));
-    // Whether there are missing values is no part of the schema, which is that of the first batch.
+    // The schema comes from the first batch, so it cannot depend on missing values.
     RecordBatch::try_from_iter_with_nullable(arrays.map(|(name, array)| (name, array, true))).map_err(io::Error::other)
 }

@@ -12,7 +12,7 @@ use crate::events::table::column::{Column, Form};
 use crate::events::table::join::Joined;
 use crate::events::table::reading::{Reading, identifier};
 
-/// What is needed to read columns from text.
+/// The settings for reading columns from text.
 pub(super) struct Columns {
     pub(super) path: PathBuf,
     pub(super) layout: Layout,
@@ -84,7 +84,7 @@ impl Columns {
                 _ => Ok((column, marks)),
             },
             Some(column) if !marks => Ok((column, false)),
-            // What one chunk takes for numbers another one shows to be text.
+            // A column that looks numeric in one chunk may be text in another.
             _ => {
                 let mut parts: Vec<Column> = chunks.par_iter().map(|chunk| part(chunk, true).column).collect::<Vec<_>>();
                 let first = parts.drain(..1).next().unwrap_or_else(|| Column::missing(name, 0));

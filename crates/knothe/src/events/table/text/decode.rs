@@ -7,7 +7,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::read::MultiGzDecoder;
 use memchr::memchr_iter;
 
-/// The bytes from which a dialect is found out. More are read where they hold fewer than three lines.
+/// The bytes from which the dialect is detected. More are read if they contain fewer than three lines.
 const SAMPLE: usize = 1 << 18;
 /// The most bytes for that.
 const LARGEST_SAMPLE: usize = 1 << 22;

@@ -5,7 +5,7 @@ use encoding_rs::Encoding;
 use super::scan::SPACES;
 use crate::error::{Error, Result};
 
-/// How a text file is written; what is not said is found out from the start of the file.
+/// The dialect of a text file. Settings that are not given are detected from the start of the file.
 ///
 /// ```
 /// use knothe::events::table::{Dialect, Reading};

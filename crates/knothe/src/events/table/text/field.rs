@@ -1,4 +1,4 @@
-//! What the fields of a column stand for.
+//! Reads the fields of a column as numbers, Booleans, moments or texts.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ const LARGEST_INTEGER: u128 = 1 << 53;
 pub(super) struct Numerals {
     /// `1,5` for 3/2.
     pub(super) decimal_comma: bool,
-    /// What parts the thousands: a comma, a point, or a space for every kind of space.
+    /// The thousands separator: a comma, a point, or a space for every kind of space.
     pub(super) thousands: Option<char>,
 }
 
@@ -169,7 +169,7 @@ fn is_identifier(field: &[u8]) -> bool {
 }
 
 impl Numerals {
-    /// The number that a field is.
+    /// The number in a field.
     pub(super) fn number(self, field: &[u8]) -> Option<f64> {
         if !self.decimal_comma {
             match fast_float2::parse(field) {
@@ -181,7 +181,7 @@ impl Numerals {
         if field.iter().any(u8::is_ascii_digit) { self.grouped(field) } else { None }
     }
 
-    /// A number with a decimal comma or parted thousands.
+    /// A number with a decimal comma or thousands separators.
     fn grouped(self, field: &[u8]) -> Option<f64> {
         let text = std::str::from_utf8(field).ok()?;
         let mark = if self.decimal_comma { ',' } else { '.' };

@@ -14,7 +14,7 @@ use crate::events::table::reading::{Reading, check_columns, check_names, is_inde
 /// The most names that a note lists.
 const MOST_NAMES: usize = 5;
 
-/// What a text file is like.
+/// The layout of a text file.
 pub(super) struct Layout {
     pub(super) syntax: Syntax,
     pub(super) numerals: Numerals,
@@ -109,7 +109,7 @@ fn usual_delimiter(tabs: bool) -> u8 {
     if tabs { b'\t' } else { b',' }
 }
 
-/// What a dialect is beyond UTF-8 with commas and points.
+/// A description of the dialect, apart from UTF-8 with commas and points.
 fn describe(how: &mut Vec<String>, syntax: &Syntax, numerals: Numerals, sample: &[u8]) {
     if syntax.quote != b'"' {
         how.push(format!("quoted by {}", char::from(syntax.quote)));

@@ -1,4 +1,4 @@
-//! Delimited text: CSV, TSV and what else people call so.
+//! Delimited text: CSV, TSV and their relatives.
 
 mod columns;
 mod decode;

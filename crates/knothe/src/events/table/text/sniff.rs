@@ -11,7 +11,7 @@ use crate::events::table::moment;
 
 /// The most records that are looked at.
 const MOST_RECORDS: usize = 1000;
-/// The share of records of equal length below which text is not taken to be parted by a delimiter.
+/// A delimiter must cut at least this share of the records into equally many fields.
 const LEAST_EQUAL: f64 = 0.5;
 
 /// The fields of a record.
@@ -133,7 +133,7 @@ fn has_comments(sample: &[u8], complete: bool, syntax: Syntax) -> bool {
     all.iter().any(|r| r.first().is_some_and(|f| f.starts_with(b"#")) && r.len() != usual)
 }
 
-/// What counts in a column for one way of writing numbers or another.
+/// The evidence in a column for each way of writing numbers.
 #[derive(Default)]
 struct Evidence {
     decimal_comma: usize,
