@@ -138,10 +138,11 @@ impl SchemaColumn {
         let v = self.shift + self.scale * u;
         let Some((lattice, Bounds { low, high })) = self.kind.lattice() else { return self.kind.to_file(v, 0.0) };
         // Rounding may carry a number of 32 bits over the end.
-        let k = ((v - lattice.offset) / lattice.step).round().clamp(-LARGEST_INDEX, LARGEST_INDEX);
+        let k = ((v - lattice.offset) / lattice.step).round();
         let value = match self.kind {
+            // Microseconds of the year 9999 are more than a lattice has.
             Kind::Time(unit) => lattice.value(k).clamp(unit.first(), unit.last()),
-            _ => lattice.value(k),
+            _ => lattice.value(k.clamp(-LARGEST_INDEX, LARGEST_INDEX)),
         };
         value.max(low.unwrap_or(f64::NEG_INFINITY)).min(high.unwrap_or(f64::INFINITY))
     }
