@@ -100,7 +100,16 @@ fn help_of_score() {
 #[test]
 fn help_of_fit_has_its_options_under_headings() {
     let help = succeeds(fitted(), "fit --help");
-    for heading in ["Input:", "Model:", "Options of the families:", "Options of the image families:", "Training:", "Output:", "Runtime:"] {
+    for heading in [
+        "Input:",
+        "Text files:",
+        "Model:",
+        "Options of the families:",
+        "Options of the image families:",
+        "Training:",
+        "Output:",
+        "Runtime:",
+    ] {
         assert!(help.lines().any(|line| line == heading), "{heading} {help}");
     }
     for option in [
@@ -126,6 +135,8 @@ fn help_of_fit_has_its_options_under_headings() {
         "--schema",
         "--missing",
         "--drop",
+        "--delimiter",
+        "--missing-values",
         "--resume",
         "--json",
         "--device",
