@@ -117,7 +117,10 @@ pub fn given_column(value: &Value, rows: usize, schema: &Schema) -> Result<Colum
         return Err(Failure::usage(format!("--given {column}: expected a number after the '=', found '{text}'"), ""));
     }
     if value.abs() > LARGEST {
-        return Err(Failure::usage(format!("--given {column}: expected a magnitude of at most 1e30 after the '=', found '{text}'"), ""));
+        return Err(Failure::usage(
+            format!("--given {column}: expected a value of a magnitude of at most 1e30 after the '=', found '{text}'"),
+            "",
+        ));
     }
     Ok(Column::numbers(column, vec![*value; rows], value.fract() == 0.0))
 }

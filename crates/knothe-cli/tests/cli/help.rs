@@ -67,6 +67,20 @@ fn help_of_score() {
           --key <NAME>            Name of the array that holds the images in an NPZ file [default:
                                   images]
 
+    Text files:
+          --delimiter <C>         Field delimiter: a character, tab, or space for any run of spaces and
+                                  tabs [default: detected]
+          --decimal <C>           Decimal mark: . or , [default: detected]
+          --thousands <C>         Thousands separator: , . ' or space [default: detected]
+          --quote <C>             Quote around fields that hold delimiters [default: detected]
+          --comment <C>           First character of comment lines [default: detected]
+          --header <true|false>   Whether the first line holds the names of the columns. If not, they
+                                  are x1, x2, … [default: detected]
+          --encoding <NAME>       Encoding, for example utf-16le or windows-1252 [default: detected]
+          --missing-values <A,B>  Further texts that stand for a missing value, in every format
+          --text <A,B>            Read these columns as text, in every format
+          --keep-index            Keep columns that number or name the rows, in every format
+
     Likelihood:
           --seed <N>     Seed of the dequantisation noise [default: 0]
           --samples <K>  Images: draw K noise samples per image. The bound on log_prob tightens as K

@@ -6,7 +6,8 @@ use std::path::Path;
 use knothe::events::table::{Column, Form, Table, write_table};
 use serde_json::Value;
 
-use crate::support::{command, copy, fitted, knothe, numbers, succeeds, table};
+use crate::images::images;
+use crate::support::{command, copy, knothe, numbers, succeeds, table};
 
 const FIT: &str = "--model gaussian --epochs 1 --threads 1";
 
@@ -168,7 +169,9 @@ fn names_and_labels_that_look_like_something_else_can_be_given() {
         assert!((k..60).step_by(4).all(|i| found[i] == scores[i] && found[i][0].is_finite()), "{label}");
         assert_eq!(run(folder, &[&["sample", "m.safetensors", "-n", "2"], &given[..]].concat()).0.lines().count(), 3);
     }
-    for (given, expected) in [("a=b=inf", "expected a magnitude of at most 1e30"), ("a=1", "expected a context column, found 'a'")] {
+    for (given, expected) in
+        [("a=b=inf", "expected a value of a magnitude of at most 1e30"), ("a=1", "expected a context column, found 'a'")]
+    {
         let run = knothe(folder, &format!("score m.safetensors t.csv --given {given}"));
         assert!(run.code == 2 && run.error().contains(expected), "{}", run.stderr);
     }
@@ -237,6 +240,12 @@ fn the_text_na_is_scored_alike_in_every_format() {
 
 #[test]
 fn images_have_no_text() {
-    let run = knothe(fitted(), "fit table.csv --model glow --decimal , --out out.safetensors");
-    assert!(run.code == 2 && run.error().contains("--decimal: expected a table"), "{}", run.stderr);
+    for (arguments, expected) in [
+        ("fit set.npz --decimal , --out out.safetensors", "--decimal: expected a table, found images"),
+        ("score images.safetensors set.npz --labels labels --keep-index", "--keep-index: expected a table, found a model of images"),
+        ("inspect images.safetensors --text x", "--text: expected a table to read, found none"),
+    ] {
+        let run = knothe(images(), arguments);
+        assert!(run.code == 2 && run.error().contains(expected), "{arguments}: {}", run.stderr);
+    }
 }
