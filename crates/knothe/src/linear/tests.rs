@@ -308,7 +308,7 @@ fn a_long_context_has_no_say_in_the_affine_map() {
     map.initialise(&mut rows).unwrap();
     let context = rows.context.clone().unwrap();
     let inverse = |c: &Tensor<2>| values(map.inverse_and_ladj(rows.x.clone(), &Given::context(Some(c))).unwrap().0);
-    assert_eq!(inverse(&context), inverse(&context.clone().zeros_like()));
+    assert!(inverse(&context) == inverse(&context.clone().zeros_like()));
 }
 
 #[test]
