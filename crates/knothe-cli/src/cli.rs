@@ -9,6 +9,7 @@ use crate::{
     fit_arguments::FitArguments,
     given::Value,
     options::{Input, Runtime, at_least_zero, count},
+    text_files::TextFiles,
 };
 
 /// Learn a probability density from data, then score rows, draw samples and check the fit
@@ -101,6 +102,8 @@ pub struct SchemaArguments {
     /// JSON file that declares the kinds of some columns
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub schema: Option<PathBuf>,
+    #[command(flatten)]
+    pub text_files: TextFiles,
     /// File to write, or - for standard output [default: standard output]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -173,6 +176,8 @@ pub struct SampleArguments {
     /// Name of the array that holds the --nearest images in an NPZ file [default: images]
     #[arg(long, value_name = "NAME", requires = "nearest", help_heading = "Input")]
     pub key: Option<String>,
+    #[command(flatten)]
+    pub text_files: TextFiles,
     /// Number of rows or images to draw, at most 10^15
     #[arg(short = 'n', long = "rows", value_name = "N", value_parser = count, help_heading = "Sampling")]
     pub n: usize,
@@ -192,7 +197,8 @@ pub struct SampleArguments {
 impl SampleArguments {
     /// The options of one kind of event alone, and whether they are given.
     pub fn supplied(&self) -> Vec<(&'static str, bool)> {
-        vec![("context", self.context.is_some()), ("nearest", self.nearest.is_some()), ("key", self.key.is_some())]
+        let own = [("context", self.context.is_some()), ("nearest", self.nearest.is_some()), ("key", self.key.is_some())];
+        own.into_iter().chain(self.text_files.supplied()).collect()
     }
 }
 
@@ -253,6 +259,8 @@ pub struct InspectArguments {
     /// Compute the moments at each row of this table [default: at the mean row]
     #[arg(long, value_name = "TABLE", requires = "moments", help_heading = "Conditional moments")]
     pub at: Option<PathBuf>,
+    #[command(flatten)]
+    pub text_files: TextFiles,
     /// Print the result as JSON
     #[arg(long, help_heading = "Output")]
     pub json: bool,

@@ -4,20 +4,24 @@ use std::path::Path;
 
 use knothe::events::table::{Reading, TableReader};
 
+use crate::text_files::TextFiles;
+
 /// The columns that each list names: the column of that very name, or else the columns between its commas. A name may hold commas itself.
-pub fn named<const N: usize>(table: &Path, lists: [&[String]; N]) -> [Vec<String>; N] {
+pub fn named<const N: usize>(table: &Path, lists: [&[String]; N], text_files: &TextFiles) -> [Vec<String>; N] {
     if !lists.iter().any(|list| list.iter().any(|text| text.contains(','))) {
         return lists.map(<[String]>::to_vec);
     }
-    let known = names(table, &lists);
+    let known = names(table, &lists, text_files);
     lists.map(|list| list.iter().flat_map(|text| split(text, &known)).collect())
 }
 
 /// The names of a table, without a look at what the lists may name; none where they cannot be read twice, or at all, which is said later.
-fn names(table: &Path, lists: &[&[String]]) -> Vec<String> {
+fn names(table: &Path, lists: &[&[String]], text_files: &TextFiles) -> Vec<String> {
     let texts = lists.iter().flat_map(|list| list.iter());
-    let skip = texts.flat_map(|text| text.split(',').chain([text.as_str()])).map(|name| name.trim().to_owned()).collect();
-    let reading = Reading { skip, batch_rows: 1, ..Reading::default() };
+    let mut skip: Vec<String> = texts.flat_map(|text| text.split(',').chain([text.as_str()])).map(|name| name.trim().to_owned()).collect();
+    skip.sort();
+    skip.dedup();
+    let reading = text_files.beside(Reading { names: skip.clone(), skip, batch_rows: 1, ..Reading::default() });
     let first = || TableReader::open_with(table, &reading).ok()?.next()?.ok();
     let first = if table == Path::new("-") { None } else { first() };
     first.into_iter().flat_map(|table| table.columns).map(|column| column.name).collect()

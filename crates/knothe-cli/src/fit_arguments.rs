@@ -14,6 +14,7 @@ use knothe::{
 use crate::{
     family_arguments::FamilyArguments,
     options::{Runtime, above_zero, at_least_zero, decay},
+    text_files::TextFiles,
 };
 
 /// The most steps, epochs or events of a step: more than any fit takes.
@@ -78,6 +79,8 @@ pub struct FitArguments {
     /// Keep the N highest bits of each pixel value, 1 to 8 [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8), help_heading = "Input")]
     pub bits: Option<u8>,
+    #[command(flatten)]
+    pub text_files: TextFiles,
 
     /// Family of the model; a list such as A,B fits an ensemble [default: maf_mog for tables, glow for images]
     #[arg(long = "model", value_name = "NAME", hide_possible_values = true, value_delimiter = ',',
@@ -163,7 +166,7 @@ fn names() -> Vec<&'static str> {
 impl FitArguments {
     /// The options of one kind of event alone, and whether they are given.
     pub fn supplied(&self) -> Vec<(&'static str, bool)> {
-        vec![
+        let own = [
             ("context", !self.context.is_empty()),
             ("drop", !self.drop.is_empty()),
             ("schema", self.schema.is_some()),
@@ -171,7 +174,8 @@ impl FitArguments {
             ("labels", self.labels.is_some()),
             ("key", self.key.is_some()),
             ("bits", self.bits.is_some()),
-        ]
+        ];
+        own.into_iter().chain(self.text_files.supplied()).collect()
     }
 
     /// The settings of the fit, of the batch size and the learning rate of `own` unless the user has others.

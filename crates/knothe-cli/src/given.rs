@@ -19,23 +19,38 @@ pub struct Value {
     pub text: String,
     /// Its value as a number; NaN for other text.
     pub value: f64,
+    /// Both as they were given.
+    whole: String,
 }
 
 impl FromStr for Value {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // A name may hold a '=', a number cannot.
-        let (column, value) = text.rsplit_once('=').ok_or("expected COLUMN=VALUE")?;
-        let text = value.trim().to_owned();
-        let value = text.parse().unwrap_or(f64::NAN);
-        if value.abs() > LARGEST {
-            return Err("expected a value of a magnitude of at most 1e30 after the '='".into());
+        // A name may hold a '=', a number cannot. What the names are is known later.
+        let mut cuts = text.match_indices('=').map(|(at, _)| Value::cut(text, at)).peekable();
+        cuts.peek().ok_or("expected COLUMN=VALUE")?;
+        cuts.filter(|cut| !cut.text.is_empty()).next_back().ok_or_else(|| "expected a value after the '='".into())
+    }
+}
+
+impl Value {
+    /// The text, cut at this '='.
+    fn cut(whole: &str, at: usize) -> Self {
+        let (column, text) = (whole[..at].trim(), whole[at + 1..].trim());
+        Value { column: column.into(), text: text.into(), value: text.parse().unwrap_or(f64::NAN), whole: whole.into() }
+    }
+}
+
+/// Cuts values where the name of a context column ends, the longest one that fits: names and labels may hold a '='.
+pub fn settle(given: &mut [Value], names: &[String]) {
+    for value in given {
+        let whole = value.whole.clone();
+        let cuts = whole.match_indices('=').map(|(at, _)| Value::cut(&whole, at));
+        let known = cuts.filter(|cut| names.contains(&cut.column) && !cut.text.is_empty());
+        if let Some(longest) = known.max_by_key(|cut| cut.column.len()) {
+            *value = longest;
         }
-        if text.is_empty() {
-            return Err("expected a value after the '='".into());
-        }
-        Ok(Value { column: column.trim().into(), text, value })
     }
 }
 
@@ -94,12 +109,45 @@ pub fn set(table: &mut Table, given: &[Value], schema: &Schema) -> Result<(), Fa
 
 /// A column of a context value that is given: a label of a categorical column, or a number.
 pub fn given_column(value: &Value, rows: usize, schema: &Schema) -> Result<Column, Failure> {
-    let Value { column, text, value } = value;
+    let Value { column, text, value, .. } = value;
     if schema.context.iter().any(|c| c.name == *column && !c.labels.is_empty()) {
         return Ok(Column { name: column.clone(), values: vec![0.0; rows], form: Form::Text(vec![text.clone()]) });
     }
     if value.is_nan() {
         return Err(Failure::usage(format!("--given {column}: expected a number after the '=', found '{text}'"), ""));
     }
+    if value.abs() > LARGEST {
+        return Err(Failure::usage(
+            format!("--given {column}: expected a value of a magnitude of at most 1e30 after the '=', found '{text}'"),
+            "",
+        ));
+    }
     Ok(Column::numbers(column, vec![*value; rows], value.fract() == 0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn values_are_cut_where_a_known_name_ends() {
+        let names = ["a", "a=b", "x"].map(String::from);
+        for (text, column, value) in [
+            ("x=1", "x", "1"),
+            ("x = a=b ", "x", "a=b"),
+            ("a=b=c", "a=b", "c"),
+            ("a=c=d=", "a", "c=d="),
+            ("x==", "x", "="),
+            ("a=b=", "a", "b="),
+            ("y=b=c", "y=b", "c"),
+        ] {
+            let mut given = [text.parse().unwrap()];
+            settle(&mut given, &names);
+            assert_eq!((given[0].column.as_str(), given[0].text.as_str()), (column, value), "{text}");
+        }
+        for text in ["x", "x=", "x= ", ""] {
+            assert!(text.parse::<Value>().is_err(), "{text}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ pub fn worded(hint: &Hint) -> String {
         Hint::AllowMissing => {
             "--missing model gives missing values a probability, and --missing drop leaves out the rows that lack a value".into()
         }
+        Hint::ReadAsMissing(texts) => format!("if it is no category, add --missing-values {}", for_shell(&texts.join(","))),
         Hint::NameLabels => "use --labels, or --given class=VALUE to set one class for all images".into(),
         Hint::NameArray => "--key names the array of images, and --labels the array of labels".into(),
         Hint::NameValidation => "use --validation to give separate data for validation".into(),
@@ -49,7 +50,7 @@ fn drop_one(column: &str) -> String {
 }
 
 /// A word as a POSIX shell takes it: as it is where no character of it is special, else between single quotes.
-fn for_shell(word: &str) -> String {
+pub fn for_shell(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-.,:/@%+=".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

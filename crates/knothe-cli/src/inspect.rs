@@ -22,6 +22,7 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &InspectArguments) -> Result<()
     if arguments.moments {
         return if C::QUANTITIES { C::moments(model, arguments) } else { Err(meaningless::<C>("--moments")) };
     }
+    arguments.text_files.check(&[])?;
     if arguments.json { print_json(&document(model)) } else { print(&report(model)) }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     fit_arguments::FitArguments,
     given::Value,
     options::Input,
+    text_files::TextFiles,
 };
 
 /// Events to fit to, with their coding.
@@ -92,7 +93,7 @@ pub trait Kind: Coding<Events: Send> + Send + Sync {
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, Self::Events>, Failure>;
 
     /// The context of samples.
-    fn context(&self, given: &[Value], table: Option<&Path>) -> Result<Context, Failure>;
+    fn context(&self, given: &[Value], table: Option<&Path>, text_files: &TextFiles) -> Result<Context, Failure>;
 
     /// Where samples go.
     fn sink<'a>(&'a self, arguments: &'a SampleArguments, context: &'a Context) -> Result<Box<dyn Sink<Self::Events> + 'a>, Failure>;
@@ -119,7 +120,7 @@ pub trait Kind: Coding<Events: Send> + Send + Sync {
     fn document(&self) -> Json;
 
     /// Commands to run after a fit, with what they do.
-    fn next(&self, out: &Path, data: &Path) -> Vec<(String, &'static str)>;
+    fn next(&self, arguments: &FitArguments) -> Vec<(String, &'static str)>;
 
     /// Draws a model.
     fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure>;

@@ -27,13 +27,14 @@ mod sample;
 mod schema;
 mod score;
 mod signals;
+mod text_files;
 mod words;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use knothe::{model::AnyModel, with_model};
+use knothe::{events::Coding, model::AnyModel, with_model};
 
 use cli::{Cli, Command};
 use failure::{Failure, printable};
@@ -61,11 +62,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Starts a command, reads its model of any kind and runs it.
+/// Starts a command, reads its model of any kind and runs it. What is given is cut where the names of the model end.
 macro_rules! with_file {
-    ($arguments:expr, $run:path) => {{
+    ($arguments:ident.$($given:ident).+, $run:path) => {{
         $arguments.runtime.start()?;
-        with_model!(AnyModel::load(&$arguments.model, &$arguments.runtime.device)?, model => $run(&model, &$arguments))
+        with_model!(AnyModel::load(&$arguments.model, &$arguments.runtime.device)?, model => {
+            given::settle(&mut $arguments.$($given).+, &model.coding.given());
+            $run(&model, &$arguments)
+        })
     }};
 }
 
@@ -76,20 +80,20 @@ fn run(command: Command) -> Result<(), Failure> {
             fit::run(&arguments)
         }
         Command::Schema(arguments) => schema::run(&arguments),
-        Command::Score(arguments) => with_file!(arguments, score::run),
-        Command::Sample(arguments) => with_file!(arguments, sample::run),
-        Command::Evaluate(arguments) => with_file!(arguments, evaluate::run),
+        Command::Score(mut arguments) => with_file!(arguments.input.given, score::run),
+        Command::Sample(mut arguments) => with_file!(arguments.given, sample::run),
+        Command::Evaluate(mut arguments) => with_file!(arguments.input.given, evaluate::run),
         Command::Inspect(arguments) => {
             // The header says everything but the moments.
             let read = |path| if arguments.moments { AnyModel::load(path, "cpu") } else { AnyModel::load_outline(path) };
             with_model!(read(&arguments.model)?, model => inspect::run(&model, &arguments))
         }
-        Command::Plot(arguments) => {
+        Command::Plot(mut arguments) => {
             plot::check_ending(&arguments.out)?;
-            with_file!(arguments, plot::run)
+            with_file!(arguments.input.given, plot::run)
         }
-        Command::Reconstruct(arguments) => with_file!(arguments, coordinates::reconstruct),
-        Command::Interpolate(arguments) => with_file!(arguments, coordinates::interpolate),
+        Command::Reconstruct(mut arguments) => with_file!(arguments.input.given, coordinates::reconstruct),
+        Command::Interpolate(mut arguments) => with_file!(arguments.input.given, coordinates::interpolate),
         Command::Models(arguments) => models::run(&arguments),
         Command::Completions { shell } => models::completions(shell),
     }

@@ -1,28 +1,32 @@
 //! `knothe inspect --moments`: what a model of one layer says of each column given those before it.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use knothe::{
     Model,
-    events::table::{Need, Schema, Table, TableRows, csv_field},
+    events::table::{Need, Schema, TableRows, csv_field},
     model::TableMoments,
     moments::Method,
 };
 use serde_json::json;
 
 use crate::{
+    cli::InspectArguments,
     failure::{Failure, say},
     output::{print, print_json},
+    text_files::TextFiles,
 };
 
 /// Prints the moments at the rows of a table, or at the mean row.
-pub fn run(model: &Model<Schema>, at: Option<&Path>, as_json: bool) -> Result<(), Failure> {
-    let rows = at.map(|path| rows(model, path)).transpose()?;
+pub fn run(model: &Model<Schema>, arguments: &InspectArguments) -> Result<(), Failure> {
+    let InspectArguments { at, json, text_files, .. } = arguments;
+    text_files.check(&at.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let rows = at.as_ref().map(|path| rows(model, path, text_files)).transpose()?;
     let found = model.conditional_moments(rows.as_ref())?;
     // Rows are numbered as in the table, from 1.
     let numbers: Vec<u64> = rows.map_or(vec![0], |rows| rows.index.iter().map(|i| i + 1).collect());
-    if as_json {
+    if *json {
         let row = |(number, columns)| json!({ "row": number, "columns": columns });
         let all: Vec<_> = numbers.iter().zip(&found.rows).map(row).collect();
         return print_json(&json!({ "method": found.method, "rows": all }));
@@ -36,9 +40,9 @@ pub fn run(model: &Model<Schema>, at: Option<&Path>, as_json: bool) -> Result<()
     print(&csv(&numbers, &found))
 }
 
-fn rows(model: &Model<Schema>, path: &Path) -> Result<TableRows, Failure> {
+fn rows(model: &Model<Schema>, path: &Path, text_files: &TextFiles) -> Result<TableRows, Failure> {
     let reading = model.coding.reading(model.coding.weights.clone());
-    let rows = model.coding.rows(&Table::read_with(path, &reading)?, Need::Score)?;
+    let rows = model.coding.rows(&text_files.of(path, reading).read(path)?, Need::Score)?;
     if rows.dropped > 0 {
         say(format_args!("warning: {} rows lack a value and are left out", rows.dropped));
     }

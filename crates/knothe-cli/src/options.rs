@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::{failure::Failure, given::Value};
+use crate::{failure::Failure, given::Value, text_files::TextFiles};
 
 /// The most threads of a core.
 const PER_CORE: usize = 16;
@@ -50,6 +50,8 @@ pub struct Input {
     /// Name of the array that holds the images in an NPZ file [default: images]
     #[arg(long, value_name = "NAME")]
     pub key: Option<String>,
+    #[command(flatten)]
+    pub text_files: TextFiles,
 }
 
 impl Input {
@@ -60,7 +62,8 @@ impl Input {
 
     /// The options of one kind of event alone, and whether they are given.
     pub fn supplied(&self) -> Vec<(&'static str, bool)> {
-        vec![("labels", self.labels.is_some()), ("key", self.key.is_some())]
+        let own = [("labels", self.labels.is_some()), ("key", self.key.is_some())];
+        own.into_iter().chain(self.text_files.supplied()).collect()
     }
 }
 

@@ -24,7 +24,7 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &SampleArguments) -> Result<(),
         let inputs = [Some(&arguments.model), arguments.context.as_ref(), arguments.nearest.as_ref()];
         check_writable(out, &inputs.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;
     }
-    let context = model.coding.context(&arguments.given, arguments.context.as_deref())?;
+    let context = model.coding.context(&arguments.given, arguments.context.as_deref(), &arguments.text_files)?;
     if arguments.context.is_some() && context.rows() < arguments.n {
         say(format_args!("note: the context has {} rows and is repeated to {}", context.rows(), arguments.n));
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use knothe::{
-    events::table::{MissingPolicy, Overrides, Roles, Schema, Table},
+    events::table::{MissingPolicy, Overrides, Reading, Roles, Schema},
     file::write_atomically,
 };
 
@@ -21,9 +21,12 @@ pub fn run(arguments: &SchemaArguments) -> Result<(), Failure> {
     let inputs: Vec<&Path> = std::iter::once(&arguments.data).chain(&arguments.schema).map(|path| path.as_path()).collect();
     let out = arguments.out.as_deref().filter(|out| !is_stdout(out));
     out.map_or(Ok(()), |out| check_writable(out, &inputs))?;
-    let [drop] = named(&arguments.data, [&arguments.drop]);
-    let table = Table::read_skipping(&arguments.data, &drop)?;
+    arguments.text_files.check(&[&arguments.data])?;
+    let [drop] = named(&arguments.data, [&arguments.drop], &arguments.text_files);
     let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
+    let known = overrides.reading();
+    let names = known.names.iter().chain(&drop).cloned().collect();
+    let table = arguments.text_files.of(&arguments.data, Reading { skip: drop.clone(), names, ..known }).read(&arguments.data)?;
     let roles = Roles { drop, ..Roles::default() };
     let (schema, notices) = Schema::infer(&table, &overrides, &roles, MissingPolicy::Model)?;
     say_notices(&notices);

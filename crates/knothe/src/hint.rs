@@ -26,6 +26,8 @@ pub enum Hint {
     },
     /// Leave out the rows that lack a value.
     AllowMissing,
+    /// If these texts stand for a missing value, read them as one.
+    ReadAsMissing(Vec<String>),
     /// One of these names may be meant.
     DidYouMean(Vec<String>),
     /// Say where the labels of the images are.
@@ -89,6 +91,9 @@ impl fmt::Display for Hint {
                 f,
                 "`MissingPolicy::Model` gives missing values a probability, and `MissingPolicy::Drop` leaves out the rows that lack a value"
             ),
+            Hint::ReadAsMissing(texts) => {
+                write!(f, "if it is no category, add it to `Reading::missing`: {}", quoted(texts))
+            }
             Hint::DidYouMean(names) => write!(f, "did you mean {}?", quoted(names)),
             Hint::NameLabels => write!(f, "read the images with their labels"),
             Hint::NameArray => write!(f, "give the names of the arrays that hold the images and the labels"),

@@ -38,7 +38,7 @@ const SAMPLES: usize = 20_000;
 pub fn density(model: &Model<Schema>, arguments: &PlotArguments, given: &[f64]) -> Result<Picture, Failure> {
     let schema = &model.coding;
     let chosen = chosen(arguments, schema)?;
-    let data = arguments.data.as_deref().map(|table| read(table, &arguments.input.given, schema)).transpose()?;
+    let data = arguments.data.as_deref().map(|table| read(table, &arguments.input, schema)).transpose()?;
     let context = match (&data, schema.context.is_empty()) {
         (Some(data), false) => data.context.clone(),
         _ => given.to_vec(),

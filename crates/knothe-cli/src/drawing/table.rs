@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use knothe::events::{
     Events,
-    table::{Need, Schema, Table, TableRows},
+    table::{Column, Form, Need, Schema, TableRows},
 };
 
 use crate::{
     failure::{Failure, say},
     given::{Value, set},
+    options::Input,
 };
 
 /// Contexts over which a density is averaged when they come from a table.
@@ -27,10 +28,12 @@ pub struct Data {
 }
 
 /// Reads a table.
-pub fn read(path: &Path, given: &[Value], schema: &Schema) -> Result<Data, Failure> {
-    let mut table = Table::read_with(path, &schema.reading([]))?;
-    let agrees =
-        |i: usize, value: &Value| table.column(&value.column).is_none_or(|c| c.values[i] == value.value || c.text(i) == value.text);
+pub fn read(path: &Path, input: &Input, schema: &Schema) -> Result<Data, Failure> {
+    let given = &input.given;
+    let mut table = input.text_files.of(path, schema.reading([])).read(path)?;
+    // The numbers of texts are codes.
+    let is_same = |c: &Column, i: usize, v: &Value| (c.values[i] == v.value && !matches!(c.form, Form::Text(_))) || c.text(i) == v.text;
+    let agrees = |i: usize, value: &Value| table.column(&value.column).is_none_or(|c| is_same(c, i, value));
     let kept: Vec<usize> = (0..table.rows()).filter(|&i| given.iter().all(|v| agrees(i, v))).collect();
     set(&mut table, given, schema)?;
     let rows = schema.rows(&table, Need::Evaluate)?;

@@ -59,7 +59,7 @@ pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Event
     let text = evaluate::report(model, &record.held_out, checks);
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
     say(format_args!("{first}\n{}{}{rest}", each_member(model), beside_gaussian(model)));
-    let mut next = model.coding.next(&arguments.out, &arguments.data);
+    let mut next = model.coding.next(arguments);
     next.push((format!("knothe inspect {}", arguments.out.display()), "the contents of the file"));
     let lines: Vec<String> = next.iter().map(|(command, what)| format!("  {command}    {what}")).collect();
     say(format_args!("wrote {}; next:\n{}", arguments.out.display(), lines.join("\n")));

@@ -26,6 +26,7 @@ use crate::{
     given::{self, Value},
     options::Input,
     output::{is_stdout, write_picture},
+    text_files::TextFiles,
 };
 
 /// The widest grid of one column for each class.
@@ -107,7 +108,7 @@ impl Kind for Pixels {
         })))
     }
 
-    fn context(&self, given: &[Value], _: Option<&Path>) -> Result<Context, Failure> {
+    fn context(&self, given: &[Value], _: Option<&Path>, _: &TextFiles) -> Result<Context, Failure> {
         let values: Vec<f64> = match classes(given, 1)?.first() {
             Some(class) => vec![*class as f64],
             None => self.usual_context(self.classes.len()).unwrap_or_default(),
@@ -197,9 +198,9 @@ impl Kind for Pixels {
         json!({ "coding": self })
     }
 
-    fn next(&self, out: &Path, data: &Path) -> Vec<(String, &'static str)> {
+    fn next(&self, arguments: &FitArguments) -> Vec<(String, &'static str)> {
         let given = if self.classes.is_empty() { "" } else { " --labels …" };
-        let (out, data) = (out.display(), data.display());
+        let (out, data) = (arguments.out.display(), arguments.data.display());
         vec![
             (format!("knothe sample {out} -n 64 --out grid.png"), "a picture of new images"),
             (format!("knothe evaluate {out} {data}{given}"), "bits per dimension and checks"),
@@ -212,7 +213,7 @@ impl Kind for Pixels {
         check_drawn(n, coding.shape)?;
         let (side, columns) = (square(n), if arguments.data.is_some() { 2 * square(n) + 1 } else { square(n) });
         check_mosaic(coding.shape, n.div_ceil(side).saturating_mul(columns), columns)?;
-        let context = coding.context(&arguments.input.given, None)?;
+        let context = coding.context(&arguments.input.given, None, &arguments.input.text_files)?;
         let samples = model.sample(n, &context.part(0, n), arguments.seed)?;
         let Some(path) = &arguments.data else { return Ok(mosaic(&samples, square(n))?) };
         let images = set(path, &arguments.input.labels, &arguments.input.key)?;

@@ -1,6 +1,6 @@
 //! Tables on the command line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use knothe::{
     Model,
@@ -31,6 +31,7 @@ use crate::{
     notices::{note_contradictions, say_notices},
     options::Input,
     output::{Output, is_stdout},
+    text_files::TextFiles,
 };
 
 /// Rows read and scored at a time.
@@ -44,12 +45,17 @@ fn note_dropped(rows: &TableRows) {
     }
 }
 
+/// The tables that a fit reads.
+fn tables(arguments: &FitArguments) -> Vec<&Path> {
+    [Some(&arguments.data), arguments.validation.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect()
+}
+
 /// Splits rows into training and held-out rows.
 fn split(schema: &Schema, rows: TableRows, arguments: &FitArguments, seed: u64) -> Result<Split<TableRows>, Failure> {
     Ok(match &arguments.validation {
         None => Split::random(&arguments.data, &rows, seed)?,
         Some(path) => {
-            let validation = schema.rows(&Table::read_with(path, &schema.reading([]))?, Need::Fit)?;
+            let validation = schema.rows(&arguments.text_files.of(path, schema.reading([])).read(path)?, Need::Fit)?;
             Split { train: rows, validation, held_out: HeldOut::Validation }
         }
     })
@@ -59,16 +65,25 @@ impl Kind for Schema {
     const NOUN: &'static str = "a table";
     const FAMILIES: &'static str = "tables";
     const FAMILY: &'static str = "maf_mog";
-    const OPTIONS: &'static [&'static str] = &["context", "drop", "schema", "missing", "columns"];
+    #[rustfmt::skip]
+    const OPTIONS: &'static [&'static str] = &[
+        "context", "drop", "schema", "missing", "columns",
+        "delimiter", "decimal", "thousands", "quote", "comment", "header", "encoding", "missing-values", "text", "keep-index",
+    ];
 
     fn takes(family: &dyn Family) -> bool {
         matches!(family.description().takes, Takes::Reals | Takes::Binary)
     }
 
     fn open(arguments: &FitArguments, law: Law) -> Result<Opened<Self>, Failure> {
-        let [context, dropped] = named(&arguments.data, [&arguments.context, &arguments.drop]);
-        let table = Table::read_skipping(&arguments.data, &dropped)?;
+        let (data, text_files) = (&arguments.data, &arguments.text_files);
+        text_files.check(&tables(arguments))?;
+        let [context, dropped] = named(data, [&arguments.context, &arguments.drop], text_files);
         let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
+        let known = overrides.reading();
+        // What the user names is there, so a first line that holds it is a header.
+        let names = [&known.names[..], &context, &dropped].concat().into_iter().chain(arguments.weights.clone()).collect();
+        let table = text_files.of(data, Reading { skip: dropped.clone(), names, ..known }).read(data)?;
         let roles = Roles { context, weights: arguments.weights.clone(), drop: dropped };
         let policy = arguments.missing.map_or(MissingPolicy::Model, Into::into);
         let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, policy)?;
@@ -88,7 +103,9 @@ impl Kind for Schema {
             let known = self.weights.as_deref().map_or("none".into(), |name| format!("'{name}'"));
             return Err(Failure::usage(format!("--weights: expected the weight column of the model, {known}"), "leave it out"));
         }
-        let rows = self.rows(&Table::read_with(&arguments.data, &self.reading([]))?, Need::Fit)?;
+        arguments.text_files.check(&tables(arguments))?;
+        let asked = arguments.text_files.of(&arguments.data, self.reading([]));
+        let rows = self.rows(&asked.read(&arguments.data)?, Need::Fit)?;
         note_dropped(&rows);
         split(self, rows, arguments, seed)
     }
@@ -104,7 +121,8 @@ impl Kind for Schema {
     }
 
     fn read(&self, path: &Path, input: &Input) -> Result<Read<TableRows>, Failure> {
-        let mut table = Table::read_with(path, &self.reading(names(&input.given)))?;
+        input.text_files.check(&[path])?;
+        let mut table = input.text_files.of(path, self.reading(names(&input.given))).read(path)?;
         set(&mut table, &input.given, self)?;
         note_ignored(self, &table);
         let rows = self.rows(&table, Need::Evaluate)?;
@@ -114,10 +132,13 @@ impl Kind for Schema {
 
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, TableRows>, Failure> {
         let reading = self.reading(names(&input.given).chain(self.weights.clone()));
-        let batches = TableReader::open_with(path, &Reading { batch_rows: BATCH_ROWS, ..reading })?;
-        Ok(Box::new(batches.map(|batch| {
+        input.text_files.check(&[path])?;
+        let asked = input.text_files.of(path, Reading { batch_rows: BATCH_ROWS, ..reading });
+        let batches = TableReader::open_with(path, &asked.reading)?;
+        Ok(Box::new(batches.map(move |batch| {
             let mut batch = batch?;
             if batch.first_row == 0 {
+                asked.check(&batch)?;
                 note_ignored(self, &batch);
             }
             set(&mut batch, &input.given, self)?;
@@ -128,14 +149,16 @@ impl Kind for Schema {
         })))
     }
 
-    fn context(&self, given: &[Value], table: Option<&Path>) -> Result<Context, Failure> {
+    fn context(&self, given: &[Value], table: Option<&Path>, text_files: &TextFiles) -> Result<Context, Failure> {
+        text_files.check(&table.into_iter().collect::<Vec<_>>())?;
         let mut table = match table {
             Some(_) if self.context.is_empty() => {
                 return Err(Failure::usage("--context: expected a model with context columns, and this one has none", ""));
             }
             Some(path) => {
                 // Only the context columns are read.
-                Table::read_with(path, &self.reading(names(given).chain(self.columns.iter().map(|c| c.name.clone()))))?
+                let known = self.reading(names(given).chain(self.columns.iter().map(|c| c.name.clone())));
+                text_files.of(path, known).read(path)?
             }
             None => {
                 given::check_complete(given, self)?;
@@ -210,24 +233,25 @@ impl Kind for Schema {
         })
     }
 
-    fn next(&self, out: &Path, data: &Path) -> Vec<(String, &'static str)> {
-        let (out, data) = (out.display(), data.display());
+    fn next(&self, arguments: &FitArguments) -> Vec<(String, &'static str)> {
+        let (out, data, how) = (arguments.out.display(), arguments.data.display(), arguments.text_files.typed());
         let given: String = self.context.iter().map(|c| format!(" --given {}=…", c.name)).collect();
         vec![
-            (format!("knothe score {out} {data}"), "log_prob of each row"),
+            (format!("knothe score {out} {data}{how}"), "log_prob of each row"),
             (format!("knothe sample {out} -n 1000{given}"), "new rows"),
-            (format!("knothe evaluate {out} TABLE"), "log-likelihood and checks on other rows"),
+            (format!("knothe evaluate {out} TABLE{how}"), "log-likelihood and checks on other rows"),
         ]
     }
 
     fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure> {
         let needs = arguments.data.is_none() && !model.coding.context.is_empty();
-        let given = if needs { model.coding.context(&arguments.input.given, None)?.values } else { Vec::new() };
+        let given = if needs { model.coding.context(&arguments.input.given, None, &TextFiles::default())?.values } else { Vec::new() };
+        arguments.input.text_files.check(&arguments.data.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         drawing::density(model, arguments, &given)
     }
 
     fn moments(model: &Model<Self>, arguments: &InspectArguments) -> Result<(), Failure> {
-        moments::run(model, arguments.at.as_deref(), arguments.json)
+        moments::run(model, arguments)
     }
 }
 

@@ -67,6 +67,20 @@ fn help_of_score() {
           --key <NAME>            Name of the array that holds the images in an NPZ file [default:
                                   images]
 
+    Text files:
+          --delimiter <C>         Field delimiter: a character, tab, or space for any run of spaces and
+                                  tabs [default: detected]
+          --decimal <C>           Decimal mark: . or , [default: detected]
+          --thousands <C>         Thousands separator: , . ' or space [default: detected]
+          --quote <C>             Quote around fields that hold delimiters [default: detected]
+          --comment <C>           First character of comment lines [default: detected]
+          --header <true|false>   Whether the first line holds the names of the columns. If not, they
+                                  are x1, x2, … [default: detected]
+          --encoding <NAME>       Encoding, for example utf-16le or windows-1252 [default: detected]
+          --missing-values <A,B>  Further texts that stand for a missing value, in every format
+          --text <A,B>            Read these columns as text, in every format
+          --keep-index            Keep columns that number or name the rows, in every format
+
     Likelihood:
           --seed <N>     Seed of the dequantisation noise [default: 0]
           --samples <K>  Images: draw K noise samples per image. The bound on log_prob tightens as K
@@ -100,7 +114,16 @@ fn help_of_score() {
 #[test]
 fn help_of_fit_has_its_options_under_headings() {
     let help = succeeds(fitted(), "fit --help");
-    for heading in ["Input:", "Model:", "Options of the families:", "Options of the image families:", "Training:", "Output:", "Runtime:"] {
+    for heading in [
+        "Input:",
+        "Text files:",
+        "Model:",
+        "Options of the families:",
+        "Options of the image families:",
+        "Training:",
+        "Output:",
+        "Runtime:",
+    ] {
         assert!(help.lines().any(|line| line == heading), "{heading} {help}");
     }
     for option in [
@@ -126,6 +149,8 @@ fn help_of_fit_has_its_options_under_headings() {
         "--schema",
         "--missing",
         "--drop",
+        "--delimiter",
+        "--missing-values",
         "--resume",
         "--json",
         "--device",

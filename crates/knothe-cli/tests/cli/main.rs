@@ -16,3 +16,4 @@ mod plots;
 mod safety;
 mod streams;
 mod support;
+mod text_files;

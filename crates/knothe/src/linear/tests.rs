@@ -301,6 +301,17 @@ fn the_affine_map_regresses_on_its_context_even_when_columns_repeat() {
 }
 
 #[test]
+fn a_long_context_has_no_say_in_the_affine_map() {
+    // Beyond 512 columns, such as thousands of categories, a regression would take far longer than the fit: its work grows with their third power.
+    let mut rows = data(1000, 513);
+    let mut map = TriangularAffine::new(&Order::natural(DIM), 513, &place());
+    map.initialise(&mut rows).unwrap();
+    let context = rows.context.clone().unwrap();
+    let inverse = |c: &Tensor<2>| values(map.inverse_and_ladj(rows.x.clone(), &Given::context(Some(c))).unwrap().0);
+    assert!(inverse(&context) == inverse(&context.clone().zeros_like()));
+}
+
+#[test]
 fn what_has_no_solution_is_an_error() {
     let place = place();
     let x = place.normal::<2>([50, 2], &mut rng());

@@ -4,6 +4,7 @@
 
 mod columnar;
 mod dialects;
+mod known;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

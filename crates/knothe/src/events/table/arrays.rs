@@ -12,9 +12,10 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
+use super::absent::Absent;
 use super::column::{Column, Form};
 use super::moment;
-use super::reading::identifier;
+use super::reading::{identifier, too_fine};
 use super::written::LARGEST_INTEGER;
 use crate::error::{Error, Result};
 use crate::hint::Hint;
@@ -42,15 +43,16 @@ pub(super) fn refuse(path: &Path, name: &str, data_type: &DataType) -> Error {
 }
 
 /// Converts an array to a column. Its first row is row `first_row` of the file.
-pub(super) fn column(path: &Path, name: &str, array: &ArrayRef, as_text: bool, first_row: u64) -> Result<Column> {
+pub(super) fn column(path: &Path, name: &str, array: &ArrayRef, as_text: bool, absent: &Absent, first_row: u64) -> Result<Column> {
     use DataType::*;
     let wrong = |e: ArrowError| super::columnar::damaged(path, "columnar", &e.to_string());
     let cast = |to: &DataType| cast(array, to).map_err(wrong);
+    let at = (path, name, first_row);
     match array.data_type() {
         Null => Ok(Column::missing(name, array.len())),
-        Dictionary(_, values) => column(path, name, &cast(values)?, as_text, first_row),
-        _ if as_text => Ok(texts(name, &cast(&Utf8)?)),
-        Utf8 | LargeUtf8 | Utf8View => Ok(texts(name, &cast(&Utf8)?)),
+        Dictionary(_, values) => column(path, name, &cast(values)?, as_text, absent, first_row),
+        _ if as_text => Ok(texts(name, &cast(&Utf8)?, absent)),
+        Utf8 | LargeUtf8 | Utf8View => Ok(texts(name, &cast(&Utf8)?, absent)),
         Boolean => Ok(Column { form: Form::Boolean, ..floats(name, &cast(&Float64)?) }),
         UInt64 => {
             let numbers = array.as_primitive::<UInt64Type>();
@@ -76,13 +78,13 @@ pub(super) fn column(path: &Path, name: &str, array: &ArrayRef, as_text: bool, f
             }
         }
         Float16 | Float32 | Float64 => Ok(floats(name, &cast(&Float64)?)),
-        Date32 => Ok(moments::<Date32Type>(name, array, 86_400_000_000, 1)),
-        Date64 => Ok(moments::<Date64Type>(name, array, 1000, 1)),
-        Timestamp(TimeUnit::Second, _) => Ok(moments::<TimestampSecondType>(name, array, 1_000_000, 1)),
-        Timestamp(TimeUnit::Millisecond, _) => Ok(moments::<TimestampMillisecondType>(name, array, 1000, 1)),
-        Timestamp(TimeUnit::Microsecond, _) => Ok(moments::<TimestampMicrosecondType>(name, array, 1, 1)),
+        Date32 => moments::<Date32Type>(at, array, 86_400_000_000, 1),
+        Date64 => moments::<Date64Type>(at, array, 1000, 1),
+        Timestamp(TimeUnit::Second, _) => moments::<TimestampSecondType>(at, array, 1_000_000, 1),
+        Timestamp(TimeUnit::Millisecond, _) => moments::<TimestampMillisecondType>(at, array, 1000, 1),
+        Timestamp(TimeUnit::Microsecond, _) => moments::<TimestampMicrosecondType>(at, array, 1, 1),
         // Fractions of a microsecond are cut off.
-        Timestamp(TimeUnit::Nanosecond, _) => Ok(moments::<TimestampNanosecondType>(name, array, 1, 1000)),
+        Timestamp(TimeUnit::Nanosecond, _) => moments::<TimestampNanosecondType>(at, array, 1, 1000),
         Duration(TimeUnit::Second) => Ok(seconds::<DurationSecondType>(name, array, 1.0)),
         Duration(TimeUnit::Millisecond) => Ok(seconds::<DurationMillisecondType>(name, array, 1e3)),
         Duration(TimeUnit::Microsecond) => Ok(seconds::<DurationMicrosecondType>(name, array, 1e6)),
@@ -100,12 +102,12 @@ fn floats(name: &str, array: &ArrayRef) -> Column {
 }
 
 /// Texts without surrounding spaces. An empty text is missing, as in text files.
-fn texts(name: &str, array: &ArrayRef) -> Column {
+fn texts(name: &str, array: &ArrayRef, absent: &Absent) -> Column {
     let mut labels = Vec::new();
     let mut codes: HashMap<&str, usize> = HashMap::new();
     let mut values = Vec::with_capacity(array.len());
     for text in array.as_string::<i32>() {
-        let value = text.map(str::trim).filter(|text| !text.is_empty()).map_or(f64::NAN, |text| {
+        let value = text.map(str::trim).filter(|text| !absent.is_text(text)).map_or(f64::NAN, |text| {
             *codes.entry(text).or_insert_with(|| {
                 labels.push(text.to_owned());
                 labels.len() - 1
@@ -117,10 +119,18 @@ fn texts(name: &str, array: &ArrayRef) -> Column {
 }
 
 /// Moments in units of `times / over` microseconds.
-fn moments<T: ArrowPrimitiveType<Native: Into<i64>>>(name: &str, array: &ArrayRef, times: i64, over: i64) -> Column {
+fn moments<T>(at: (&Path, &str, u64), array: &ArrayRef, times: i64, over: i64) -> Result<Column>
+where
+    T: ArrowPrimitiveType<Native: Into<i64>>,
+{
+    let (path, name, first_row) = at;
     let microseconds = |v: Option<T::Native>| v.map(|v| v.into().saturating_mul(times).div_euclid(over));
     let all: Vec<Option<i64>> = array.as_primitive::<T>().iter().map(microseconds).collect();
-    if all.iter().all(Option::is_none) { Column::missing(name, all.len()) } else { moment::column(name, &all) }
+    match moment::column(name, &all) {
+        _ if all.iter().all(Option::is_none) => Ok(Column::missing(name, all.len())),
+        (column, None) => Ok(column),
+        (column, Some(i)) => Err(too_fine(path, name, first_row + i as u64 + 1, column.text(i))),
+    }
 }
 
 /// Durations and times of day, in seconds.

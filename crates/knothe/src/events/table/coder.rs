@@ -159,8 +159,9 @@ impl Prepared<'_> {
         }
         let v = c.shift + c.scale * u;
         let Form::Lattice(lattice, [first, last], Bounds { low, high }) = self.form else { return c.kind.to_file(v, 0.0) };
-        // Rounding may carry a number of 32 bits over the end.
-        let k = ((v - lattice.offset) / lattice.step).round().clamp(-LARGEST_INDEX, LARGEST_INDEX);
+        let k = ((v - lattice.offset) / lattice.step).round();
+        // Rounding may carry a number of 32 bits over the end. Times have ends of their own: microseconds of the year 9999 are more than the largest index.
+        let k = if first.is_finite() { k } else { k.clamp(-LARGEST_INDEX, LARGEST_INDEX) };
         lattice.value(k).clamp(first, last).max(low.unwrap_or(f64::NEG_INFINITY)).min(high.unwrap_or(f64::INFINITY))
     }
 }

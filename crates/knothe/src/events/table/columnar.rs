@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::absent::Absent;
 use super::arrays::{column, is_readable, refuse};
 use super::column::Column;
 use super::ipc::{check_blocks, check_messages};
@@ -156,7 +157,10 @@ impl Columnar {
             if self.reading.skip.contains(name) {
                 return Ok(Column::real(name, vec![f64::NAN; batch.num_rows()]));
             }
-            column(&self.path, name, array, self.reading.text.contains(name), self.row)
+            let absent = Absent::of(&self.reading, name);
+            let mut column = column(&self.path, name, array, self.reading.text.contains(name), &absent, self.row)?;
+            absent.remove(&mut column);
+            Ok(column)
         };
         let kept = schema.fields().iter().zip(batch.columns()).filter(|(field, _)| !self.indices.contains(field.name()));
         kept.map(read).collect()

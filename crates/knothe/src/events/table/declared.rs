@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     kind::{Bounds, Kind},
     reader::LARGEST,
+    reading::Reading,
     schema::{MOST_SPECIAL, Schema, SchemaColumn},
 };
 use crate::{
@@ -55,6 +56,12 @@ impl Overrides {
         Overrides::parse(text).map_err(|e| Error::table(path, e.to_string(), None))
     }
 
+    /// How to read a table with these columns: labels are read as text.
+    pub fn reading(&self) -> Reading {
+        let labels = self.0.iter().map(|(name, declared)| (name, declared.kind.labels().unwrap_or_default()));
+        Reading { names: self.0.keys().cloned().collect(), ..Reading::default() }.with_labels(labels)
+    }
+
     /// Reads the text of a schema file, a JSON object that maps column names to kinds.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |found: String| Error::invalid("schema", r#"a JSON object such as {"price": "positive"}"#, found);
@@ -85,8 +92,10 @@ fn declared(name: &str, value: &Value) -> Result<Declared> {
         }
         None => (value, Vec::new()),
     };
+    // The labels of the table are asked for by the word alone.
+    let of_table = kind.is_string();
     let kind = kind_of(kind).ok_or_else(wrong)?;
-    let empty = kind.labels().is_some_and(<[_]>::is_empty);
+    let empty = of_table && kind.labels().is_some_and(<[_]>::is_empty);
     let alone = special.is_empty() || kind.labels().is_none();
     // Constants are inferred from the data.
     if matches!(kind, Kind::Constant(_)) || !(empty || kind.is_possible()) || !alone {
@@ -158,6 +167,10 @@ mod tests {
             r#"{"integer": {"low": 3, "high": 1}}"#,
             r#"{"integer": {"low": 0.5}}"#,
             r#"{"categorical": ["a", "a"]}"#,
+            r#"{"categorical": []}"#,
+            r#"{"ordered": []}"#,
+            r#"{"kind": {"ordered": []}}"#,
+            r#""ordered""#,
             r#"{"constant": 3}"#,
             r#"{"kind": "positive", "specials": [0]}"#,
             r#"{"kind": {"categorical": ["a"]}, "special": [0]}"#,

@@ -14,6 +14,7 @@ use super::{
     reader::Table,
     rows::{complete_rows, near, other_form},
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
+    text::is_missing,
 };
 use crate::{
     error::{Error, Result},
@@ -174,10 +175,20 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
         },
     };
     check_keeps_apart(table, column, &kind, &seen)?;
+    notice = notice.or_else(|| words_for_missing(name, &kind));
     // A value that already has its own mass is not a special value too.
     let special: Vec<f64> = special.into_iter().filter(|v| !kind.is_discrete() || kind.contradiction(*v).is_some()).collect();
     let missing = seen.missing > 0;
     Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, notice))
+}
+
+/// A notice of categories that text files use for a missing value.
+fn words_for_missing(name: &str, kind: &Kind) -> Option<Notice> {
+    let text = |label: &Label| if let Label::Text(text) = label { Some(text.clone()) } else { None };
+    let words: Vec<String> = kind.labels()?.iter().filter_map(text).filter(|text| is_missing(text.as_bytes())).collect();
+    let noun = if words.len() == 1 { "category" } else { "categories" };
+    let message = format!("'{name}' has the {noun} {}, which text files use for a missing value", quoted(&words));
+    (!words.is_empty()).then(|| Notice::new(message, Hint::ReadAsMissing(words)))
 }
 
 /// Whether the texts of a column identify its rows.
@@ -193,7 +204,8 @@ fn of_table(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<
                 let problem = format!("expected at most {MOST_CATEGORIES} categories in column '{}', found {}", column.name, seen.distinct);
                 return Err(Error::table(&table.path, problem, Hint::DropColumns(vec![column.name.clone()])));
             }
-            Ok(Kind::Categorical(seen.labels(&column.form)))
+            let labels = seen.labels(&column.form);
+            Ok(if matches!(kind, Kind::Ordered(_)) { Kind::Ordered(labels) } else { Kind::Categorical(labels) })
         }
         Kind::Categorical(_) | Kind::Ordered(_) => Ok(kind.clone()),
         Kind::Time(_) if matches!(column.form, Form::Time(_)) => Ok(kind.clone()),

@@ -12,7 +12,7 @@ use super::columnar::Columnar;
 use super::npy::Npy;
 use super::quoted;
 use super::reading::{Reading, Source};
-use super::text::{Delimited, LONGEST_RECORD, too_long};
+use super::text::{Delimited, Dialect, LONGEST_RECORD, too_long};
 use crate::error::{Error, Result};
 
 /// The endings of text files.
@@ -165,7 +165,10 @@ impl Source for Parts {
     fn notes(&self) -> Vec<String> {
         let several = self.input.parts.len();
         let count = (several > 1).then(|| format!("{several} files are read as one table"));
-        count.into_iter().chain(self.source.notes()).collect()
+        let is_text = matches!(self.input.parts[self.at].format, Format::Text { .. });
+        let unused = (!is_text && self.reading.dialect != Dialect::default())
+            .then(|| format!("{} is no text file, so the settings of text files are not used", self.input.parts[self.at].name.display()));
+        count.into_iter().chain(unused).chain(self.source.notes()).collect()
     }
 }
 
@@ -194,6 +197,11 @@ pub fn ending(path: &Path) -> Result<String> {
     let found = if ending.is_empty() { "none".into() } else { format!(".{ending}") };
     let problem = format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}");
     Err(Error::table(path, problem, None))
+}
+
+/// Whether a table of this name may be text. The standard input may be anything, and a name that is no table's is refused when it is read.
+pub fn is_text(path: &Path) -> bool {
+    ending(path).map_or(true, |ending| TEXT.contains(&ending.as_str()))
 }
 
 /// The format of a file of this ending. Arrow files and streams of messages have the same endings.

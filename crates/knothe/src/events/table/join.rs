@@ -52,8 +52,9 @@ impl Joined {
             (form @ Form::Whole, Form::Real) => *form = Form::Real,
             (Form::Time(unit), Form::Time(other)) => {
                 let finer = (*unit).max(*other);
-                rescale(&mut self.column.values, unit.microseconds() / finer.microseconds());
-                rescale(&mut part.values, other.microseconds() / finer.microseconds());
+                // Thousandths of a second after the year 4253 have no place among microseconds.
+                self.broken = !rescale(&mut self.column.values, unit.microseconds() / finer.microseconds())
+                    || !rescale(&mut part.values, other.microseconds() / finer.microseconds());
                 *unit = finer;
             }
             (Form::Text(labels), Form::Text(others)) => {
@@ -90,8 +91,15 @@ impl Joined {
     }
 }
 
-fn rescale(values: &mut [f64], by: i64) {
+/// Whether all products are exact.
+fn rescale(values: &mut [f64], by: i64) -> bool {
+    let mut exact = true;
     if by != 1 {
-        values.iter_mut().for_each(|v| *v *= by as f64);
+        for v in values.iter_mut() {
+            let product = (*v as i64).saturating_mul(by);
+            *v *= by as f64;
+            exact &= v.is_nan() || *v as i64 == product;
+        }
     }
+    exact
 }

@@ -144,6 +144,7 @@ impl Kind {
             Kind::Categorical(labels) | Kind::Ordered(labels) => {
                 (!(0.0..labels.len() as f64).contains(&value)).then(|| format!("one of its {} categories", labels.len()))
             }
+            Kind::Time(unit) => (value.fract() != 0.0 || !(unit.first()..=unit.last()).contains(&value)).then(|| self.values()),
             _ => {
                 let (lattice, Bounds { low, high }) = self.lattice()?;
                 let on = if lattice == INTEGERS { whole(value).is_some() } else { lattice.index(value).is_some() };
@@ -159,7 +160,7 @@ impl Kind {
         let Some((lattice, Bounds { low, high })) = self.lattice() else { return "another value".into() };
         let what = match self {
             Kind::Integer(_) => "a whole number below 2^52 in magnitude".into(),
-            Kind::Time(unit) => format!("a time in whole {unit:?}s").to_lowercase(),
+            Kind::Time(unit) => format!("a time in whole {unit:?}s").to_lowercase() + ", from year 1 to 9999",
             _ if lattice.offset == 0.0 => format!("a multiple of {}", lattice.step),
             _ => format!("{} + a multiple of {}", lattice.offset, lattice.step),
         };

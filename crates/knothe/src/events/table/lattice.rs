@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rounding::Rounding;
+
 /// The values offset + k · step for whole k.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +36,8 @@ pub(super) fn whole(value: f64) -> Option<f64> {
 const ROWS_PER_VALUE: usize = 5;
 /// Two values may be neighbours on a lattice if the smaller magnitude is at least this share of the larger one.
 const SMALLEST_OF_TWO: f64 = 1e-4;
+/// The largest q of a step p / q that values of rounded decimals may have.
+const LARGEST_DENOMINATOR: u32 = 100;
 /// The most distinct values off a lattice.
 const MOST_EXCEPTIONS: usize = 3;
 /// The decimal digits of evidence that a common divisor of whole numbers needs, and the additional digits for each value that is left out.
@@ -178,12 +182,30 @@ fn regular(distinct: &[f64]) -> Option<Lattice> {
     if step < 16.0 * rounding(largest) {
         return None;
     }
-    let fits = |lattice: &Lattice| distinct.iter().all(|&v| lattice.index(v).is_some());
-    let candidates = (1..=9).flat_map(|digits| {
-        let step = significant(step, digits);
-        [0.0, significant(origin, digits), origin].map(|offset| Lattice { step, offset })
-    });
-    candidates.chain([Lattice { step, offset: origin }]).find(fits)
+    let written = Rounding::of(distinct);
+    // The step has all digits that the values tell: with fewer of them, values beyond those that are seen would be off the lattice.
+    let within = |lattice: &Lattice, room: f64| {
+        let allowed = |v: f64| room * written.half_width(v) + rounding(v) + 1e-9 * lattice.step;
+        let is_near = |v: f64| lattice.index(v).is_some_and(|k| (v - lattice.value(k)).abs() <= allowed(v));
+        distinct.iter().all(|&v| is_near(v))
+    };
+    let decimals = || (1..=9).flat_map(|digits| lattices(significant(step, digits), origin, digits));
+    // k/3 that was written as 0.33333 and 0.66667 is no multiple of a decimal.
+    let fractions = || {
+        let numerators = (2..=LARGEST_DENOMINATOR).map(|q| ((step * f64::from(q)).round(), f64::from(q)));
+        numerators.filter(|(p, _)| *p >= 1.0).flat_map(|(p, q)| lattices(p / q, origin, 9))
+    };
+    // The step and the offset come from values that are rounded themselves.
+    let either = || fractions().chain(decimals()).chain([Lattice { step, offset: origin }]);
+    let found = decimals().find(|lattice| within(lattice, 0.0)).or_else(|| either().find(|lattice| within(lattice, 2.0)));
+    // Sums in 32 bits have more rounding than that; the step with all of its digits is the best that can be said.
+    let on = |lattice: &Lattice| distinct.iter().all(|&v| lattice.index(v).is_some());
+    found.or_else(|| lattices(significant(step, 9), origin, 9).into_iter().find(on))
+}
+
+/// The lattices of a step, the simplest first.
+fn lattices(step: f64, origin: f64, digits: usize) -> [Lattice; 3] {
+    [0.0, significant(origin, digits), origin].map(|offset| Lattice { step, offset })
 }
 
 /// The rounding near 0: 0.1 + 0.2 − 0.3 is not a value in its own right. The median sets the scale, because a placeholder for missing values may be far larger.

@@ -40,6 +40,24 @@ fn finds_an_offset_and_a_step_that_no_two_values_show() {
 }
 
 #[test]
+fn written_fractions_have_the_step_of_the_fraction() {
+    // k/3, k/7 and k/60 of few values, as they are written with some decimals; values far beyond them are on the lattice too.
+    let written = |value: f64, decimals: usize| format!("{value:.decimals$}").parse::<f64>().unwrap();
+    for (q, decimals) in [(3.0, 5), (3.0, 4), (7.0, 6), (60.0, 7)] {
+        let values = sorted(draws(1000).map(|h| written((h % 20) as f64 / q, decimals)).collect());
+        let found = lattice(&values).unwrap();
+        assert_eq!(found, Lattice { step: 1.0 / q, offset: 0.0 }, "{q} {decimals}");
+        assert!((0..10_000).all(|k| found.index(written(f64::from(k) / q, decimals)) == Some(f64::from(k))), "{q} {decimals}");
+    }
+    // Two decimals do not tell what the step is.
+    assert_eq!(lattice(&sorted(draws(1000).map(|h| written((h % 20) as f64 / 3.0, 2)).collect())), None);
+    // The digits of a step are those that the values have, not those that suffice for them.
+    let step = std::f64::consts::PI / 10.0;
+    let found = lattice(&sorted(draws(1000).map(|h| step * (h % 8) as f64).collect())).unwrap();
+    assert_eq!(found.index(step * 5000.0), Some(5000.0));
+}
+
+#[test]
 fn leaves_continuous_data_alone() {
     let uniform: Vec<f64> = draws(5000).map(|h| h as f64 / (1u64 << 24) as f64).collect();
     let single: Vec<f64> = uniform.iter().map(|&u| f64::from((u as f32).ln_1p())).collect();

@@ -17,6 +17,7 @@
 //! # Ok::<(), knothe::Error>(())
 //! ```
 
+mod absent;
 mod arrays;
 mod atoms;
 mod coder;
@@ -53,7 +54,7 @@ pub use crate::hint::quoted;
 pub use column::{Column, Form, Unit};
 pub use declared::{Declared, Overrides};
 pub use diagnose::diagnose;
-pub use input::ending;
+pub use input::{ending, is_text};
 pub use kind::{Bounds, Kind, Label, Spaced};
 pub use lattice::Lattice;
 pub use reader::{LARGEST, Table, TableReader};

@@ -27,7 +27,9 @@ impl Unit {
 
     /// The last moment of the year 9999.
     pub(super) fn last(self) -> f64 {
-        (253_402_300_799_999_999 / self.microseconds()) as f64
+        let last = 253_402_300_799_999_999 / self.microseconds();
+        // The float that is nearest to the last microsecond is one of the year 10000.
+        if last as f64 as i64 > last { (last as f64).next_down() } else { last as f64 }
     }
 
     /// The moment `count` units after the start of 1970 in ISO 8601, or nothing beyond the range of the calendar (about 262,000 years on either side).
@@ -38,9 +40,9 @@ impl Unit {
             Unit::Millisecond => "%Y-%m-%dT%H:%M:%S%.3f",
             Unit::Microsecond => "%Y-%m-%dT%H:%M:%S%.6f",
         };
-        let microseconds = count.round() * self.microseconds() as f64;
-        // Casts saturate, and saturated values are outside the calendar.
-        Some(DateTime::from_timestamp_micros(microseconds as i64)?.format(format).to_string())
+        // Casts saturate, and saturated values are outside the calendar. A product of floats would lose the thousandths of far years.
+        let microseconds = (count.round() as i64).checked_mul(self.microseconds())?;
+        Some(DateTime::from_timestamp_micros(microseconds)?.format(format).to_string())
     }
 }
 
@@ -92,12 +94,14 @@ fn offset(zone: &str) -> Option<i64> {
     Some(if zone.starts_with('-') { -minutes } else { minutes })
 }
 
-/// A column of moments from microseconds, in the coarsest unit that represents all of them.
-pub(super) fn column(name: &str, microseconds: &[Option<i64>]) -> Column {
+/// A column of moments from microseconds, in the coarsest unit that represents all of them, and the first row whose digits a 64-bit float cannot hold. Such a row is before 1684
+/// or after 2255, and counts single microseconds: a whole second has its digits in any year.
+pub(super) fn column(name: &str, microseconds: &[Option<i64>]) -> (Column, Option<usize>) {
     let holds = |unit: &Unit| microseconds.iter().flatten().all(|m| m % unit.microseconds() == 0);
     let unit = [Unit::Day, Unit::Second, Unit::Millisecond].into_iter().find(holds).unwrap_or(Unit::Microsecond);
     let values = microseconds.iter().map(|m| m.map_or(f64::NAN, |m| (m / unit.microseconds()) as f64)).collect();
-    Column { name: name.into(), values, form: Form::Time(unit) }
+    let is_lost = |m: &Option<i64>| m.is_some_and(|m| unit == Unit::Microsecond && (m as f64) as i64 != m);
+    (Column { name: name.into(), values, form: Form::Time(unit) }, microseconds.iter().position(is_lost))
 }
 
 #[cfg(test)]
@@ -145,5 +149,9 @@ mod tests {
             assert_eq!(parse(text), Some(count as i64 * unit.microseconds()));
         }
         assert_eq!(Unit::Day.text(1e30), None);
+        // Thousandths of a second have their digits in every year, and microseconds those of a whole second.
+        let last = Unit::Millisecond.last();
+        assert_eq!(Unit::Millisecond.text(last).as_deref(), Some("9999-12-31T23:59:59.999"));
+        assert_eq!(Unit::Millisecond.text(last - 2.0).as_deref(), Some("9999-12-31T23:59:59.997"));
     }
 }

@@ -1,9 +1,11 @@
 //! Settings and checks that all readers of tables share.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::column::Column;
+use super::kind::Label;
+use super::moment;
 use super::text::Dialect;
 use crate::{
     error::{Error, Result},
@@ -22,6 +24,13 @@ pub struct Reading {
     pub skip: Vec<String>,
     /// Columns that are read as text, even if they look like numbers.
     pub text: Vec<String>,
+    /// Names that the table is expected to have. A first line that holds most of them is a header, whatever it looks like, and no column of such a name is an index.
+    pub names: Vec<String>,
+    /// The labels of columns, where they are known. A text that usually stands for a missing value, such as `NA`, is a value of the column if it is one of them, and is
+    /// missing if it is not, in every format.
+    pub labels: BTreeMap<String, Vec<String>>,
+    /// Further texts that stand for a missing value. In columns of numbers and moments they are compared as such: `-999` is also `-999.0`.
+    pub missing: Vec<String>,
     /// Whether columns that only number or name the rows are kept: an unnamed first column, one called `rownames`, and the indices of pandas.
     pub keep_index: bool,
     /// The most rows of a batch. A table that is read whole does not depend on it.
@@ -32,14 +41,37 @@ pub struct Reading {
 
 impl Default for Reading {
     fn default() -> Self {
-        Reading { skip: Vec::new(), text: Vec::new(), keep_index: false, batch_rows: 1 << 16, dialect: Dialect::default() }
+        Reading {
+            skip: Vec::new(),
+            text: Vec::new(),
+            names: Vec::new(),
+            labels: BTreeMap::new(),
+            missing: Vec::new(),
+            keep_index: false,
+            batch_rows: 1 << 16,
+            dialect: Dialect::default(),
+        }
     }
 }
 
 impl Reading {
-    /// Whether an index of this name is left out. A column that the user names is kept.
+    /// With the labels of columns; those that hold texts are read as text.
+    pub(super) fn with_labels<'a>(mut self, columns: impl IntoIterator<Item = (&'a String, &'a [Label])>) -> Self {
+        for (name, labels) in columns.into_iter().filter(|(_, labels)| !labels.is_empty()) {
+            let text = |label: &Label| if let Label::Text(text) = label { Some(text.clone()) } else { None };
+            let texts: Vec<String> = labels.iter().filter_map(text).collect();
+            // Moments are read as such, whatever their spelling.
+            if texts.iter().any(|text| moment::parse(text).is_none()) {
+                self.text.push(name.clone());
+            }
+            self.labels.insert(name.clone(), texts);
+        }
+        self
+    }
+
+    /// Whether an index of this name is left out. A column that the user or the schema names is kept.
     pub(super) fn leaves_out(&self, name: &String) -> bool {
-        !(self.keep_index || self.skip.contains(name) || self.text.contains(name))
+        !(self.keep_index || [&self.skip, &self.text, &self.names].iter().any(|names| names.contains(name)))
     }
 }
 
@@ -107,6 +139,17 @@ pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The error of a moment in microseconds that a 64-bit float does not hold.
+pub(super) fn too_fine(path: &Path, column: &str, row: u64, found: impl std::fmt::Display) -> Error {
+    Error::Table {
+        path: path.to_owned(),
+        column: Some(column.into()),
+        row: Some(row),
+        problem: format!("expected times in microseconds from 1684 to 2255, found {found}: a 64-bit float cannot hold its digits"),
+        hint: Some(Hint::other("round the times of this column to milliseconds").into()),
+    }
 }
 
 /// The error for a whole number above 2⁵³.

@@ -176,20 +176,17 @@ impl Schema {
         TableRows { n: outside.len(), index: (0..outside.len() as u64).collect(), x, context, outside, ..TableRows::default() }
     }
 
-    /// How a table is read for this schema: without a look at dropped columns and those named in `skip`, and labels as the text that they are.
+    /// How a table is read for this schema: without a look at dropped columns and those named in `skip`, and with labels as the text that they are. A first line that
+    /// holds the names of the schema is a header, and no column of the schema is an index.
     pub fn reading(&self, skip: impl IntoIterator<Item = String>) -> Reading {
-        // Moments are read as such, whatever their spelling.
-        let is_text = |labels: &[Label]| labels.iter().any(|label| matches!(label, Label::Text(text) if moment::parse(text).is_none()));
-        let columns = self.columns.iter().filter(|c| match &c.kind {
-            Kind::Constant(label) => is_text(std::slice::from_ref(label)),
-            kind => kind.labels().is_some_and(is_text),
+        let kinds = self.columns.iter().map(|c| match &c.kind {
+            Kind::Constant(label) => (&c.name, std::slice::from_ref(label)),
+            kind => (&c.name, kind.labels().unwrap_or_default()),
         });
-        let context = self.context.iter().filter(|c| is_text(&c.labels));
-        Reading {
-            skip: self.dropped.iter().cloned().chain(skip).collect(),
-            text: columns.map(|c| c.name.clone()).chain(context.map(|c| c.name.clone())).collect(),
-            ..Reading::default()
-        }
+        let all: Vec<(&String, &[Label])> = kinds.chain(self.context.iter().map(|c| (&c.name, &c.labels[..]))).collect();
+        let skip: Vec<String> = self.dropped.iter().cloned().chain(skip).collect();
+        let names = all.iter().map(|(name, _)| *name).chain(&self.weights).filter(|name| !skip.contains(name)).cloned().collect();
+        Reading { names, skip, ..Reading::default() }.with_labels(all)
     }
 
     /// The columns of a table that the schema does not know.
@@ -221,7 +218,12 @@ fn values_of<'a>(table: &Table, column: &'a Column, kind: &Kind) -> Result<Cow<'
         Kind::Time(unit) => match column.form {
             Form::Time(found) if found == *unit => Ok(Cow::Borrowed(&column.values)),
             _ if column.is_missing() => Ok(Cow::Borrowed(&column.values)),
-            Form::Time(found) => Ok(column.values.iter().map(|v| v * found.microseconds() as f64 / unit.microseconds() as f64).collect()),
+            Form::Time(found) => {
+                let (found, unit) = (found.microseconds(), unit.microseconds());
+                // One of them is a multiple of the other, so that whole counts stay whole.
+                let scaled = |v: &f64| if found > unit { v * (found / unit) as f64 } else { v / (unit / found) as f64 };
+                Ok(column.values.iter().map(scaled).collect())
+            }
             _ => Err(other_form(table, column, "dates or times")),
         },
         _ if column.is_numeric() => Ok(Cow::Borrowed(&column.values)),
@@ -251,10 +253,15 @@ fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
     let of = |same: &dyn Fn(&Label) -> bool| labels.iter().position(same).map_or(f64::INFINITY, |k| k as f64);
     let text = |text: &str| {
         let moment = moment::parse(text);
+        // The same text before another spelling of it.
+        let exact = of(&|label| matches!(label, Label::Text(known) if known == text));
+        if exact.is_finite() {
+            return exact;
+        }
         of(&|label| match label {
-            Label::Text(known) => known == text || (moment.is_some() && moment::parse(known) == moment),
-            Label::Number(number) => text.parse().is_ok_and(|value| is_same(*number, value)),
-            Label::Flag(flag) => boolean(text.as_bytes()) == Some(f64::from(*flag)),
+            Label::Text(known) => (moment.is_some() && moment::parse(known) == moment) || is_spelling(known, text),
+            Label::Number(number) => text.parse().ok().or(boolean(text.as_bytes())).is_some_and(|value| is_same(*number, value)),
+            Label::Flag(flag) => boolean(text.as_bytes()).or(text.parse().ok()) == Some(f64::from(*flag)),
         })
     };
     match &column.form {
@@ -280,6 +287,17 @@ fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
             column.values.iter().map(|&v| if v.is_nan() { v } else { *known.entry(v.to_bits()).or_insert_with(|| find(v)) }).collect()
         }
     }
+}
+
+/// Whether two texts are spellings of one value: `1` and `1.0`, which is what a table of floats makes of it, and `true`, `True` and `1`.
+fn is_spelling(a: &str, b: &str) -> bool {
+    let [a, b] = [a, b].map(|text| match text.strip_suffix(".0") {
+        Some(whole) if whole.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit()) => whole,
+        _ => text,
+    });
+    let [first, second] = [a, b].map(|text| boolean(text.as_bytes()));
+    let flag = |text: &str| text.parse().ok().filter(|v| matches!(v, 0.0 | 1.0));
+    a == b || ((first.is_some() || second.is_some()) && first.or_else(|| flag(a)) == second.or_else(|| flag(b)))
 }
 
 /// The error for a column whose form does not fit its kind.

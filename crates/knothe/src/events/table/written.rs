@@ -32,7 +32,7 @@ impl Written {
         match &column.form {
             Form::Text(labels) if present().all(|v| label(labels, *v).is_some()) => Written::Text,
             Form::Boolean if present().all(|v| matches!(v, 0.0 | 1.0)) => Written::Boolean,
-            Form::Time(unit) if whole() && present().all(|v| unit.text(*v).is_some()) => Written::Time(*unit),
+            Form::Time(unit) if present().all(|v| v.fract() == 0.0 && unit.text(*v).is_some()) => Written::Time(*unit),
             Form::Whole | Form::Boolean if whole() => Written::Whole,
             _ => Written::Real,
         }

@@ -8,9 +8,10 @@ use super::field::{Typed, typed};
 use super::header::Layout;
 use super::scan::{Cells, Uneven};
 use crate::error::{Error, Result};
-use crate::events::table::column::{Column, Form};
+use crate::events::table::absent::Absent;
+use crate::events::table::column::{Column, Form, Unit};
 use crate::events::table::join::Joined;
-use crate::events::table::reading::{Reading, identifier};
+use crate::events::table::reading::{Reading, identifier, too_fine};
 
 /// The settings for reading columns from text.
 pub(super) struct Columns {
@@ -18,12 +19,14 @@ pub(super) struct Columns {
     pub(super) layout: Layout,
     skipped: Vec<bool>,
     as_text: Vec<bool>,
+    absent: Vec<Absent>,
 }
 
 impl Columns {
     pub(super) fn new(path: &Path, layout: Layout, reading: &Reading) -> Self {
         let named = |names: &[String]| layout.columns.iter().map(|(_, name)| names.contains(name)).collect();
-        Columns { path: path.to_owned(), skipped: named(&reading.skip), as_text: named(&reading.text), layout }
+        let absent = layout.columns.iter().map(|(_, name)| Absent::of(reading, name)).collect();
+        Columns { path: path.to_owned(), skipped: named(&reading.skip), as_text: named(&reading.text), absent, layout }
     }
 
     /// The columns of the text between these cuts, after `row` rows, and which of them hold marks that were read as missing.
@@ -63,7 +66,8 @@ impl Columns {
         }
         let part = |chunk: &(u64, &[u8], Cells), as_text| {
             let (_, text, cells) = chunk;
-            typed(name, cells.column(*at).map(|field| field.text(text, self.layout.syntax.quote)), self.layout.numerals, as_text)
+            let fields = cells.column(*at).map(|field| field.text(text, self.layout.syntax.quote));
+            typed(name, fields, self.layout.numerals, &self.absent[j], as_text)
         };
         let parts: Vec<(u64, Typed)> = chunks.par_iter().map(|chunk| (chunk.0, part(chunk, self.as_text[j]))).collect();
         let mut large = None;
@@ -83,7 +87,11 @@ impl Columns {
                 Some((row, found)) if column.form == Form::Whole => Err(identifier(&self.path, name, row, found)),
                 _ => Ok((column, marks)),
             },
-            Some(column) if !marks => Ok((column, false)),
+            Some(column) if !marks => match large {
+                // Chunks of moments may be in different units; the finest is that of all.
+                Some((row, found)) if column.form == Form::Time(Unit::Microsecond) => Err(too_fine(&self.path, name, row, found)),
+                _ => Ok((column, false)),
+            },
             // A column that looks numeric in one chunk may be text in another.
             _ => {
                 let mut parts: Vec<Column> = chunks.par_iter().map(|chunk| part(chunk, true).column).collect::<Vec<_>>();

@@ -47,8 +47,16 @@ impl Dialect {
         if let Some(mark) = self.thousands.filter(|c| !matches!(c, '.' | ',' | '\'' | ' ')) {
             return Err(Error::invalid("thousands", "',', '.', ''' or a space", format!("{mark:?}")));
         }
-        if self.decimal.is_some() && self.decimal == self.thousands {
-            return Err(Error::invalid("thousands", "another character than before decimals", format!("{:?}", self.thousands)));
+        if let Some(mark) = self.thousands.filter(|mark| self.decimal == Some(*mark)) {
+            return Err(Error::invalid("thousands", "another character than before decimals", format!("{mark:?}")));
+        }
+        let quote = self.quote.unwrap_or('"');
+        for (what, mark, others) in
+            [("delimiter", self.delimiter, [Some(quote), self.comment]), ("comment", self.comment, [Some(quote), None])]
+        {
+            if let Some(mark) = mark.filter(|mark| others.contains(&Some(*mark))) {
+                return Err(Error::invalid(what, "another character than for quotes and comments", format!("{mark:?}")));
+            }
         }
         if let Some(label) = self.encoding.as_ref().filter(|label| Encoding::for_label(label.as_bytes()).is_none()) {
             return Err(Error::invalid("encoding", "a label of the Encoding Standard", label));

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use encoding_rs::WINDOWS_1252;
 
 use crate::events::table::{
+    absent::Absent,
     column::{Column, Form},
     moment,
 };
@@ -25,43 +26,47 @@ pub(super) struct Numerals {
 /// A column of a part of the text.
 pub(super) struct Typed {
     pub(super) column: Column,
-    /// The first whole number of a magnitude above 2⁵³: its row in the part, and its text.
+    /// The first value whose digits a 64-bit float cannot hold, a whole number of a magnitude above 2⁵³ or a moment in microseconds: its row in the part, and its text.
     pub(super) identifier: Option<(usize, String)>,
     /// Whether a mark that is missing only among numbers was read as missing.
     pub(super) marks: bool,
 }
 
 /// Reads a column: numbers, Booleans or moments where every present field is one, and texts otherwise.
-pub(super) fn typed<'a, I>(name: &str, fields: I, numerals: Numerals, as_text: bool) -> Typed
+pub(super) fn typed<'a, I>(name: &str, fields: I, numerals: Numerals, absent: &Absent, as_text: bool) -> Typed
 where
     I: Iterator<Item = Cow<'a, [u8]>> + Clone,
 {
-    let plain = |column| Typed { column, identifier: None, marks: false };
-    let first = fields.clone().find(|field| !(is_missing(field) || is_mark(field)));
-    match first {
-        _ if as_text => {}
+    let first = fields.clone().find(|field| !(absent.is_field(field) || is_mark(field)));
+    let found = match first {
+        _ if as_text => None,
         Some(field) if numerals.number(&field).is_none() => {
-            let column = if boolean(&field).is_some() { booleans(name, fields.clone()) } else { moments(name, fields.clone()) };
-            if let Some(column) = column {
-                return plain(column);
+            if boolean(&field).is_some() {
+                booleans(name, fields.clone(), absent)
+            } else {
+                moments(name, fields.clone(), absent)
             }
         }
-        _ => {
-            if let Some(numbers) = numbers(name, fields.clone(), numerals) {
-                return numbers;
-            }
-        }
-    }
-    plain(texts(name, fields))
+        _ => numbers(name, fields.clone(), numerals, absent),
+    };
+    found.unwrap_or_else(|| Typed::plain(texts(name, fields, absent)))
 }
 
-fn numbers<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, numerals: Numerals) -> Option<Typed> {
+impl Typed {
+    /// A column without marks and without values that are too long.
+    fn plain(column: Column) -> Self {
+        Typed { column, identifier: None, marks: false }
+    }
+}
+
+fn numbers<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, numerals: Numerals, absent: &Absent) -> Option<Typed> {
     let (mut whole, mut marks, mut identifier) = (true, false, None);
     let mut values = Vec::with_capacity(fields.size_hint().0);
     for (i, field) in fields.enumerate() {
         let value = match numerals.number(&field) {
+            Some(value) if absent.is_number(value) => f64::NAN,
             Some(value) => value,
-            None if is_missing(&field) => f64::NAN,
+            None if absent.is_field(&field) => f64::NAN,
             None if is_mark(&field) => {
                 marks = true;
                 f64::NAN
@@ -78,25 +83,27 @@ fn numbers<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, numerals
     Some(Typed { column: Column::numbers(name, values, whole), identifier: identifier.filter(|_| whole), marks })
 }
 
-fn booleans<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>) -> Option<Column> {
-    let value = |field: Cow<[u8]>| boolean(&field).or(is_missing(&field).then_some(f64::NAN));
-    Some(Column { name: name.into(), values: fields.map(value).collect::<Option<_>>()?, form: Form::Boolean })
+fn booleans<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, absent: &Absent) -> Option<Typed> {
+    let value = |field: Cow<[u8]>| if absent.is_field(&field) { Some(f64::NAN) } else { boolean(&field) };
+    Some(Typed::plain(Column { name: name.into(), values: fields.map(value).collect::<Option<_>>()?, form: Form::Boolean }))
 }
 
-fn moments<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>) -> Option<Column> {
-    let moment = |field: Cow<[u8]>| match std::str::from_utf8(&field).ok().and_then(moment::parse) {
-        None if !is_missing(&field) => None,
-        moment => Some(moment),
+fn moments<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>> + Clone, absent: &Absent) -> Option<Typed> {
+    let moment = |field: Cow<[u8]>| {
+        if absent.is_field(&field) { Some(None) } else { std::str::from_utf8(&field).ok().and_then(moment::parse).map(Some) }
     };
-    Some(moment::column(name, &fields.map(moment).collect::<Option<Vec<_>>>()?))
+    let mut column = moment::column(name, &fields.clone().map(moment).collect::<Option<Vec<_>>>()?);
+    absent.remove(&mut column.0);
+    let identifier = column.1.and_then(|i| Some((i, decoded(&fields.clone().nth(i)?).into_owned())));
+    Some(Typed { column: column.0, identifier, marks: false })
 }
 
-fn texts<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>) -> Column {
+fn texts<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, absent: &Absent) -> Column {
     let mut labels = Vec::new();
     let mut codes: HashMap<Cow<[u8]>, usize> = HashMap::new();
     let mut values = Vec::with_capacity(fields.size_hint().0);
     for field in fields {
-        if is_missing(&field) {
+        if absent.is_field(&field) {
             values.push(f64::NAN);
             continue;
         }
@@ -122,7 +129,7 @@ pub(super) fn decoded(field: &[u8]) -> Cow<'_, str> {
 }
 
 /// The words that pandas reads as missing.
-pub(super) fn is_missing(field: &[u8]) -> bool {
+pub(in super::super) fn is_missing(field: &[u8]) -> bool {
     matches!(
         field,
         b"" | b"#N/A"

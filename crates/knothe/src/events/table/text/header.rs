@@ -1,13 +1,15 @@
 //! The names of the columns of a text file, and which fields they are.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 
 use super::dialect::named;
-use super::field::{Numerals, decoded, is_missing};
+use super::field::{Numerals, decoded};
 use super::scan::{Cells, Field, Syntax};
 use super::sniff::{Record, is_typed, numerals, records, syntax, usual_width};
 use crate::error::Result;
+use crate::events::table::absent::Absent;
 use crate::events::table::quoted;
 use crate::events::table::reading::{Reading, check_columns, check_names, is_index};
 
@@ -37,7 +39,7 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     check_columns(path, first.len())?;
     let usual = if records.len() > 1 { usual_width(&records) } else { first.len() };
     let numerals = numerals(&records[1..], usual, syntax.delimiter, dialect);
-    let has_header = dialect.header.unwrap_or_else(|| has_header(&records, usual, numerals));
+    let has_header = dialect.header.unwrap_or_else(|| has_header(&records, usual, numerals, reading));
     let commented = if has_header || dialect.header.is_some() { None } else { commented_names(sample, &syntax, usual) };
     let mut notes = Vec::new();
     let mut names: Vec<String> = match (&commented, has_header) {
@@ -47,7 +49,7 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     };
     if !has_header && commented.is_none() {
         notes.push(format!("the first line holds values, so the columns are named x1 to x{usual}"));
-    } else if has_header && !first.is_empty() && counts(first, numerals) {
+    } else if has_header && dialect.header.is_none() && !holds(first, &reading.names) && counts(&records, numerals) {
         notes.push("the first line counts the columns and was read as their names".into());
     }
 
@@ -133,19 +135,48 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// Whether a line holds 0, 1, 2, … or 1, 2, 3, …, or years in a row.
-fn counts(line: &[std::borrow::Cow<[u8]>], numerals: Numerals) -> bool {
+/// Whether the first line holds 0, 1, 2, … or 1, 2, 3, …, or years in a row; two years count where no line after them holds a year.
+fn counts(records: &[Record], numerals: Numerals) -> bool {
+    let Some((line, data)) = records.split_first() else { return false };
     let numbers: Option<Vec<f64>> = line.iter().map(|field| numerals.number(field)).collect();
+    let is_year = |v: f64| (1000.0..3000.0).contains(&v) && v.fract() == 0.0;
+    let no_years = || !data.is_empty() && !data.iter().flatten().filter_map(|field| numerals.number(field)).any(is_year);
     numbers.is_some_and(|v| {
-        let starts = v.first().is_some_and(|&f| f == 0.0 || (v.len() > 1 && f == 1.0) || (v.len() > 2 && (1000.0..3000.0).contains(&f)));
+        let years = |f| is_year(f) && (v.len() > 2 || (v.len() == 2 && no_years()));
+        let starts = v.first().is_some_and(|&f| f == 0.0 || (v.len() > 1 && f == 1.0) || years(f));
         starts && v.windows(2).all(|w| w[1] == w[0] + 1.0)
     })
 }
 
+/// Whether a line holds most of these names.
+fn holds(line: &[Cow<[u8]>], names: &[String]) -> bool {
+    let fields: HashSet<Cow<str>> = line.iter().map(|field| decoded(field)).collect();
+    2 * names.iter().filter(|name| fields.contains(name.as_str())).count() > names.len()
+}
+
+/// What the names that a table is expected to have say of its first line: it is a header if it holds them, and a row if columns without a header are expected.
+fn expected(first: &[Cow<[u8]>], usual: usize, numerals: Numerals, names: &[String]) -> Option<bool> {
+    let is_made = |name: &String| {
+        let number = name.strip_prefix('x').and_then(|number| number.parse::<usize>().ok());
+        number.is_some_and(|j| (1..=usual).contains(&j) && *name == format!("x{j}"))
+    };
+    let has_value = || first.iter().any(|field| is_typed(field, numerals));
+    match names {
+        [] => None,
+        names if holds(first, names) => Some(true),
+        names => (names.iter().all(is_made) && has_value()).then_some(false),
+    }
+}
+
 /// Whether the first line holds names. It does not where it is like the lines after it: each field a value where they have values, or a text that comes again.
-fn has_header(records: &[Record], usual: usize, numerals: Numerals) -> bool {
+fn has_header(records: &[Record], usual: usize, numerals: Numerals, reading: &Reading) -> bool {
     let Some((first, data)) = records.split_first() else { return true };
-    if first.len() != usual || counts(first, numerals) || first.iter().all(|f| is_missing(f)) {
+    if let Some(known) = expected(first, usual, numerals, &reading.names) {
+        return known;
+    }
+    let absent = Absent::of(reading, "");
+    let is_missing = |field: &[u8]| absent.is_field(field);
+    if first.len() != usual || counts(records, numerals) || first.iter().all(|f| is_missing(f)) {
         return true;
     }
     let column = |j: usize| data.iter().filter_map(move |r| r.get(j)).filter(|f| !is_missing(f));

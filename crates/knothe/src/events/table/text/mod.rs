@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 pub use dialect::Dialect;
-pub(super) use field::boolean;
+pub(super) use field::{boolean, is_missing};
 
 use self::columns::Columns;
 use self::header::layout;

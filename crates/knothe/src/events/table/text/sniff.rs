@@ -162,9 +162,11 @@ pub(super) fn numerals(data: &[Record], width: usize, delimiter: u8, dialect: &D
         point_groups += column.point_groups;
         space_groups += column.space_groups;
     }
-    let decimal_comma = match dialect.decimal {
-        Some(mark) => mark == ',',
-        None => delimiter != b',' && comma_groups == 0 && (commas > points || (point_groups > 0 && points == 0)),
+    let decimal_comma = match (dialect.decimal, dialect.thousands) {
+        (Some(mark), _) => mark == ',',
+        // The other of the two marks.
+        (None, Some(mark @ ('.' | ','))) => mark == '.',
+        (None, _) => delimiter != b',' && comma_groups == 0 && (commas > points || (point_groups > 0 && points == 0)),
     };
     // Between commas, quoted numbers with commas can be nothing else.
     let thousands = dialect.thousands.or(match (decimal_comma, space_groups > 0) {
