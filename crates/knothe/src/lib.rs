@@ -52,7 +52,8 @@ mod inverse;
 mod kernels;
 pub mod linear;
 #[cfg(feature = "tables")]
-pub mod memory;
+pub mod measured;
+mod memory;
 mod mixed;
 mod mixture;
 pub mod model;

@@ -7,12 +7,12 @@ use knothe::{
     events::{
         Coding, Events,
         table::{
-            Bounds, Column, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn, Table,
-            TableReader, TableRows, Unit, diagnose, quoted, written_ending,
+            Bounds, Column, ErrorColumn, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn,
+            Table, TableReader, TableRows, Unit, diagnose, quoted, written_ending,
         },
     },
     families::{Family, Takes},
-    model::{HeldOut, Split},
+    model::{ERROR_DRAWS, HeldOut, Split},
     plot::Picture,
     space::Law,
 };
@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 use super::{Kind, Opened, Part, Parts, Read, Sink};
 use crate::{
     cli::{InspectArguments, PlotArguments, SampleArguments},
-    columns::named,
+    columns::{named, pairs},
     context::Context,
     drawing,
     failure::{Failure, say},
@@ -59,7 +59,7 @@ impl Kind for Schema {
     const NOUN: &'static str = "a table";
     const FAMILIES: &'static str = "tables";
     const FAMILY: &'static str = "maf_mog";
-    const OPTIONS: &'static [&'static str] = &["context", "drop", "schema", "missing", "columns"];
+    const OPTIONS: &'static [&'static str] = &["context", "drop", "errors", "error-draws", "schema", "missing", "columns"];
 
     fn takes(family: &dyn Family) -> bool {
         matches!(family.description().takes, Takes::Reals | Takes::Binary)
@@ -69,7 +69,9 @@ impl Kind for Schema {
         let [context, dropped] = named(&arguments.data, [&arguments.context, &arguments.drop]);
         let table = Table::read_skipping(&arguments.data, &dropped)?;
         let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
-        let roles = Roles { context, weights: arguments.weights.clone(), drop: dropped };
+        let errors = pairs(&arguments.data, &arguments.errors)?;
+        let roles = Roles { context, weights: arguments.weights.clone(), drop: dropped, errors };
+        check_draws(arguments, &roles.errors)?;
         let policy = arguments.missing.map_or(MissingPolicy::Model, Into::into);
         let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, policy)?;
         schema.declare(law)?;
@@ -88,6 +90,7 @@ impl Kind for Schema {
             let known = self.weights.as_deref().map_or("none".into(), |name| format!("'{name}'"));
             return Err(Failure::usage(format!("--weights: expected the weight column of the model, {known}"), "leave it out"));
         }
+        check_draws(arguments, &self.errors)?;
         let rows = self.rows(&Table::read_with(&arguments.data, &self.reading([]))?, Need::Fit)?;
         note_dropped(&rows);
         split(self, rows, arguments, seed)
@@ -107,6 +110,7 @@ impl Kind for Schema {
         let mut table = Table::read_with(path, &self.reading(names(&input.given)))?;
         set(&mut table, &input.given, self)?;
         note_ignored(self, &table);
+        note_exact(self, &table);
         let rows = self.rows(&table, Need::Evaluate)?;
         note_contradictions(&rows.contradictions);
         Ok(Read { dropped: rows.dropped, events: rows })
@@ -119,6 +123,8 @@ impl Kind for Schema {
             let mut batch = batch?;
             if batch.first_row == 0 {
                 note_ignored(self, &batch);
+                note_exact(self, &batch);
+                note_draws(self, &batch);
             }
             set(&mut batch, &input.given, self)?;
             let events = complete(&batch, self)?;
@@ -135,7 +141,8 @@ impl Kind for Schema {
             }
             Some(path) => {
                 // Nothing but the context is looked into.
-                Table::read_with(path, &self.reading(names(given).chain(self.columns.iter().map(|c| c.name.clone()))))?
+                let errors = self.errors.iter().map(|e| e.error.clone());
+                Table::read_with(path, &self.reading(names(given).chain(self.columns.iter().map(|c| c.name.clone())).chain(errors)))?
             }
             None => {
                 given::check_complete(given, self)?;
@@ -190,8 +197,11 @@ impl Kind for Schema {
 
     fn shown(&self) -> Vec<(String, String)> {
         let named = |first: &str, j: usize| if j == 0 { first.to_owned() } else { String::new() };
-        let columns =
-            self.columns.iter().enumerate().map(|(j, c)| (named("columns", j), format!("{} ({}; {})", c.name, words(c), units(c))));
+        let columns = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(j, c)| (named("columns", j), format!("{} ({}; {}{})", c.name, words(c), units(c), errors(self, c))));
         let context = self.context.iter().enumerate().map(|(j, c)| (named("context", j), c.name.clone()));
         columns.chain(context).collect()
     }
@@ -205,6 +215,7 @@ impl Kind for Schema {
             "columns": self.columns.iter().map(column).collect::<Vec<_>>(),
             "context": self.context,
             "weights": self.weights,
+            "errors": self.errors,
             "dropped": self.dropped,
             "missing": self.missing,
         })
@@ -280,6 +291,39 @@ fn note_ignored(schema: &Schema, table: &Table) {
     if !ignored.is_empty() {
         say(format_args!("note: not in the model, so ignored: {}", quoted(&ignored)));
     }
+}
+
+/// Says which columns with errors have none in a table.
+fn note_exact(schema: &Schema, table: &Table) {
+    let exact = schema.exact(table);
+    if !exact.is_empty() {
+        say(format_args!("note: the table lacks the errors of {}, so their values count as exact", quoted(&exact)));
+    }
+}
+
+/// Says what the log_prob of rows with errors is.
+fn note_draws(schema: &Schema, table: &Table) {
+    if schema.exact(table).len() < schema.errors.len() {
+        say(format_args!(
+            "note: log_prob is that of the measured values: a bound from below by {ERROR_DRAWS} draws of the true values of each row, which --samples multiplies"
+        ));
+    }
+}
+
+/// Refuses a number of draws where there is nothing to draw.
+fn check_draws(arguments: &FitArguments, errors: &[ErrorColumn]) -> Result<(), Failure> {
+    match arguments.error_draws {
+        Some(_) if errors.is_empty() => {
+            Err(Failure::usage("--error-draws means nothing without measurement errors", "add --errors COLUMN=ERROR"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The errors of a column, in words.
+fn errors(schema: &Schema, column: &SchemaColumn) -> String {
+    let own = schema.errors.iter().find(|e| e.column == column.name);
+    own.map_or_else(String::new, |e| format!("; errors in {}", e.error))
 }
 
 /// What log_prob counts in a column: density, mass, or nothing where it is constant.

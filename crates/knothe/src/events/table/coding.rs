@@ -5,6 +5,7 @@ use super::{
     column::{Column, Form},
     dependence::MOST_COLUMNS,
     elements::{Element, Part},
+    errors,
     kind::Label,
     quoted,
     schema::SchemaColumn,
@@ -33,12 +34,17 @@ impl Events for TableRows {
             dropped: 0,
             index: positions.iter().map(|&i| self.index[i]).collect(),
             contradictions: self.contradictions.clone(),
+            errors: self.errors.as_deref().map(matrix),
             outside: if self.outside.is_empty() { Vec::new() } else { positions.iter().map(|&i| self.outside[i]).collect() },
         }
     }
 
     fn weights(&self) -> Option<&[f64]> {
         self.weights.as_deref()
+    }
+
+    fn has_errors(&self) -> bool {
+        self.errors.is_some()
     }
 
     fn number(&self, position: usize) -> u64 {
@@ -124,6 +130,7 @@ impl Coding for Schema {
             let expected = format!("{} rows of {width} columns and {} of context", rows.n, self.context.len());
             return Err(Error::shape("rows", expected, (rows.x.len(), rows.context.len())));
         }
+        let (x, places) = (self.standing(rows), errors::places(self));
         let mut values = Vec::with_capacity(rows.n * dim);
         let mut ladj = vec![0.0; rows.n];
         for (i, ladj) in ladj.iter_mut().enumerate() {
@@ -134,9 +141,11 @@ impl Coding for Schema {
                 continue;
             }
             for Element { column, part, law, .. } in &layout {
-                let (c, x) = (columns[*column], rows.x[i * width + column]);
+                let (c, x) = (columns[*column], x[i * width + column]);
                 let u = c.encoded(*part, x);
-                if *law == Law::Real && c.flag(x).is_none() {
+                // The errors know the slope of what was measured.
+                let is_exact = !c.is_measured(rows.x[i * width + column], rows.sigma(i, places[*column]));
+                if *law == Law::Real && c.flag(x).is_none() && is_exact {
                     *ladj += c.log_slope(x, u);
                 }
                 values.push(u);
@@ -144,7 +153,8 @@ impl Coding for Schema {
         }
         let context = self.encode_context(&rows.context)?;
         let codes = layout.iter().filter(|e| e.law != Law::Real).count();
-        Ok(Rows { dim, values, context_dim: self.context_dim(), context, weights: rows.weights.clone(), ladj, codes, ..Rows::default() })
+        let (context_dim, weights, errors) = (self.context_dim(), rows.weights.clone(), self.errors_of(rows)?);
+        Ok(Rows { dim, values, context_dim, context, weights, ladj, errors, codes, ..Rows::default() })
     }
 
     fn context_of(&self, rows: &TableRows) -> Vec<f64> {

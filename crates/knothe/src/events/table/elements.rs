@@ -112,7 +112,7 @@ impl SchemaColumn {
     }
 
     /// u of an ordinary value. On a circle the seam takes the place of the shift.
-    fn standardised(&self, value: f64) -> f64 {
+    pub(super) fn standardised(&self, value: f64) -> f64 {
         let v = self.kind.to_real(value, self.shift);
         if matches!(self.kind, Kind::Periodic(_)) { v } else { (v - self.shift) / self.scale }
     }
