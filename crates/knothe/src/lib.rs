@@ -51,9 +51,9 @@ mod hint;
 mod inverse;
 mod kernels;
 pub mod linear;
+mod measured;
 #[cfg(feature = "tables")]
-pub mod measured;
-mod memory;
+pub mod memory;
 mod mixed;
 mod mixture;
 pub mod model;

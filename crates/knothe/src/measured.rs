@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// How many standard deviations a measured value may lie outside the support of the true ones. Farther out, their probability is hardly a 64-bit number.
+#[cfg(feature = "tables")]
 const REACH: f64 = 30.0;
 
 /// How a number in the units of a file becomes an element of a row, u(x). The errors of measurements are known in the units of the file.

@@ -208,7 +208,7 @@ impl Dataset {
     pub(super) fn in_order(&self, draws: usize, seed: u64) -> impl Iterator<Item = Result<Batch>> + '_ {
         let draws = if self.errors.is_some() { draws } else { 0 };
         let rows = evaluation_rows(self.dim());
-        let size = if draws > 0 { (rows * WITH_DRAWS / draws).max(1) } else { rows };
+        let size = (rows * WITH_DRAWS).checked_div(draws).map_or(rows, |size| size.max(1));
         (0..self.rows()).step_by(size).map(move |start| {
             let rows: Vec<usize> = (start..self.rows().min(start + size)).collect();
             let batch = self.gather(&rows, 0.0, 0, &mut stream(seed, Purpose::Evaluation, start as u64))?;
