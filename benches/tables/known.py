@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Tables from known generators: how far a model is from the truth.
 
-    known.py [--knothe target/release/knothe] [--rows 20000] [mixed] [integers] [missing] [linear]
+    known.py [--knothe target/release/knothe] [--rows 20000] [mixed] [integers] [missing] [linear] [errors]
 
-`mixed` has a column of every kind and missing values, `integers` three laws of whole numbers, `missing` a Gaussian with 30 % of its cells missing, and `linear` columns that
-are nearly linear in one another. Models are fitted to one table and scored on another of the same size. Needs numpy and scipy. Prints Markdown.
+`mixed` has a column of every kind and missing values, `integers` three laws of whole numbers, `missing` a Gaussian with 30 % of its cells missing, `linear` columns that
+are nearly linear in one another, and `errors` columns that were measured with errors. Models are fitted to one table and scored on another of the same size. Needs numpy and scipy. Prints Markdown.
 """
 
 import argparse
@@ -243,9 +243,48 @@ def linear(knothe, rows, options):
         print(f"| {name} | Gaussian {found['gaussian']:.4f} | " + ", ".join(f"{f} {found[f] - found['gaussian']:+.4f}" for f in families) + " |")
 
 
+def errors(knothe, rows, options):
+    """Two columns measured with an error of each row: a mixture whose parts the errors blur into one, and a positive column."""
+    r = np.random.default_rng(5)
+
+    def table():
+        x = np.where(r.random(rows) < 0.5, -1.2, 1.2) + 0.3 * r.normal(size=rows)
+        y = np.exp(0.5 + 0.4 * np.tanh(x) + 0.3 * r.normal(size=rows))
+        sigma = r.uniform(0.3, 1.2, (rows, 2))
+        w = np.column_stack([x, y]) + sigma * r.normal(size=(rows, 2))
+        return {"x": x, "y": y}, {"x": w[:, 0], "y": w[:, 1], "x_err": sigma[:, 0], "y_err": sigma[:, 1]}
+
+    def log_density(x, y):
+        of_x = np.logaddexp(stats.norm.logpdf(x, -1.2, 0.3), stats.norm.logpdf(x, 1.2, 0.3)) + np.log(0.5)
+        return of_x + stats.norm.logpdf(np.log(y), 0.5 + 0.4 * np.tanh(x), 0.3) - np.log(y)
+
+    def log_measured(t):
+        """log of the integral of q(x, y) N(w; (x, y), errors squared), on a grid of x and log y."""
+        x, v = np.meshgrid(np.linspace(-3, 3, 241), np.linspace(-1.5, 2.5, 161))
+        log_q = log_density(x, np.exp(v)) + v + np.log(6 / 240 * 4 / 160)
+        return np.array([
+            logsumexp(log_q + stats.norm.logpdf(t["x"][i], x, t["x_err"][i]) + stats.norm.logpdf(t["y"][i], np.exp(v), t["y_err"][i]))
+            for i in range(len(t["x"]))
+        ])
+
+    (_, train), (true, test) = table(), table()
+    test = {name: values[:2_000] for name, values in test.items()}
+    for name, t in [("train.csv", train), ("true.csv", true), ("test.csv", test)]:
+        knothe.write(name, {column: values.tolist() for column, values in t.items()})
+    for name, kind in [("schema.json", "positive"), ("plain.json", "continuous")]:
+        (knothe.folder / name).write_text(json.dumps({"y": kind}))
+    knothe("fit", "train.csv", "--errors", "x=x_err,y=y_err", "--schema", "schema.json", "--out", "errors.safetensors", *options)
+    # Some measured values of the positive column are negative.
+    knothe("fit", "train.csv", "--drop", "x_err,y_err", "--schema", "plain.json", "--out", "plain.safetensors", *options)
+    p, q, plain = log_density(true["x"], true["y"]), knothe.score("errors.safetensors", "true.csv"), knothe.score("plain.safetensors", "true.csv")
+    exact, found = log_measured(test), knothe.score("errors.safetensors", "test.csv")
+    print(f"| errors | true values: truth {p.mean():.4f} | model {q.mean():.4f} ({q.mean() - p.mean():+.4f} ± {2 * (q - p).std() / rows ** 0.5:.4f}) | fitted without the errors {plain.mean():.4f} "
+          f"({plain.mean() - p.mean():+.4f}) | measured values: truth {exact.mean():.4f}, model {found.mean():.4f} ({found.mean() - exact.mean():+.4f}) |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("cases", nargs="*", default=["mixed", "integers", "missing", "linear"])
+    parser.add_argument("cases", nargs="*", default=["mixed", "integers", "missing", "linear", "errors"])
     parser.add_argument("--knothe", default=str(ROOT / "target" / "release" / "knothe"))
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--fit", default="", help="options for `knothe fit`")

@@ -56,10 +56,10 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Likelihood")]
 pub struct NoiseArguments {
-    /// Seed of the dequantisation noise
+    /// Seed of the dequantisation noise and of the draws of true values
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Images: draw K noise samples per image. The bound on log_prob tightens as K grows. Tables need no noise
+    /// Draw K noise samples per image, or K times 256 true values per row with measurement errors. The bound on log_prob tightens as K grows. Other tables need no draws
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub samples: u64,
 }
@@ -119,6 +119,9 @@ images it is a lower bound of the log probability.
 The output has one row per row of the table. log_prob is -inf if the row is impossible under the
 model; a note names the column. It is NaN if a context value is missing, and with a model fitted
 with --missing drop, if any value is missing.
+
+With a model fitted with --errors, log_prob is that of the measured values if the table has the
+columns of the errors, and that of exact values otherwise.
 
 A table is scored in parts, so it may be larger than the memory. Images are read as a whole.
 

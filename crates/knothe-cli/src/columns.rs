@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use knothe::events::table::{Reading, TableReader};
+use knothe::events::table::{ErrorColumn, Reading, TableReader};
+
+use crate::failure::Failure;
 
 use crate::text_files::TextFiles;
 
@@ -13,6 +15,36 @@ pub fn named<const N: usize>(table: &Path, lists: [&[String]; N], text_files: &T
     }
     let known = names(table, &lists, text_files);
     lists.map(|list| list.iter().flat_map(|text| split(text, &known)).collect())
+}
+
+/// The columns that texts such as `x=x_err,y=y_err` pair.
+pub fn pairs(table: &Path, texts: &[String], text_files: &TextFiles) -> Result<Vec<ErrorColumn>, Failure> {
+    let plain = texts.iter().all(|text| !text.contains(',') && text.matches('=').count() == 1);
+    let known = if plain { Vec::new() } else { names(table, &[], text_files) };
+    let mut found = Vec::new();
+    for text in texts {
+        let pieces: Vec<&str> = text.split(',').collect();
+        let mut from = 0;
+        while from < pieces.len() {
+            let joined = |to: usize| pieces[from..to].join(",");
+            // The longest names that are known first; otherwise up to the next comma.
+            let known = (from + 1..=pieces.len()).rev().find_map(|to| Some((to, pair(&joined(to), |name| known.contains(&name.into()))?)));
+            let (to, pair) = match known.or_else(|| Some((from + 1, pair(pieces[from], |name| !name.is_empty())?))) {
+                Some(found) => found,
+                None => return Err(Failure::usage(format!("--errors: expected COLUMN=ERROR, found '{}'", pieces[from].trim()), "")),
+            };
+            found.push(pair);
+            from = to;
+        }
+    }
+    Ok(found)
+}
+
+/// Two names with '=' between them.
+fn pair(text: &str, holds: impl Fn(&str) -> bool) -> Option<ErrorColumn> {
+    let halves = text.match_indices('=').map(|(at, _)| (text[..at].trim(), text[at + 1..].trim()));
+    let (column, error) = halves.into_iter().find(|(column, error)| holds(column) && holds(error))?;
+    Some(ErrorColumn { column: column.into(), error: error.into() })
 }
 
 /// The names of a table, without a look at what the lists may name; none where they cannot be read twice, or at all, which is said later.
@@ -42,6 +74,8 @@ fn split(text: &str, known: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -51,5 +85,21 @@ mod tests {
         assert_eq!(split("a,Income, USD,b", &known), ["a", "Income, USD", "b"]);
         assert_eq!(split("Income,a", &known), ["Income", "a"]);
         assert_eq!(split("x, y", &known), ["x", "y"]);
+    }
+
+    #[test]
+    fn columns_are_paired_with_their_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("t.csv");
+        std::fs::write(&table, "a,b,\"Income, USD\",e,\"s=1\"\n1,2,3,4,5\n2,3,4,5,6\n").unwrap();
+        let found = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|&text| text.into()).collect();
+            let pairs = pairs(&table, &texts, &TextFiles::default()).map_err(|_| ()).ok()?;
+            Some(pairs.into_iter().map(|e| [e.column, e.error]).collect::<Vec<_>>())
+        };
+        assert_eq!(found(&["a=e", "b = e"]).unwrap(), [["a", "e"], ["b", "e"]]);
+        assert_eq!(found(&["a=e,b=s=1"]).unwrap(), [["a", "e"], ["b", "s=1"]]);
+        assert_eq!(found(&["a=e,Income, USD=s=1,z=y"]).unwrap(), [["a", "e"], ["Income, USD", "s=1"], ["z", "y"]]);
+        assert!(found(&["a"]).is_none() && found(&["a=e,b"]).is_none() && found(&["a="]).is_none() && found(&["=e"]).is_none());
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     given,
     kind::{Kind, Read, model_of, refuse_others},
     output::{print, print_json},
-    words::{exactness, likelihood, likelihood_name, members, units},
+    words::{exactness_of, likelihood, likelihood_name, members, units},
 };
 
 /// Evaluates a model on events.
@@ -30,20 +30,27 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &EvaluateArguments) -> Result<(
     let log_likelihood = LogLikelihood::of(&model.log_prob(&events, arguments.noise.scoring())?, events.weights());
     let checks = model.check(&events, arguments.noise.seed)?;
     if arguments.json {
-        print_json(&document(model, &log_likelihood, dropped, &checks))
+        print_json(&document(model, &events, &log_likelihood, dropped, &checks))
     } else {
-        print(&report(model, &log_likelihood, &checks))
+        print(&report(model, &events, &log_likelihood, &checks))
     }
 }
 
 /// The report for programs.
-pub fn document<C: Kind>(model: &Model<C>, log_likelihood: &LogLikelihood, dropped: usize, checks: &Checks) -> serde_json::Value {
+pub fn document<C: Kind>(
+    model: &Model<C>,
+    judged: &C::Events,
+    log_likelihood: &LogLikelihood,
+    dropped: usize,
+    checks: &Checks,
+) -> serde_json::Value {
     let (record, dim) = (&model.record, model.coding.space().dim());
     let mut document = json!({
         "kind": C::KIND,
         "log_likelihood": log_likelihood,
         "units": units(&model.coding),
-        "exactness": exactness(model),
+        "exactness": exactness_of(model, judged),
+        "measurement_errors": judged.has_errors(),
         "dropped": dropped,
         "checks": checks,
         "fit": { "held_out": record.held_out, "gaussian": record.gaussian, "members": members(model) },
@@ -57,10 +64,10 @@ pub fn document<C: Kind>(model: &Model<C>, log_likelihood: &LogLikelihood, dropp
 }
 
 /// The report for people; one line for each check, and what to make of those that do not pass.
-pub fn report<C: Kind>(model: &Model<C>, log_likelihood: &LogLikelihood, checks: &Checks) -> String {
+pub fn report<C: Kind>(model: &Model<C>, judged: &C::Events, log_likelihood: &LogLikelihood, checks: &Checks) -> String {
     let (coding, [_, events]) = (&model.coding, C::WORDS);
     let mut text = String::new();
-    let bound = match (model.exactness(), coding.units()) {
+    let bound = match (model.exactness_of(judged), coding.units()) {
         (Exactness::Exact, _) => "",
         (Exactness::LowerBound, Units::Nats(_)) => ", a lower bound",
         (Exactness::LowerBound, Units::BitsPerDim) => ", an upper bound",
@@ -69,6 +76,12 @@ pub fn report<C: Kind>(model: &Model<C>, log_likelihood: &LogLikelihood, checks:
     let _ =
         writeln!(text, "{:<15} {}{bound}; {} {events}", likelihood_name(coding), likelihood(coding, log_likelihood), log_likelihood.rows);
     let _ = writeln!(text, "units           {}", units(coding));
+    if judged.has_errors() {
+        let _ = writeln!(
+            text,
+            "errors          the {events} as measured, with draws of their true values; the checks compare these draws with the model"
+        );
+    }
     let _ = write!(text, "{}", report_checks(checks));
     text
 }

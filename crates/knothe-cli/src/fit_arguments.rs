@@ -20,6 +20,9 @@ use crate::{
 /// The most steps, epochs or events of a step: more than any fit takes.
 const MOST_STEPS: u64 = 1_000_000_000_000;
 
+/// The most true values that are drawn of a row in a step.
+const MOST_DRAWS: u64 = 4_096;
+
 /// Fit a density to a table or to images by maximum likelihood
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -41,12 +44,18 @@ held-out rows. If no epoch improves the validation score, the model stays as it 
 Ensembles: The members differ in their seed and, from the second one on, in the column order.
 The result is their mixture, which is again a density.
 
+Measurement errors: --errors x=x_err says that column x is measured with a Gaussian error whose
+standard deviation stands in column x_err of the same row. The model is the density of the true
+values. Likelihoods are those of the measured rows, a bound from below by random draws. An empty
+x_err means no error. Scoring a table without the column x_err takes its values as exact.
+
 Memory: The data need up to 32 bytes per number. The parameters of one member are held seven
 times. A fit that needs more memory than is available is refused before its first step.
 
 Examples:
   knothe fit data/magic.parquet --context class --out magic.safetensors
   knothe fit data/flights.parquet --missing drop --model maf_mog,nsf --out flights.safetensors
+  knothe fit stars.csv --errors parallax=parallax_error,pmra=pmra_error --out stars.safetensors
   knothe fit data/digits.npz --labels labels --out digits.safetensors")]
 pub struct FitArguments {
     /// Table (text, Parquet, Arrow or NPY file, a pattern such as 'data/*.parquet', or - for standard input) or images (folder of PNG and JPEG files, NPZ or NPY file)
@@ -64,6 +73,9 @@ pub struct FitArguments {
     /// Column that holds the weight of each row. For images: an NPY file, or the name of an array in the NPZ file
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     pub weights: Option<String>,
+    /// Columns with measurement errors and the columns of their standard deviations. The density is that of the true values
+    #[arg(long, value_name = "A=ERROR,…", help_heading = "Input")]
+    pub errors: Vec<String>,
     /// JSON file that declares the kinds of columns, for example {"price": "positive", "n": "integer"}
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub schema: Option<PathBuf>,
@@ -131,12 +143,15 @@ pub struct FitArguments {
     /// Add Gaussian noise with standard deviation S to each batch, in standardised units
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub noise: f64,
+    /// With --errors: draw K true values of each row in each step. The bound on the likelihood tightens as K grows [default: 16]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=MOST_DRAWS), help_heading = "Training")]
+    pub error_draws: Option<u64>,
     /// Seed of the random split, the initial parameters, the shuffling and the noise [default: 0; with --continue, the model's seed]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub seed: Option<u64>,
     /// Train this finished model further on the same data. The family, the columns and the precision stay the same
     #[arg(long = "continue", value_name = "MODEL", help_heading = "Training",
-          conflicts_with_all = ["models", "ensemble", "ensemble_weights", "precision", "context", "drop", "schema", "missing", "bits"])]
+          conflicts_with_all = ["models", "ensemble", "ensemble_weights", "precision", "context", "drop", "errors", "schema", "missing", "bits"])]
     pub from: Option<PathBuf>,
     /// Continue from the checkpoint that an interrupted fit left behind (FILE.checkpoint)
     #[arg(long, help_heading = "Training")]
@@ -169,6 +184,8 @@ impl FitArguments {
         let own = [
             ("context", !self.context.is_empty()),
             ("drop", !self.drop.is_empty()),
+            ("errors", !self.errors.is_empty()),
+            ("error-draws", self.error_draws.is_some()),
             ("schema", self.schema.is_some()),
             ("missing", self.missing.is_some()),
             ("labels", self.labels.is_some()),
@@ -192,6 +209,7 @@ impl FitArguments {
             patience: self.patience,
             average: self.average,
             noise: self.noise,
+            error_draws: self.error_draws.map_or(own.error_draws, |n| usize::try_from(n).unwrap_or(usize::MAX)),
             seed: self.seed.unwrap_or(0),
             ..own
         }

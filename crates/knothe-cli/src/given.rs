@@ -30,7 +30,7 @@ impl FromStr for Value {
         // A name may hold a '=', a number cannot. What the names are is known later.
         let mut cuts = text.match_indices('=').map(|(at, _)| Value::cut(text, at)).peekable();
         cuts.peek().ok_or("expected COLUMN=VALUE")?;
-        cuts.filter(|cut| !cut.text.is_empty()).next_back().ok_or_else(|| "expected a value after the '='".into())
+        cuts.rfind(|cut| !cut.text.is_empty()).ok_or_else(|| "expected a value after the '='".into())
     }
 }
 

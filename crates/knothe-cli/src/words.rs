@@ -18,6 +18,14 @@ pub fn exactness<C: Kind>(model: &Model<C>) -> &'static str {
     }
 }
 
+/// The same for the likelihood of these events.
+pub fn exactness_of<C: Kind>(model: &Model<C>, events: &C::Events) -> &'static str {
+    match model.exactness_of(events) {
+        Exactness::Exact => "exact",
+        Exactness::LowerBound => "lower_bound",
+    }
+}
+
 /// A mean likelihood with its error, in the units of a kind of event.
 pub fn likelihood<C: Kind>(coding: &C, l: &LogLikelihood) -> String {
     match coding.units() {

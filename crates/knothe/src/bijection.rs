@@ -25,14 +25,36 @@ pub struct Batch {
     pub present: Option<Tensor<2>>,
     /// One weight per row, of mean 1 over the training set. `None` weighs all rows equally.
     pub weights: Option<Vec<f64>>,
+    /// Draws of the true values of the rows, where they were measured with errors; `x` is then a start alone, and
+    /// [`log_likelihood`](crate::fit::log_likelihood) is the likelihood of the rows.
+    pub draws: Option<Draws>,
     /// Seeds the random numbers of an evaluation of these rows, such as dequantisation noise.
     pub seed: u64,
+}
+
+/// Draws of the true values of rows that were measured with errors; [`Errors`](crate::fit::Errors) has the formula.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    /// How many there are of each row.
+    pub number: usize,
+    /// `[rows · number, dim]`; the draws of a row stand together.
+    pub x: Tensor<2>,
+    /// What the log density of each draw adds, `[rows · number]`: the log-slope of the coding there, and the logarithm of the probability of the bounds.
+    pub ladj: Tensor<1>,
+}
+
+impl Draws {
+    /// What stands beside each row, beside each of its draws.
+    pub(crate) fn beside(&self, t: &Tensor<2>) -> Tensor<2> {
+        let [rows, columns] = t.dims();
+        t.clone().unsqueeze_dim::<3>(1).repeat_dim(1, self.number).reshape([rows * self.number, columns])
+    }
 }
 
 impl Batch {
     /// Rows without context and without weights.
     pub fn new(x: Tensor<2>) -> Self {
-        Batch { x, context: None, present: None, weights: None, seed: 0 }
+        Batch { x, context: None, present: None, weights: None, draws: None, seed: 0 }
     }
 
     /// The context and the seed, as calls on the rows take them.
@@ -50,7 +72,7 @@ impl Batch {
         stream(self.seed, Purpose::Objective, 0)
     }
 
-    /// Checks that the batch has rows of `dim` columns, a context of `context_dim` columns, a mask of its own shape and one weight per row.
+    /// Checks that the batch has rows of `dim` columns, a context of `context_dim` columns, a mask of its own shape, one weight per row and as many draws of each row.
     pub(crate) fn check(&self, dim: usize, context_dim: usize) -> Result<()> {
         let rows = check_dim("batch", &self.x, dim)?;
         if rows == 0 {
@@ -58,13 +80,17 @@ impl Batch {
         }
         self.given().check(rows, context_dim)?;
         self.given().check_present([rows, dim], self.x.dtype())?;
+        if let Some(draws) = self.draws.as_ref().filter(|d| d.x.dims() != [rows * d.number, dim] || d.ladj.dims() != [rows * d.number]) {
+            let expected = format!("{} draws of each of {rows} rows of {dim} columns", draws.number);
+            return Err(Error::shape("draws of a batch", expected, (draws.x.dims(), draws.ladj.dims())));
+        }
         match self.weights.as_ref().map(Vec::len) {
             Some(found) if found != rows => Err(Error::shape("weights of a batch", format!("{rows} numbers, one per row"), found)),
             _ => Ok(()),
         }
     }
 
-    /// The first rows, at most `count`.
+    /// The first rows, at most `count`, without draws.
     pub(crate) fn first(&self, count: usize) -> Self {
         let count = count.min(self.x.dims()[0]);
         Batch {
@@ -72,13 +98,15 @@ impl Batch {
             context: self.context.as_ref().map(|c| c.clone().narrow(0, 0, count)),
             present: self.present.as_ref().map(|p| p.clone().narrow(0, 0, count)),
             weights: self.weights.as_ref().map(|w| w[..count].to_vec()),
+            draws: None,
             seed: self.seed,
         }
     }
 
-    /// The same rows without gradients.
+    /// The same rows without gradients and without draws.
     pub(crate) fn inner(self) -> Self {
-        Batch { x: self.x.inner(), context: self.context.map(Tensor::inner), present: self.present.map(Tensor::inner), ..self }
+        let (context, present) = (self.context.map(Tensor::inner), self.present.map(Tensor::inner));
+        Batch { x: self.x.inner(), context, present, draws: None, ..self }
     }
 }
 

@@ -51,6 +51,7 @@ mod hint;
 mod inverse;
 mod kernels;
 pub mod linear;
+mod measured;
 #[cfg(feature = "tables")]
 pub mod memory;
 mod mixed;

@@ -95,7 +95,7 @@ fn batch_of_reals(codes: &CodesDensity, dim: usize) -> impl Fn(&Batch) -> Result
         check_dim("x", &batch.x, dim)?;
         let read = codes.read(codes_of(codes, &batch.x))?;
         let reals = Reals::of(codes, batch.x.narrow(1, codes.dim(), dim - codes.dim()), &read, batch.context.as_ref());
-        Ok(Batch { x: reals.x, context: reals.context, present: reals.present, weights: batch.weights, seed: batch.seed })
+        Ok(Batch { x: reals.x, context: reals.context, present: reals.present, ..batch })
     }
 }
 

@@ -203,7 +203,7 @@ impl<D: Density + Module> Mixture<D> {
 }
 
 /// The index k with probability shares_k / Σ shares, from `u` uniform on [0, 1).
-fn choose(shares: &[f64], u: f64) -> usize {
+pub(crate) fn choose(shares: &[f64], u: f64) -> usize {
     let mut left = u * shares.iter().sum::<f64>();
     let found = shares.iter().position(|share| {
         left -= share;

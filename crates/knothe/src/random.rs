@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     Order,
     /// What an objective draws.
     Objective,
+    /// The true values of rows that were measured with errors.
+    Errors,
 }
 
 /// The stream of a seed for a purpose; `index` tells apart the epochs, steps or blocks that it is for.

@@ -22,7 +22,7 @@ fn table(columns: &[(&str, &[f64], bool)]) -> Table {
 
 fn roles(context: &[&str], weights: Option<&str>, drop: &[&str]) -> Roles {
     let owned = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
-    Roles { context: owned(context), weights: weights.map(Into::into), drop: owned(drop) }
+    Roles { context: owned(context), weights: weights.map(Into::into), drop: owned(drop), ..Roles::default() }
 }
 
 fn infer(table: &Table, overrides: &str, roles: &Roles) -> knothe::Result<(Schema, Vec<Notice>)> {

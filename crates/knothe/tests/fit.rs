@@ -65,7 +65,7 @@ fn gradients(density: &TabularFlow, data: &Dataset) -> Vec<Vec<f64>> {
         }
     }
     let all: Vec<usize> = (0..data.rows()).collect();
-    let batch: Batch = data.gather(&all, 0.0, &mut ChaCha12Rng::seed_from_u64(0)).unwrap();
+    let batch: Batch = data.gather(&all, 0.0, 0, &mut ChaCha12Rng::seed_from_u64(0)).unwrap();
     let gradients = loss(&MaxLikelihood, density, &batch).unwrap().backward();
     let mut gather = Gather(&gradients, Vec::new());
     density.visit(&mut gather);
@@ -300,7 +300,7 @@ fn data_that_cannot_be_fitted_are_refused() {
     assert!(new(vec![]).is_err());
     assert!(new(vec![1.0, 2.0, 3.0]).is_err());
     let one = || new(vec![1.0, 2.0]).unwrap();
-    assert!(one().gather(&[1], 0.0, &mut ChaCha12Rng::seed_from_u64(0)).is_err());
+    assert!(one().gather(&[1], 0.0, 0, &mut ChaCha12Rng::seed_from_u64(0)).is_err());
     assert!(one().with_weights(vec![-1.0]).is_err());
     assert!(one().with_weights(vec![0.0]).is_err());
     assert!(one().with_weights(vec![1.0, 1.0]).is_err());

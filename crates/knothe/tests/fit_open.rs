@@ -123,7 +123,7 @@ fn rows_come_from_slices_vectors_and_tensors() {
             Dataset::new(place.tensor(numbers.to_vec(), [2, 3]), 3, &place),
         ];
         for other in others.map(Result::unwrap) {
-            let all = |data: &Dataset| values(data.gather(&[1, 0], 0.0, &mut ChaCha12Rng::seed_from_u64(0)).unwrap().x);
+            let all = |data: &Dataset| values(data.gather(&[1, 0], 0.0, 0, &mut ChaCha12Rng::seed_from_u64(0)).unwrap().x);
             assert_eq!(all(&other), all(&expected));
             assert_eq!(all(&other), [0.0, 2.0, 1.0, 0.5, -1.25, 3.0]);
         }

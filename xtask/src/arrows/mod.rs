@@ -29,6 +29,7 @@ const LAYERS: &[&[&str]] = &[
         "file",
         "given",
         "hint",
+        "measured",
         "memory",
         "number",
         "order",

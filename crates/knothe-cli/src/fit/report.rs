@@ -56,14 +56,14 @@ pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Event
         all => format!("{} members, {steps} steps in {:.1} s", all.len(), all.iter().map(|m| m.report.seconds).sum::<f64>()),
     };
     say(format_args!("{what}; on the {}:\n", judged_on::<C>(split, record.weighting)));
-    let text = evaluate::report(model, &record.held_out, checks);
+    let text = evaluate::report(model, split.judge(), &record.held_out, checks);
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
     say(format_args!("{first}\n{}{}{rest}", each_member(model), beside_gaussian(model)));
     let mut next = model.coding.next(arguments);
     next.push((format!("knothe inspect {}", arguments.out.display()), "the contents of the file"));
     let lines: Vec<String> = next.iter().map(|(command, what)| format!("  {command}    {what}")).collect();
     say(format_args!("wrote {}; next:\n{}", arguments.out.display(), lines.join("\n")));
-    if arguments.json { print_json(&evaluate::document(model, &record.held_out, 0, checks)) } else { Ok(()) }
+    if arguments.json { print_json(&evaluate::document(model, split.judge(), &record.held_out, 0, checks)) } else { Ok(()) }
 }
 
 /// How a fit went.

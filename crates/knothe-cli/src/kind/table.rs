@@ -7,12 +7,12 @@ use knothe::{
     events::{
         Coding, Events,
         table::{
-            Bounds, Column, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn, Table,
-            TableReader, TableRows, Unit, diagnose, quoted, written_ending,
+            Bounds, Column, ErrorColumn, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn,
+            Table, TableReader, TableRows, Unit, diagnose, quoted, written_ending,
         },
     },
     families::{Family, Takes},
-    model::{HeldOut, Split},
+    model::{ERROR_DRAWS, HeldOut, Split},
     plot::Picture,
     space::Law,
 };
@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 use super::{Kind, Opened, Part, Parts, Read, Sink};
 use crate::{
     cli::{InspectArguments, PlotArguments, SampleArguments},
-    columns::named,
+    columns::{named, pairs},
     context::Context,
     drawing,
     failure::{Failure, say},
@@ -67,7 +67,7 @@ impl Kind for Schema {
     const FAMILY: &'static str = "maf_mog";
     #[rustfmt::skip]
     const OPTIONS: &'static [&'static str] = &[
-        "context", "drop", "schema", "missing", "columns",
+        "context", "drop", "errors", "error-draws", "schema", "missing", "columns",
         "delimiter", "decimal", "thousands", "quote", "comment", "header", "encoding", "missing-values", "text", "keep-index",
     ];
 
@@ -81,10 +81,13 @@ impl Kind for Schema {
         let [context, dropped] = named(data, [&arguments.context, &arguments.drop], text_files);
         let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
         let known = overrides.reading();
+        let errors = pairs(data, &arguments.errors, text_files)?;
         // What the user names is there, so a first line that holds it is a header.
-        let names = [&known.names[..], &context, &dropped].concat().into_iter().chain(arguments.weights.clone()).collect();
+        let named = [&known.names[..], &context, &dropped].concat().into_iter().chain(arguments.weights.clone());
+        let names = named.chain(errors.iter().flat_map(|e| [e.column.clone(), e.error.clone()])).collect();
         let table = text_files.of(data, Reading { skip: dropped.clone(), names, ..known }).read(data)?;
-        let roles = Roles { context, weights: arguments.weights.clone(), drop: dropped };
+        let roles = Roles { context, weights: arguments.weights.clone(), drop: dropped, errors };
+        check_draws(arguments, &roles.errors)?;
         let policy = arguments.missing.map_or(MissingPolicy::Model, Into::into);
         let (mut schema, mut notices) = Schema::infer(&table, &overrides, &roles, policy)?;
         schema.declare(law)?;
@@ -103,6 +106,7 @@ impl Kind for Schema {
             let known = self.weights.as_deref().map_or("none".into(), |name| format!("'{name}'"));
             return Err(Failure::usage(format!("--weights: expected the weight column of the model, {known}"), "leave it out"));
         }
+        check_draws(arguments, &self.errors)?;
         arguments.text_files.check(&tables(arguments))?;
         let asked = arguments.text_files.of(&arguments.data, self.reading([]));
         let rows = self.rows(&asked.read(&arguments.data)?, Need::Fit)?;
@@ -125,6 +129,7 @@ impl Kind for Schema {
         let mut table = input.text_files.of(path, self.reading(names(&input.given))).read(path)?;
         set(&mut table, &input.given, self)?;
         note_ignored(self, &table);
+        note_exact(self, &table);
         let rows = self.rows(&table, Need::Evaluate)?;
         note_contradictions(&rows.contradictions);
         Ok(Read { dropped: rows.dropped, events: rows })
@@ -140,6 +145,8 @@ impl Kind for Schema {
             if batch.first_row == 0 {
                 asked.check(&batch)?;
                 note_ignored(self, &batch);
+                note_exact(self, &batch);
+                note_draws(self, &batch);
             }
             set(&mut batch, &input.given, self)?;
             let events = complete(&batch, self)?;
@@ -157,7 +164,8 @@ impl Kind for Schema {
             }
             Some(path) => {
                 // Only the context columns are read.
-                let known = self.reading(names(given).chain(self.columns.iter().map(|c| c.name.clone())));
+                let errors = self.errors.iter().map(|e| e.error.clone());
+                let known = self.reading(names(given).chain(self.columns.iter().map(|c| c.name.clone())).chain(errors));
                 text_files.of(path, known).read(path)?
             }
             None => {
@@ -213,8 +221,11 @@ impl Kind for Schema {
 
     fn shown(&self) -> Vec<(String, String)> {
         let named = |first: &str, j: usize| if j == 0 { first.to_owned() } else { String::new() };
-        let columns =
-            self.columns.iter().enumerate().map(|(j, c)| (named("columns", j), format!("{} ({}; {})", c.name, words(c), units(c))));
+        let columns = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(j, c)| (named("columns", j), format!("{} ({}; {}{})", c.name, words(c), units(c), errors(self, c))));
         let context = self.context.iter().enumerate().map(|(j, c)| (named("context", j), c.name.clone()));
         columns.chain(context).collect()
     }
@@ -228,6 +239,7 @@ impl Kind for Schema {
             "columns": self.columns.iter().map(column).collect::<Vec<_>>(),
             "context": self.context,
             "weights": self.weights,
+            "errors": self.errors,
             "dropped": self.dropped,
             "missing": self.missing,
         })
@@ -304,6 +316,39 @@ fn note_ignored(schema: &Schema, table: &Table) {
     if !ignored.is_empty() {
         say(format_args!("note: not in the model, so ignored: {}", quoted(&ignored)));
     }
+}
+
+/// Says which columns with errors have none in a table.
+fn note_exact(schema: &Schema, table: &Table) {
+    let exact = schema.exact(table);
+    if !exact.is_empty() {
+        say(format_args!("note: the table lacks the errors of {}, so their values count as exact", quoted(&exact)));
+    }
+}
+
+/// Says what the log_prob of rows with errors is.
+fn note_draws(schema: &Schema, table: &Table) {
+    if schema.exact(table).len() < schema.errors.len() {
+        say(format_args!(
+            "note: log_prob is that of the measured values: a bound from below by {ERROR_DRAWS} draws of the true values of each row, which --samples multiplies"
+        ));
+    }
+}
+
+/// Refuses a number of draws where there is nothing to draw.
+fn check_draws(arguments: &FitArguments, errors: &[ErrorColumn]) -> Result<(), Failure> {
+    match arguments.error_draws {
+        Some(_) if errors.is_empty() => {
+            Err(Failure::usage("--error-draws means nothing without measurement errors", "add --errors COLUMN=ERROR"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The errors of a column, in words.
+fn errors(schema: &Schema, column: &SchemaColumn) -> String {
+    let own = schema.errors.iter().find(|e| e.column == column.name);
+    own.map_or_else(String::new, |e| format!("; errors in {}", e.error))
 }
 
 /// The contribution of a column to log_prob: a density, a mass, or nothing for a constant.

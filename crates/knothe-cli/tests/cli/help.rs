@@ -82,9 +82,10 @@ fn help_of_score() {
           --keep-index            Keep columns that number or name the rows, in every format
 
     Likelihood:
-          --seed <N>     Seed of the dequantisation noise [default: 0]
-          --samples <K>  Images: draw K noise samples per image. The bound on log_prob tightens as K
-                         grows. Tables need no noise [default: 1]
+          --seed <N>     Seed of the dequantisation noise and of the draws of true values [default: 0]
+          --samples <K>  Draw K noise samples per image, or K times 256 true values per row with
+                         measurement errors. The bound on log_prob tightens as K grows. Other tables
+                         need no draws [default: 1]
 
     Output:
           --out <FILE>  CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output
@@ -102,6 +103,9 @@ fn help_of_score() {
     The output has one row per row of the table. log_prob is -inf if the row is impossible under the
     model; a note names the column. It is NaN if a context value is missing, and with a model fitted
     with --missing drop, if any value is missing.
+
+    With a model fitted with --errors, log_prob is that of the measured values if the table has the
+    columns of the errors, and that of exact values otherwise.
 
     A table is scored in parts, so it may be larger than the memory. Images are read as a whole.
 

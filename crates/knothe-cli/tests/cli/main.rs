@@ -6,6 +6,7 @@ mod bad_tables;
 mod commands;
 mod continued;
 mod ensembles;
+mod errors;
 mod fits;
 #[path = "../forge/mod.rs"]
 mod forge;

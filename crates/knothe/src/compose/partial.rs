@@ -39,7 +39,7 @@ impl<U: Bijection + Module + ModuleDisplay> Partial<U> {
     fn first(dim: usize) -> impl Fn(&Batch) -> Result<Batch> {
         move |batch| {
             batch.given().refuse_absent("Partial")?;
-            Ok(Batch { x: batch.x.clone().narrow(1, 0, dim), ..batch.clone() })
+            Ok(Batch { x: batch.x.clone().narrow(1, 0, dim), draws: None, ..batch.clone() })
         }
     }
 }

@@ -70,7 +70,7 @@ impl Pixelwise {
     fn rows(&self, batch: &Batch) -> Result<Batch> {
         batch.given().refuse_absent("Pixelwise")?;
         let weights = batch.weights.as_ref().map(|w| w.iter().flat_map(|&w| std::iter::repeat_n(w, self.pixels)).collect());
-        Ok(Batch { x: self.channels(batch.x.clone()), context: None, present: None, weights, seed: batch.seed })
+        Ok(Batch { x: self.channels(batch.x.clone()), context: None, present: None, weights, draws: None, seed: batch.seed })
     }
 }
 

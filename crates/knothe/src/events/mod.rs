@@ -39,6 +39,11 @@ pub trait Events: Clone + Debug {
         None
     }
 
+    /// Whether the events come with the errors of their measurement.
+    fn has_errors(&self) -> bool {
+        false
+    }
+
     /// Whether an event is possible at all. One that is not, such as a row with a category that no training row had, has a log_prob of −∞.
     fn is_possible(&self, _position: usize) -> bool {
         true

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::Events;
 use crate::{
     error::{Error, Result},
-    fit::{Dataset, EVALUATION_ROWS},
+    fit::{Dataset, EVALUATION_ROWS, Errors},
     placement::Placement,
 };
 
@@ -26,6 +26,8 @@ pub struct Rows {
     pub weights: Option<Vec<f64>>,
     /// What log_prob in the units of the file adds to the network's, for each event.
     pub ladj: Vec<f64>,
+    /// The measurement errors of elements, where they have some. `ladj` then counts the other elements alone: the errors know the slopes of their own.
+    pub errors: Option<Errors>,
     /// How many of the first elements are codes, to which a fit adds no noise.
     pub codes: usize,
 }
@@ -55,6 +57,7 @@ impl Rows {
             hasher.update(&(part.len() as u64).to_le_bytes());
             part.iter().for_each(|v| hasher.update(&v.to_le_bytes()));
         }
+        self.errors.iter().flat_map(Errors::numbers).for_each(|v| hasher.update(&v.to_le_bytes()));
         hasher.update(&[u8::from(self.lengths.is_some())]);
         self.lengths.iter().flatten().for_each(|length| hasher.update(&length.to_le_bytes()));
         hasher.finalize()
@@ -74,7 +77,16 @@ impl Rows {
         if let Some(weights) = self.weights {
             data = data.with_weights(weights)?;
         }
+        if let Some(errors) = self.errors {
+            data = data.with_errors(errors)?;
+        }
         Ok(data.with_codes(self.codes).with_offset(offset))
+    }
+
+    /// What is scored of rows with errors.
+    pub(crate) fn scored(&self, errors: &Errors, place: &Placement) -> Result<Dataset> {
+        place.check_whole()?;
+        Dataset::scored(self.values.clone(), self.dim, self.context.clone(), self.context_dim, place)?.with_errors(errors.clone())
     }
 
     /// What `evaluate` makes of the rows and their context, some at a time; it is told the first of them.

@@ -19,6 +19,8 @@ const STREAM_ROWS: u64 = 1 << 14;
 const STREAM_STEPS: u64 = 100;
 /// The most rows that are evaluated at once. Wide rows, such as images, are evaluated fewer at a time.
 pub(crate) const EVALUATION_ROWS: usize = 2048;
+/// Draws of the true values of each row in an evaluation of validation rows that were measured with errors.
+pub(super) const VALIDATION_DRAWS: usize = 64;
 /// The first step of a pass. No fit takes so many steps, so the random numbers of a pass are not those of a fit.
 const PASS: u64 = 1 << 55;
 
@@ -33,6 +35,8 @@ pub struct Step {
     pub rows: Range<u64>,
     /// The standard deviation of the normal noise to add to the rows, as [`super::FitConfig::noise`] sets it.
     pub noise: f64,
+    /// How many true values to draw of each row that was measured with errors, as [`super::FitConfig::error_draws`] sets it.
+    pub draws: usize,
 }
 
 impl Step {
@@ -106,7 +110,7 @@ pub trait Batches: Sync {
         let (end, size) = (self.epoch_rows().unwrap_or(STREAM_ROWS), evaluation_rows(self.dim()) as u64);
         (0..end.div_ceil(size)).try_for_each(|k| {
             let rows = k * size..end.min((k + 1) * size);
-            visit(batches(&Step { seed, step: PASS + k, rows, noise: 0.0 })?)
+            visit(batches(&Step { seed, step: PASS + k, rows, noise: 0.0, draws: VALIDATION_DRAWS })?)
         })
     }
 
@@ -136,7 +140,7 @@ pub(super) fn evaluation_rows(dim: usize) -> usize {
     ((1 << 18) / dim.max(1)).clamp(16, EVALUATION_ROWS)
 }
 
-/// The log-likelihoods of rows, log q(x | context), in the order of [`Batches::pass`] and without [`Batches::offset`]. Every evaluation is
+/// The log-likelihoods of rows ([`super::log_likelihood`]), in the order of [`Batches::pass`] and without [`Batches::offset`]. Every evaluation is
 /// seeded by `seed`.
 ///
 /// # Errors

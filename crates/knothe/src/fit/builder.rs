@@ -100,6 +100,12 @@ impl<'a, O> Fit<'a, O> {
         self
     }
 
+    /// Sets how many true values each step draws of a row that was measured with errors; see [`FitConfig::error_draws`].
+    pub fn error_draws(mut self, number: usize) -> Self {
+        self.config.error_draws = number;
+        self
+    }
+
     /// Sets the seed of shuffling and noise.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;

@@ -2,25 +2,31 @@
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use rayon::prelude::*;
 
 use super::{
-    batches::{Batches, EpochBatches, evaluation_rows},
+    batches::{Batches, EpochBatches, VALIDATION_DRAWS, evaluation_rows},
     matrix::{Matrix, Numbers},
 };
 use crate::{
-    bijection::Batch,
+    bijection::{Batch, Draws},
     error::{Error, Result},
+    measured::Errors,
     order::Order,
     placement::Placement,
     random::{Purpose, stream},
 };
 
-/// Rows in memory, with their context and their weights.
+/// Rows with draws that are evaluated at once, in evaluations of rows without draws.
+const WITH_DRAWS: usize = 4;
+
+/// Rows in memory, with their context, their weights and their errors.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     x: Matrix,
     context: Option<Matrix>,
     weights: Option<Vec<f64>>,
+    errors: Option<Errors>,
     /// The first columns, which get no noise.
     codes: usize,
     /// What turns log-likelihoods in model space into those of the file's units, on the mean.
@@ -48,7 +54,14 @@ impl Dataset {
     /// above 10¹⁵.
     pub fn new(rows: impl Numbers, dim: usize, place: &Placement) -> Result<Self> {
         let x = Matrix::new("rows", rows, dim, place.precision)?;
-        Ok(Dataset { x, context: None, weights: None, codes: 0, offset: 0.0, place: place.clone() })
+        Ok(Dataset { x, context: None, weights: None, errors: None, codes: 0, offset: 0.0, place: place.clone() })
+    }
+
+    /// A data set to be scored, whose rows may lie farther out than those of a fit.
+    pub(crate) fn scored(rows: Vec<f64>, dim: usize, context: Vec<f64>, context_dim: usize, place: &Placement) -> Result<Self> {
+        let x = Matrix::unchecked("rows", rows, dim, place.precision)?;
+        let context = (context_dim > 0).then(|| Matrix::unchecked("context", context, context_dim, place.precision)).transpose()?;
+        Ok(Dataset { x, context, weights: None, errors: None, codes: 0, offset: 0.0, place: place.clone() })
     }
 
     /// Gives each row a context of `context_dim` numbers; 0 is none.
@@ -83,6 +96,31 @@ impl Dataset {
         }
         self.weights = Some(weights.into_iter().map(|w| w / mean).collect());
         Ok(self)
+    }
+
+    /// Says that the rows were measured with errors, so that a density fitted to them is that of their true values.
+    ///
+    /// ```
+    /// use knothe::{Placement, Precision, families::Maf, fit::{Dataset, Errors, Fit}};
+    ///
+    /// let cpu = Placement::cpu(Precision::F64);
+    /// let (measured, sigmas) = (vec![0.3, -1.2, 2.1, 0.4], vec![0.2, 0.5, 0.9, 0.1]);
+    /// let data = Dataset::new(&measured[..], 1, &cpu)?.with_errors(Errors::of(&measured, &sigmas, 1)?)?;
+    /// let (flow, _) = Fit::new().steps(3).error_draws(8).run(Maf::new(1).build(&cpu)?, &data, &data)?;
+    /// # Ok::<(), knothe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there is not one error for each row, or one of an element that the rows do not have.
+    pub fn with_errors(mut self, errors: Errors) -> Result<Self> {
+        errors.check(self.rows(), self.dim())?;
+        self.errors = (!errors.is_empty()).then_some(errors);
+        Ok(self)
+    }
+
+    /// Whether rows were measured with errors.
+    pub fn has_errors(&self) -> bool {
+        self.errors.is_some()
     }
 
     /// Says that the first columns are codes, to which [`Dataset::gather`] adds no noise.
@@ -121,34 +159,60 @@ impl Dataset {
         self.context.as_ref().map_or(0, |c| c.columns)
     }
 
-    /// The rows with these numbers, counted from 0, blurred by normal noise of standard deviation `blur`.
+    /// The rows with these numbers, counted from 0, blurred by normal noise of standard deviation `blur`, with as many draws of the true values of each as `draws` says if they
+    /// were measured with errors.
     ///
     /// # Errors
     /// [`Error::Invalid`] where there is no such row.
-    pub fn gather(&self, rows: &[usize], blur: f64, rng: &mut impl Rng) -> Result<Batch> {
+    pub fn gather(&self, rows: &[usize], blur: f64, draws: usize, rng: &mut impl Rng) -> Result<Batch> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.rows()) {
             return Err(Error::invalid("row", format!("below {}", self.rows()), row));
         }
-        let mut x = self.x.gather(rows, &self.place);
-        let dim = self.dim();
-        if blur > 0.0 {
+        let (dim, mut x) = (self.dim(), self.x.gather(rows, &self.place));
+        let noise = (blur > 0.0).then(|| {
             let noise = |k: usize| if k % dim < self.codes { 0.0 } else { blur * rng.sample::<f64, _>(StandardNormal) };
-            x = x + self.place.tensor((0..rows.len() * dim).map(noise).collect(), [rows.len(), dim]);
+            self.place.tensor::<2>((0..rows.len() * dim).map(noise).collect(), [rows.len(), dim])
+        });
+        if let Some(noise) = &noise {
+            x = x + noise.clone();
+        }
+        let seed = rng.next_u64();
+        let mut drawn = self.draws(rows, draws, seed);
+        if let (Some(draws), Some(noise)) = (&mut drawn, &noise) {
+            draws.x = draws.x.clone() + draws.beside(noise);
         }
         Ok(Batch {
             x,
             context: self.context.as_ref().map(|c| c.gather(rows, &self.place)),
             present: None,
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&r| w[r]).collect()),
-            seed: rng.next_u64(),
+            draws: drawn,
+            seed,
         })
     }
 
-    /// All rows in order, in batches of `size`, with seeds that depend on `seed`.
-    fn in_order(&self, size: usize, seed: u64) -> impl Iterator<Item = Result<Batch>> + '_ {
-        (0..self.rows()).step_by(size.max(1)).map(move |start| {
+    /// Draws of the true values of rows; none where they were measured without errors. They depend on the seed and on the rows alone, not on their places.
+    fn draws(&self, rows: &[usize], number: usize, seed: u64) -> Option<Draws> {
+        let errors = self.errors.as_ref().filter(|_| number > 0)?;
+        let (dim, all) = (self.dim(), rows.len() * number);
+        let (mut x, mut ladj) = (vec![0.0; all * dim], vec![0.0; all]);
+        x.par_chunks_mut(number * dim).zip(ladj.par_chunks_mut(number)).zip(rows).for_each(|((x, ladj), &row)| {
+            let own = self.x.row(row);
+            x.chunks_mut(dim).for_each(|x| x.copy_from_slice(&own));
+            errors.draw(row, x, ladj, seed);
+        });
+        Some(Draws { number, x: self.place.tensor(x, [all, dim]), ladj: self.place.tensor(ladj, [all]) })
+    }
+
+    /// All rows in order, with `draws` true values of each, and with seeds that depend on `seed`.
+    pub(super) fn in_order(&self, draws: usize, seed: u64) -> impl Iterator<Item = Result<Batch>> + '_ {
+        let draws = if self.errors.is_some() { draws } else { 0 };
+        let rows = evaluation_rows(self.dim());
+        let size = (rows * WITH_DRAWS).checked_div(draws).map_or(rows, |size| size.max(1));
+        (0..self.rows()).step_by(size).map(move |start| {
             let rows: Vec<usize> = (start..self.rows().min(start + size)).collect();
-            self.gather(&rows, 0.0, &mut stream(seed, Purpose::Evaluation, start as u64))
+            let batch = self.gather(&rows, 0.0, 0, &mut stream(seed, Purpose::Evaluation, start as u64))?;
+            Ok(Batch { draws: self.draws(&rows, draws, seed), ..batch })
         })
     }
 }
@@ -177,12 +241,17 @@ impl Batches for Dataset {
             let rows = order.columns().get(step.rows.start as usize..step.rows.end as usize);
             let rows =
                 rows.ok_or_else(|| Error::invalid("rows of a step", format!("below {}", self.rows()), format!("{:?}", step.rows)))?;
-            self.gather(rows, step.noise, &mut step.rng())
+            self.gather(rows, step.noise, step.draws, &mut step.rng())
         }))
     }
 
     fn pass(&self, seed: u64, visit: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
-        self.in_order(evaluation_rows(self.dim()), seed).try_for_each(|batch| visit(batch?))
+        self.in_order(VALIDATION_DRAWS, seed).try_for_each(|batch| visit(batch?))
+    }
+
+    /// All rows, without draws of true values.
+    fn sample(&self, visit: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        self.in_order(0, 0).try_for_each(|batch| visit(batch?))
     }
 
     fn offset(&self) -> f64 {

@@ -50,7 +50,7 @@ enum Storage {
     F64(Vec<f64>),
 }
 
-/// A matrix of numbers that are all finite.
+/// A matrix of numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Matrix {
     storage: Storage,
@@ -59,8 +59,23 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// At least one row of `columns` numbers.
+    /// At least one row of `columns` numbers, of a magnitude that a fit can use.
     pub fn new(what: &str, numbers: impl Numbers, columns: usize, precision: Precision) -> Result<Self> {
+        let matrix = Matrix::unchecked(what, numbers, columns, precision)?;
+        let outlier = match &matrix.storage {
+            Storage::F32(numbers) => position(numbers),
+            Storage::F64(numbers) => position(numbers),
+        };
+        match outlier {
+            Some(at) => {
+                Err(Error::NotFinite { what: "a standardised value, or a power of it that a fit needs,".into(), rows: vec![at / columns] })
+            }
+            None => Ok(matrix),
+        }
+    }
+
+    /// At least one row of `columns` numbers.
+    pub fn unchecked(what: &str, numbers: impl Numbers, columns: usize, precision: Precision) -> Result<Self> {
         if let Some(found) = numbers.columns().filter(|&found| found != columns) {
             return Err(Error::shape(what, format!("{columns} columns"), format!("{found} columns")));
         }
@@ -68,20 +83,15 @@ impl Matrix {
             Precision::F32 => Storage::F32(numbers.into_vec()),
             Precision::F64 => Storage::F64(numbers.into_vec()),
         };
-        let (length, outlier) = match &storage {
-            Storage::F32(numbers) => (numbers.len(), position(numbers)),
-            Storage::F64(numbers) => (numbers.len(), position(numbers)),
+        let length = match &storage {
+            Storage::F32(numbers) => numbers.len(),
+            Storage::F64(numbers) => numbers.len(),
         };
         let rows = length / columns.max(1);
         if rows == 0 || rows * columns != length {
             return Err(Error::shape(what, format!("a whole number of rows of {columns} values each, at least one"), length));
         }
-        match outlier {
-            Some(at) => {
-                Err(Error::NotFinite { what: "a standardised value, or a power of it that a fit needs,".into(), rows: vec![at / columns] })
-            }
-            None => Ok(Matrix { storage, rows, columns }),
-        }
+        Ok(Matrix { storage, rows, columns })
     }
 
     /// The rows with these numbers.
@@ -100,6 +110,15 @@ impl Matrix {
             Storage::F64(values) => TensorData::new(pick(values, self.columns, rows), shape),
         };
         Tensor::from_data(data, (&place.device, place.dtype()))
+    }
+
+    /// A row, in 64 bits.
+    pub fn row(&self, row: usize) -> Vec<f64> {
+        let range = row * self.columns..(row + 1) * self.columns;
+        match &self.storage {
+            Storage::F32(values) => values[range].iter().map(|v| f64::from(*v)).collect(),
+            Storage::F64(values) => values[range].to_vec(),
+        }
     }
 }
 

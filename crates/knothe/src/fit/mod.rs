@@ -7,6 +7,7 @@ mod batches;
 mod builder;
 mod checkpoint;
 mod dataset;
+mod deconvolve;
 mod hook;
 mod matrix;
 mod objective;
@@ -14,7 +15,10 @@ mod progress;
 mod run;
 mod schedule;
 
-pub use crate::bijection::Batch;
+pub use crate::{
+    bijection::{Batch, Draws},
+    measured::{Curve, Errors},
+};
 pub use adam::Adam;
 pub use batches::{Batches, EpochBatches, Step, evaluate};
 pub use builder::Fit;
@@ -22,11 +26,12 @@ pub use checkpoint::Checkpoint;
 pub use dataset::Dataset;
 pub use hook::{Gradient, Hook};
 pub use matrix::Numbers;
-pub use objective::{MaxLikelihood, Objective, loss};
+pub use objective::{MaxLikelihood, Objective, log_likelihood, loss};
 pub use progress::{Observer, Progress};
 pub use schedule::Schedule;
 
 pub(crate) use batches::EVALUATION_ROWS;
+pub(crate) use deconvolve::{SCORE_DRAWS, deconvolved};
 
 use std::path::PathBuf;
 
@@ -58,6 +63,8 @@ pub struct FitConfig {
     pub average: Option<f64>,
     /// Standard deviation of normal noise added to each training batch, in model space; a regulariser for small tables.
     pub noise: f64,
+    /// Draws of the true values of each row in each step, for rows that were measured with errors ([`Errors`]). More draws come nearer to the likelihood and take longer.
+    pub error_draws: usize,
     /// Skipped steps in a row after which the fit goes back to its best parameters and on with half the learning rate; where there are none, the
     /// steps are all since the start or since it last went back, or it did so 5 times, it gives up with [`crate::Error::Diverged`].
     pub skipped_limit: u64,
@@ -79,6 +86,7 @@ impl Default for FitConfig {
             patience: 20,
             average: None,
             noise: 0.0,
+            error_draws: 16,
             skipped_limit: 50,
             seed: 0,
         }

@@ -3,11 +3,12 @@
 use burn::{module::Module, tensor::Tensor};
 
 use crate::{
-    bijection::Batch,
+    bijection::{Batch, Draws, Given},
     density::Density,
     error::{Error, Result},
     kernels::join_graphs,
     placement::Placement,
+    special::logsumexp,
 };
 
 /// The loss that a fit of densities of type `D` minimises.
@@ -29,17 +30,35 @@ pub trait Objective<D: Density> {
     fn loss(&self, density: &D, batch: &Batch) -> Result<Tensor<1>>;
 
     /// One score per row of a validation batch, `[rows]`; higher is better. The weighted mean of the scores decides which parameters a fit
-    /// keeps and when it stops early. By default the score is the log-likelihood log q(x | context).
+    /// keeps and when it stops early. By default the score is the [`log_likelihood`].
     ///
     /// # Errors
     /// The errors of the density on these rows.
     fn scores(&self, density: &D, batch: &Batch) -> Result<Tensor<1>> {
-        density.log_prob(batch.x.clone(), &batch.given())
+        log_likelihood(density, batch)
     }
 }
 
+/// The log-likelihood of each row of a batch, `[rows]`: log q(x | context) or, of rows that were measured with errors,
+/// log (1/K) Σ_k q(x_k | context) over the draws x_k of their true values; see [`Errors`](crate::fit::Errors).
+///
+/// # Errors
+/// The errors of the density on these rows.
+pub fn log_likelihood<D: Density>(density: &D, batch: &Batch) -> Result<Tensor<1>> {
+    let Some(draws) = &batch.draws else { return density.log_prob(batch.x.clone(), &batch.given()) };
+    Ok(logsumexp(log_shares(density, batch, draws)?, 1).squeeze_dim::<1>(1) - (draws.number as f64).ln())
+}
+
+/// What each draw of a row adds to its likelihood, as a logarithm, `[rows, draws]`.
+pub(super) fn log_shares<D: Density>(density: &D, batch: &Batch, draws: &Draws) -> Result<Tensor<2>> {
+    let [context, present] = [&batch.context, &batch.present].map(|t| t.as_ref().map(|t| draws.beside(t)));
+    let given = Given { context: context.as_ref(), present: present.as_ref(), seed: batch.seed };
+    let log_prob = density.log_prob(draws.x.clone(), &given).map_err(|e| e.renumbered(|k| k / draws.number.max(1)))?;
+    Ok((log_prob + draws.ladj.clone()).reshape([batch.x.dims()[0], draws.number]))
+}
+
 /// Maximum likelihood: the negative mean log-likelihood of a batch of n rows, −Σ w log q(x | context) / n. The weights w have mean 1 over
-/// the data set.
+/// the data set. The likelihood of rows that were measured with errors is that of [`log_likelihood`].
 ///
 /// At the optimum the loss is the entropy of the data plus KL(data ‖ q).
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +66,7 @@ pub struct MaxLikelihood;
 
 impl<D: Density> Objective<D> for MaxLikelihood {
     fn loss(&self, density: &D, batch: &Batch) -> Result<Tensor<1>> {
-        let log_prob = density.log_prob(batch.x.clone(), &batch.given())?;
+        let log_prob = log_likelihood(density, batch)?;
         let rows = log_prob.dims()[0];
         Ok(match &batch.weights {
             None => log_prob.mean().neg(),

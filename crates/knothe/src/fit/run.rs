@@ -80,7 +80,8 @@ impl<O> Fit<'_, O> {
                 Some((of, batches)) if *of == epoch => batches,
                 other => &mut other.insert((epoch, train.epoch(self.config.seed, epoch)?)).1,
             };
-            let ask = Step { seed: self.config.seed, step: state.counters.step, rows: plan.rows(at), noise: self.config.noise };
+            let FitConfig { seed, noise, error_draws: draws, .. } = self.config;
+            let ask = Step { seed, step: state.counters.step, rows: plan.rows(at), noise, draws };
             // On a thread of the pool: from any other, each parallel operation of a step would wake one and wait for it.
             let (config, objective, hook) = (&self.config, &self.objective, self.hook.as_mut());
             let taken;

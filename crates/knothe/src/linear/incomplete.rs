@@ -14,6 +14,9 @@ const CONVERGED: f64 = 1e-4;
 /// The most multiplications of a step. More rows than that are thinned out evenly.
 const MOST_WORK: usize = 500_000_000;
 
+/// Rows by the elements that are there.
+type Patterns = BTreeMap<Vec<bool>, Pattern>;
+
 /// Rows that lack the same elements.
 #[derive(Default)]
 struct Pattern {
@@ -51,7 +54,7 @@ pub(super) fn incomplete(data: &mut dyn Replay, dim: usize, context_dim: usize, 
 }
 
 /// The rows by what they lack, and how many rows of equal weights would tell as much of each column.
-fn patterns(data: &mut dyn Replay, dim: usize, context_dim: usize) -> Result<(BTreeMap<Vec<bool>, Pattern>, DVector<f64>)> {
+fn patterns(data: &mut dyn Replay, dim: usize, context_dim: usize) -> Result<(Patterns, DVector<f64>)> {
     let mut all = 0;
     data.each(&mut |batch| {
         all += batch.x.dims()[0];
@@ -59,7 +62,7 @@ fn patterns(data: &mut dyn Replay, dim: usize, context_dim: usize) -> Result<(BT
     })?;
     let width = context_dim + dim;
     let every = all.div_ceil((MOST_WORK / (dim.pow(3) + width.pow(2))).max(1)).max(1);
-    let mut patterns: BTreeMap<Vec<bool>, Pattern> = BTreeMap::new();
+    let mut patterns: Patterns = BTreeMap::new();
     let (mut sums, mut squares, mut row) = (DVector::<f64>::zeros(dim), DVector::<f64>::zeros(dim), 0);
     data.each(&mut |batch| {
         let rows = batch.x.dims()[0];
@@ -86,7 +89,7 @@ fn patterns(data: &mut dyn Replay, dim: usize, context_dim: usize) -> Result<(BT
 }
 
 /// Independent columns with the mean and the variance of what is present.
-fn start(patterns: &BTreeMap<Vec<bool>, Pattern>, dim: usize, context_dim: usize) -> LeastSquares {
+fn start(patterns: &Patterns, dim: usize, context_dim: usize) -> LeastSquares {
     let width = context_dim + dim;
     let mean_of = |j: usize, of: &dyn Fn(f64) -> f64| {
         let of_pattern = |pattern: &Pattern| {
@@ -104,7 +107,7 @@ fn start(patterns: &BTreeMap<Vec<bool>, Pattern>, dim: usize, context_dim: usize
 }
 
 /// The products of rows as they are expected.
-fn expected(patterns: &BTreeMap<Vec<bool>, Pattern>, fit: &LeastSquares) -> Result<Products> {
+fn expected(patterns: &Patterns, fit: &LeastSquares) -> Result<Products> {
     let (dim, context_dim) = (fit.shift.len(), fit.slope.nrows());
     let width = context_dim + dim;
     let mut products = Products::new(width);

@@ -69,9 +69,9 @@ fn what_is_absent_at_random_does_not_bias_the_covariance() {
     // Of a column of which half is absent a mean of 10,000 rows is off by 0.01 of its standard deviation; five times that, and twice as much for products.
     for (i, mean) in [1.0, 2.0, 3.0].into_iter().enumerate() {
         assert!((x[i] - mean).abs() < 0.06, "mean of {i}: {}", x[i]);
-        for j in 0..3 {
+        for (j, expected) in COVARIANCE[i].into_iter().enumerate() {
             let found: f64 = (0..3).map(|k| column(k, i) * column(k, j)).sum();
-            assert!((found - COVARIANCE[i][j]).abs() < 0.1, "{i}, {j}: {found} against {}", COVARIANCE[i][j]);
+            assert!((found - expected).abs() < 0.1, "{i}, {j}: {found} against {expected}");
         }
     }
     // Its context moves the first column alone.

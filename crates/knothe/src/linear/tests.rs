@@ -35,7 +35,7 @@ impl Replay for Rows {
         for start in (0..rows).step_by(100) {
             let length = 100.min(rows - start);
             let context = self.context.as_ref().map(|c| c.clone().narrow(0, start, length));
-            visit(&Batch { x: self.x.clone().narrow(0, start, length), context, present: None, weights: None, seed: 0 })?;
+            visit(&Batch { x: self.x.clone().narrow(0, start, length), context, present: None, weights: None, draws: None, seed: 0 })?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::Model;
 use crate::{
     error::{Error, Result},
     evaluate::{ENERGY_ROWS, Energy, KolmogorovSmirnov, Tails, Verdict},
-    events::{Coding, Events},
+    events::{Coding, Events, Rows},
     order::Order,
     space::{Law, Shape},
 };
@@ -39,7 +39,8 @@ impl<C: Coding> Model<C> {
     /// Checks the model against events that it has not been fitted to. The seed decides noise, samples and which events are compared; the same seed finds the same.
     ///
     /// Events with weights are kept with the probability weight / largest weight, so that what is left follows the weighted distribution.
-    /// Events that are impossible under the model are left out. Samples are compared with data as the network sees them, each with the context of an event.
+    /// Events that are impossible under the model are left out. An event with measurement errors is represented by a draw of its true values given the measured ones: if the model
+    /// is right, these draws follow it. Samples are compared with data as the network sees them, each with the context of an event.
     ///
     /// # Errors
     /// [`Error::NotFinite`] for events whose coordinates are no numbers.
@@ -77,17 +78,17 @@ impl<C: Coding> Model<C> {
         // Pixels are compared by their brightness.
         let columns = matches!(space.shape, Shape::Columns(_));
         let laws: Vec<Law> = space.laws().map(|law| if columns { law } else { Law::Real }).collect();
-        let joint = |events: &C::Events| {
-            let rows = self.coding.encode(events)?;
+        let joint = |rows: Rows| {
             let row = |i: usize| {
                 let (dim, width) = (rows.dim, rows.context_dim);
                 let values = rows.values[i * dim..(i + 1) * dim].iter().zip(&laws).flat_map(|(&value, law)| numbers(value, *law));
                 values.chain(rows.context[i * width..(i + 1) * width].iter().copied())
             };
-            Ok((0..rows.len()).flat_map(row).collect::<Vec<f64>>())
+            (0..rows.len()).flat_map(row).collect::<Vec<f64>>()
         };
         let columns = laws.iter().map(|law| numbers(0.0, *law).len()).sum::<usize>() + self.coding.context_dim();
-        Ok(Energy::of(&joint(&data)?, &joint(&samples)?, columns, seed))
+        let (data, samples) = (self.true_rows(&data, seed)?, self.coding.encode(&samples)?);
+        Ok(Energy::of(&joint(data), &joint(samples), columns, seed))
     }
 }
 

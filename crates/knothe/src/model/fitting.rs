@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     events::{Coding, Events, in_file},
     families::{Recipe, find},
-    fit::{Checkpoint, Checkpoints, Dataset, Fit, FitConfig, Observer, Stopped},
+    fit::{Checkpoint, Checkpoints, Dataset, Fit, FitConfig, Observer, Stopped, deconvolved},
     mixture::Mixture,
     network::Network,
     placement::Placement,
@@ -154,9 +154,14 @@ impl<C: Coding> Fitting<'_, C> {
         if recipe.family().closed_form() {
             config = FitConfig { epochs: 0, steps: None, ..config };
         }
-        let fit =
-            Fit::new().config(config.clone()).checkpoints(checkpoints.cloned()).resume(resume).observer(observer).as_it_is(start.is_some());
-        let network = start.map_or_else(|| recipe.build(self.place), |start| Ok(start.clone()))?;
+        let closed = recipe.family().closed_form() && train.has_errors();
+        let network = match start {
+            Some(start) => start.clone(),
+            None if closed => closed_form(recipe, train, self.place)?,
+            None => recipe.build(self.place)?,
+        };
+        let fit = Fit::new().config(config.clone()).checkpoints(checkpoints.cloned()).resume(resume).observer(observer);
+        let fit = fit.as_it_is(start.is_some() || closed);
         let fitted = fit.run(network, train, validation);
         let (network, report) = fitted.map_err(|e| match e {
             // Only the validation is reported with its rows.
@@ -183,9 +188,8 @@ impl<C: Coding> Fitting<'_, C> {
     /// The held-out log-likelihood of the closed-form fit of a family to the training events.
     fn baseline(&self, family: &str, train: &Dataset) -> Result<LogLikelihood> {
         let space = self.coding.space();
-        let mut baseline = Recipe::new(find(family, &space)?, space).context(self.coding.context_dim()).build(self.place)?;
-        baseline.initialise(&mut { train })?;
-        self.judged(&baseline.valid())
+        let recipe = Recipe::new(find(family, &space)?, space).context(self.coding.context_dim());
+        self.judged(&closed_form(&recipe, train, self.place)?)
     }
 
     fn judged(&self, density: &impl Density) -> Result<LogLikelihood> {
@@ -198,4 +202,13 @@ impl<C: Coding> Fitting<'_, C> {
     fn dataset(&self, events: &C::Events) -> Result<Dataset> {
         self.coding.encode(events)?.dataset(events, self.place)
     }
+}
+
+/// The closed-form fit of a recipe to rows.
+fn closed_form(recipe: &Recipe, train: &Dataset, place: &Placement) -> Result<Network> {
+    deconvolved(train, |rows| {
+        let mut network = recipe.build(place)?;
+        network.initialise(rows)?;
+        Ok(network.valid())
+    })
 }

@@ -31,7 +31,8 @@ use crate::{
     bijection::Given,
     density::{Density, Exactness},
     error::{Error, Result},
-    events::{Coding, Events, in_file},
+    events::{Coding, Events, Rows, in_file},
+    fit::SCORE_DRAWS,
     hint::Hint,
     mixture::Mixture,
     network::Network,
@@ -40,6 +41,9 @@ use crate::{
     random::{Purpose, stream},
     space::Law,
 };
+
+/// Draws of the true values of an event with measurement errors, for each of [`Scoring::samples`].
+pub const ERROR_DRAWS: usize = SCORE_DRAWS;
 
 /// A density of events in the units of their files.
 #[derive(Clone, Debug)]
@@ -70,6 +74,11 @@ impl<C: Coding> Model<C> {
         self.mixture.exactness()
     }
 
+    /// The same for these events: the likelihood of events with measurement errors is a bound, which tightens with the number of draws.
+    pub fn exactness_of(&self, events: &C::Events) -> Exactness {
+        if events.has_errors() { Exactness::LowerBound } else { self.exactness() }
+    }
+
     /// The numbers that the model's file holds.
     pub fn parameters(&self) -> usize {
         parameters::count(&self.mixture)
@@ -93,6 +102,9 @@ impl<C: Coding> Model<C> {
     /// log q(event | context) of each event in the units of the file: densities for continuous elements, masses for integers. −∞ is an answer: the event is impossible, or so far
     /// out that its density is no 64-bit number.
     ///
+    /// For events with measurement errors it is the log-likelihood of the measured values, by [`ERROR_DRAWS`] draws of the true ones for each of [`Scoring::samples`]. The draws
+    /// depend on the seed and on the measured values alone, so that an event has one score wherever it stands.
+    ///
     /// # Errors
     /// As [`Coding::encode`], and [`Error::NotFinite`] where an event of a weight above 0 has no log_prob.
     pub fn log_prob(&self, events: &C::Events, scoring: Scoring) -> Result<Vec<f64>> {
@@ -102,18 +114,28 @@ impl<C: Coding> Model<C> {
         if wrong.is_empty() { Ok(found) } else { Err(in_file(Error::NotFinite { what: "log_prob".into(), rows: wrong }, events)) }
     }
 
-    /// The probability integral transform of each event, row-major `[n, dim]`: uniform and independent when the model is right.
+    /// The probability integral transform of each event, row-major `[n, dim]`: uniform and independent when the model is right. An event with measurement errors is represented by
+    /// a draw of its true values given the measured ones.
     ///
     /// # Errors
     /// As [`Coding::encode`].
     pub fn to_uniform(&self, events: &C::Events, seed: u64) -> Result<Vec<f64>> {
-        let rows = self.coding.encode(events)?;
+        let rows = self.true_rows(events, seed)?;
         let found = rows.in_batches(&self.place, |start, x, context| {
             // Batches that share their random numbers would not be independent.
             let seed = seed.wrapping_add(start as u64);
             Ok(values(self.mixture.to_uniform(x, &Given { context, seed, ..Given::default() })?))
         });
         found.map_err(|e| in_file(e, events))
+    }
+
+    /// Events as rows, with draws of their true values in the place of those that were measured with errors.
+    fn true_rows(&self, events: &C::Events, seed: u64) -> Result<Rows> {
+        let rows = self.coding.encode(events)?;
+        let Some(errors) = rows.errors.as_ref().filter(|_| !rows.is_empty()) else { return Ok(rows) };
+        let values = rows.scored(errors, &self.place)?;
+        let values = values.true_values(&self.mixture, ERROR_DRAWS, seed).map_err(|e| in_file(e, events))?;
+        Ok(Rows { values, errors: None, ..rows })
     }
 
     /// `n` draws. `given` is the context in the units of the file, row-major `[n, given]`; it is empty without a context.
@@ -185,10 +207,15 @@ fn check_temperature(temperature: f64) -> Result<()> {
 
 /// log q(event | context) in the units of the file, for a density q of the rows of a coding.
 fn log_prob<C: Coding>(coding: &C, q: &impl Density, place: &Placement, events: &C::Events, scoring: Scoring) -> Result<Vec<f64>> {
-    let samples = if q.exactness() == Exactness::LowerBound { scoring.samples.max(1) } else { 1 };
     let rows = coding.encode(events)?;
+    let is_bound = q.exactness() == Exactness::LowerBound || rows.errors.is_some();
+    let samples = if is_bound { scoring.samples.max(1) } else { 1 };
+    let measured = rows.errors.as_ref().filter(|_| !rows.is_empty()).map(|errors| rows.scored(errors, place)).transpose()?;
     let one = |seed: u64| {
-        let found = rows.in_batches(place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed, ..Given::default() })?)));
+        let found = match &measured {
+            Some(data) => data.log_likelihoods(q, ERROR_DRAWS, seed),
+            None => rows.in_batches(place, |_, x, context| Ok(values(q.log_prob(x, &Given { context, seed, ..Given::default() })?))),
+        };
         let mut found = found.map_err(|e| in_file(e, events))?;
         found.iter_mut().zip(&rows.ladj).for_each(|(l, ladj)| *l += ladj);
         Ok(found)

@@ -64,9 +64,10 @@ pub struct FitRecord {
 /// How to score.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoring {
-    /// Seeds dequantisation noise.
+    /// Seeds dequantisation noise and the draws of true values.
     pub seed: u64,
-    /// Noise samples for each event of a dequantised density: log (1/K) Σ q(x + u_k), a bound that tightens with K.
+    /// Noise samples for each event of a dequantised density: log (1/K) Σ q(x + u_k), a bound that tightens with K. For events with measurement errors, multiples of
+    /// [`ERROR_DRAWS`](super::ERROR_DRAWS).
     pub samples: usize,
 }
 

@@ -22,7 +22,7 @@ fn uniform(rows: usize, seed: u64) -> Vec<f64> {
 fn fitted(columns: &[Vec<f64>], bins: usize, weights: Option<Vec<f64>>) -> Marginals {
     let (rows, dim) = (columns[0].len(), columns.len());
     let x: Vec<f64> = (0..rows).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
-    let batch = Batch { x: place().tensor(x, [rows, dim]), context: None, present: None, weights, seed: 0 };
+    let batch = Batch { x: place().tensor(x, [rows, dim]), context: None, present: None, weights, draws: None, seed: 0 };
     let mut map = Marginals::new(dim, bins, &place()).unwrap();
     map.initialise(&mut Seen(vec![batch.first(rows / 3), rest(&batch, rows / 3)])).unwrap();
     map
@@ -32,7 +32,7 @@ fn fitted(columns: &[Vec<f64>], bins: usize, weights: Option<Vec<f64>>) -> Margi
 fn rest(batch: &Batch, from: usize) -> Batch {
     let rows = batch.x.dims()[0];
     let weights = batch.weights.as_ref().map(|w| w[from..].to_vec());
-    Batch { x: batch.x.clone().narrow(0, from, rows - from), context: None, present: None, weights, seed: 0 }
+    Batch { x: batch.x.clone().narrow(0, from, rows - from), context: None, present: None, weights, draws: None, seed: 0 }
 }
 
 /// The z of one column's x, and log dz/dx.
@@ -120,7 +120,7 @@ fn weights_count() {
 fn what_the_data_gave_stays() {
     let mut map = fitted(&[uniform(1_000, 7)], 16, None);
     let before = at(&map, &[0.2, 0.7]);
-    let other = Batch { x: place().zeros([500, 1]), context: None, present: None, weights: None, seed: 0 };
+    let other = Batch { x: place().zeros([500, 1]), context: None, present: None, weights: None, draws: None, seed: 0 };
     map.initialise(&mut Seen(vec![other])).unwrap();
     assert_eq!(at(&map, &[0.2, 0.7]), before);
 }

@@ -94,10 +94,10 @@ impl Coder<'_> {
         &self.inside
     }
 
-    /// Writes the elements of a row of the support, and returns log|∂u/∂x| of its reals. Absent elements are 0.
-    pub(super) fn encode(&self, x: &[f64], elements: &mut [f64]) -> f64 {
+    /// Writes the elements of a row of the support, and returns log|∂u/∂x| of the reals for which `counts` says so of their column. Absent elements are 0.
+    pub(super) fn encode(&self, x: &[f64], elements: &mut [f64], counts: impl Fn(usize) -> bool) -> f64 {
         let mut ladj = 0.0;
-        for (c, &x) in self.columns.iter().zip(x) {
+        for (j, (c, &x)) in self.columns.iter().zip(x).enumerate() {
             let flag = c.column.flag(x);
             if let Form::Levels(levels, lowest) = c.form {
                 let level = match (flag, lowest) {
@@ -113,8 +113,8 @@ impl Coder<'_> {
             elements[number] = match flag {
                 Some(_) => 0.0,
                 None => {
-                    let u = c.standardised(x);
-                    if matches!(c.form, Form::Real | Form::Circle) {
+                    let u = c.column.standardised(x);
+                    if matches!(c.form, Form::Real | Form::Circle) && counts(j) {
                         ladj += c.column.kind.log_slope(x, u) - c.log_scale;
                     }
                     u
@@ -133,12 +133,6 @@ impl Coder<'_> {
 }
 
 impl Prepared<'_> {
-    /// u of an ordinary value. On a circle the seam takes the place of the shift.
-    fn standardised(&self, value: f64) -> f64 {
-        let v = self.column.kind.to_real(value, self.column.shift);
-        if let Form::Circle = self.form { v } else { (v - self.column.shift) / self.column.scale }
-    }
-
     /// The value of a code, if the column has one, and a standardised number.
     fn decoded(&self, code: Option<f64>, u: f64) -> f64 {
         let c = self.column;

@@ -109,7 +109,7 @@ proptest! {
             prop_assert_eq!(x[j].to_bits(), expected.to_bits(), "{:?}: {} and {}", c, x[j], expected);
         }
         let mut back = vec![f64::NAN; layout.len()];
-        let ladj = coder.encode(&x, &mut back);
+        let ladj = coder.encode(&x, &mut back, |_| true);
         let mut expected = 0.0;
         for (k, e) in layout.iter().enumerate() {
             let (c, value) = (columns[e.column], x[e.column]);

@@ -4,6 +4,7 @@ use super::{
     Kind, Schema, TableRows,
     column::{Column, Form},
     dependence::MOST_COLUMNS,
+    errors,
     kind::Label,
     quoted,
     schema::SchemaColumn,
@@ -32,12 +33,17 @@ impl Events for TableRows {
             dropped: 0,
             index: positions.iter().map(|&i| self.index[i]).collect(),
             contradictions: self.contradictions.clone(),
+            errors: self.errors.as_deref().map(matrix),
             outside: if self.outside.is_empty() { Vec::new() } else { positions.iter().map(|&i| self.outside[i]).collect() },
         }
     }
 
     fn weights(&self) -> Option<&[f64]> {
         self.weights.as_deref()
+    }
+
+    fn has_errors(&self) -> bool {
+        self.errors.is_some()
     }
 
     fn number(&self, position: usize) -> u64 {
@@ -123,6 +129,7 @@ impl Coding for Schema {
             let expected = format!("{} rows of {width} columns and {} of context", rows.n, self.context.len());
             return Err(Error::shape("rows", expected, (rows.x.len(), rows.context.len())));
         }
+        let (x, places, columns) = (self.standing(rows), errors::places(self), self.modelled().collect::<Vec<_>>());
         let mut values = vec![0.0; rows.n * dim];
         let mut ladj = vec![0.0; rows.n];
         for (i, ladj) in ladj.iter_mut().enumerate() {
@@ -132,12 +139,14 @@ impl Coding for Schema {
                 elements.copy_from_slice(coder.inside());
                 *ladj = f64::NEG_INFINITY;
             } else {
-                *ladj = coder.encode(&rows.x[i * width..(i + 1) * width], elements);
+                // The errors know the slopes of measured values.
+                let is_exact = |j: usize| rows.errors.is_none() || !columns[j].is_measured(rows.x[i * width + j], rows.sigma(i, places[j]));
+                *ladj = coder.encode(&x[i * width..(i + 1) * width], elements, is_exact);
             }
         }
         let context = self.encode_context(&rows.context)?;
-        let (context_dim, weights) = (self.context_dim(), rows.weights.clone());
-        Ok(Rows { dim, values, context_dim, context, weights, ladj, codes: coder.codes(), ..Rows::default() })
+        let (context_dim, weights, errors) = (self.context_dim(), rows.weights.clone(), self.errors_of(rows)?);
+        Ok(Rows { dim, values, context_dim, context, weights, ladj, errors, codes: coder.codes(), ..Rows::default() })
     }
 
     fn context_of(&self, rows: &TableRows) -> Vec<f64> {

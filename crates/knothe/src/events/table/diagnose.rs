@@ -64,7 +64,7 @@ impl<'a> Numbers<'a> {
         let context: Vec<(usize, &ContextColumn)> = schema.context.iter().enumerate().filter(|(_, c)| c.labels.is_empty()).collect();
         let (width, given) = (schema.width(), schema.context.len());
         let modelled: Vec<_> = discrete.iter().chain(&continuous).copied().collect();
-        let mut values = Vec::new();
+        let (x, mut values) = (schema.standing(rows), Vec::new());
         for i in 0..rows.n {
             let ordinary = |&(j, c): &(usize, &SchemaColumn)| {
                 let value = rows.x[i * width + j];
@@ -72,7 +72,7 @@ impl<'a> Numbers<'a> {
             };
             if !rows.is_outside(i) && modelled.iter().all(ordinary) {
                 values.extend(context.iter().map(|(j, _)| rows.context[i * given + j]));
-                values.extend(modelled.iter().map(|(j, _)| rows.x[i * width + j]));
+                values.extend(modelled.iter().map(|(j, _)| x[i * width + j]));
             }
         }
         let names = context.iter().map(|(_, c)| c.name.as_str()).chain(modelled.iter().map(|(_, c)| c.name.as_str())).collect();

@@ -1,7 +1,7 @@
 //! The columns of a table as elements of a network: codes first, then reals.
 
 use super::{
-    kind::Bounds,
+    kind::{Bounds, Kind},
     schema::{Schema, SchemaColumn},
 };
 use crate::{
@@ -80,4 +80,12 @@ fn cells(c: &SchemaColumn) -> Option<Cells> {
     let (lattice, Bounds { low, high }) = c.kind.lattice()?;
     let to_unit = |value: f64| (value - c.shift) / c.scale;
     Some(Cells { width: lattice.step / c.scale, low: low.map(to_unit), high: high.map(to_unit) })
+}
+
+impl SchemaColumn {
+    /// u of an ordinary value. On a circle the seam takes the place of the shift.
+    pub(super) fn standardised(&self, value: f64) -> f64 {
+        let v = self.kind.to_real(value, self.shift);
+        if matches!(self.kind, Kind::Periodic(_)) { v } else { (v - self.shift) / self.scale }
+    }
 }

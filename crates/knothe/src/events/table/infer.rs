@@ -7,6 +7,7 @@ use super::{
     column::{Column, Form, shown},
     declared::{Declared, Overrides},
     edges::edges,
+    errors::check_kinds,
     kind::{Bounds, Kind, Label, Spaced},
     lattice::{INTEGERS, Lattice, whole},
     placeholders::placeholders,
@@ -48,7 +49,8 @@ impl Schema {
     pub fn infer(table: &Table, overrides: &Overrides, roles: &Roles, missing: MissingPolicy) -> Result<(Schema, Vec<Notice>)> {
         check_roles(table, roles)?;
         check_known(table, "the schema", overrides.0.keys())?;
-        let is_used = |c: &&Column| !roles.drop.contains(&c.name) && roles.weights.as_ref() != Some(&c.name);
+        let is_error = |c: &Column| roles.errors.iter().any(|e| e.error == c.name);
+        let is_used = |c: &&Column| !roles.drop.contains(&c.name) && roles.weights.as_ref() != Some(&c.name) && !is_error(c);
         let used: Vec<&Column> = table.columns.iter().filter(is_used).collect();
         let is_context = |c: &Column| roles.context.contains(&c.name);
         let models = used.iter().map(|&c| (c, &c.values[..], missing == MissingPolicy::Model && !is_context(c)));
@@ -57,7 +59,8 @@ impl Schema {
             return Err(Error::table(&table.path, format!("expected at least 2 rows to learn from, found {}", kept.len()), None));
         }
         let mut notices = table.notes.clone();
-        let mut schema = Schema { weights: roles.weights.clone(), dropped: roles.drop.clone(), missing, ..Schema::default() };
+        let (weights, dropped, errors) = (roles.weights.clone(), roles.drop.clone(), roles.errors.clone());
+        let mut schema = Schema { weights, dropped, errors, missing, ..Schema::default() };
         for name in &roles.context {
             let Some(column) = table.column(name) else { continue };
             let seen = Seen::of(column, &kept);
@@ -84,6 +87,7 @@ impl Schema {
                 }
             }
         }
+        check_kinds(table, &schema)?;
         if schema.width() == 0 {
             return Err(no_column_left(&table.path, &schema, &notices));
         }
@@ -352,10 +356,19 @@ fn check_roles(table: &Table, roles: &Roles) -> Result<()> {
     check_known(table, "the context", &roles.context)?;
     check_known(table, "the setting of the weights", &roles.weights)?;
     check_known(table, "the list of dropped columns", &roles.drop)?;
-    let mut all: Vec<&String> = roles.context.iter().chain(&roles.weights).chain(&roles.drop).collect();
+    check_known(table, "the list of columns with errors", roles.errors.iter().map(|e| &e.column))?;
+    check_known(table, "the list of errors", roles.errors.iter().map(|e| &e.error))?;
+    // Several columns may share their errors.
+    let mut errors: Vec<&String> = roles.errors.iter().map(|e| &e.error).collect();
+    errors.sort();
+    errors.dedup();
+    let measured = roles.errors.iter().map(|e| &e.column);
+    let mut all: Vec<&String> = roles.context.iter().chain(&roles.weights).chain(&roles.drop).chain(measured).chain(errors).collect();
     all.sort();
     match all.windows(2).find(|w| w[0] == w[1]) {
-        Some(twice) => Err(Error::invalid("context, weights and dropped columns", "each column once", format!("'{}' twice", twice[0]))),
+        Some(twice) => {
+            Err(Error::invalid("context, weights, errors and dropped columns", "each column in one role", format!("'{}' in two", twice[0])))
+        }
         None => Ok(()),
     }
 }

@@ -30,6 +30,7 @@ mod diagnose;
 mod differences;
 mod edges;
 mod elements;
+mod errors;
 mod infer;
 mod input;
 mod ipc;
@@ -60,7 +61,7 @@ pub use lattice::Lattice;
 pub use reader::{LARGEST, Table, TableReader};
 pub use reading::Reading;
 pub use rows::{Contradiction, Need, TableRows};
-pub use schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
+pub use schema::{ContextColumn, ErrorColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 pub use text::Dialect;
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table, written_ending};
 #[cfg(feature = "images")]

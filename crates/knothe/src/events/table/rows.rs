@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     column::{Column, Form, is_same},
+    errors,
     kind::{Kind, Label},
     moment, quoted,
     reader::Table,
@@ -48,6 +49,8 @@ pub struct TableRows {
     pub context: Vec<f64>,
     /// The weights.
     pub weights: Option<Vec<f64>>,
+    /// The standard deviations of the errors of measurement, row-major with one column for each entry of [`Schema::errors`]; 0 for a value that is exact. Nothing where all are.
+    pub errors: Option<Vec<f64>>,
     /// The number of rows that were left out because they lack a value.
     pub dropped: usize,
     /// The number of each row in the file, from 0.
@@ -142,11 +145,21 @@ impl Schema {
         let used = used
             .chain(context.iter().zip(&self.context).filter_map(|(values, c)| Some((*columns.get(c.name.as_str())?, &values[..], false))));
         let kept = complete_rows(table, &used.collect::<Vec<_>>(), self.missing)?;
+        self.errors.iter().filter(|_| need == Need::Fit).try_for_each(|e| find(&e.error).map(drop))?;
+        let errors = if need == Need::Context { None } else { errors::sigmas(self, table, &kept)? };
+        let places = errors::places(self);
+        let sigma = |at: usize, place: Option<&Option<usize>>| match (&errors, place) {
+            (Some(errors), Some(Some(place))) => errors[at * self.errors.len() + place],
+            _ => 0.0,
+        };
         let mut contradictions = Vec::new();
         let mut is_outside = vec![false; kept.len()];
-        for m in modelled.iter().chain(&constant) {
+        for (j, m) in modelled.iter().chain(&constant).enumerate() {
             let mut first = None;
-            for (is_outside, &i) in is_outside.iter_mut().zip(&kept) {
+            for (at, (is_outside, &i)) in is_outside.iter_mut().zip(&kept).enumerate() {
+                if m.column.is_measured(m.values[i], sigma(at, places.get(j))) {
+                    continue;
+                }
                 let Some(expected) = m.column.contradiction(m.values[i]) else { continue };
                 *is_outside = true;
                 first.get_or_insert_with(|| Contradiction::at(table, m.found, i, expected)).rows += 1;
@@ -161,6 +174,7 @@ impl Schema {
             x: kept.iter().flat_map(|&i| modelled.iter().map(move |m| m.values[i])).collect(),
             context: kept.iter().flat_map(|&i| context.iter().map(move |values| values[i])).collect(),
             weights: weights.map(|w| checked_weights(table, w, &kept)).transpose()?,
+            errors,
             dropped: table.rows() - kept.len(),
             index: kept.iter().map(|&i| table.first_row + i as u64).collect(),
             outside: if contradictions.is_empty() { Vec::new() } else { is_outside },
@@ -192,6 +206,7 @@ impl Schema {
     /// The columns of a table that the schema does not know.
     pub fn ignored(&self, table: &Table) -> Vec<String> {
         let own = self.columns.iter().map(|c| &c.name).chain(self.context.iter().map(|c| &c.name));
+        let own = own.chain(self.errors.iter().map(|e| &e.error));
         let known: HashSet<&String> = own.chain(&self.weights).chain(&self.dropped).collect();
         table.columns.iter().map(|c| &c.name).filter(|name| !known.contains(name)).cloned().collect()
     }

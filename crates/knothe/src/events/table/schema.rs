@@ -25,6 +25,17 @@ pub struct Roles {
     pub weights: Option<String>,
     /// Columns to leave out.
     pub drop: Vec<String>,
+    /// Columns that were measured with errors, and the columns of the errors.
+    pub errors: Vec<ErrorColumn>,
+}
+
+/// A column that was measured with errors: w = x + σ ε, where ε is standard normal and σ stands in another column of the same row. The density is that of x.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorColumn {
+    /// The column of w.
+    pub column: String,
+    /// The column of σ, in the units of w. A missing σ is 0.
+    pub error: String,
 }
 
 /// What to do with a row that lacks a value.
@@ -129,6 +140,9 @@ pub struct Schema {
     pub weights: Option<String>,
     /// Columns left out of the fit; a table may still hold them.
     pub dropped: Vec<String>,
+    /// Columns that were measured with errors; a table to score may lack the columns of the errors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ErrorColumn>,
     /// What to do with a row that lacks a value.
     pub missing: MissingPolicy,
 }
@@ -152,6 +166,9 @@ impl Schema {
         let names =
             self.columns.iter().map(|c| &c.name).chain(self.context.iter().map(|c| &c.name)).chain(&self.weights).chain(&self.dropped);
         check_names("schema".as_ref(), &names.cloned().collect::<Vec<_>>())?;
+        if let Some(e) = self.errors.iter().find(|e| !self.columns.iter().any(|c| c.name == e.column && !c.kind.is_discrete())) {
+            return Err(Error::invalid("schema, errors", "a modelled column of real numbers", format!("'{}'", e.column)));
+        }
         let wrong = |name: &str, expected: &str, found: String| Err(Error::invalid(format!("schema, column '{name}'"), expected, found));
         if let Some(c) = self.columns.iter().find(|c| !c.kind.is_possible()) {
             return wrong(&c.name, "a possible kind of column", format!("{:?}", c.kind));
@@ -178,12 +195,12 @@ impl Schema {
     /// # Errors
     /// [`Error::Invalid`] for a column whose squares are not finite in 64 bits.
     pub fn fit(&mut self, rows: &TableRows) -> Result<()> {
-        let (width, given) = (self.width(), self.context.len());
+        let (width, given, x) = (self.width(), self.context.len(), self.standing(rows));
         for (j, column) in self.columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Constant(_))).enumerate() {
             if column.kind.levels().is_some() {
                 continue;
             }
-            let ordinary = (0..rows.n).filter(|&i| !rows.is_outside(i)).map(|i| (rows.weight(i), rows.x[i * width + j]));
+            let ordinary = (0..rows.n).filter(|&i| !rows.is_outside(i)).map(|i| (rows.weight(i), x[i * width + j]));
             let ordinary: Vec<(f64, f64)> = ordinary.filter(|(_, x)| !x.is_nan() && column.flag(*x).is_none()).collect();
             if let Kind::Periodic([a, b]) = column.kind {
                 column.shift = seam(ordinary.iter().map(|(_, x)| *x), a, b);

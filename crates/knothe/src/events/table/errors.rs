@@ -1,0 +1,162 @@
+//! Columns that were measured with errors, whose standard deviations stand in other columns.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{
+    column::Column,
+    elements::Part,
+    kind::Kind,
+    reader::Table,
+    rows::{TableRows, other_form},
+    schema::{ErrorColumn, Schema, SchemaColumn},
+};
+use crate::{
+    error::{Error, Result},
+    fit::{Curve, Errors},
+    hint::Hint,
+    measured::{is_within_reach, within},
+};
+
+impl Curve for SchemaColumn {
+    fn support(&self) -> [f64; 2] {
+        self.kind.support()
+    }
+
+    fn encoded(&self, x: f64) -> (f64, f64) {
+        let u = self.standardised(x);
+        (u, self.kind.log_slope(x, u) - self.scale.ln())
+    }
+}
+
+impl Kind {
+    /// The open interval of the values of a real column. On a circle every number is a point.
+    fn support(&self) -> [f64; 2] {
+        match self {
+            Kind::Positive => [0.0, f64::INFINITY],
+            Kind::Bounded(ends) => *ends,
+            _ => [f64::NEG_INFINITY, f64::INFINITY],
+        }
+    }
+}
+
+impl SchemaColumn {
+    /// Whether a value is a number that was measured, with an error of this standard deviation, of a true value that is possible.
+    pub(super) fn is_measured(&self, value: f64, sigma: f64) -> bool {
+        sigma > 0.0 && !self.kind.is_discrete() && self.flag(value).is_none() && is_within_reach(value, sigma, self.kind.support())
+    }
+}
+
+/// The place of each modelled column among the columns that have errors.
+pub(super) fn places(schema: &Schema) -> Vec<Option<usize>> {
+    schema.modelled().map(|c| schema.errors.iter().position(|e| e.column == c.name)).collect()
+}
+
+/// The standard deviations of the rows `kept`, row-major with one for each entry of [`Schema::errors`]; 0 where the table has none. Nothing where the table has no column of
+/// them.
+pub(super) fn sigmas(schema: &Schema, table: &Table, kept: &[usize]) -> Result<Option<Vec<f64>>> {
+    let columns: Vec<Option<&Column>> = schema.errors.iter().map(|e| table.column(&e.error)).collect();
+    for column in columns.iter().flatten() {
+        check(table, column, kept)?;
+    }
+    let sigma = |column: &Option<&Column>, i: usize| column.map(|c| c.values[i]).filter(|v| !v.is_nan()).unwrap_or(0.0);
+    let all = kept.iter().flat_map(|&i| columns.iter().map(move |column| sigma(column, i))).collect();
+    Ok(columns.iter().any(Option::is_some).then_some(all))
+}
+
+/// Refuses an error that is none.
+fn check(table: &Table, column: &Column, kept: &[usize]) -> Result<()> {
+    if !column.is_numeric() {
+        return Err(other_form(table, column, "standard deviations of errors"));
+    }
+    match kept.iter().find(|&&i| column.values[i] < 0.0 || column.values[i].is_infinite()) {
+        None => Ok(()),
+        Some(&i) => Err(Error::Table {
+            path: table.path.clone(),
+            column: Some(column.name.clone()),
+            row: Some(table.number(i)),
+            problem: format!("expected the standard deviation of an error, a finite number of at least 0, found {}", column.shown(i)),
+            hint: None,
+        }),
+    }
+}
+
+/// Refuses errors of a column that is not one of real numbers.
+pub(super) fn check_kinds(table: &Table, schema: &Schema) -> Result<()> {
+    for ErrorColumn { column, .. } in &schema.errors {
+        let found = schema.columns.iter().find(|c| c.name == *column);
+        let found = match found.map(|c| &c.kind) {
+            Some(Kind::Continuous | Kind::Positive | Kind::Bounded(_) | Kind::Periodic(_)) => continue,
+            Some(Kind::Integer(_)) => "whole numbers",
+            Some(Kind::Lattice(_)) => "equally spaced numbers",
+            Some(Kind::Categorical(_) | Kind::Ordered(_)) => "categories",
+            Some(Kind::Time(_)) => "dates or times",
+            Some(Kind::Constant(_)) => "one value in every row",
+            None => "a column that is left out",
+        };
+        let is_number = table.column(column).is_some_and(Column::is_numeric);
+        let declare = Hint::DeclareKind { columns: vec![column.clone()], kind: r#""continuous""#.into(), only_seen: true };
+        return Err(Error::Table {
+            path: table.path.clone(),
+            column: Some(column.clone()),
+            row: None,
+            problem: format!("expected a column of real numbers, because it has measurement errors, found {found}"),
+            hint: is_number.then(|| declare.into()),
+        });
+    }
+    Ok(())
+}
+
+impl Schema {
+    /// The columns of a table whose errors it lacks, so that they count as exact.
+    pub fn exact(&self, table: &Table) -> Vec<&str> {
+        self.errors.iter().filter(|e| table.column(&e.error).is_none()).map(|e| e.column.as_str()).collect()
+    }
+
+    /// The values of rows, with a number of the support in the place of each that was measured outside of it or next to its ends.
+    pub(super) fn standing<'a>(&self, rows: &'a TableRows) -> Cow<'a, [f64]> {
+        if rows.errors.is_none() {
+            return Cow::Borrowed(&rows.x);
+        }
+        let (columns, places): (Vec<_>, _) = (self.modelled().collect(), places(self));
+        let (width, mut x) = (columns.len(), rows.x.clone());
+        for (j, c) in columns.iter().enumerate().filter(|(_, c)| matches!(c.kind, Kind::Positive | Kind::Bounded(_))) {
+            for i in 0..rows.n {
+                let (value, sigma) = (&mut x[i * width + j], rows.sigma(i, places[j]));
+                if c.is_measured(*value, sigma) {
+                    *value = within(*value, sigma, c.kind.support());
+                }
+            }
+        }
+        Cow::Owned(x)
+    }
+
+    /// The errors of rows as those of their elements.
+    pub(super) fn errors_of(&self, rows: &TableRows) -> Result<Option<Errors>> {
+        if rows.errors.is_none() {
+            return Ok(None);
+        }
+        let (columns, places): (Vec<_>, _) = (self.modelled().collect(), places(self));
+        let mut errors = Errors::default();
+        for (element, e) in self.layout().iter().enumerate().filter(|(_, e)| e.part == Part::Value && places[e.column].is_some()) {
+            let c = columns[e.column];
+            let values: Vec<f64> = rows.x.iter().skip(e.column).step_by(columns.len()).copied().collect();
+            let sigma = |i: usize| {
+                let sigma = rows.sigma(i, places[e.column]);
+                if c.is_measured(values[i], sigma) && !rows.is_outside(i) { sigma } else { 0.0 }
+            };
+            let sigmas = (0..rows.n).map(sigma).collect();
+            errors = errors.with(element, Arc::new(c.clone()), values, sigmas)?;
+        }
+        Ok((!errors.is_empty()).then_some(errors))
+    }
+}
+
+impl TableRows {
+    /// The standard deviation of the error of a value, by the place of its column among those that have errors; 0 without one.
+    pub(super) fn sigma(&self, row: usize, place: Option<usize>) -> f64 {
+        match (&self.errors, place) {
+            (Some(errors), Some(place)) => errors[row * (errors.len() / self.n.max(1)) + place],
+            _ => 0.0,
+        }
+    }
+}
