@@ -6,21 +6,19 @@ use knothe::events::table::{ErrorColumn, Reading, TableReader};
 
 use crate::failure::Failure;
 
-use crate::text_files::TextFiles;
-
-/// The columns that each list names: the column of that very name, or else the columns between its commas. A name may hold commas itself.
-pub fn named<const N: usize>(table: &Path, lists: [&[String]; N], text_files: &TextFiles) -> [Vec<String>; N] {
+/// The columns that each list names: the column of that very name, or else the columns between its commas. A name may hold commas itself. `reading` says how the table is read.
+pub fn named<const N: usize>(table: &Path, lists: [&[String]; N], reading: &Reading) -> [Vec<String>; N] {
     if !lists.iter().any(|list| list.iter().any(|text| text.contains(','))) {
         return lists.map(<[String]>::to_vec);
     }
-    let known = names(table, &lists, text_files);
+    let known = names(table, &lists, reading);
     lists.map(|list| list.iter().flat_map(|text| split(text, &known)).collect())
 }
 
 /// The columns that texts such as `x=x_err,y=y_err` pair.
-pub fn pairs(table: &Path, texts: &[String], text_files: &TextFiles) -> Result<Vec<ErrorColumn>, Failure> {
+pub fn pairs(table: &Path, texts: &[String], reading: &Reading) -> Result<Vec<ErrorColumn>, Failure> {
     let plain = texts.iter().all(|text| !text.contains(',') && text.matches('=').count() == 1);
-    let known = if plain { Vec::new() } else { names(table, &[], text_files) };
+    let known = if plain { Vec::new() } else { names(table, &[], reading) };
     let mut found = Vec::new();
     for text in texts {
         let pieces: Vec<&str> = text.split(',').collect();
@@ -48,12 +46,12 @@ fn pair(text: &str, holds: impl Fn(&str) -> bool) -> Option<ErrorColumn> {
 }
 
 /// The names of a table, without a look at what the lists may name; none where they cannot be read twice, or at all, which is said later.
-fn names(table: &Path, lists: &[&[String]], text_files: &TextFiles) -> Vec<String> {
+fn names(table: &Path, lists: &[&[String]], reading: &Reading) -> Vec<String> {
     let texts = lists.iter().flat_map(|list| list.iter());
     let mut skip: Vec<String> = texts.flat_map(|text| text.split(',').chain([text.as_str()])).map(|name| name.trim().to_owned()).collect();
     skip.sort();
     skip.dedup();
-    let reading = text_files.beside(Reading { names: skip.clone(), skip, batch_rows: 1, ..Reading::default() });
+    let reading = Reading { names: skip.clone(), skip, batch_rows: 1, ..reading.clone() };
     let first = || TableReader::open_with(table, &reading).ok()?.next()?.ok();
     let first = if table == Path::new("-") { None } else { first() };
     first.into_iter().flat_map(|table| table.columns).map(|column| column.name).collect()
@@ -94,7 +92,7 @@ mod tests {
         std::fs::write(&table, "a,b,\"Income, USD\",e,\"s=1\"\n1,2,3,4,5\n2,3,4,5,6\n").unwrap();
         let found = |texts: &[&str]| {
             let texts: Vec<String> = texts.iter().map(|&text| text.into()).collect();
-            let pairs = pairs(&table, &texts, &TextFiles::default()).map_err(|_| ()).ok()?;
+            let pairs = pairs(&table, &texts, &Reading::default()).map_err(|_| ()).ok()?;
             Some(pairs.into_iter().map(|e| [e.column, e.error]).collect::<Vec<_>>())
         };
         assert_eq!(found(&["a=e", "b = e"]).unwrap(), [["a", "e"], ["b", "e"]]);

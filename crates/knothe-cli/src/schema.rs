@@ -22,7 +22,7 @@ pub fn run(arguments: &SchemaArguments) -> Result<(), Failure> {
     let out = arguments.out.as_deref().filter(|out| !is_stdout(out));
     out.map_or(Ok(()), |out| check_writable(out, &inputs))?;
     arguments.text_files.check(&[&arguments.data])?;
-    let [drop] = named(&arguments.data, [&arguments.drop], &arguments.text_files);
+    let [drop] = named(&arguments.data, [&arguments.drop], &arguments.text_files.beside(Reading::default()));
     let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
     let known = overrides.reading();
     let names = known.names.iter().chain(&drop).cloned().collect();

@@ -104,7 +104,7 @@ impl TextFiles {
 
     /// How a table is read: what is set beside what is known of it.
     pub fn of(&self, table: &Path, known: Reading) -> Asked {
-        let [text] = named(table, [&self.text], self);
+        let [text] = named(table, [&self.text], &self.beside(Reading::default()));
         let reading = self.beside(known);
         Asked { reading: Reading { text: [&reading.text[..], &text].concat(), ..reading }, text }
     }

@@ -9,7 +9,6 @@ use knothe::events::Coding;
 use knothe::events::table::{
     Bounds, Column, Form, Kind, Label, MissingPolicy, Need, Notice, Overrides, Roles, Schema, Spaced, Table, Unit, diagnose,
 };
-use knothe::space::Law;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
@@ -182,7 +181,7 @@ fn weights_are_checked() {
 fn roles_and_empty_tables_are_refused() {
     let t = table(&[("x", &[0.5, 1.0], false), ("y", &[3.0, 5.0], false)]);
     assert!(infer(&t, "{}", &roles(&["z"], None, &[])).unwrap_err().to_string().contains("names a column 'z'"));
-    assert!(infer(&t, "{}", &roles(&["x"], Some("x"), &[])).unwrap_err().to_string().contains("found 'x' twice"));
+    assert!(infer(&t, "{}", &roles(&["x"], Some("x"), &[])).unwrap_err().to_string().contains("found 'x' in two"));
     assert!(infer(&t, "{}", &roles(&["x"], None, &["y"])).unwrap_err().to_string().contains("at least one column"));
     let one = table(&[("x", &[0.5], false)]);
     assert!(infer(&one, "{}", &Roles::default()).unwrap_err().to_string().contains("at least 2 rows"));
@@ -479,26 +478,4 @@ fn a_special_value_has_one_mass() {
     for bad in ["[0, 0]", "[1e300]", &format!("{:?}", (0..65).collect::<Vec<_>>())] {
         assert!(Overrides::parse(&format!(r#"{{"k": {{"kind": "continuous", "special": {bad}}}}}"#)).is_err(), "{bad}");
     }
-}
-
-#[test]
-fn ordered_labels_are_a_lattice_of_their_own_order() {
-    let labels = ["low", "mid", "high", "top"];
-    let texts: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
-    // As a file has them, in another order than the declared one.
-    let column = Column { name: "c".into(), values: vec![3.0, 1.0, 0.0, NAN, 2.0, 0.0], form: Form::Text(texts) };
-    let t = Table { path: "t.csv".into(), columns: vec![column], ..Table::default() };
-    let declared = Overrides::parse(r#"{"c": {"ordered": ["top", "high", "mid", "low"]}}"#).unwrap();
-    let (mut schema, _) = Schema::infer(&t, &declared, &Roles::default(), MissingPolicy::Model).unwrap();
-    let rows = schema.rows(&t, Need::Fit).unwrap();
-    schema.fit(&rows).unwrap();
-    let space = schema.space();
-    assert_eq!(space.law_of(0), Law::Codes(2));
-    let Law::Lattice(cells) = space.law_of(1) else { panic!("{space:?}") };
-    assert!((cells.high.unwrap() - cells.low.unwrap() - 3.0 * cells.width).abs() < 1e-12);
-    let coded = schema.encode(&rows).unwrap();
-    let back = schema.decode(coded.values, Vec::new()).unwrap();
-    // "top" comes first, and a missing label stays missing.
-    assert_eq!(format!("{:?}", back.x), "[0.0, 2.0, 3.0, NaN, 1.0, 3.0]");
-    assert_eq!(schema.columns_of(&back)[0].text(0), "top");
 }

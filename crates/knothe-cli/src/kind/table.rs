@@ -78,10 +78,11 @@ impl Kind for Schema {
     fn open(arguments: &FitArguments, law: Law) -> Result<Opened<Self>, Failure> {
         let (data, text_files) = (&arguments.data, &arguments.text_files);
         text_files.check(&tables(arguments))?;
-        let [context, dropped] = named(data, [&arguments.context, &arguments.drop], text_files);
+        let plain = text_files.beside(Reading::default());
+        let [context, dropped] = named(data, [&arguments.context, &arguments.drop], &plain);
         let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();
         let known = overrides.reading();
-        let errors = pairs(data, &arguments.errors, text_files)?;
+        let errors = pairs(data, &arguments.errors, &plain)?;
         // What the user names is there, so a first line that holds it is a header.
         let named = [&known.names[..], &context, &dropped].concat().into_iter().chain(arguments.weights.clone());
         let names = named.chain(errors.iter().flat_map(|e| [e.column.clone(), e.error.clone()])).collect();

@@ -123,7 +123,7 @@ fn errors_that_cannot_be_are_refused() {
         ("--errors k=x_err", 1, "column 'k'"),
         ("--errors x=x_err --drop x_err", 2, "'x_err' in two"),
         ("--errors x=x_err --context x", 2, "'x' in two"),
-        ("--errors x=y", 1, "column 'y', row 2"),
+        ("--errors x=y", 1, "column 'y', row 3"),
     ];
     for (options, code, expected) in cases {
         let run = knothe(folder.path(), &format!("{fit} {options}"));

@@ -208,6 +208,7 @@ mod tests {
         let shown = |low, high, count, step, offset| texts(on_lattice(low, high, count, step, offset));
         // Real numbers would have ticks at 1.5 and 2.5.
         assert_eq!(shown(0.5, 3.5, 6, 1.0, 0.0), ["1", "2", "3"]);
+        assert_eq!(shown(0.5, 3.5, 40, 1.0, 0.0), ["1", "2", "3"]);
         assert_eq!(shown(-0.5, 23.5, 5, 1.0, 0.0), ["0", "5", "10", "15", "20"]);
         assert_eq!(shown(0.0, 2.0, 8, 0.5, 0.25), ["0.25", "0.75", "1.25", "1.75"]);
         assert_eq!(shown(0.0, 1.0, 10, 0.1, 0.0).len(), 11);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::events::{
     Coding,
-    table::{Label, Spaced, TableRows, Unit},
+    table::{Column, Form as Held, Label, MissingPolicy, Need, Overrides, Roles, Spaced, Table, TableRows, Unit},
 };
 
 /// The code or number of an element, one value at a time, as the definition of each kind says.
@@ -128,4 +128,27 @@ proptest! {
         let decoded = schema.decode(all.values, vec![]).unwrap();
         prop_assert_eq!(decoded.n, 2);
     }
+}
+
+#[test]
+fn ordered_labels_are_a_lattice_of_their_own_order() {
+    let labels = ["low", "mid", "high", "top"];
+    let texts: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+    // As a file has them, in another order than the declared one.
+    let column = Column { name: "c".into(), values: vec![3.0, 1.0, 0.0, f64::NAN, 2.0, 0.0], form: Held::Text(texts) };
+    let t = Table { path: "t.csv".into(), columns: vec![column], ..Table::default() };
+    let declared = Overrides::parse(r#"{"c": {"ordered": ["top", "high", "mid", "low"]}}"#).unwrap();
+    let (mut schema, _) = Schema::infer(&t, &declared, &Roles::default(), MissingPolicy::Model).unwrap();
+    let rows = schema.rows(&t, Need::Fit).unwrap();
+    schema.fit(&rows).unwrap();
+    let space = schema.space();
+    assert_eq!(space.law_of(0), Law::Codes(2));
+    let law = space.law_of(1);
+    let cells = if let Law::Lattice(cells) = law { Some(cells) } else { None }.unwrap();
+    assert!((cells.high.unwrap() - cells.low.unwrap() - 3.0 * cells.width).abs() < 1e-12);
+    let coded = schema.encode(&rows).unwrap();
+    let back = schema.decode(coded.values, Vec::new()).unwrap();
+    // "top" comes first, and a missing label stays missing.
+    assert_eq!(format!("{:?}", back.x), "[0.0, 2.0, 3.0, NaN, 1.0, 3.0]");
+    assert_eq!(schema.columns_of(&back)[0].text(0), "top");
 }
