@@ -120,8 +120,8 @@ The output has one row per row of the table. log_prob is -inf if the row is impo
 model; a note names the column. It is NaN if a context value is missing, and with a model fitted
 with --missing drop, if any value is missing.
 
-With a model fitted with --errors, log_prob is that of the measured values if the table has the
-columns of the errors, and that of exact values otherwise.
+With a model fitted with --errors, log_prob is the log-likelihood of the measured values. Values
+whose column of errors the table lacks count as exact.
 
 A table is scored in parts, so it may be larger than the memory. Images are read as a whole.
 
@@ -272,14 +272,15 @@ pub struct InspectArguments {
 /// Draw a model's density or samples as a PNG picture
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A model of one column: the density over a histogram of the rows. A model of two columns of real
-numbers: the density beside the rows. Otherwise: every column and every pair of columns, with
-samples of the model as lines over the rows as filled regions. The regions hold 25, 50, 75 and 95 %
-of the points.
+A model of one column is drawn as its density over a histogram of the rows. A model of two columns
+of real numbers is drawn as its density beside the rows. Every other model is drawn as samples over
+the rows, for each column and each pair of columns. Rows are filled regions and samples are lines
+that hold 25, 50, 75 and 95 % of the points.
 
-Categories and other columns of few values have one bar per value. A pair of such columns has
-circles whose areas are shares of the rows, and a pair with one of them has a violin per value.
-Special and missing values have bars of their own. Of many categories the most frequent are drawn.
+Categories and other columns with few values have one bar per value. A pair of such columns has
+circles whose areas are shares of the rows. A pair with one such column has one violin per value.
+Special and missing values have separate bars. A column with many categories shows the most frequent
+ones.
 
 Axes are in the units of the table and leave out 0.2 % of the rows at each end. Without a table,
 samples take the place of the rows. Images are drawn in a square, with samples to their right.

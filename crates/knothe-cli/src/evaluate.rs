@@ -79,7 +79,7 @@ pub fn report<C: Kind>(model: &Model<C>, judged: &C::Events, log_likelihood: &Lo
     if judged.has_errors() {
         let _ = writeln!(
             text,
-            "errors          the {events} as measured, with draws of their true values; the checks compare these draws with the model"
+            "errors          likelihood of the measured {events}; the checks compare draws of their true values with the model"
         );
     }
     let _ = write!(text, "{}", report_checks(checks));

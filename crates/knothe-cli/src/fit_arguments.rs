@@ -44,10 +44,10 @@ held-out rows. If no epoch improves the validation score, the model stays as it 
 Ensembles: The members differ in their seed and, from the second one on, in the column order.
 The result is their mixture, which is again a density.
 
-Measurement errors: --errors x=x_err says that column x is measured with a Gaussian error whose
-standard deviation stands in column x_err of the same row. The model is the density of the true
-values. Likelihoods are those of the measured rows, a bound from below by random draws. An empty
-x_err means no error. Scoring a table without the column x_err takes its values as exact.
+Measurement errors: With --errors x=x_err, the column x_err holds the standard deviation of the
+Gaussian error of x in each row. The model is the density of the true values. Likelihoods are those
+of the measured values: a lower bound that uses random draws. If x_err is empty, the value is exact.
+If a table to score lacks the column x_err, all its values of x count as exact.
 
 Memory: The data need up to 32 bytes per number. The parameters of one member are held seven
 times. A fit that needs more memory than is available is refused before its first step.
@@ -73,7 +73,7 @@ pub struct FitArguments {
     /// Column that holds the weight of each row. For images: an NPY file, or the name of an array in the NPZ file
     #[arg(long, value_name = "COLUMN", help_heading = "Input")]
     pub weights: Option<String>,
-    /// Columns with measurement errors and the columns of their standard deviations. The density is that of the true values
+    /// Columns with measurement errors, each with the column of its standard deviations. The model is the density of the true values
     #[arg(long, value_name = "A=ERROR,…", help_heading = "Input")]
     pub errors: Vec<String>,
     /// JSON file that declares the kinds of columns, for example {"price": "positive", "n": "integer"}
@@ -143,7 +143,7 @@ pub struct FitArguments {
     /// Add Gaussian noise with standard deviation S to each batch, in standardised units
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub noise: f64,
-    /// With --errors: draw K true values of each row in each step. The bound on the likelihood tightens as K grows [default: 16]
+    /// With --errors: draw K true values per row and step. The bound on the likelihood tightens as K grows [default: 16]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=MOST_DRAWS), help_heading = "Training")]
     pub error_draws: Option<u64>,
     /// Seed of the random split, the initial parameters, the shuffling and the noise [default: 0; with --continue, the model's seed]

@@ -17,7 +17,7 @@ pub fn worded(hint: &Hint) -> String {
         Hint::AllowMissing => {
             "--missing model gives missing values a probability, and --missing drop leaves out the rows that lack a value".into()
         }
-        Hint::ReadAsMissing(texts) => format!("if it is no category, add --missing-values {}", for_shell(&texts.join(","))),
+        Hint::ReadAsMissing(texts) => format!("if it is not a category, add --missing-values {}", for_shell(&texts.join(","))),
         Hint::NameLabels => "use --labels, or --given class=VALUE to set one class for all images".into(),
         Hint::NameArray => "--key names the array of images, and --labels the array of labels".into(),
         Hint::NameValidation => "use --validation to give separate data for validation".into(),

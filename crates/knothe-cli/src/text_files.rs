@@ -78,7 +78,7 @@ impl TextFiles {
             [] => Err(Failure::usage(format!("--{option}: expected a table to read, found none"), "leave it out")),
             [first, ..] if of_text && !tables.iter().any(|path| is_text(path)) => {
                 let message = format!("--{option}: expected a text file, found {}", first.display());
-                Err(Failure::usage(message, "leave it out, because files of this format say how they are written"))
+                Err(Failure::usage(message, "leave it out, because it applies to text files only"))
             }
             _ => Ok(()),
         }

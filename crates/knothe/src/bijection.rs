@@ -25,8 +25,8 @@ pub struct Batch {
     pub present: Option<Tensor<2>>,
     /// One weight per row, of mean 1 over the training set. `None` weighs all rows equally.
     pub weights: Option<Vec<f64>>,
-    /// Draws of the true values of the rows, where they were measured with errors; `x` is then a start alone, and
-    /// [`log_likelihood`](crate::fit::log_likelihood) is the likelihood of the rows.
+    /// Draws of the true values, if the rows were measured with errors. Then `x` serves only for starts, and
+    /// [`log_likelihood`](crate::fit::log_likelihood) gives the likelihood of the rows.
     pub draws: Option<Draws>,
     /// Seeds the random numbers of an evaluation of these rows, such as dequantisation noise.
     pub seed: u64,
@@ -39,7 +39,7 @@ pub struct Draws {
     pub number: usize,
     /// `[rows · number, dim]`; the draws of a row stand together.
     pub x: Tensor<2>,
-    /// What the log density of each draw adds, `[rows · number]`: the log-slope of the coding there, and the logarithm of the probability of the bounds.
+    /// The term to add to the log density of each draw, `[rows · number]`: the log-slope of the coding and the log-probability of the support.
     pub ladj: Tensor<1>,
 }
 

@@ -92,7 +92,7 @@ impl fmt::Display for Hint {
                 "`MissingPolicy::Model` gives missing values a probability, and `MissingPolicy::Drop` leaves out the rows that lack a value"
             ),
             Hint::ReadAsMissing(texts) => {
-                write!(f, "if it is no category, add it to `Reading::missing`: {}", quoted(texts))
+                write!(f, "if it is not a category, add it to `Reading::missing`: {}", quoted(texts))
             }
             Hint::DidYouMean(names) => write!(f, "did you mean {}?", quoted(names)),
             Hint::NameLabels => write!(f, "read the images with their labels"),

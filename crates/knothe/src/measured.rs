@@ -54,10 +54,12 @@ struct Measured {
 ///
 /// p(w) = ∫ q(x) Π_j N(w_j; x_j, σ_j²) dx = E q(w + σ ε) ≈ (1/K) Σ_k q(w + σ ε_k),
 ///
-/// and the logarithm of the mean of K draws is on average below log p(w) and rises to it with K (Burda, Grosse & Salakhutdinov 2016). Bovy, Hogg & Roweis (2011) give the case
-/// in which q is a mixture of Gaussians and the integral has a closed form. The draws of a row are a Latin hypercube: each element has one draw in each K-th part of its law
-/// (McKay, Beckman & Conover 1979). Their mean has the same expectation as that of independent draws and a smaller variance, so that fewer draws come as near.
-/// Where true values have bounds, the draws come from the part of the normal law within the bounds, and its probability multiplies the mean.
+/// and the expected logarithm of the mean of K draws is a lower bound of log p(w) that tightens as K grows (Burda, Grosse & Salakhutdinov 2016). If q is a mixture of Gaussians,
+/// the integral has a closed form (Bovy, Hogg & Roweis 2011).
+///
+/// The draws of a row form a Latin hypercube: each element has one draw in each of K equally probable parts of its law (McKay, Beckman & Conover 1979). Their mean has the same
+/// expectation as the mean of independent draws and usually a smaller variance, so fewer draws suffice. If true values have bounds, the draws come from the part of the normal law
+/// within the bounds, and the probability of this part multiplies the mean.
 #[derive(Clone, Debug, Default)]
 pub struct Errors {
     columns: Vec<Measured>,
@@ -126,8 +128,8 @@ impl Errors {
         self.columns.iter().flat_map(|c| std::iter::once(c.element as f64).chain(c.values.iter().chain(&c.sigmas).copied()))
     }
 
-    /// Sets `x`, the row once for each draw, to draws of its true values. Gives what the log density of each draw adds: the log-slopes of the elements, and the probability
-    /// of the bounds.
+    /// Replaces the copies of a row in `x`, one per draw, by draws of its true values. Adds to `ladj` the log-slopes of the elements and the log-probability of the support, for
+    /// each draw.
     ///
     /// The draws depend on the seed and on the measured values alone, so that equal rows have equal draws wherever they stand.
     pub(crate) fn draw(&self, row: usize, x: &mut [f64], ladj: &mut [f64], seed: u64) {
@@ -190,7 +192,7 @@ pub(crate) fn is_within_reach(value: f64, sigma: f64, [a, b]: [f64; 2]) -> bool 
     value.is_finite() && value > a - REACH * sigma && value < b + REACH * sigma
 }
 
-/// A number of the support in the place of a measured value: what a start from data reads. It keeps half a standard deviation from the bounds.
+/// A number of the support close to a measured value, for starts from data. It keeps half a standard deviation from the bounds, or a quarter of their distance if that is less.
 #[cfg(feature = "tables")]
 pub(crate) fn within(value: f64, sigma: f64, [a, b]: [f64; 2]) -> f64 {
     let gap = (sigma / 2.0).min((b - a) / 4.0);

@@ -331,7 +331,7 @@ fn note_exact(schema: &Schema, table: &Table) {
 fn note_draws(schema: &Schema, table: &Table) {
     if schema.exact(table).len() < schema.errors.len() {
         say(format_args!(
-            "note: log_prob is that of the measured values: a bound from below by {ERROR_DRAWS} draws of the true values of each row, which --samples multiplies"
+            "note: log_prob is the log-likelihood of the measured values, a lower bound from {ERROR_DRAWS} draws per row; --samples K takes K times as many"
         ));
     }
 }

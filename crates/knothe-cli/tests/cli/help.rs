@@ -104,8 +104,8 @@ fn help_of_score() {
     model; a note names the column. It is NaN if a context value is missing, and with a model fitted
     with --missing drop, if any value is missing.
 
-    With a model fitted with --errors, log_prob is that of the measured values if the table has the
-    columns of the errors, and that of exact values otherwise.
+    With a model fitted with --errors, log_prob is the log-likelihood of the measured values. Values
+    whose column of errors the table lacks count as exact.
 
     A table is scored in parts, so it may be larger than the memory. Images are read as a whole.
 

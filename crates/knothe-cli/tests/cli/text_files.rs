@@ -229,7 +229,7 @@ fn the_text_na_is_scored_alike_in_every_format() {
     }
     for name in ["t.csv", "t.parquet"] {
         let run = knothe(folder, &format!("fit {name} {FIT} --out {name}.safetensors"));
-        assert_eq!(run.stderr.contains("hint: if it is no category, add --missing-values NA"), name == "t.parquet", "{}", run.stderr);
+        assert_eq!(run.stderr.contains("hint: if it is not a category, add --missing-values NA"), name == "t.parquet", "{}", run.stderr);
         let [csv, parquet] = ["t.csv", "t.parquet"].map(|file| succeeds(folder, &format!("score {name}.safetensors {file}")));
         assert!(numbers(&csv).iter().all(|row| row[0].is_finite()));
         assert_eq!(csv, parquet, "{name}");

@@ -78,10 +78,10 @@ pub fn processor_time() -> Duration {
     Duration::from_millis(system.process(own).map_or(0, sysinfo::Process::accumulated_cpu_time))
 }
 
-/// Ends the process where a case of one of so many threads takes too long or all of them together too much, and keeps the files of the cases. Says that the run
-/// is [`OVER`](crate::OVER) when all threads have taken the time `until`.
+/// Aborts the process if a case takes too long or the cases of all threads take too much memory together, and keeps their files. Sets [`OVER`](crate::OVER) when the
+/// process has used the processor time `until`.
 ///
-/// Time is that of processors, so that a busy machine makes no case slow: while a case is read, all threads together may take [`MOST_TIME`] each.
+/// Limits are in processor time, so a busy machine does not make a case slow. While a case is read, all threads together may use [`MOST_TIME`] times `threads`.
 pub fn watch(kept: &Path, threads: u64, until: Duration) {
     let kept = kept.to_owned();
     std::thread::spawn(move || {

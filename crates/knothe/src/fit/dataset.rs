@@ -98,7 +98,7 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Says that the rows were measured with errors, so that a density fitted to them is that of their true values.
+    /// Declares that the rows were measured with errors. A density fitted to them is the density of their true values.
     ///
     /// ```
     /// use knothe::{Placement, Precision, families::Maf, fit::{Dataset, Errors, Fit}};
@@ -111,7 +111,7 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] where there is not one error for each row, or one of an element that the rows do not have.
+    /// [`Error::Shape`] unless there is one error per row, for elements that the rows have.
     pub fn with_errors(mut self, errors: Errors) -> Result<Self> {
         errors.check(self.rows(), self.dim())?;
         self.errors = (!errors.is_empty()).then_some(errors);
@@ -159,8 +159,8 @@ impl Dataset {
         self.context.as_ref().map_or(0, |c| c.columns)
     }
 
-    /// The rows with these numbers, counted from 0, blurred by normal noise of standard deviation `blur`, with as many draws of the true values of each as `draws` says if they
-    /// were measured with errors.
+    /// The rows with these numbers, counted from 0, blurred by normal noise of standard deviation `blur`. If they were measured with errors, each has `draws` draws of its true
+    /// values.
     ///
     /// # Errors
     /// [`Error::Invalid`] where there is no such row.

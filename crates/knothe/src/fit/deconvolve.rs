@@ -60,8 +60,8 @@ fn normalised(shares: &mut [f64]) -> (f64, f64) {
     (sum, if most > f64::NEG_INFINITY { most + sum.ln() } else { most })
 }
 
-/// The fit of a density with a closed form to rows: `fit` makes it from rows. For rows that were measured with errors it is the limit of an EM algorithm whose maximisation is
-/// `fit`: for a Gaussian the extreme deconvolution of Bovy, Hogg & Roweis (2011) with one component.
+/// Fits a density in closed form, with `fit`. For rows that were measured with errors, `fit` is the maximisation step of an EM algorithm. For a Gaussian this is extreme
+/// deconvolution (Bovy, Hogg & Roweis 2011) with one component.
 ///
 /// # Errors
 /// Those of `fit` and of the density.
@@ -96,8 +96,8 @@ impl Dataset {
         Ok(all)
     }
 
-    /// One draw of the true values of each row, given what was measured and a density of true values: row-major `[rows, dim]`. The draws follow the density itself if the rows
-    /// do. They are picked among `draws` of the errors by their probabilities (Rubin 1988), so that they come nearer with more of these.
+    /// One draw of the true values of each row, given what was measured and a density of true values: row-major `[rows, dim]`. If the density is right, the draws
+    /// follow it. Each is resampled from `draws` proposals by their probabilities (Rubin 1988), so more proposals make it more exact.
     pub(crate) fn true_values<D: Density>(&self, density: &D, draws: usize, seed: u64) -> Result<Vec<f64>> {
         let (dim, mut all) = (self.dim(), Vec::with_capacity(self.rows() * self.dim()));
         let mut rng = stream(seed, Purpose::Errors, u64::MAX);

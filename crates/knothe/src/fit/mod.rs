@@ -63,7 +63,7 @@ pub struct FitConfig {
     pub average: Option<f64>,
     /// Standard deviation of normal noise added to each training batch, in model space; a regulariser for small tables.
     pub noise: f64,
-    /// Draws of the true values of each row in each step, for rows that were measured with errors ([`Errors`]). More draws come nearer to the likelihood and take longer.
+    /// Draws of true values per row and step, for rows that were measured with errors ([`Errors`]). With more draws the bound on the likelihood is tighter and a step takes longer.
     pub error_draws: usize,
     /// Skipped steps in a row after which the fit goes back to its best parameters and on with half the learning rate; where there are none, the
     /// steps are all since the start or since it last went back, or it did so 5 times, it gives up with [`crate::Error::Diverged`].

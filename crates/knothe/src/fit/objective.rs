@@ -39,8 +39,8 @@ pub trait Objective<D: Density> {
     }
 }
 
-/// The log-likelihood of each row of a batch, `[rows]`: log q(x | context) or, of rows that were measured with errors,
-/// log (1/K) Σ_k q(x_k | context) over the draws x_k of their true values; see [`Errors`](crate::fit::Errors).
+/// The log-likelihood of each row of a batch, `[rows]`: log q(x | context). For rows that were measured with errors it is
+/// log (1/K) Σ_k q(x_k | context) exp(l_k) over draws x_k of their true values, with the terms l_k of [`Draws::ladj`]. See [`Errors`](crate::fit::Errors).
 ///
 /// # Errors
 /// The errors of the density on these rows.
@@ -58,7 +58,7 @@ pub(super) fn log_shares<D: Density>(density: &D, batch: &Batch, draws: &Draws) 
 }
 
 /// Maximum likelihood: the negative mean log-likelihood of a batch of n rows, −Σ w log q(x | context) / n. The weights w have mean 1 over
-/// the data set. The likelihood of rows that were measured with errors is that of [`log_likelihood`].
+/// the data set. For rows that were measured with errors, [`log_likelihood`] gives their likelihood.
 ///
 /// At the optimum the loss is the entropy of the data plus KL(data ‖ q).
 #[derive(Clone, Copy, Debug, Default)]

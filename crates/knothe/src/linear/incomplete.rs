@@ -28,8 +28,8 @@ struct Pattern {
 /// The maximum of the likelihood of x = shift + slopeᵀ c + e, e ~ N(0, Σ), given the present elements alone (Dempster, Laird & Rubin 1977; Little & Rubin 2019, §11.2). It is
 /// consistent if elements are absent at random given the context and the present elements.
 ///
-/// Each step replaces the products of each row by their expectations given its present elements, and fits to them as to whole rows. What no row tells, such as the covariance
-/// of two columns of which each row has only one, stays at 0.
+/// Each step replaces the products of each row by their expectations given its present elements, and then fits as if all rows were complete. Parameters that no row determines
+/// stay at 0, such as the covariance of two columns that are never present together.
 pub(super) fn incomplete(data: &mut dyn Replay, dim: usize, context_dim: usize, least_rows: f64) -> Result<LeastSquares> {
     let (patterns, rows) = patterns(data, dim, context_dim)?;
     let mut fit = start(&patterns, dim, context_dim);

@@ -85,7 +85,7 @@ impl TriangularAffine {
     /// The same, but never trained. Only such a map has a place for absent coordinates: those that are present follow the marginal of the Gaussian, x_o = b_o + C_o c + L_o z_o with
     /// L_o the Cholesky factor of (L Lᵀ)_oo, in the order of the coordinates. Its start maximises the likelihood of what is present, by the EM algorithm.
     ///
-    /// Where elements are absent, columns are left as they are, but for mean and standard deviation, where the rows are too few to tell how they depend on others.
+    /// If elements are absent, a column with too few rows to estimate its dependence on others is only standardised.
     pub fn fixed(order: &Order, context_dim: usize, place: &Placement) -> Self {
         TriangularAffine {
             shift: constant(place.zeros([order.dim()])),
@@ -101,9 +101,9 @@ impl TriangularAffine {
     /// covariance I. Its start sets it where less than 1 % of a column's variance is left by the columns before it, or where elements are absent, since a network would have to
     /// learn a Gaussian for each pattern of absence. It stays the identity for other data, which layers of networks fit as well or better by themselves.
     ///
-    /// It is [`fixed`](TriangularAffine::fixed): a step of an optimiser in L would be one of 1/L_kk in z. Where [`TriangularAffine::new`] fails it leaves columns as they are,
-    /// but for mean and standard deviation: those that depend linearly on others up to rounding, and those of which the rows are too few to tell how they depend on
-    /// others.
+    /// It is [`fixed`](TriangularAffine::fixed): a step of an optimiser in L would be one of 1/L_kk in z. It also works where
+    /// [`TriangularAffine::new`] fails. Columns that depend linearly on others up to rounding are only standardised, and so are columns with too few rows to estimate
+    /// their dependence on others.
     pub fn whitening(order: &Order, context_dim: usize, place: &Placement) -> Self {
         TriangularAffine { role: Role::Whitens, ..TriangularAffine::fixed(order, context_dim, place) }
     }

@@ -12,7 +12,8 @@ use crate::placement::Precision;
 /// - where it depends linearly on those before it up to the rounding of the data, since a fit to what is left would be one to rounding;
 /// - where the regression would predict new rows worse than the mean.
 ///
-/// The covariance is that of what `given` regressors, the context, leave of rows whose columns have these variances; `rows` are the rows that have each column.
+/// `covariance` is the covariance of the residuals after a regression on `given` context columns. `variance` holds the
+/// variances of the columns before it, and `rows` the number of rows that have each column.
 pub(super) fn whitening(
     covariance: &DMatrix<f64>,
     variance: &DVector<f64>,

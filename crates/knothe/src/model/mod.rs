@@ -102,8 +102,8 @@ impl<C: Coding> Model<C> {
     /// log q(event | context) of each event in the units of the file: densities for continuous elements, masses for integers. −∞ is an answer: the event is impossible, or so far
     /// out that its density is no 64-bit number.
     ///
-    /// For events with measurement errors it is the log-likelihood of the measured values, by [`ERROR_DRAWS`] draws of the true ones for each of [`Scoring::samples`]. The draws
-    /// depend on the seed and on the measured values alone, so that an event has one score wherever it stands.
+    /// For events with measurement errors it is the log-likelihood of the measured values, from [`ERROR_DRAWS`] times [`Scoring::samples`] draws of the true values. The draws
+    /// depend only on the seed, the measured values and their errors, so the score of an event does not depend on its position.
     ///
     /// # Errors
     /// As [`Coding::encode`], and [`Error::NotFinite`] where an event of a weight above 0 has no log_prob.

@@ -31,7 +31,7 @@ impl Absent {
         (is_missing(field) && !self.labels.as_ref().is_some_and(|labels| is(labels))) || is(&self.texts)
     }
 
-    /// Whether a text of a file that has missing values of its own is one. The words for it, such as `NA`, are texts like any other, unless the labels are known.
+    /// Whether a text is missing in a file whose format marks missing values itself. Words such as `NA` are then ordinary texts, unless the labels are known.
     pub(super) fn is_text(&self, text: &str) -> bool {
         text.is_empty() || self.texts.iter().any(|known| known == text) || (self.labels.is_some() && self.is_field(text.as_bytes()))
     }

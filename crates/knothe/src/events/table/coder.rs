@@ -1,4 +1,4 @@
-//! Rows of values as rows of elements, and back. What the schema says of its columns is looked up once, before the first row.
+//! Converts rows of values to rows of elements, and back. The schema is consulted once, before the first row.
 
 use super::{
     elements::{Element, Part},

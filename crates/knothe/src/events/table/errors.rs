@@ -40,7 +40,7 @@ impl Kind {
 }
 
 impl SchemaColumn {
-    /// Whether a value is a number that was measured, with an error of this standard deviation, of a true value that is possible.
+    /// Whether a value has an error of this standard deviation and a possible true value. Special and missing values have no errors.
     pub(super) fn is_measured(&self, value: f64, sigma: f64) -> bool {
         sigma > 0.0 && !self.kind.is_discrete() && self.flag(value).is_none() && is_within_reach(value, sigma, self.kind.support())
     }
@@ -51,8 +51,8 @@ pub(super) fn places(schema: &Schema) -> Vec<Option<usize>> {
     schema.modelled().map(|c| schema.errors.iter().position(|e| e.column == c.name)).collect()
 }
 
-/// The standard deviations of the rows `kept`, row-major with one for each entry of [`Schema::errors`]; 0 where the table has none. Nothing where the table has no column of
-/// them.
+/// The standard deviations of the errors of the rows `kept`, row-major with one per entry of [`Schema::errors`], and 0 where the table has none. `None` if the table has no
+/// column of errors.
 pub(super) fn sigmas(schema: &Schema, table: &Table, kept: &[usize]) -> Result<Option<Vec<f64>>> {
     let columns: Vec<Option<&Column>> = schema.errors.iter().map(|e| table.column(&e.error)).collect();
     for column in columns.iter().flatten() {
@@ -63,7 +63,7 @@ pub(super) fn sigmas(schema: &Schema, table: &Table, kept: &[usize]) -> Result<O
     Ok(columns.iter().any(Option::is_some).then_some(all))
 }
 
-/// Refuses an error that is none.
+/// Refuses negative and infinite standard deviations.
 fn check(table: &Table, column: &Column, kept: &[usize]) -> Result<()> {
     if !column.is_numeric() {
         return Err(other_form(table, column, "standard deviations of errors"));
@@ -107,12 +107,12 @@ pub(super) fn check_kinds(table: &Table, schema: &Schema) -> Result<()> {
 }
 
 impl Schema {
-    /// The columns of a table whose errors it lacks, so that they count as exact.
+    /// The columns whose errors the table lacks. Their values count as exact.
     pub fn exact(&self, table: &Table) -> Vec<&str> {
         self.errors.iter().filter(|e| table.column(&e.error).is_none()).map(|e| e.column.as_str()).collect()
     }
 
-    /// The values of rows, with a number of the support in the place of each that was measured outside of it or next to its ends.
+    /// The values of rows. A measured value outside the support or close to its ends is replaced by a number inside it.
     pub(super) fn standing<'a>(&self, rows: &'a TableRows) -> Cow<'a, [f64]> {
         if rows.errors.is_none() {
             return Cow::Borrowed(&rows.x);

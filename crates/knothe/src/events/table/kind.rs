@@ -84,7 +84,7 @@ pub enum Kind {
     Lattice(Spaced),
     /// One of these labels, without an order.
     Categorical(Vec<Label>),
-    /// One of these labels, in this order, of which neighbours share parameters: a label that few rows have takes its probability from those beside it.
+    /// One of these labels, in this order. Neighbouring labels share parameters, so a rare label takes its probability from its neighbours.
     Ordered(Vec<Label>),
     /// Moments, counted in this unit from the start of 1970.
     Time(Unit),

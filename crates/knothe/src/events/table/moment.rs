@@ -94,8 +94,8 @@ fn offset(zone: &str) -> Option<i64> {
     Some(if zone.starts_with('-') { -minutes } else { minutes })
 }
 
-/// A column of moments from microseconds, in the coarsest unit that represents all of them, and the first row whose digits a 64-bit float cannot hold. Such a row is before 1684
-/// or after 2255, and counts single microseconds: a whole second has its digits in any year.
+/// A column of moments from microseconds, in the coarsest unit that represents all of them, and the first row that a 64-bit float cannot represent. Such a row lies before
+/// 1684 or after 2255. Whole seconds are exact in every year, and so are whole milliseconds in a column without microseconds.
 pub(super) fn column(name: &str, microseconds: &[Option<i64>]) -> (Column, Option<usize>) {
     let holds = |unit: &Unit| microseconds.iter().flatten().all(|m| m % unit.microseconds() == 0);
     let unit = [Unit::Day, Unit::Second, Unit::Millisecond].into_iter().find(holds).unwrap_or(Unit::Microsecond);

@@ -24,12 +24,12 @@ pub struct Reading {
     pub skip: Vec<String>,
     /// Columns that are read as text, even if they look like numbers.
     pub text: Vec<String>,
-    /// Names that the table is expected to have. A first line that holds most of them is a header, whatever it looks like, and no column of such a name is an index.
+    /// The expected names of columns. A first line that holds most of them is a header, even if it looks like a row. A column with such a name is never left out.
     pub names: Vec<String>,
-    /// The labels of columns, where they are known. A text that usually stands for a missing value, such as `NA`, is a value of the column if it is one of them, and is
-    /// missing if it is not, in every format.
+    /// The known labels, by column. In such a column, a word for a missing value such as `NA` is a value if it is one of the labels. Otherwise it is missing, in every
+    /// format.
     pub labels: BTreeMap<String, Vec<String>>,
-    /// Further texts that stand for a missing value. In columns of numbers and moments they are compared as such: `-999` is also `-999.0`.
+    /// Further texts that stand for a missing value. Columns of numbers and moments compare their values: `-999` also matches `-999.0`.
     pub missing: Vec<String>,
     /// Whether columns that only number or name the rows are kept: an unnamed first column, one called `rownames`, and the indices of pandas.
     pub keep_index: bool,

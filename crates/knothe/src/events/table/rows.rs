@@ -49,7 +49,8 @@ pub struct TableRows {
     pub context: Vec<f64>,
     /// The weights.
     pub weights: Option<Vec<f64>>,
-    /// The standard deviations of the errors of measurement, row-major with one column for each entry of [`Schema::errors`]; 0 for a value that is exact. Nothing where all are.
+    /// The standard deviations of the measurement errors, row-major with one column per entry of [`Schema::errors`]. Exact values have 0. `None` if the table has no such
+    /// column.
     pub errors: Option<Vec<f64>>,
     /// The number of rows that were left out because they lack a value.
     pub dropped: usize,
@@ -190,8 +191,8 @@ impl Schema {
         TableRows { n: outside.len(), index: (0..outside.len() as u64).collect(), x, context, outside, ..TableRows::default() }
     }
 
-    /// How a table is read for this schema: without a look at dropped columns and those named in `skip`, and with labels as the text that they are. A first line that
-    /// holds the names of the schema is a header, and no column of the schema is an index.
+    /// Settings to read a table for this schema. Dropped columns and those in `skip` are not read, and labels are read as text. A first line that holds most names of the
+    /// schema is a header, and no column of the schema is left out as an index.
     pub fn reading(&self, skip: impl IntoIterator<Item = String>) -> Reading {
         let kinds = self.columns.iter().map(|c| match &c.kind {
             Kind::Constant(label) => (&c.name, std::slice::from_ref(label)),
@@ -304,7 +305,7 @@ fn indices(column: &Column, labels: &[Label]) -> Vec<f64> {
     }
 }
 
-/// Whether two texts are spellings of one value: `1` and `1.0`, which is what a table of floats makes of it, and `true`, `True` and `1`.
+/// Whether two texts are spellings of one value: `1` and `1.0`, as a table of floats writes it, or `true`, `True` and `1`.
 fn is_spelling(a: &str, b: &str) -> bool {
     let [a, b] = [a, b].map(|text| match text.strip_suffix(".0") {
         Some(whole) if whole.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit()) => whole,

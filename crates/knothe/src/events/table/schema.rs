@@ -29,7 +29,7 @@ pub struct Roles {
     pub errors: Vec<ErrorColumn>,
 }
 
-/// A column that was measured with errors: w = x + σ ε, where ε is standard normal and σ stands in another column of the same row. The density is that of x.
+/// A column that was measured with errors: w = x + σ ε, where ε is standard normal and another column holds σ for each row. The model is the density of x.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorColumn {
     /// The column of w.
@@ -140,7 +140,7 @@ pub struct Schema {
     pub weights: Option<String>,
     /// Columns left out of the fit; a table may still hold them.
     pub dropped: Vec<String>,
-    /// Columns that were measured with errors; a table to score may lack the columns of the errors.
+    /// Columns that were measured with errors. A table to score may lack the columns of the errors, and its values then count as exact.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorColumn>,
     /// What to do with a row that lacks a value.

@@ -48,7 +48,7 @@ impl Dialect {
             return Err(Error::invalid("thousands", "',', '.', ''' or a space", format!("{mark:?}")));
         }
         if let Some(mark) = self.thousands.filter(|mark| self.decimal == Some(*mark)) {
-            return Err(Error::invalid("thousands", "another character than before decimals", format!("{mark:?}")));
+            return Err(Error::invalid("thousands", "a character other than the decimal mark", format!("{mark:?}")));
         }
         let quote = self.quote.unwrap_or('"');
         for (what, mark, others) in

@@ -121,7 +121,7 @@ fn describe(how: &mut Vec<String>, syntax: &Syntax, numerals: Numerals, sample: 
     }
     let parted = numerals.thousands.filter(|mark| syntax.delimiter != b',' && !(numerals.decimal_comma && *mark == '.'));
     if let Some(mark) = parted {
-        how.push(format!("with thousands parted by {}", if mark == ' ' { "spaces".into() } else { format!("'{mark}'") }));
+        how.push(format!("with thousands separated by {}", if mark == ' ' { "spaces".into() } else { format!("'{mark}'") }));
     }
     if let Some(mark) = syntax.comment.filter(|mark| memchr::memchr(*mark, sample).is_some()) {
         how.push(format!("with comments after {}", char::from(mark)));
