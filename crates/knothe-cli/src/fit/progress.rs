@@ -83,8 +83,9 @@ impl Observer for Bar {
                 self.bar.set_message(message);
                 self.bar.set_position(p.step);
             } else {
-                let left = (p.steps - p.step) as f64 / rate.max(1e-9);
-                say(format_args!("{}/{} steps · {message} · {left:.0} s left", p.step, p.steps));
+                // The first line comes before there is a rate.
+                let left = if rate > 0.0 { format!(" · {:.0} s left", (p.steps - p.step) as f64 / rate) } else { String::new() };
+                say(format_args!("{}/{} steps · {message}{left}", p.step, p.steps));
             }
         }
         !signals::stopped()

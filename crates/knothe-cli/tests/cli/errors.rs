@@ -134,3 +134,19 @@ fn errors_that_cannot_be_are_refused() {
     assert!(run.code == 2 && run.error().contains("--errors: expected a table"), "{}", run.stderr);
     assert!(!folder.path().join("m.safetensors").exists());
 }
+
+#[test]
+fn an_error_far_above_the_spread_is_refused_and_hints_are_ones_of_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("x,e\n");
+    (0..40).for_each(|i| writeln!(text, "{},{}", f64::from(i * i % 17) * 0.37, if i == 12 { "9999" } else { "0.3" }).unwrap());
+    std::fs::write(folder.path().join("t.csv"), &text).unwrap();
+    std::fs::write(folder.path().join("s.json"), r#"{"x": "continuous"}"#).unwrap();
+    let run = knothe(folder.path(), "fit t.csv --schema s.json --errors x=e --out m.safetensors");
+    let expected = "column 'e', row 13: expected an error of at most 100 times the interquartile range";
+    assert!(run.code == 1 && run.stderr.contains(expected), "{}", run.stderr);
+    succeeds(folder.path(), "fit t.csv --drop e --epochs 1 --out m.safetensors");
+    std::fs::write(folder.path().join("s.csv"), "x\ngone\n").unwrap();
+    let run = knothe(folder.path(), "score m.safetensors s.csv");
+    assert!(run.code == 1 && run.stderr.contains("expected numbers, found 'gone'") && !run.stderr.contains("--drop"), "{}", run.stderr);
+}

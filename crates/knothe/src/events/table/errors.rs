@@ -17,6 +17,9 @@ use crate::{
     measured::{is_within_reach, within},
 };
 
+/// The largest error of a row, in interquartile ranges of its column.
+const MOST_SPREADS: f64 = 100.0;
+
 impl Curve for SchemaColumn {
     fn support(&self) -> [f64; 2] {
         self.kind.support()
@@ -78,6 +81,29 @@ fn check(table: &Table, column: &Column, kept: &[usize]) -> Result<()> {
             hint: None,
         }),
     }
+}
+
+/// Refuses an error far above the spread of its column, such as a placeholder. Draws from such an error hardly ever meet the other values.
+pub(super) fn check_spread(schema: &Schema, table: &Table, kept: &[usize]) -> Result<()> {
+    for ErrorColumn { column, error } in &schema.errors {
+        let (Some(values), Some(sigmas)) = (table.column(column), table.column(error)) else { continue };
+        let mut sorted: Vec<f64> = kept.iter().map(|&i| values.values[i]).filter(|v| v.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let quarter = |k: usize| sorted.get(k * sorted.len() / 4).copied().unwrap_or(0.0);
+        let spread = quarter(3) - quarter(1);
+        let is_wide = |i: &&usize| spread > 0.0 && sigmas.values[**i] > MOST_SPREADS * spread;
+        if let Some(&i) = kept.iter().find(is_wide) {
+            let expected = format!("an error of at most {MOST_SPREADS} times the interquartile range of '{column}', {spread}");
+            return Err(Error::Table {
+                path: table.path.clone(),
+                column: Some(error.clone()),
+                row: Some(table.number(i)),
+                problem: format!("expected {expected}, found {}", sigmas.shown(i)),
+                hint: Some(Hint::other("if the value is unknown, leave its field empty").into()),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses errors of a column that is not one of real numbers.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     column::{Unit, shown},
     lattice::{INTEGERS, Lattice, whole},
+    quoted,
 };
 use crate::special::{cdf_and_density, quantile};
 
@@ -14,6 +15,9 @@ use crate::special::{cdf_and_density, quantile};
 const MOST_LEVELS: f64 = 64.0;
 /// The smallest distance from the ends of a turn, as a share of it. The normal quantile of a smaller share is not a finite 64-bit number.
 const NEAREST: f64 = 1e-16;
+
+/// The most labels that a message lists.
+const MOST_SHOWN: usize = 10;
 
 /// A value of a categorical column, as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +39,12 @@ impl fmt::Display for Label {
             Label::Text(text) => f.write_str(text),
         }
     }
+}
+
+/// The first labels, for a message.
+pub(super) fn in_words(labels: &[Label]) -> String {
+    let shown: Vec<String> = labels.iter().take(MOST_SHOWN).map(Label::to_string).collect();
+    format!("{}{}", quoted(&shown), if labels.len() > MOST_SHOWN { ", …" } else { "" })
 }
 
 /// The smallest and the largest value of a column, if it has them.
@@ -137,13 +147,14 @@ impl Kind {
     /// Describes the possible values, if this value is not one of them. A value of a categorical column is the index of its label.
     pub(super) fn contradiction(&self, value: f64) -> Option<String> {
         match self {
+            // An unknown label has an infinite index.
+            Kind::Categorical(labels) | Kind::Ordered(labels) => {
+                (!(0.0..labels.len() as f64).contains(&value)).then(|| format!("one of {}", in_words(labels)))
+            }
             _ if !value.is_finite() => Some("a finite number".into()),
             Kind::Continuous | Kind::Periodic(_) | Kind::Constant(_) => None,
             Kind::Positive => (value <= 0.0).then(|| "a number above 0".into()),
             Kind::Bounded([a, b]) => (!(*a < value && value < *b)).then(|| format!("a number strictly between {a} and {b}")),
-            Kind::Categorical(labels) | Kind::Ordered(labels) => {
-                (!(0.0..labels.len() as f64).contains(&value)).then(|| format!("one of its {} categories", labels.len()))
-            }
             Kind::Time(unit) => (value.fract() != 0.0 || !(unit.first()..=unit.last()).contains(&value)).then(|| self.values()),
             _ => {
                 let (lattice, Bounds { low, high }) = self.lattice()?;
@@ -292,6 +303,8 @@ mod tests {
             [Kind::Ordered(labels(2)), Kind::Ordered(labels(3)), Kind::Categorical(labels(3))].map(|k| k.levels()),
             [Some(2), None, Some(3)]
         );
+        assert_eq!(Kind::Categorical(labels(3)).contradiction(f64::INFINITY).as_deref(), Some("one of '0', '1' and '2'"));
+        assert!(in_words(&labels(11)).ends_with(", …") && !in_words(&labels(10)).ends_with(", …"));
         assert!(Kind::Ordered(labels(3)).contradiction(3.0).is_some() && Kind::Ordered(labels(3)).contradiction(2.0).is_none());
     }
 }

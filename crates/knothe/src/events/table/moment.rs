@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
 use super::column::{Column, Form, Unit};
 
 /// Date formats besides ISO in which day and month cannot be confused.
-const NAMED_MONTHS: [&str; 7] = ["%b %d %Y", "%b %d, %Y", "%d %b %Y", "%d-%b-%Y", "%B %d %Y", "%B %d, %Y", "%d %B %Y"];
+const UNAMBIGUOUS: [&str; 8] = ["%b %d %Y", "%b %d, %Y", "%d %b %Y", "%d-%b-%Y", "%B %d %Y", "%B %d, %Y", "%d %B %Y", "%d.%m.%Y"];
 /// Formats of the time of day after a date.
 const TIMES: [&str; 2] = ["%H:%M:%S%.f", "%H:%M"];
 
@@ -56,7 +56,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
         [y, _, _, _, mark @ (b'-' | b'/'), ..] if y.is_ascii_digit() => iso(text, *mark)?,
         // A year at the end has four digits. Fewer digits might be a day.
         [.., before, a, b, c, d] if !before.is_ascii_digit() && [a, b, c, d].iter().all(|c| c.is_ascii_digit()) => {
-            let date = NAMED_MONTHS.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok())?;
+            let date = UNAMBIGUOUS.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok())?;
             date.and_time(NaiveTime::MIN)
         }
         _ => return None,
@@ -118,6 +118,8 @@ mod tests {
             ("Nov 29 2026", Some(day)),
             ("29 Nov 2026", Some(day)),
             ("29-Nov-2026", Some(day)),
+            ("29.11.2026", Some(day)),
+            ("11.29.2026", None),
             ("November 29, 2026", Some(day)),
             ("2026-11-29T00:00:01.5", Some(day + 1_500_000)),
             ("2026-11-29 02:00:00+02:00", Some(day)),

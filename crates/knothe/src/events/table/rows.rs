@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     column::{Column, Form, is_same},
     errors,
-    kind::{Kind, Label},
+    kind::{Kind, Label, in_words},
     moment, quoted,
     reader::Table,
     reading::Reading,
@@ -22,8 +22,6 @@ use crate::{
 const LONGEST_COMPARED: usize = 200;
 /// The most names that a hint lists.
 const MOST_NEAR: usize = 5;
-/// The most labels that a message lists.
-const MOST_SHOWN: usize = 10;
 
 /// The purpose of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +122,10 @@ impl Schema {
     /// A missing column (dropped, constant and weight columns are optional), a missing value that the schema rejects, text in a numeric column, an impossible
     /// value of the context and, if weights are needed, weights that are missing, negative or all 0.
     pub fn rows(&self, table: &Table, need: Need) -> Result<TableRows> {
+        self.matched(table, need).map_err(|e| if need == Need::Fit { e } else { without_declaration(e) })
+    }
+
+    fn matched(&self, table: &Table, need: Need) -> Result<TableRows> {
         let columns: HashMap<&str, &Column> = table.columns.iter().map(|c| (c.name.as_str(), c)).collect();
         let find = |name: &str| columns.get(name).copied().ok_or_else(|| missing_column(table, name));
         let modelled = match need {
@@ -148,6 +150,9 @@ impl Schema {
         let kept = complete_rows(table, &used.collect::<Vec<_>>(), self.missing)?;
         self.errors.iter().filter(|_| need == Need::Fit).try_for_each(|e| find(&e.error).map(drop))?;
         let errors = if need == Need::Context { None } else { errors::sigmas(self, table, &kept)? };
+        if need == Need::Fit {
+            errors::check_spread(self, table, &kept)?;
+        }
         let places = errors::places(self);
         let sigma = |at: usize, place: Option<&Option<usize>>| match (&errors, place) {
             (Some(errors), Some(Some(place))) => errors[at * self.errors.len() + place],
@@ -256,9 +261,7 @@ fn context_values<'a>(table: &Table, found: &'a Column, column: &ContextColumn) 
     match indices.iter().position(|index| index.is_infinite()) {
         None => Ok(indices.into()),
         Some(i) => {
-            let known: Vec<String> = column.labels.iter().take(MOST_SHOWN).map(Label::to_string).collect();
-            let more = if column.labels.len() > MOST_SHOWN { ", …" } else { "" };
-            let expected = format!("one of {}{more}", quoted(&known));
+            let expected = format!("one of {}", in_words(&column.labels));
             Err(contradicts(Contradiction::at(table, found, i, expected), table))
         }
     }
@@ -314,6 +317,16 @@ fn is_spelling(a: &str, b: &str) -> bool {
     let [first, second] = [a, b].map(|text| boolean(text.as_bytes()));
     let flag = |text: &str| text.parse().ok().filter(|v| matches!(v, 0.0 | 1.0));
     a == b || ((first.is_some() || second.is_some()) && first.or_else(|| flag(a)) == second.or_else(|| flag(b)))
+}
+
+/// An error without the hint to declare or drop a column, which only a fit can do.
+fn without_declaration(error: Error) -> Error {
+    match error {
+        Error::Table { path, column, row, problem, hint: Some(hint) } if matches!(*hint, Hint::DeclareOrDrop(_)) => {
+            Error::Table { path, column, row, problem, hint: None }
+        }
+        other => other,
+    }
 }
 
 /// The error for a column whose form does not fit its kind.
