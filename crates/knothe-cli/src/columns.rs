@@ -1,5 +1,6 @@
 //! Lists of columns, as options name them.
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use knothe::events::table::{ErrorColumn, Reading, TableReader};
@@ -19,23 +20,13 @@ pub fn named<const N: usize>(table: &Path, lists: [&[String]; N], reading: &Read
 pub fn pairs(table: &Path, texts: &[String], reading: &Reading) -> Result<Vec<ErrorColumn>, Failure> {
     let plain = texts.iter().all(|text| !text.contains(',') && text.matches('=').count() == 1);
     let known = if plain { Vec::new() } else { names(table, &[], reading) };
-    let mut found = Vec::new();
-    for text in texts {
-        let pieces: Vec<&str> = text.split(',').collect();
-        let mut from = 0;
-        while from < pieces.len() {
-            let joined = |to: usize| pieces[from..to].join(",");
-            // The longest names that are known first; otherwise up to the next comma.
-            let known = (from + 1..=pieces.len()).rev().find_map(|to| Some((to, pair(&joined(to), |name| known.contains(&name.into()))?)));
-            let (to, pair) = match known.or_else(|| Some((from + 1, pair(pieces[from], |name| !name.is_empty())?))) {
-                Some(found) => found,
-                None => return Err(Failure::usage(format!("--errors: expected COLUMN=ERROR, found '{}'", pieces[from].trim()), "")),
-            };
-            found.push(pair);
-            from = to;
-        }
-    }
-    Ok(found)
+    let is_known = |run: &str| pair(run, |name| known.contains(&name.into()));
+    let alone = |piece: &str| {
+        let wrong = || Failure::usage(format!("--errors: expected COLUMN=ERROR, found '{}'", piece.trim()), "");
+        pair(piece, |name| !name.is_empty()).ok_or_else(wrong)
+    };
+    let found: Vec<Vec<ErrorColumn>> = texts.iter().map(|text| runs(text, is_known, alone)).collect::<Result<_, _>>()?;
+    Ok(found.concat())
 }
 
 /// Two names with '=' between them.
@@ -59,15 +50,25 @@ fn names(table: &Path, lists: &[&[String]], reading: &Reading) -> Vec<String> {
 
 /// The names in a text with commas: the longest that are known first.
 fn split(text: &str, known: &[String]) -> Vec<String> {
+    let is_known = |run: &str| Some(run.trim().to_owned()).filter(|name| known.contains(name));
+    let Ok(found) = runs(text, is_known, |piece| Ok::<_, Infallible>(piece.trim().to_owned()));
+    found
+}
+
+/// Reads a text piece by piece between its commas: the longest run of pieces that `known` takes, or otherwise one piece `alone`.
+fn runs<T, E>(text: &str, known: impl Fn(&str) -> Option<T>, alone: impl Fn(&str) -> Result<T, E>) -> Result<Vec<T>, E> {
     let pieces: Vec<&str> = text.split(',').collect();
     let (mut found, mut from) = (Vec::new(), 0);
     while from < pieces.len() {
-        let joined = |to: usize| pieces[from..to].join(",").trim().to_owned();
-        let to = (from + 1..=pieces.len()).rev().find(|&to| known.contains(&joined(to))).unwrap_or(from + 1);
-        found.push(joined(to));
+        let longest = (from + 1..=pieces.len()).rev().find_map(|to| Some((to, known(&pieces[from..to].join(","))?)));
+        let (to, one) = match longest {
+            Some(longest) => longest,
+            None => (from + 1, alone(pieces[from])?),
+        };
+        found.push(one);
         from = to;
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl TextFiles {
         Self::OPTIONS.into_iter().zip(given).collect()
     }
 
-    /// Checks that the options can stand together, and that they have a table, and those of text files a text file, to speak of.
+    /// Checks that the options do not contradict each other and that there is a table to read. Options for text files need a text file.
     pub fn check(&self, tables: &[&Path]) -> Result<(), Failure> {
         if let Some(mark) = self.thousands.filter(|mark| self.decimal == Some(*mark)) {
             return Err(Failure::usage(format!("--thousands: expected another character than --decimal, found '{mark}'"), ""));

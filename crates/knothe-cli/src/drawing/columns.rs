@@ -76,7 +76,7 @@ impl Shown {
     pub fn sums(&self, values: &[f64], masses: &[f64]) -> Vec<f64> {
         let mut sums = vec![0.0; self.variable.axis.cells];
         for ((place, mass), value) in self.places(values).into_iter().zip(masses).zip(values) {
-            // The mass of a special value is that of its own bar.
+            // A special value has a bar of its own, which shows its mass.
             if let Some(cell) = self.variable.axis.find(place).filter(|_| !self.is_apart(*value)) {
                 sums[cell] += mass;
             }

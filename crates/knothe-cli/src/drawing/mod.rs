@@ -127,7 +127,7 @@ impl Drawing<'_> {
         let columns: Vec<Shown> = chosen.iter().map(|&j| self.shown(j, PAIR_BINS, PAIR_CATEGORIES)).collect();
         if let ([first, second], true, true) = (chosen, whole, columns.iter().all(Shown::is_plain)) {
             let axes = [*first, *second].map(|j| self.shown(j, CELLS, PAIR_CATEGORIES).variable.axis);
-            // The model's own order of columns is that of the schema, whatever order they are drawn in.
+            // The model takes columns in the order of the schema, even if they are drawn in another order.
             let points: Vec<Vec<f64>> =
                 Grid::centres(&axes).into_iter().map(|p| if first < second { p.to_vec() } else { vec![p[1], p[0]] }).collect();
             let grid = Grid { values: self.density(&points)?, axes };
@@ -158,7 +158,7 @@ impl Drawing<'_> {
         } else {
             let points: Vec<f64> = (0..fine.cells).map(|i| fine.centre(i)).collect();
             let mut heights = self.density(&points.iter().map(|&v| vec![v]).collect::<Vec<_>>())?;
-            // A point that happens to be a special value has a mass in the place of a density. Its bar stands apart, so the curve takes the neighbour's height.
+            // At a special value the model has a mass and not a density. Its bar stands apart, so the curve takes the neighbour's height.
             for i in (0..points.len()).filter(|&i| bins.is_apart(points[i])) {
                 heights[i] = heights[if i > 0 { i - 1 } else { (i + 1).min(points.len() - 1) }];
             }

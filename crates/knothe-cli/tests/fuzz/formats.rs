@@ -116,7 +116,7 @@ fn of_table(folder: &Path, family: &'static dyn Family, takes: Takes) -> Vec<Vec
     files(folder, &schema, &split, recipe)
 }
 
-/// Those of a table with a column of every kind, and missing values.
+/// The files of a fit to a table with a column of every kind and missing values.
 fn of_kinds(folder: &Path) -> Vec<Vec<u8>> {
     let path = folder.join("kinds.csv");
     std::fs::write(&path, &tables::texts()[0]).unwrap();

@@ -19,7 +19,7 @@ pub(super) struct Absent {
 }
 
 impl Absent {
-    /// Those of a column of this name.
+    /// The texts that are missing in the column of this name.
     pub(super) fn of(reading: &Reading, name: &str) -> Self {
         let numbers = reading.missing.iter().filter_map(|text| text.parse().ok()).filter(|v: &f64| !v.is_nan());
         Absent { texts: reading.missing.clone(), numbers: numbers.collect(), labels: reading.labels.get(name).cloned() }

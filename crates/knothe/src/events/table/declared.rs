@@ -25,7 +25,7 @@ const KNOWN: &str = r#""continuous", "positive", {"bounded": [low, high]}, {"per
 /// A user's declaration of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared {
-    /// The kind. A categorical column without labels takes those of the table.
+    /// The kind. A categorical column without labels takes its labels from the table.
     pub kind: Kind,
     /// Special values, which have their own probabilities, such as the zero of an amount.
     pub special: Vec<f64>,

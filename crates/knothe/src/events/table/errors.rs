@@ -156,7 +156,7 @@ impl Schema {
         Cow::Owned(x)
     }
 
-    /// The errors of rows as those of their elements.
+    /// Converts the errors of rows to errors of elements.
     pub(super) fn errors_of(&self, rows: &TableRows) -> Result<Option<Errors>> {
         if rows.errors.is_none() {
             return Ok(None);

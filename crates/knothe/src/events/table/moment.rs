@@ -151,7 +151,7 @@ mod tests {
             assert_eq!(parse(text), Some(count as i64 * unit.microseconds()));
         }
         assert_eq!(Unit::Day.text(1e30), None);
-        // Thousandths of a second have their digits in every year, and microseconds those of a whole second.
+        // Milliseconds are exact in every year.
         let last = Unit::Millisecond.last();
         assert_eq!(Unit::Millisecond.text(last).as_deref(), Some("9999-12-31T23:59:59.999"));
         assert_eq!(Unit::Millisecond.text(last - 2.0).as_deref(), Some("9999-12-31T23:59:59.997"));
