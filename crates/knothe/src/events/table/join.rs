@@ -7,7 +7,10 @@ use super::column::{Column, Form};
 
 /// A column that grows by parts. Their forms may differ as long as one of them can hold the others.
 pub(super) struct Joined {
-    column: Column,
+    name: String,
+    form: Form,
+    /// The values of each part. One vector that grows would be moved again and again.
+    parts: Vec<Vec<f64>>,
     /// The codes of the texts so far.
     codes: HashMap<String, usize>,
     /// Whether some value is present.
@@ -19,12 +22,9 @@ pub(super) struct Joined {
 impl Joined {
     /// The first part.
     pub(super) fn new(column: Column) -> Self {
-        let codes = match &column.form {
-            Form::Text(labels) => labels.iter().cloned().zip(0..).collect(),
-            _ => HashMap::new(),
-        };
         let seen = !column.is_missing();
-        Joined { column, codes, seen, broken: false }
+        let Column { name, values, form } = column;
+        Joined { name, codes: codes_of(&form), form, parts: vec![values], seen, broken: false }
     }
 
     /// Adds a part. Numbers, texts, moments and Booleans contradict each other.
@@ -34,26 +34,27 @@ impl Joined {
         }
         if !part.is_missing() {
             if !self.seen {
-                let missing = take(&mut self.column.values);
-                *self = Joined::new(Column { name: take(&mut self.column.name), values: missing, form: part.form.clone() });
+                self.form = part.form.clone();
+                self.codes = codes_of(&self.form);
                 self.seen = true;
             }
             self.agree(&mut part);
         }
         if !self.broken {
-            self.column.values.append(&mut part.values);
+            self.parts.push(part.values);
         }
     }
 
     /// Converts both parts to a common form.
     fn agree(&mut self, part: &mut Column) {
-        match (&mut self.column.form, &part.form) {
+        match (&mut self.form, &part.form) {
             (Form::Real, Form::Whole | Form::Real) | (Form::Whole, Form::Whole) | (Form::Boolean, Form::Boolean) => {}
             (form @ Form::Whole, Form::Real) => *form = Form::Real,
             (Form::Time(unit), Form::Time(other)) => {
                 let finer = (*unit).max(*other);
+                let by = unit.microseconds() / finer.microseconds();
                 // Thousandths of a second after the year 4253 have no place among microseconds.
-                self.broken = !rescale(&mut self.column.values, unit.microseconds() / finer.microseconds())
+                self.broken = !self.parts.iter_mut().all(|values| rescale(values, by))
                     || !rescale(&mut part.values, other.microseconds() / finer.microseconds());
                 *unit = finer;
             }
@@ -73,7 +74,7 @@ impl Joined {
             }
             _ => {
                 self.broken = true;
-                self.column.values = Vec::new();
+                self.parts = Vec::new();
             }
         }
     }
@@ -82,12 +83,31 @@ impl Joined {
     pub(super) fn bytes(&self) -> u64 {
         // Twice for each text: in the labels and in the codes.
         let texts = self.codes.len() * 2 * (size_of::<String>() + size_of::<usize>() + 16);
-        (self.column.values.len() * size_of::<f64>() + texts) as u64
+        (self.parts.iter().map(Vec::len).sum::<usize>() * size_of::<f64>() + texts) as u64
     }
 
     /// The joined column, or nothing if the parts contradict each other.
-    pub(super) fn into_column(self) -> Option<Column> {
-        (!self.broken).then_some(self.column)
+    pub(super) fn into_column(mut self) -> Option<Column> {
+        if self.broken {
+            return None;
+        }
+        let values = if self.parts.len() == 1 {
+            take(&mut self.parts[0])
+        } else {
+            let mut values = Vec::with_capacity(self.parts.iter().map(Vec::len).sum());
+            // Each part is freed once it is copied.
+            self.parts.into_iter().for_each(|part| values.extend(part));
+            values
+        };
+        Some(Column { name: self.name, values, form: self.form })
+    }
+}
+
+/// The codes of the texts of a form.
+fn codes_of(form: &Form) -> HashMap<String, usize> {
+    match form {
+        Form::Text(labels) => labels.iter().cloned().zip(0..).collect(),
+        _ => HashMap::new(),
     }
 }
 

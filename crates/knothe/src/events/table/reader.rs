@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::{
     column::{Column, Form},
     input::{Input, Parts},
@@ -81,7 +83,7 @@ impl Table {
         for batch in batches.by_ref() {
             let bytes = all.iter().map(Joined::bytes).fold(0, u64::saturating_add);
             if bytes >= checked {
-                // Columns double their capacity when they grow.
+                // The parts of a column are copied into one at the end.
                 memory::check(format!("{}, after {rows} rows", path.display()), bytes)?;
                 checked = 2 * bytes;
             }
@@ -92,8 +94,9 @@ impl Table {
         let marks = batches.source.marks();
         let mut contradicted = Vec::new();
         let mut columns = Vec::new();
+        let all: Vec<Option<Column>> = all.into_par_iter().map(Joined::into_column).collect();
         for (name, column) in names.into_iter().zip(all) {
-            match column.into_column() {
+            match column {
                 Some(column) if matches!(column.form, Form::Real | Form::Whole) || !marks.contains(&name) => columns.push(column),
                 _ => contradicted.push(name),
             }
@@ -184,9 +187,11 @@ impl Iterator for TableReader {
 
 /// Checks that every value is missing or has a magnitude that a fit can compute with.
 fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
+    let is_wrong = |v: &f64| v.abs() > LARGEST;
     for column in columns {
-        let wrong = column.values.iter().position(|v| !(v.is_nan() || v.abs() <= LARGEST));
-        if let Some(i) = wrong {
+        // Without a branch per value.
+        let any = column.values.iter().fold(false, |any, v| any | is_wrong(v));
+        if let Some(i) = column.values.iter().position(is_wrong).filter(|_| any) {
             let value = column.values[i];
             let expected = if value.is_finite() { "a magnitude of at most 1e30" } else { "a finite number" };
             return Err(Error::Table {

@@ -30,76 +30,90 @@ impl Columns {
     }
 
     /// The columns of the text between these cuts, after `row` rows, and which of them hold marks that were read as missing.
-    pub(super) fn read(&self, text: &[u8], cuts: &[usize], mut row: u64) -> Result<(Vec<Column>, Vec<bool>)> {
+    pub(super) fn read(&self, text: &[u8], cuts: &[usize], row: u64) -> Result<(Vec<Column>, Vec<bool>)> {
         let chunks: Vec<&[u8]> = cuts.windows(2).map(|w| &text[w[0]..w[1]]).collect();
-        let cells: Vec<Result<Cells, Uneven>> =
-            chunks.par_iter().map(|text| Cells::new(text, &self.layout.syntax, self.layout.width)).collect();
-        let mut whole = Vec::new();
-        for (text, cells) in chunks.into_iter().zip(cells) {
-            match cells {
-                Ok(cells) => {
-                    let rows = cells.rows() as u64;
-                    whole.push((row, text, cells));
-                    row += rows;
-                }
-                Err(Uneven { before, found }) => {
-                    return Err(Error::Table {
-                        path: self.path.clone(),
-                        column: None,
-                        row: Some(row + before as u64 + 1),
-                        problem: format!("expected {} fields, found {found}", self.layout.width),
-                        hint: None,
-                    });
-                }
-            }
-        }
-        let columns = (0..self.layout.columns.len()).into_par_iter().map(|j| self.column(j, &whole));
-        Ok(columns.collect::<Result<Vec<_>>>()?.into_iter().unzip())
+        let all: Vec<usize> = (0..self.layout.columns.len()).collect();
+        let parts = self.parts(&chunks, row, &all, |j| self.as_text[j])?;
+        let joined: Vec<Option<(Column, bool)>> =
+            parts.into_par_iter().zip(all).map(|(parts, j)| self.joined(j, parts)).collect::<Result<_>>()?;
+        // A column that looks numeric in one chunk may be text in another.
+        let mixed: Vec<usize> = joined.iter().enumerate().filter(|(_, column)| column.is_none()).map(|(j, _)| j).collect();
+        let mut texts = if mixed.is_empty() { Vec::new() } else { self.parts(&chunks, row, &mixed, |_| true)? }.into_iter();
+        let of = |(j, column): (usize, Option<(Column, bool)>)| {
+            column.unwrap_or_else(|| {
+                let parts = texts.next().unwrap_or_default().into_iter().map(|(_, part)| part.column);
+                (self.joint(j, parts).unwrap_or_else(|| Column::missing(&self.layout.columns[j].1, 0)), false)
+            })
+        };
+        Ok(joined.into_iter().enumerate().map(of).unzip())
     }
 
-    /// A column of all chunks, and whether marks in it were read as missing.
-    fn column(&self, j: usize, chunks: &[(u64, &[u8], Cells)]) -> Result<(Column, bool)> {
+    /// The parts of these columns: for each column one part per chunk, with the rows before it. A chunk is cut and read by one thread, while it is in the cache.
+    fn parts(
+        &self,
+        chunks: &[&[u8]],
+        row: u64,
+        columns: &[usize],
+        as_text: impl Fn(usize) -> bool + Sync,
+    ) -> Result<Vec<Vec<(u64, Typed)>>> {
+        let part = |text: &&[u8]| {
+            let cells = Cells::new(text, &self.layout.syntax, self.layout.width)?;
+            let typed: Vec<Typed> = columns.iter().map(|&j| self.typed(j, text, &cells, as_text(j))).collect();
+            Ok((cells.rows(), typed))
+        };
+        let read: Vec<Result<(usize, Vec<Typed>), Uneven>> = chunks.par_iter().map(part).collect();
+        let mut parts: Vec<Vec<(u64, Typed)>> = columns.iter().map(|_| Vec::with_capacity(chunks.len())).collect();
+        let mut before = row;
+        for chunk in read {
+            let (rows, typed) = chunk.map_err(|uneven| self.uneven(before, &uneven))?;
+            parts.iter_mut().zip(typed).for_each(|(parts, part)| parts.push((before, part)));
+            before += rows as u64;
+        }
+        Ok(parts)
+    }
+
+    fn uneven(&self, row: u64, Uneven { before, found }: &Uneven) -> Error {
+        Error::Table {
+            path: self.path.clone(),
+            column: None,
+            row: Some(row + *before as u64 + 1),
+            problem: format!("expected {} fields, found {found}", self.layout.width),
+            hint: None,
+        }
+    }
+
+    /// A column of one chunk.
+    fn typed(&self, j: usize, text: &[u8], cells: &Cells, as_text: bool) -> Typed {
         let (at, name) = &self.layout.columns[j];
         if self.skipped[j] {
-            let rows = chunks.iter().map(|(_, _, cells)| cells.rows()).sum();
-            return Ok((Column::real(name, vec![f64::NAN; rows]), false));
+            return Typed::plain(Column::missing(name, cells.rows()));
         }
-        let part = |chunk: &(u64, &[u8], Cells), as_text| {
-            let (_, text, cells) = chunk;
-            let fields = cells.column(*at).map(|field| field.text(text, self.layout.syntax.quote));
-            typed(name, fields, self.layout.numerals, &self.absent[j], as_text)
-        };
-        let parts: Vec<(u64, Typed)> = chunks.par_iter().map(|chunk| (chunk.0, part(chunk, self.as_text[j]))).collect();
-        let mut large = None;
-        let mut marks = false;
-        let mut joined: Option<Joined> = None;
-        for (row, part) in parts {
-            marks |= part.marks;
-            large = large.or(part.identifier.map(|(i, found)| (row + i as u64 + 1, found)));
-            match &mut joined {
-                None => joined = Some(Joined::new(part.column)),
-                Some(joined) => joined.push(part.column),
-            }
+        let fields = cells.column(*at).map(|field| field.text(text, self.layout.syntax.quote));
+        typed(name, fields, self.layout.numerals, &self.absent[j], as_text)
+    }
+
+    /// A column of all chunks, and whether marks in it were read as missing. Nothing if its parts contradict each other.
+    fn joined(&self, j: usize, parts: Vec<(u64, Typed)>) -> Result<Option<(Column, bool)>> {
+        let name = &self.layout.columns[j].1;
+        let marks = parts.iter().any(|(_, part)| part.marks);
+        let mut large =
+            parts.iter().filter_map(|(row, part)| part.identifier.as_ref().map(|(i, found)| (row + *i as u64 + 1, found.clone())));
+        let large = large.next();
+        let Some(column) = self.joint(j, parts.into_iter().map(|(_, part)| part.column)) else { return Ok(None) };
+        match (&column.form, large) {
+            (Form::Whole, Some((row, found))) => Err(identifier(&self.path, name, row, found)),
+            (Form::Real | Form::Whole, _) => Ok(Some((column, marks))),
+            _ if marks => Ok(None),
+            // Chunks of moments may be in different units; the finest is that of all.
+            (Form::Time(Unit::Microsecond), Some((row, found))) => Err(too_fine(&self.path, name, row, found)),
+            _ => Ok(Some((column, false))),
         }
-        let column = joined.map_or_else(|| Some(Column::missing(name, 0)), Joined::into_column);
-        match column {
-            Some(column) if matches!(column.form, Form::Real | Form::Whole) => match large {
-                Some((row, found)) if column.form == Form::Whole => Err(identifier(&self.path, name, row, found)),
-                _ => Ok((column, marks)),
-            },
-            Some(column) if !marks => match large {
-                // Chunks of moments may be in different units; the finest is that of all.
-                Some((row, found)) if column.form == Form::Time(Unit::Microsecond) => Err(too_fine(&self.path, name, row, found)),
-                _ => Ok((column, false)),
-            },
-            // A column that looks numeric in one chunk may be text in another.
-            _ => {
-                let mut parts: Vec<Column> = chunks.par_iter().map(|chunk| part(chunk, true).column).collect::<Vec<_>>();
-                let first = parts.drain(..1).next().unwrap_or_else(|| Column::missing(name, 0));
-                let mut joined = Joined::new(first);
-                parts.into_iter().for_each(|part| joined.push(part));
-                Ok((joined.into_column().unwrap_or_else(|| Column::missing(name, 0)), false))
-            }
-        }
+    }
+
+    /// The parts of a column in one, or nothing if they contradict each other.
+    fn joint(&self, j: usize, mut parts: impl Iterator<Item = Column>) -> Option<Column> {
+        let mut joined = Joined::new(parts.next().unwrap_or_else(|| Column::missing(&self.layout.columns[j].1, 0)));
+        parts.for_each(|part| joined.push(part));
+        joined.into_column()
     }
 }

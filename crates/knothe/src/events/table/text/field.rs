@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use encoding_rs::WINDOWS_1252;
+use foldhash::fast::RandomState;
 
 use crate::events::table::{
     absent::Absent,
@@ -54,7 +55,7 @@ where
 
 impl Typed {
     /// A column without marks and without values that are too long.
-    fn plain(column: Column) -> Self {
+    pub(super) fn plain(column: Column) -> Self {
         Typed { column, identifier: None, marks: false }
     }
 }
@@ -73,7 +74,7 @@ fn numbers<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, numerals
             }
             None => return None,
         };
-        whole &= value.is_nan() || value.fract() == 0.0;
+        whole = whole && (value.is_nan() || is_whole(value));
         if value.abs() >= LARGEST_INTEGER as f64 && identifier.is_none() && is_identifier(&field) {
             identifier = Some((i, decoded(&field).into_owned()));
         }
@@ -81,6 +82,11 @@ fn numbers<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, numerals
     }
     // A float may be as large; whole numbers that are written digit by digit are no measurements.
     Some(Typed { column: Column::numbers(name, values, whole), identifier: identifier.filter(|_| whole), marks })
+}
+
+/// Whether a number is whole, without a call of `trunc`. Beyond 2⁵³ every float is.
+fn is_whole(value: f64) -> bool {
+    value as i64 as f64 == value || value.abs() >= LARGEST_INTEGER as f64
 }
 
 fn booleans<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, absent: &Absent) -> Option<Typed> {
@@ -100,22 +106,24 @@ fn moments<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>> + Clone, 
 
 fn texts<'a>(name: &str, fields: impl Iterator<Item = Cow<'a, [u8]>>, absent: &Absent) -> Column {
     let mut labels = Vec::new();
-    let mut codes: HashMap<Cow<[u8]>, usize> = HashMap::new();
+    // The code of each text, or NaN for a missing value.
+    let mut codes: HashMap<Cow<[u8]>, f64, RandomState> = HashMap::default();
     let mut values = Vec::with_capacity(fields.size_hint().0);
     for field in fields {
-        if absent.is_field(&field) {
-            values.push(f64::NAN);
-            continue;
-        }
         let code = match codes.get(&field) {
             Some(code) => *code,
             None => {
-                labels.push(decoded(&field).into_owned());
-                codes.insert(field, labels.len() - 1);
-                labels.len() - 1
+                let code = if absent.is_field(&field) {
+                    f64::NAN
+                } else {
+                    labels.push(decoded(&field).into_owned());
+                    (labels.len() - 1) as f64
+                };
+                codes.insert(field, code);
+                code
             }
         };
-        values.push(code as f64);
+        values.push(code);
     }
     if labels.is_empty() { Column::missing(name, values.len()) } else { Column { name: name.into(), values, form: Form::Text(labels) } }
 }

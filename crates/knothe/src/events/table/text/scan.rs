@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2, memchr3};
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
 
 /// A delimiter that stands for any run of spaces and tabs.
 pub(super) const SPACES: u8 = b' ';
@@ -28,7 +28,8 @@ pub(super) struct Field {
 impl Syntax {
     /// Whether a byte is no part of a field at its ends.
     fn is_padding(&self, byte: u8) -> bool {
-        byte == b' ' || byte == b'\r' && self.line_end != b'\r' || byte == b'\t' && self.delimiter != b'\t'
+        // Most bytes are none.
+        byte <= b' ' && (byte == b' ' || byte == b'\r' && self.line_end != b'\r' || byte == b'\t' && self.delimiter != b'\t')
     }
 
     /// The start of the next record: after blank lines and comments.
@@ -129,11 +130,18 @@ impl Syntax {
         };
         let mut at = 0;
         if memchr(self.quote, text).is_none() {
-            let ends =
-                memchr_iter(self.line_end, text).map(|i| i + 1).chain((last && text.last() != Some(&self.line_end)).then_some(text.len()));
-            for end in ends.take(most) {
-                at = end;
-                cut(at, false);
+            let mut left = most;
+            while left > 0 && at < text.len() {
+                let rest = &text[at..];
+                // Up to the first line that ends after `bytes`, or to the last line, which may be unfinished.
+                let from = bytes.min(rest.len()) - 1;
+                let after = memchr(self.line_end, &rest[from..]).map(|i| from + i + 1);
+                let end = after.or_else(|| if last { Some(rest.len()) } else { memrchr(self.line_end, rest).map(|i| i + 1) });
+                let Some(end) = end else { break };
+                let lines = memchr_iter(self.line_end, &rest[..end]).count() + usize::from(rest[end - 1] != self.line_end);
+                at += if lines > left { memchr_iter(self.line_end, rest).nth(left - 1).map_or(end, |i| i + 1) } else { end };
+                left -= lines.min(left);
+                cut(at, true);
             }
         } else {
             for _ in 0..most {
@@ -174,6 +182,48 @@ impl Field {
     }
 }
 
+/// The places of two bytes in a text, found eight bytes at a time: fields are so short that the search for each costs more than the search itself.
+struct Places<'a> {
+    text: &'a [u8],
+    wanted: [u64; 2],
+    /// The start of the bytes at hand, and the highest bit of each that is wanted.
+    block: usize,
+    found: u64,
+    next: usize,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a [u8], wanted: [u8; 2]) -> Self {
+        Places { text, wanted: wanted.map(|byte| u64::from_ne_bytes([byte; 8])), block: 0, found: 0, next: 0 }
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
+        while self.found == 0 {
+            let rest = self.text.get(self.next..).filter(|rest| !rest.is_empty())?;
+            let bytes = rest.first_chunk::<8>().copied().unwrap_or_else(|| {
+                // No text has a zero as its delimiter.
+                let mut bytes = [0; 8];
+                bytes[..rest.len()].copy_from_slice(rest);
+                bytes
+            });
+            let bytes = u64::from_le_bytes(bytes);
+            // The highest bit of each byte that is 0.
+            let zeros = |x: u64| !(((x & LOW) + LOW) | x | LOW);
+            self.found = zeros(bytes ^ self.wanted[0]) | zeros(bytes ^ self.wanted[1]);
+            (self.block, self.next) = (self.next, self.next + 8);
+        }
+        let place = self.block + self.found.trailing_zeros() as usize / 8;
+        self.found &= self.found - 1;
+        Some(place)
+    }
+}
+
 /// Records of equal numbers of fields.
 pub(super) struct Cells {
     pub(super) width: usize,
@@ -192,20 +242,45 @@ pub(super) struct Uneven {
 impl Cells {
     /// The cells of whole records, each of `width` fields, or of one more that is empty.
     pub(super) fn new(text: &[u8], syntax: &Syntax, width: usize) -> Result<Self, Uneven> {
-        let mut fields = Vec::with_capacity(text.len() / 8);
-        let mut at = syntax.skip(text, 0);
-        while at < text.len() {
-            let before = fields.len();
-            let Some(end) = syntax.record(text, at, true, |field| fields.push(field)) else { break };
-            let found = fields.len() - before;
-            if found == width + 1 && fields.last().is_some_and(Field::is_empty) {
-                fields.pop();
-            } else if found != width {
-                return Err(Uneven { before: before / width.max(1), found });
+        let mut cells = Cells { width, fields: Vec::with_capacity(text.len() / 8) };
+        let mut start = syntax.skip(text, 0);
+        let mut first = 0;
+        if syntax.delimiter == SPACES || memchr(syntax.quote, text).is_some() {
+            while start < text.len() {
+                let Some(end) = syntax.record(text, start, true, |field| cells.fields.push(field)) else { break };
+                first = cells.close(first)?;
+                start = syntax.skip(text, end);
             }
-            at = syntax.skip(text, end);
+            return Ok(cells);
         }
-        Ok(Cells { width, fields })
+        for end in Places::new(text, [syntax.delimiter, syntax.line_end]) {
+            // Within blank lines and comments.
+            if end < start {
+                continue;
+            }
+            cells.fields.push(syntax.trimmed(text, start..end));
+            start = end + 1;
+            if text[end] == syntax.line_end {
+                first = cells.close(first)?;
+                start = syntax.skip(text, start);
+            }
+        }
+        if start < text.len() || cells.fields.len() > first {
+            cells.fields.push(syntax.trimmed(text, start..text.len()));
+            cells.close(first)?;
+        }
+        Ok(cells)
+    }
+
+    /// Checks the record of the fields from `first` on, and gives the number of all fields.
+    fn close(&mut self, first: usize) -> Result<usize, Uneven> {
+        let found = self.fields.len() - first;
+        if found == self.width + 1 && self.fields.last().is_some_and(Field::is_empty) {
+            self.fields.pop();
+        } else if found != self.width {
+            return Err(Uneven { before: first / self.width.max(1), found });
+        }
+        Ok(self.fields.len())
     }
 
     /// The number of records.
@@ -243,6 +318,37 @@ mod tests {
         assert_eq!(fields("5\",b\n\"a\"b,\"open", b','), [["5\"", "b"], ["\"a\"b", "open"]]);
         assert_eq!(fields("  a  \"b c\" \n1\t2\n", SPACES), [["a", "b c"], ["1", "2"]]);
         assert_eq!(fields("a\t\n\t\n", b'\t'), [["a", ""], ["", ""]]);
+    }
+
+    /// Text without quotes is cut in another way than text with them, into the same fields.
+    #[test]
+    fn cells_do_not_depend_on_how_they_are_found() {
+        for line_end in [b'\n', b'\r'] {
+            let syntax = Syntax { delimiter: b';', quote: b'"', comment: Some(b'#'), line_end };
+            let other = Syntax { quote: b'1', ..syntax };
+            for text in [
+                "a; b ;c\r\n\n  \n# x;y\nlonger than eight;;\td\n;;",
+                "a;b;c;\n;;;\n",
+                "a;b;c",
+                "",
+                "\n\n",
+                "#\na;;c\n#",
+                "\u{e9};\u{80}\u{8a};\u{3b}",
+                "a\n",
+            ] {
+                let text = text.replace('\n', if line_end == b'\n' { "\n" } else { "\r" });
+                let with_quote = format!("{text}{}\"\";x;y", char::from(line_end));
+                let cut = |text: &str, syntax: &Syntax| {
+                    let shown = |cells: Cells| cells.fields.iter().map(|f| (f.start, f.end)).collect::<Vec<_>>();
+                    Cells::new(text.as_bytes(), syntax, 3).map(shown).map_err(|uneven| (uneven.before, uneven.found))
+                };
+                let expected = cut(&with_quote, &syntax).map(|mut fields| {
+                    fields.truncate(fields.len() - 3);
+                    fields
+                });
+                assert_eq!(cut(&text, &other), expected, "{text:?}");
+            }
+        }
     }
 
     #[test]
