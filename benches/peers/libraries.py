@@ -6,7 +6,7 @@
 Five autoregressive layers (ten couplings for real_nvp), two hidden layers of H with ReLU, float32, a standard normal source. OPERATION is
 train (512 rows: loss, gradient, Adam), score (10,000 rows) or sample (1,000 rows). Splines have 8 bins, sums of squares 3 polynomials of degree 4,
 neural maps 16 signals or units. Of glow, D is the levels of 16 steps and H the channels, for 16 images of 3 x 32 x 32; of convolution, D is the shape, and
-OPERATION forward or gradients. Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
+OPERATION forward or gradients; of pixel_cnn, D is the gated blocks and H the channels, for 32 binary images of 28 x 28 or 64 samples. Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
 parameters, and the peak of resident memory in MB.
 """
 
@@ -31,7 +31,7 @@ CONVOLUTIONS = [
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", choices=sorted(LIBRARIES))
-    parser.add_argument("model", choices=["maf", "nsf", "sos", "naf", "real_nvp", "glow", "convolution"])
+    parser.add_argument("model", choices=["maf", "nsf", "sos", "naf", "real_nvp", "glow", "convolution", "pixel_cnn"])
     parser.add_argument("operation", choices=[*ROWS, "forward", "gradients"])
     parser.add_argument("dim", type=int)
     parser.add_argument("hidden", type=int)
@@ -153,6 +153,71 @@ def torch_convolution(args):
     return call, sum(p.numel() for p in layer.parameters())
 
 
+def torch_pixel_cnn(args):
+    """A gated PixelCNN with a vertical and a horizontal stack, whose samples take a pass per pixel."""
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits, conv2d, pad, relu
+
+    torch.set_num_threads(args.threads)
+    width = args.hidden
+
+    def gate(x):
+        return torch.tanh(x[:, :width]) * torch.sigmoid(x[:, width:])
+
+    class Block(torch.nn.Module):
+        def __init__(self, first):
+            super().__init__()
+            self.first, self.radius, inputs = first, 3 if first else 1, 2 if first else width
+            self.vertical = torch.nn.Conv2d(inputs, 2 * width, (self.radius + (not first), 2 * self.radius + 1))
+            self.horizontal = torch.nn.Conv2d(inputs, 2 * width, (1, self.radius + 1))
+            self.link = torch.nn.Conv2d(2 * width, 2 * width, 1)
+            self.residual = torch.nn.Conv2d(width, width, 1)
+            mask = torch.ones_like(self.horizontal.weight)
+            if first:
+                # Of the pixel itself, the channel of ones alone.
+                mask[:, 0, :, -1] = 0
+            self.register_buffer("mask", mask)
+
+        def forward(self, v, h):
+            r = self.radius
+            before = self.vertical(pad(v, (r, r, r, 0))[:, :, : v.shape[2] + r - self.first])
+            weight = self.horizontal.weight * self.mask
+            found = self.residual(gate(conv2d(pad(h, (r, 0)), weight, self.horizontal.bias) + self.link(before)))
+            return gate(before), found if self.first else h + found
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = torch.nn.ModuleList(Block(k == 0) for k in range(args.dim))
+            self.hidden, self.output = torch.nn.Conv2d(width, width, 1), torch.nn.Conv2d(width, 1, 1)
+
+        def forward(self, x):
+            v = h = torch.cat([2 * x - 1, torch.ones_like(x)], 1)
+            for block in self.blocks:
+                v, h = block(v, h)
+            return self.output(relu(self.hidden(relu(h))))
+
+    network = Network()
+    parameters = sum(p.numel() for p in network.parameters())
+    if args.operation == "train":
+        adam, x = torch.optim.Adam(network.parameters(), lr=1e-4), torch.randint(2, (32, 1, 28, 28)).float()
+
+        def call():
+            adam.zero_grad(set_to_none=True)
+            binary_cross_entropy_with_logits(network(x), x, reduction="sum").div(len(x)).backward()
+            adam.step()
+    else:
+
+        def call():
+            with torch.no_grad():
+                x = torch.zeros(64, 1, 28, 28)
+                for pixel in range(28 * 28):
+                    logit = network(x)[:, 0, pixel // 28, pixel % 28]
+                    x[:, 0, pixel // 28, pixel % 28] = torch.bernoulli(torch.sigmoid(logit))
+
+    return call, parameters
+
+
 def normflows(args):
     import normflows as nf
 
@@ -198,6 +263,8 @@ def torch_plain(args, compiled=False):
     import torch
     from torch.nn.functional import linear
 
+    if args.model == "pixel_cnn":
+        return torch_pixel_cnn(args)
     if args.model == "convolution":
         return torch_convolution(args)
     if args.model != "maf":

@@ -23,11 +23,13 @@ CASES += [("nsf", operation, dim, hidden) for operation in ("train", "score", "s
 CASES += [(model, "train", dim, hidden) for model in ("sos", "naf", "real_nvp") for dim, hidden in WIDE[:2]]
 # Levels and channels of Glow; the number of a shape of convolution.
 CASES += [("glow", operation, 3, 256) for operation in ("train", "score", "sample")]
+# Gated blocks and channels of PixelCNN.
+CASES += [("pixel_cnn", operation, 8, 32) for operation in ("train", "sample")]
 CASES += [("convolution", operation, shape, 0) for operation in ("forward", "gradients") for shape in range(5)]
 COMMON = ["zuko", "nflows", "normflows", "torchflows", "flowjax"]
 # Compiling takes half a minute a process, so it runs where the rest of PyTorch is not far behind.
 EXTRA = {"maf/train": ["plain PyTorch", "plain PyTorch, compiled"], "nsf/train": ["zuko, compiled"]}
-HAVE = {"sos": ["zuko"], "naf": ["zuko", "torchflows"], "glow": ["normflows"], "convolution": ["plain PyTorch"]}
+HAVE = {"sos": ["zuko"], "naf": ["zuko", "torchflows"], "glow": ["normflows"], "convolution": ["plain PyTorch"], "pixel_cnn": ["plain PyTorch"]}
 
 
 def arguments():
@@ -56,7 +58,7 @@ def python(environment):
 
 def ours(threads):
     """A function that measures Knothe."""
-    names = ["training", "glow", "convolution"]
+    names = ["training", "glow", "convolution", "pixels"]
     build = ["cargo", "bench", "--workspace", "--no-run", "--message-format", "json", *(f"--bench={name}" for name in names)]
     messages = subprocess.run(build, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     made = [message for message in map(json.loads, messages) if message.get("executable")]
@@ -64,7 +66,7 @@ def ours(threads):
 
     def measure(*case):
         cores = ",".join(map(str, range(threads)))
-        bench = benches.get(case[0], benches["training"])
+        bench = benches.get({"pixel_cnn": "pixels"}.get(case[0], case[0]), benches["training"])
         command = ["taskset", "-c", cores, "env", f"RAYON_NUM_THREADS={threads}", bench, "--json", *map(str, case)]
         return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 

@@ -39,7 +39,7 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
     if arguments.json {
         return print_json(&json!({ words: n, "numbers": numbers, "different": different, "scales": scales }));
     }
-    print(&format!("{n} {words} from {scales} of {of} scales: {different} of {numbers} numbers differ\n"))
+    print(&format!("{n} {words} from {scales} of {of} {}: {different} of {numbers} numbers differ\n", model.scale_words()))
 }
 
 /// Writes the events between two.

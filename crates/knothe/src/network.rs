@@ -7,11 +7,12 @@ use rand::Rng;
 use crate::{
     Compose, Flow,
     bijection::{Given, Replay},
+    conditioner::PixelCnn,
     density::{Density, Exactness},
     dequantised::Dequantised,
     error::{Error, Result},
     mixed::Mixed,
-    source::Source,
+    source::{AutoregressiveDensity, PixelMixture, Source},
 };
 
 /// A source and a chain of layers, over real numbers.
@@ -34,6 +35,10 @@ pub enum Network {
     Dequantised(ImageFlow),
     /// Codes, and a flow over the real numbers given the codes.
     Mixed(MixedFlow),
+    /// The pixels of an image one after another.
+    Pixels(AutoregressiveDensity<PixelCnn>),
+    /// The same with a law of all channels of a pixel.
+    PixelMixture(PixelMixture),
 }
 
 /// Calls a function of whichever density a network is.
@@ -43,6 +48,8 @@ macro_rules! each {
             Network::Flow($q) => $call,
             Network::Dequantised($q) => $call,
             Network::Mixed($q) => $call,
+            Network::Pixels($q) => $call,
+            Network::PixelMixture($q) => $call,
         }
     };
 }
@@ -56,7 +63,7 @@ impl Network {
         match self {
             Network::Flow(flow) => Ok(flow),
             Network::Dequantised(q) => Ok(q.inner()),
-            Network::Mixed(_) => Err(no_source()),
+            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
         }
     }
 
@@ -68,7 +75,7 @@ impl Network {
         match self {
             Network::Flow(q) => q.to_source(x, given),
             Network::Dequantised(q) => q.to_source(x, given),
-            Network::Mixed(_) => Err(no_source()),
+            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
         }
     }
 
@@ -80,7 +87,27 @@ impl Network {
         match self {
             Network::Flow(q) => q.from_source(z, given),
             Network::Dequantised(q) => q.from_source(z, given),
-            Network::Mixed(_) => Err(no_source()),
+            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
+        }
+    }
+
+    /// Whether the density goes through the elements of an event in order, so that it can [complete](Network::complete) one.
+    pub fn completes(&self) -> bool {
+        matches!(self, Network::Pixels(_) | Network::PixelMixture(_))
+    }
+
+    /// Keeps the first `known` elements of each row in the order of the density, and draws the others given them.
+    ///
+    /// # Errors
+    /// As [`AutoregressiveDensity::complete`], and [`Error::Unsupported`] for a density without such an order.
+    pub fn complete(&self, x: Tensor<2>, known: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        match self {
+            Network::Pixels(q) => q.complete(x, known, given, rng),
+            Network::PixelMixture(q) => q.complete(x, known, given, rng),
+            _ => {
+                let reason = "expected an autoregressive model of pixels".into();
+                Err(Error::Unsupported { what: "a completion".into(), reason, hint: None })
+            }
         }
     }
 
@@ -92,8 +119,8 @@ impl Network {
         match self {
             Network::Flow(q) => q.sample_at(n, given, temperature, rng),
             Network::Dequantised(q) => q.sample_at(n, given, temperature, rng),
-            Network::Mixed(q) if temperature == 1.0 => q.sample(n, given, rng),
-            Network::Mixed(_) => Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", temperature)),
+            _ if temperature == 1.0 => self.sample(n, given, rng),
+            _ => Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", temperature)),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     bijection::{Given, Replay},
-    conditioner::{Activation, check_context},
+    conditioner::{Activation, TILE, check_context},
     density::Density,
     error::Result,
     order::index,
@@ -255,7 +255,7 @@ impl Density for CodesDensity {
             Parameters::Network(network) => network.weights(),
             Parameters::Constant(_) => Vec::new(),
         };
-        let tiles = in_tiles(n, place.device.is_autodiff(), |tile| {
+        let tiles = in_tiles(n, TILE, place.device.is_autodiff(), |tile| {
             let context = given.context.filter(|_| self.context_dim > 0).map(|context| rows_of(context, &tile));
             self.sample_tile(&rows_of(&u, &tile), context.as_ref(), &weights)
         })?;

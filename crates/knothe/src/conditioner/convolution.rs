@@ -25,19 +25,60 @@ use crate::{
 pub struct Convolution {
     weight: Param<Tensor<4>>,
     bias: Param<Tensor<1>>,
+    mask: Option<Tensor<4>>,
     #[module(skip)]
     window: Window,
 }
 
 impl Convolution {
     /// Weights and biases uniform on ±gain/√fan-in, the fan-in being inputs · taps.
-    pub fn new([inputs, outputs]: [usize; 2], window: Window, gain: f64, place: &Placement, rng: &mut impl Rng) -> Self {
-        let bound = gain / ((inputs * window.taps()).max(1) as f64).sqrt();
-        let mut draw = |count: usize| (0..count).map(|_| bound * (2.0 * rng.random::<f64>() - 1.0)).collect();
-        let [height, width] = window.kernel;
-        let weight = place.tensor_of([outputs, inputs, height, width], || draw(outputs * inputs * height * width));
-        let bias = place.tensor_of([outputs], || draw(outputs));
-        Convolution { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), window }
+    pub fn new(widths: [usize; 2], window: Window, gain: f64, place: &Placement, rng: &mut impl Rng) -> Self {
+        Self::drawn(widths, window, None, gain, place, rng)
+    }
+
+    /// The same, where output o reads tap t of input c only if `mask(o, c, t)`. The fan-in counts what an output reads.
+    pub fn masked(
+        widths: [usize; 2],
+        window: Window,
+        mask: &dyn Fn(usize, usize, usize) -> bool,
+        gain: f64,
+        place: &Placement,
+        rng: &mut impl Rng,
+    ) -> Self {
+        Self::drawn(widths, window, Some(mask), gain, place, rng)
+    }
+
+    fn drawn(
+        [inputs, outputs]: [usize; 2],
+        window: Window,
+        mask: Option<&dyn Fn(usize, usize, usize) -> bool>,
+        gain: f64,
+        place: &Placement,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let (taps, [height, width]) = (window.taps(), window.kernel);
+        let of_output = inputs * taps;
+        // An outline has no numbers to mask.
+        let mask = mask.filter(|_| !place.is_outline());
+        let reads = |o: usize, k: usize| mask.is_none_or(|mask| mask(o, k / taps, k % taps));
+        let bound = |o: usize| gain / ((0..of_output).filter(|&k| reads(o, k)).count().max(1) as f64).sqrt();
+        let bounds: Vec<f64> = if place.is_outline() { Vec::new() } else { (0..outputs).map(bound).collect() };
+        let mut draw = |count: usize, each: usize| (0..count).map(|k| bounds[k / each] * (2.0 * rng.random::<f64>() - 1.0)).collect();
+        let weight = place.tensor_of([outputs, inputs, height, width], || draw(outputs * of_output, of_output));
+        let bias = place.tensor_of([outputs], || draw(outputs, 1));
+        let mask = mask.map(|_| {
+            let flags = (0..outputs * of_output).map(|k| f64::from(reads(k / of_output, k % of_output))).collect();
+            place.tensor(flags, [outputs, inputs, height, width])
+        });
+        Convolution { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), mask, window }
+    }
+
+    /// The weights, 0 where the mask has none.
+    pub(super) fn weight(&self) -> Tensor<4> {
+        match &self.mask {
+            Some(mask) => self.weight.val() * mask.clone(),
+            None => self.weight.val(),
+        }
     }
 
     /// The layer's output.
@@ -59,7 +100,7 @@ impl Convolution {
     pub(super) fn layer(&self, added: Option<Tensor<2>>, rectified: bool) -> ConvolutionLayer {
         let bias = self.bias.val().unsqueeze::<2>();
         let bias = added.map_or_else(|| bias.clone(), |added| added + bias.clone());
-        ConvolutionLayer { weight: self.weight.val(), bias, window: self.window, rectified }
+        ConvolutionLayer { weight: self.weight(), bias, window: self.window, rectified }
     }
 
     /// The device and precision of the weights.

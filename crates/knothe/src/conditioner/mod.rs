@@ -10,6 +10,8 @@ mod degrees;
 mod dense;
 mod linear;
 mod made;
+mod pixel_cnn;
+mod pixel_cnn_solve;
 mod solve;
 
 pub use crate::order::Order;
@@ -21,6 +23,7 @@ pub use degrees::Degrees;
 pub use dense::{Dense, DenseConfig};
 pub use linear::Linear;
 pub use made::{Made, MadeConfig};
+pub use pixel_cnn::{PixelCnn, PixelCnnConfig};
 
 pub use crate::kernels::{Step, Window};
 
@@ -33,6 +36,9 @@ use crate::{
     placement::Placement,
     shape::{check_context_shape, check_input},
 };
+
+/// The rows that one thread takes through a masked network at once, where a row has the columns of a table.
+pub(crate) const TILE: usize = 512;
 
 /// What a conditioner reads and gives, in numbers of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +125,12 @@ pub trait AutoregressiveConditioner: Conditioner {
         step: impl FnMut(usize, Tensor<3>) -> Result<Tensor<2>>,
     ) -> Result<Tensor<2>> {
         by_passes(self, rows, given, place, step)
+    }
+
+    /// The rows that one thread takes through [`AutoregressiveConditioner::solve`] at once.
+    #[doc(hidden)]
+    fn tile(&self) -> usize {
+        TILE
     }
 }
 

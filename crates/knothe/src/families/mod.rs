@@ -36,6 +36,8 @@ mod naf_ddsf;
 mod nice;
 mod nsf;
 mod option;
+mod pixel_cnn;
+mod pixel_cnn_pp;
 mod pixels;
 mod product;
 mod real_nvp;
@@ -171,9 +173,14 @@ pub trait Family: Debug + Sync {
         false
     }
 
-    /// The scales of its source, of which the coarsest come first.
+    /// The scales of its source, of which the coarsest come first, or the rows of pixels that an autoregressive model goes through.
     fn scales(&self, _recipe: &Recipe) -> usize {
         1
+    }
+
+    /// The word for them, in the plural.
+    fn scale_words(&self) -> &'static str {
+        "scales"
     }
 }
 
@@ -225,4 +232,6 @@ registry!(
     mixture_cdf::MixtureCdf,
     glow::Glow,
     real_nvp::ImageRealNvp,
+    pixel_cnn::PixelCnn,
+    pixel_cnn_pp::PixelCnnPp,
 );

@@ -131,6 +131,11 @@ fn bits(space: &Space) -> Option<usize> {
     }
 }
 
+/// The numbers that an element of an image can be; 1 where the space has no images.
+pub(super) fn levels_of(recipe: &Recipe) -> usize {
+    1 << bits(recipe.space()).unwrap_or(0)
+}
+
 /// Whether a space has images of 1 to 8 bits.
 pub(super) fn supports(space: &Space) -> bool {
     matches!(space.shape, Shape::Grid(_)) && bits(space).is_some_and(|bits| (1..=8).contains(&bits))
@@ -142,14 +147,20 @@ pub(super) fn fitting() -> FitConfig {
     FitConfig { batch: 32, learning_rate: 4e-3, ..FitConfig::default() }
 }
 
+/// Checks the sides of the images.
+pub(super) fn check_sides(recipe: &Recipe) -> Result<()> {
+    let ImageShape { channels, height, width } = image(recipe);
+    [channels, height, width].into_iter().try_for_each(|n| range("sides of an image", n, 1 << 12))
+}
+
+fn range(what: &str, value: usize, highest: usize) -> Result<()> {
+    let fits = (1..=highest).contains(&value);
+    if fits { Ok(()) } else { Err(Error::invalid(what, format!("1 to {highest}"), value)) }
+}
+
 /// Checks the sides of the images and the channels of the coarsest level.
 pub(super) fn check(recipe: &Recipe) -> Result<()> {
-    let range = |what: &str, value: usize, highest: usize| {
-        let fits = (1..=highest).contains(&value);
-        if fits { Ok(()) } else { Err(Error::invalid(what, format!("1 to {highest}"), value)) }
-    };
-    let ImageShape { channels, height, width } = image(recipe);
-    [channels, height, width].into_iter().try_for_each(|n| range("sides of an image", n, 1 << 12))?;
+    check_sides(recipe)?;
     range("layers of a network", recipe.counts(&WINDOWS).len(), 100)?;
     let broadest = Pixels::of(recipe).width_at(recipe.count(&LEVELS) - 1);
     range("channels of a network of the coarsest level", broadest, 65_536)

@@ -26,6 +26,17 @@ impl Window {
         Window { kernel: [1, size], before: [0, (size - 1) * dilation], dilation }
     }
 
+    /// The `rows` rows (at least 1) above the pixel, without its own, and as many columns on either side.
+    pub fn above(rows: usize) -> Self {
+        let rows = rows.max(1);
+        Window { kernel: [rows, 2 * rows + 1], before: [rows; 2], dilation: 1 }
+    }
+
+    /// The row of the pixel and the `rows` rows above it, and as many columns on either side.
+    pub fn down_to(rows: usize) -> Self {
+        Window { kernel: [rows + 1, 2 * rows + 1], before: [rows; 2], dilation: 1 }
+    }
+
     /// The number of taps.
     pub fn taps(self) -> usize {
         self.kernel[0] * self.kernel[1]

@@ -11,7 +11,7 @@ use crate::placement::{Placement, Precision, values};
 type Case = ([usize; 5], Window, bool);
 
 /// Odd sizes, either side broad, batches that are no multiple of a part, images below and above a part, and smaller than the window.
-fn cases() -> [Case; 9] {
+fn cases() -> [Case; 12] {
     [
         ([3, 2, 5, 7, 5], Window::same(3), false),
         ([3, 5, 2, 7, 5], Window::same(3), true),
@@ -22,6 +22,9 @@ fn cases() -> [Case; 9] {
         ([5, 2, 3, 1, 2], Window::same(5), true),
         ([3, 2, 4, 1, 40], Window::causal(2, 8), false),
         ([3, 4, 2, 1, 300], Window::causal(3, 1), true),
+        ([3, 2, 5, 7, 5], Window::above(2), true),
+        ([3, 5, 2, 3, 6], Window::down_to(1), false),
+        ([2, 2, 3, 2, 2], Window::above(3), false),
     ]
 }
 

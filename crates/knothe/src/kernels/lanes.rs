@@ -129,6 +129,16 @@ impl<T: Real> Lanes<T> {
         chosen
     }
 
+    /// `yes` where self is `number`, else `no`.
+    #[inline(always)]
+    pub fn equals(self, number: T, yes: Self, no: Self) -> Self {
+        let mut chosen = no;
+        for i in 0..LANES {
+            chosen.0[i] = if self.0[i] == number { yes.0[i] } else { no.0[i] };
+        }
+        chosen
+    }
+
     /// The larger of two; self where it is NaN.
     #[inline(always)]
     pub fn larger(self, other: Self) -> Self {

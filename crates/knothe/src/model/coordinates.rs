@@ -15,12 +15,12 @@ use crate::{
     random::{Purpose, stream},
 };
 
-/// The coordinates that a reconstruction keeps.
+/// What a reconstruction keeps of an event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
-    /// The coordinates of this many scales, the coarsest first; those of all make the event itself.
+    /// The coordinates of this many scales of a flow, the coarsest first, or this many rows of pixels of an autoregressive model. All of them make the event itself.
     pub scales: usize,
-    /// The standard deviation of the normal draws that take the place of the others.
+    /// The standard deviation of the normal draws that take the place of the other coordinates; 1 for an autoregressive model.
     pub temperature: f64,
 }
 
@@ -30,6 +30,8 @@ impl<C: Coding> Model<C> {
     ///
     /// With all scales every event comes back, but where rounding carries an integer over the edge of its level.
     ///
+    /// An autoregressive model completes an event: it keeps the first elements, here rows of pixels, and draws the rest given them, exactly.
+    ///
     /// # Errors
     /// As [`Coding::encode`]; [`Error::Unsupported`] for an ensemble, which has no map of its own; [`Error::Invalid`] for scales that the model does not have, and a
     /// temperature that cannot be.
@@ -37,26 +39,37 @@ impl<C: Coding> Model<C> {
         let (network, scales, dim) = (self.single("a reconstruction")?.1, self.scales(), self.coding.space().dim());
         if !(1..=scales).contains(&kept.scales) {
             let range = if scales == 1 { "1".into() } else { format!("1 to {scales}") };
-            return Err(Error::invalid("scales to keep", range, kept.scales));
+            return Err(Error::invalid(format!("{} to keep", self.scale_words()), range, kept.scales));
         }
         check_temperature(kept.temperature)?;
-        // A level splits off half of what comes into it, and goes on with the first half.
-        let own = dim >> (scales - kept.scales);
+        let own = match network {
+            network if network.completes() && kept.temperature != 1.0 => {
+                return Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", kept.temperature));
+            }
+            network if network.completes() => dim / scales * kept.scales,
+            // A level splits off half of what comes into it, and goes on with the first half.
+            _ => dim >> (scales - kept.scales),
+        };
         let rows = self.coding.encode(events)?;
         let mut all = Vec::with_capacity(rows.values.len());
         for (block, start) in (0..rows.len()).step_by(C::SAMPLE_BLOCK).enumerate() {
             let range = start..rows.len().min(start + C::SAMPLE_BLOCK);
             let mut rng = stream(seed, Purpose::Sample, block as u64);
-            let found = self.to_source(network, &rows, range.clone(), seed);
-            let (z, context) = found.map_err(|e| in_file(e.renumbered(|row| start + row), events))?;
-            let given = Given { context: context.as_ref(), seed, ..Given::default() };
-            let z = if own == dim {
-                z
+            let x = if network.completes() {
+                let (x, context) = self.part(&rows, range.clone());
+                network.complete(x, own, &Given::context(context.as_ref()), &mut rng)?
             } else {
-                let drawn = network.flow()?.source().sample(range.len(), &Given::default(), &mut rng)? * kept.temperature;
-                Tensor::cat(vec![z.narrow(1, 0, own), drawn.narrow(1, own, dim - own)], 1)
+                let found = self.to_source(network, &rows, range.clone(), seed);
+                let (z, context) = found.map_err(|e| in_file(e.renumbered(|row| start + row), events))?;
+                let given = Given { context: context.as_ref(), seed, ..Given::default() };
+                let z = if own == dim {
+                    z
+                } else {
+                    let drawn = network.flow()?.source().sample(range.len(), &Given::default(), &mut rng)? * kept.temperature;
+                    Tensor::cat(vec![z.narrow(1, 0, own), drawn.narrow(1, own, dim - own)], 1)
+                };
+                network.from_source(z, &given).map_err(|e| e.renumbered(|row| start + row))?
             };
-            let x = network.from_source(z, &given).map_err(|e| e.renumbered(|row| start + row))?;
             all.extend(finite(x, start)?);
         }
         self.coding.decode(all, self.coding.context_of(events))
@@ -65,6 +78,11 @@ impl<C: Coding> Model<C> {
     /// The scales of the source of a single model, of which the coarsest come first.
     pub fn scales(&self) -> usize {
         self.members.first().map_or(1, |member| member.recipe.family().scales(&member.recipe))
+    }
+
+    /// The word for these scales, in the plural: "rows of pixels" for an autoregressive model of images.
+    pub fn scale_words(&self) -> &'static str {
+        self.members.first().map_or("scales", |member| member.recipe.family().scale_words())
     }
 
     /// `steps` events from the first of two to the second, both among them, at equal angles along the great circle between their coordinates,
@@ -109,13 +127,18 @@ impl<C: Coding> Model<C> {
         self.coding.decode(all, (0..steps).flat_map(nearer).collect())
     }
 
-    /// The coordinates of some rows, and their context.
-    fn to_source(&self, network: &Network, rows: &Rows, range: Range<usize>, seed: u64) -> Result<(Tensor<2>, Option<Tensor<2>>)> {
+    /// Some rows, and their context.
+    fn part(&self, rows: &Rows, range: Range<usize>) -> (Tensor<2>, Option<Tensor<2>>) {
         let part = |values: &[f64], columns: usize| {
             self.placement().tensor(values[range.start * columns..range.end * columns].to_vec(), [range.len(), columns])
         };
-        let context = (rows.context_dim > 0).then(|| part(&rows.context, rows.context_dim));
-        let z = network.to_source(part(&rows.values, rows.dim), &Given { context: context.as_ref(), seed, ..Given::default() })?;
+        (part(&rows.values, rows.dim), (rows.context_dim > 0).then(|| part(&rows.context, rows.context_dim)))
+    }
+
+    /// The coordinates of some rows, and their context.
+    fn to_source(&self, network: &Network, rows: &Rows, range: Range<usize>, seed: u64) -> Result<(Tensor<2>, Option<Tensor<2>>)> {
+        let (x, context) = self.part(rows, range);
+        let z = network.to_source(x, &Given { context: context.as_ref(), seed, ..Given::default() })?;
         Ok((z, context))
     }
 }

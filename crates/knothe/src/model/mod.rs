@@ -163,12 +163,9 @@ impl<C: Coding> Model<C> {
         }
         check_temperature(temperature)?;
         self.place.check_whole()?;
-        let codes = self
-            .mixture
-            .members()
-            .iter()
-            .zip(&self.members)
-            .any(|(q, m)| matches!(q, Network::Mixed(_)) || matches!(q, Network::Flow(_)) && m.recipe.family().law() != Law::Real);
+        let codes = self.mixture.members().iter().zip(&self.members).any(|(q, m)| {
+            matches!(q, Network::Mixed(_)) || q.completes() || matches!(q, Network::Flow(_)) && m.recipe.family().law() != Law::Real
+        });
         if codes && temperature != 1.0 {
             return Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", temperature));
         }

@@ -17,6 +17,7 @@ use crate::{
     kernels::run,
     placement::Placement,
     random::{Purpose, stream},
+    shape::check_input,
     triangular::{
         sum_coordinates,
         tiles::{given_of, in_tiles, rows_of},
@@ -53,6 +54,35 @@ impl<C: AutoregressiveConditioner + Module> AutoregressiveDensity<C> {
         let context_dim = conditioner.widths().context_dim;
         Ok(AutoregressiveDensity { conditioner, context_dim, conditional })
     }
+
+    /// Keeps the first `known` elements of each row of x in the order of the conditioner, and draws the others given them, `[rows, dim]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for rows and a context that do not fit.
+    pub fn complete(&self, x: Tensor<2>, known: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        let (place, dim) = (self.conditioner.placement(), self.conditioner.order().dim());
+        let n = check_input("x", &x, dim, place.dtype())?;
+        given.check(n, self.context_dim)?;
+        given.check_present([n, dim], place.dtype())?;
+        if n == 0 {
+            return Ok(place.zeros([0, dim]));
+        }
+        let u = place.open_uniform([n, dim], rng);
+        let ranks = self.conditioner.order().inverse();
+        let tiles = in_tiles(n, self.conditioner.tile(), place.device.is_autodiff(), |tile| {
+            let (u, x) = (rows_of(&u, &tile), rows_of(&x, &tile));
+            let own = given_of(given, &tile);
+            self.conditioner.solve(tile.len(), &own.given(), &place, |column, theta| {
+                if ranks.columns()[column] < known {
+                    return Ok(x.clone().narrow(1, column, 1));
+                }
+                let drawn = self.conditional.quantile(u.clone().narrow(1, column, 1), theta)?;
+                // Those after it read 0 of what is absent.
+                Ok(own.given().masked_column(drawn, column))
+            })
+        })?;
+        Ok(Tensor::cat(tiles, 0))
+    }
 }
 
 impl<C: AutoregressiveConditioner + Module> Density for AutoregressiveDensity<C> {
@@ -82,23 +112,7 @@ impl<C: AutoregressiveConditioner + Module> Density for AutoregressiveDensity<C>
     }
 
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
-        given.check(n, self.context_dim)?;
-        let place = self.conditioner.placement();
-        given.check_present([n, self.dim()], place.dtype())?;
-        if n == 0 {
-            return Ok(place.zeros([0, self.dim()]));
-        }
-        let u = place.open_uniform([n, self.dim()], rng);
-        let tiles = in_tiles(n, place.device.is_autodiff(), |tile| {
-            let u = rows_of(&u, &tile);
-            let own = given_of(given, &tile);
-            self.conditioner.solve(tile.len(), &own.given(), &place, |column, theta| {
-                let drawn = self.conditional.quantile(u.clone().narrow(1, column, 1), theta)?;
-                // Those after it read 0 of what is absent.
-                Ok(own.given().masked_column(drawn, column))
-            })
-        })?;
-        Ok(Tensor::cat(tiles, 0))
+        self.complete(self.conditioner.placement().zeros([n, self.dim()]), 0, given, rng)
     }
 
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {

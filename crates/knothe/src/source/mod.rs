@@ -5,6 +5,7 @@ mod full_normal;
 mod gaussian_mixture;
 mod logistic;
 mod normal;
+mod pixel_mixture;
 mod student_t;
 mod uniform;
 
@@ -17,6 +18,7 @@ pub use full_normal::FullNormal;
 pub use gaussian_mixture::{Covariance, GaussianMixture};
 pub use logistic::Logistic;
 pub use normal::Normal;
+pub use pixel_mixture::PixelMixture;
 pub use student_t::StudentT;
 pub use uniform::Uniform;
 

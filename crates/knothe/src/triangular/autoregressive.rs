@@ -104,7 +104,9 @@ impl<C: AutoregressiveConditioner + Module> Bijection for Autoregressive<C> {
             return Ok(found);
         }
         let tracked = x.is_autodiff() || self.conditioner.placement().device.is_autodiff();
-        let tiles = in_tiles(rows, tracked, |tile| self.inverse_tile(rows_of(&x, &tile), &given_of(given, &tile).given()))?;
+        let tiles = in_tiles(rows, self.conditioner.tile(), tracked, |tile| {
+            self.inverse_tile(rows_of(&x, &tile), &given_of(given, &tile).given())
+        })?;
         let (z, ladj) = tiles.into_iter().unzip();
         Ok((Tensor::cat(z, 0), Tensor::cat(ladj, 0)))
     }

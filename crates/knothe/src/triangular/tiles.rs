@@ -14,15 +14,17 @@ use crate::{
     given::Owned,
 };
 
-/// Rows a tile.
-const TILE: usize = 512;
-
-/// What `part` makes of each tile of `rows` rows, in order. Tiles depend on `rows` alone, so results do not depend on the threads.
+/// What `part` makes of each tile of `rows` rows, at most `size` at a time, in order. Tiles depend on `rows` alone, so results do not depend on the threads.
 ///
 /// A tracked call is one tile: the order in which a graph adds gradients must not depend on the threads either.
 /// Errors: the first, except that rows without an inverse are gathered from all tiles.
-pub(crate) fn in_tiles<T: Send>(rows: usize, tracked: bool, part: impl Fn(Range<usize>) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let count = if tracked { 1 } else { rows.div_ceil(TILE).max(1) };
+pub(crate) fn in_tiles<T: Send>(
+    rows: usize,
+    size: usize,
+    tracked: bool,
+    part: impl Fn(Range<usize>) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let count = if tracked { 1 } else { rows.div_ceil(size).max(1) };
     if count == 1 {
         return Ok(vec![part(0..rows)?]);
     }

@@ -150,7 +150,7 @@ fn no_high(cell: &Cells) -> bool {
 }
 
 /// log(1 − e^−d) for d > 0, with the digits of a small d.
-fn log_complement(d: Tensor<3>) -> Tensor<3> {
+pub(super) fn log_complement(d: Tensor<3>) -> Tensor<3> {
     let near = d.clone().lower_scalar(1.0);
     // The branch that is not taken stays finite, or its gradient of 0 would become NaN.
     let half = d.clone().clamp(LEAST_LENGTH, 1.0) * 0.5;

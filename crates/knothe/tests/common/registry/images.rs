@@ -22,7 +22,9 @@ pub fn small_image_models(context_dim: usize) -> Vec<Recipe> {
         Some(Range::Name(names)) => names.iter().map(|&name| small_image_model(family, context_dim).set("channel_mixing", name)).collect(),
         _ => vec![small_image_model(family, context_dim)],
     };
-    ALL.iter().filter(|family| family.supports(&Space::from(IMAGE))).flat_map(|&family| of(family)).collect()
+    // Those with levels; the others are no flows.
+    let is_flow = |family: &&&'static dyn Family| family.supports(&Space::from(IMAGE)) && family.option("levels").is_some();
+    ALL.iter().filter(is_flow).flat_map(|&family| of(family)).collect()
 }
 
 /// Every map of images.

@@ -1,0 +1,118 @@
+//! PixelCNN (van den Oord et al. 2016), of images.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+
+use super::{
+    Description, Family, FamilyOption, Initial, Recipe,
+    pixels::{self, WIDTH},
+};
+use crate::{
+    conditioner::{PixelCnn as Conditioner, PixelCnnConfig},
+    error::{Error, Result},
+    fit::FitConfig,
+    network::Network,
+    placement::Placement,
+    source::AutoregressiveDensity,
+    univariate::{Bernoulli, Categorical, Conditional},
+};
+
+/// Gated blocks.
+const LAYERS: FamilyOption = FamilyOption::count("layers", "Gated blocks of the network", (1, 1_000), 8);
+/// The windows of the convolutions.
+const WINDOWS: FamilyOption = FamilyOption::counts(
+    "windows",
+    "Window sizes of the convolutions: of the first block, and of each other block; odd numbers of at least 3",
+    2,
+    (3, 99),
+    Initial::Counts(&[7, 3]),
+);
+
+family! {
+    PixelCnn {
+        name: "pixel_cnn",
+        about: "Autoregressive model of images: each pixel given those above and to the left",
+        details: "P(x) = Π P(x_j | x_<j), pixel by pixel in rows, and of a pixel channel by channel. One network of gated convolutions in a vertical and a horizontal stack \
+             gives all conditionals in one pass (van den Oord et al. 2016, Conditional image generation with PixelCNN decoders). Images of one bit have Bernoulli laws, others \
+             categorical ones. log_prob is exact, without noise. Sampling goes pixel by pixel.",
+        takes: Images,
+    }
+}
+
+impl Family for PixelCnn {
+    fn description(&self) -> Description {
+        Self::DESCRIPTION
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        network_options()
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        check(recipe)
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        let levels = pixels::levels_of(recipe);
+        let law: Arc<dyn Conditional> = if levels == 2 { Arc::new(Bernoulli) } else { Arc::new(Categorical(levels)) };
+        let conditioner = conditioner(recipe, law.parameters(), true, place, rng)?;
+        Ok(Network::Pixels(AutoregressiveDensity::of(conditioner, law)?))
+    }
+
+    fn scales(&self, recipe: &Recipe) -> usize {
+        pixels::image(recipe).height
+    }
+
+    fn scale_words(&self) -> &'static str {
+        SCALE_WORDS
+    }
+
+    fn fitting(&self) -> FitConfig {
+        fitting()
+    }
+}
+
+/// What a completion keeps of an image.
+pub(super) const SCALE_WORDS: &str = "rows of pixels";
+
+/// The options of the network.
+pub(super) fn network_options() -> Vec<FamilyOption> {
+    vec![LAYERS, WIDTH.about("Channels of each of the two stacks").or(Initial::Count(32)), WINDOWS]
+}
+
+/// Checks the options of the network.
+pub(super) fn check(recipe: &Recipe) -> Result<()> {
+    pixels::check_sides(recipe)?;
+    match recipe.counts(&WINDOWS)[..] {
+        [first, other] if first % 2 == 1 && other % 2 == 1 => Ok(()),
+        _ => Err(Error::invalid("windows", "two odd numbers, such as 7,3", recipe.get(&WINDOWS))),
+    }
+}
+
+/// The network, for so many parameters per element.
+pub(super) fn conditioner(
+    recipe: &Recipe,
+    parameters: usize,
+    within_pixel: bool,
+    place: &Placement,
+    rng: &mut ChaCha12Rng,
+) -> Result<Conditioner> {
+    let radius = |k: usize| recipe.counts(&WINDOWS).get(k).map_or(1, |window| window / 2);
+    let config = PixelCnnConfig {
+        context_dim: recipe.context_dim(),
+        levels: pixels::levels_of(recipe),
+        width: recipe.count(&WIDTH),
+        layers: recipe.count(&LAYERS),
+        first_radius: radius(0),
+        radius: radius(1),
+        parameters,
+        within_pixel,
+    };
+    Conditioner::new(pixels::image(recipe), config, place, rng)
+}
+
+/// Images in a batch and the learning rate.
+pub(super) fn fitting() -> FitConfig {
+    FitConfig { batch: 32, learning_rate: 1e-3, ..FitConfig::default() }
+}
