@@ -284,16 +284,19 @@ fn a_few_steps_teach_every_family_something() {
     let space = Space::new(Shape::Grid(ImageShape { channels: 1, height: 8, width: 8 }), Law::Codes(16));
     let data = |rows| Dataset::new(blobs(rows), 64, &place).unwrap();
     for family in ALL.iter().filter(|family| family.supports(&space)) {
-        let recipe = Recipe::new(*family, space.clone()).seed(1).levels(2).steps_per_level(2).width(16);
-        let recipe = recipe.dequantisation(Noise::Variational).noise_width(4);
-        let q = recipe.dequantised(&place.autodiff()).unwrap();
+        let mut recipe = Recipe::new(*family, space.clone()).seed(1);
+        for (name, value) in [("levels", 2usize), ("steps_per_level", 2), ("width", 16), ("noise_width", 4), ("layers", 3)] {
+            recipe = if family.option(name).is_some() { recipe.set(name, value) } else { recipe };
+        }
+        recipe = if family.option("dequantisation").is_some() { recipe.dequantisation(Noise::Variational) } else { recipe };
+        let q = recipe.build(&place.autodiff()).unwrap();
         let (q, report) = Fit::new().steps(60).batch(64).run(q, &data(256), &data(64)).unwrap();
         let bits: Vec<f64> = report.history.iter().map(|epoch| bits_per_dim(epoch.validation, 64)).collect();
         let (first, last) = (bits[0], bits[bits.len() - 1]);
         // Four bits are a uniform law. That of the data-dependent start, after one epoch, is already better.
         assert!(first < 4.0 && last < first - 0.2 && report.skipped == 0, "{family:?}: {bits:?}");
         // Save and load: the same parameters in a network of the same recipe score the same bytes.
-        let again = parameters::restore(recipe.dequantised(&place).unwrap(), parameters::collect(&q)).unwrap();
+        let again = parameters::restore(recipe.build(&place).unwrap(), parameters::collect(&q)).unwrap();
         let x = place.tensor(blobs(5), [5, 64]);
         let [one, two] = [&q.valid(), &again.valid()].map(|q| values(q.log_prob(x.clone(), &Given::default()).unwrap()));
         assert_eq!(one, two);

@@ -131,12 +131,14 @@ fn of_kinds(folder: &Path) -> Vec<Vec<u8>> {
 fn of_images(folder: &Path, family: &'static dyn Family) -> Vec<Vec<u8>> {
     let coding = Pixels::of(&images(), None).unwrap();
     let split = Split::random("images".as_ref(), &images(), 0).unwrap();
-    let recipe = Recipe::new(family, coding.space())
-        .context(coding.context_dim())
-        .set("steps_per_level", 1usize)
-        .set("width", 3usize)
-        .set("noise_width", 2usize);
-    files(folder, &coding, &split, recipe.set("dequantisation", Noise::Variational))
+    let mut recipe = Recipe::new(family, coding.space()).context(coding.context_dim());
+    for (name, value) in [("steps_per_level", 1usize), ("layers", 2), ("width", 3), ("noise_width", 2)] {
+        if family.option(name).is_some() {
+            recipe = recipe.set(name, value);
+        }
+    }
+    recipe = if family.option("dequantisation").is_some() { recipe.set("dequantisation", Noise::Variational) } else { recipe };
+    files(folder, &coding, &split, recipe)
 }
 
 /// Three files: a model, the checkpoint of an interrupted fit, and the checkpoint of a finished member.

@@ -1,7 +1,7 @@
 //! The gated PixelCNN (van den Oord et al. 2016, *Conditional image generation with PixelCNN decoders*).
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Tensor, activation::relu};
+use burn::tensor::{DType, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::{Conditioner, Convolution, Linear, Order, Widths, Window, check_conte
 use crate::{
     error::{Error, Result},
     given::Given,
-    kernels::{convolve, gate},
+    kernels::{ConvolutionLayer, Operation, Program},
     placement::Placement,
     shape::check_input,
     space::ImageShape,
@@ -177,19 +177,32 @@ impl Conditioner for PixelCnn {
         let rows = check_input("conditioner input", &x, dim, dtype)?;
         let context = check_context(given.context, rows, self.config.context_dim, dtype)?;
         let ImageShape { channels, height, width } = self.image;
-        let mut h = self.read(x.reshape([rows, channels, height, width]));
-        let mut v = h.clone();
+        let (mut program, mut layers) = (Program::new(), Vec::new());
+        let mut layer = |layer: ConvolutionLayer| {
+            layers.push(layer);
+            Operation::Convolve(layers.len() - 1)
+        };
+        let (mut v, mut h) = (0, 0);
         for (l, block) in self.blocks.iter().enumerate() {
             let [of_v, of_h] = block.added(context);
-            let before = convolve(v, vec![block.vertical.layer(of_v, false)]);
-            let seen = convolve(h.clone(), vec![block.horizontal.layer(of_h, false)])
-                + convolve(before.clone(), vec![block.link.layer(None, false)]);
-            let found = convolve(gate(seen), vec![block.residual.layer(None, false)]);
-            h = if l == 0 { found } else { h + found };
+            let before = program.made(layer(block.vertical.layer(of_v, false)), v);
+            let seen = program.made(layer(block.horizontal.layer(of_h, false)), h);
+            program.add(layer(block.link.layer(None, false)), before, seen);
+            let gated = program.made(Operation::Gate, seen);
+            let found = program.made(layer(block.residual.layer(None, false)), gated);
+            if l > 0 {
+                program.add(Operation::Same, h, found);
+            }
+            h = found;
             // The last block has no use for it.
-            v = if l + 1 < self.blocks.len() { gate(before) } else { before };
+            if l + 1 < self.blocks.len() {
+                v = program.made(Operation::Gate, before);
+            }
         }
-        let theta = convolve(relu(h), vec![self.hidden.layer(None, true), self.output.layer(None, false)]);
+        let positive = program.made(Operation::Relu, h);
+        let hidden = program.made(layer(self.hidden.layer(None, true)), positive);
+        program.made(layer(self.output.layer(None, false)), hidden);
+        let theta = program.run(self.read(x.reshape([rows, channels, height, width])), layers);
         Ok(theta.reshape([rows, self.config.parameters, dim]))
     }
 }

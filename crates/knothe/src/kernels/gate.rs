@@ -30,21 +30,36 @@ fn composed(x: Tensor<4>) -> Tensor<4> {
 struct Gate;
 
 impl FusedOp<1> for Gate {
-    /// tanh(a) and σ(b) in the places of a and b.
+    /// x.
     type Saved = Plain;
 
     fn forward(&self, inputs: Vec<Plain>, keep: bool) -> ([Plain; 1], Option<Plain>) {
         let x = inputs[0].to_contiguous();
-        let (y, kept) = if x.dtype() == DType::F64 { value::<f64>(&x, keep) } else { value::<f32>(&x, keep) };
-        ([y], kept)
+        let y = if x.dtype() == DType::F64 { value::<f64>(&x) } else { value::<f32>(&x) };
+        ([y], keep.then_some(x))
     }
 
-    fn backward(&self, kept: Plain, [g]: [Option<Plain>; 1], _: &[bool]) -> Vec<Option<Plain>> {
-        let found = g
-            .map(|g| g.to_contiguous())
-            .map(|g| if g.dtype() == DType::F64 { gradient::<f64>(&kept, &g) } else { gradient::<f32>(&kept, &g) });
-        vec![found]
+    fn backward(&self, x: Plain, [g]: [Option<Plain>; 1], _: &[bool]) -> Vec<Option<Plain>> {
+        let of = |g: Plain| if g.dtype() == DType::F64 { gradient::<f64>(&x, &g) } else { gradient::<f32>(&x, &g) };
+        vec![g.map(|g| of(g.to_contiguous()))]
     }
+}
+
+fn value<T: Real>(x: &Plain) -> Plain {
+    let shape = x.layout().shape();
+    let width = shape[1] * shape[2] * shape[3];
+    let mut y = vec![T::of(0.0); shape[0] * width / 2];
+    y.par_chunks_mut(width / 2).zip(numbers::<T>(x).par_chunks(width)).for_each(|(y, x)| add_value(x, y));
+    plain(y, &[shape[0], shape[1] / 2, shape[2], shape[3]])
+}
+
+fn gradient<T: Real>(x: &Plain, g: &Plain) -> Plain {
+    let shape = x.layout().shape().to_vec();
+    let width = shape[1] * shape[2] * shape[3];
+    let mut gx = vec![T::of(0.0); shape[0] * width];
+    let rows = gx.par_chunks_mut(width).zip(numbers::<T>(x).par_chunks(width)).zip(numbers::<T>(g).par_chunks(width / 2));
+    rows.for_each(|((gx, x), g)| add_gradient(x, g, gx));
+    plain(gx, &shape)
 }
 
 /// The first numbers of a slice, at most a vector of them, and zeros.
@@ -60,65 +75,50 @@ fn some<T: Real>(from: &[T], start: usize) -> Lanes<T> {
     }
 }
 
-/// Writes as many of the lanes as there is room for.
+/// Adds as many of the lanes as there is room for.
 #[inline(always)]
 fn put<T: Real>(lanes: Lanes<T>, into: &mut [T], start: usize) {
     let n = LANES.min(into.len() - start);
-    into[start..start + n].copy_from_slice(&lanes.0[..n]);
+    let sum = some(into, start) + lanes;
+    into[start..start + n].copy_from_slice(&sum.0[..n]);
 }
 
-fn value<T: Real>(x: &Plain, keep: bool) -> (Plain, Option<Plain>) {
-    let shape = x.layout().shape().to_vec();
-    let (rows, width) = (shape[0], shape[1] * shape[2] * shape[3]);
-    let half = width / 2;
-    let mut y = vec![T::of(0.0); rows * half];
-    let mut kept = vec![T::of(0.0); if keep { rows * width } else { 0 }];
-    let mut of_rows: Vec<&mut [T]> = kept.chunks_mut(width).collect();
-    of_rows.resize_with(rows, Default::default);
-    y.par_chunks_mut(half).zip(numbers::<T>(x).par_chunks(width)).zip(of_rows).for_each(|((y, x), kept)| {
-        let (a, b) = x.split_at(half);
-        let (tanhs, opens) = kept.split_at_mut(kept.len() / 2);
-        vectorised(
-            #[inline(always)]
-            || {
-                for start in (0..half).step_by(LANES) {
-                    let (a, b) = (some(a, start), some(b, start));
-                    let (above, below) = (a + a).sigmoids();
-                    let (tanh, open) = (above - below, b.sigmoids().0);
-                    put(tanh * open, y, start);
-                    if !tanhs.is_empty() {
-                        put(tanh, tanhs, start);
-                        put(open, opens, start);
-                    }
-                }
-            },
-        );
-    });
-    let y = plain(y, &[rows, shape[1] / 2, shape[2], shape[3]]);
-    (y, keep.then(|| plain(kept, &shape)))
+/// tanh and σ of the two halves, from a place on.
+#[inline(always)]
+fn parts<T: Real>(a: &[T], b: &[T], start: usize) -> [Lanes<T>; 3] {
+    let (a, b) = (some(a, start), some(b, start));
+    let (above, below) = (a + a).sigmoids();
+    let (open, closed) = b.sigmoids();
+    [above - below, open, closed]
 }
 
-fn gradient<T: Real>(kept: &Plain, g: &Plain) -> Plain {
-    let shape = kept.layout().shape().to_vec();
-    let width = shape[1] * shape[2] * shape[3];
-    let half = width / 2;
-    let mut gx = vec![T::of(0.0); shape[0] * width];
-    let rows = gx.par_chunks_mut(width).zip(numbers::<T>(kept).par_chunks(width)).zip(numbers::<T>(g).par_chunks(half));
-    rows.for_each(|((gx, kept), g)| {
-        let ((ga, gb), (tanhs, opens)) = (gx.split_at_mut(half), kept.split_at(half));
-        let one = Lanes::of(1.0);
-        vectorised(
-            #[inline(always)]
-            || {
-                for start in (0..half).step_by(LANES) {
-                    let (tanh, open, g) = (some(tanhs, start), some(opens, start), some(g, start));
-                    put(g * open * (one - tanh * tanh), ga, start);
-                    put(g * tanh * open * (one - open), gb, start);
-                }
-            },
-        );
-    });
-    plain(gx, &shape)
+/// Adds the gate of (a, b), one after the other, to y.
+pub(super) fn add_value<T: Real>(x: &[T], y: &mut [T]) {
+    let (a, b) = x.split_at(x.len() / 2);
+    vectorised(
+        #[inline(always)]
+        || {
+            for start in (0..y.len()).step_by(LANES) {
+                let [tanh, open, _] = parts(a, b, start);
+                put(tanh * open, y, start);
+            }
+        },
+    );
+}
+
+/// Adds the gradients of a and b to `gx`.
+pub(super) fn add_gradient<T: Real>(x: &[T], g: &[T], gx: &mut [T]) {
+    let ((a, b), (ga, gb)) = (x.split_at(x.len() / 2), gx.split_at_mut(g.len()));
+    vectorised(
+        #[inline(always)]
+        || {
+            for start in (0..g.len()).step_by(LANES) {
+                let ([tanh, open, closed], g) = (parts(a, b, start), some(g, start));
+                put(g * open * (Lanes::of(1.0) - tanh * tanh), ga, start);
+                put(g * tanh * open * closed, gb, start);
+            }
+        },
+    );
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod activation;
 mod adam;
+mod bias;
 mod chain;
 mod columns;
 mod conditioned;
@@ -21,6 +22,7 @@ mod lanes;
 mod moved;
 mod network;
 mod product;
+mod program;
 mod real;
 mod solve;
 mod spare;
@@ -47,6 +49,7 @@ pub(crate) use gate::gate;
 pub(crate) use lanes::Lanes;
 pub(crate) use moved::moved;
 pub(crate) use network::{FAR, Network};
+pub(crate) use program::{Operation, Program};
 pub(crate) use real::Real;
 pub(crate) use stairs::Stairs;
 pub use steps::Step;
