@@ -316,16 +316,16 @@ pub struct PlotArguments {
     pub runtime: Runtime,
 }
 
-/// Map events to the source and back, or complete them, and compare
+/// Reconstruct or complete events and compare them with the originals
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A flow is invertible, so the reconstruction equals the event. An integer differs only where rounding
 crosses the boundary between two values. The command prints how many numbers differ. Images are
 written in pairs, each followed by its reconstruction.
 
-With --keep N the finer scales are drawn anew, which shows what the N coarsest scales encode. A model
-of pixels in order (pixel_cnn) completes the images: it keeps the first N rows of pixels and draws
-the others given these.
+With --keep N the finer scales are drawn anew, which shows the content of the N coarsest scales. An
+autoregressive model (pixel_cnn, pixel_cnn_pp) completes the images instead: it keeps the first N
+rows of pixels and draws the others given them.
 
 Examples:
   knothe reconstruct digits.safetensors data/digits.npz --labels labels --out pairs.png
@@ -340,7 +340,7 @@ pub struct ReconstructArguments {
     /// Number of events
     #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Reconstruction")]
     pub n: u64,
-    /// Keep the source coordinates of the N coarsest scales, or the first N rows of pixels, and draw the others anew [default: keep all]
+    /// Keep the N coarsest scales of a flow, or the first N rows of pixels of an autoregressive model, and draw the others anew [default: keep all]
     #[arg(long, value_name = "N", help_heading = "Reconstruction")]
     pub keep: Option<usize>,
     /// Scale the standard deviation of the coordinates that are drawn anew

@@ -100,7 +100,11 @@ pub fn report_checks(checks: &Checks) -> String {
         "samples are {:.2} times as far from the data as the data from themselves; tolerated {:.2}; {} rows",
         energy.relative, energy.threshold, energy.rows
     );
-    let energy_line = if energy.relative.is_finite() { energy_line } else { format!("no distance can be told; {} rows", energy.rows) };
+    let energy_line = if energy.relative.is_finite() && energy.threshold.is_finite() {
+        energy_line
+    } else {
+        format!("no distance can be told; {} rows", energy.rows)
+    };
     let odd: Vec<&str> = (0..tails.coordinates.len()).filter(|&j| !tails.coordinates[j].is_explained()).map(|j| name(Some(j))).collect();
     let of = if odd.is_empty() { String::new() } else { format!("; off in {}", odd.join(", ")) };
     let overall = &tails.overall;

@@ -31,7 +31,7 @@ fn images(rows: usize, image: ImageShape, levels: usize, place: &Placement) -> T
     (place.uniform([rows, image.dim()], &mut rng(3)) * levels as f64).floor()
 }
 
-/// Changing an element changes the parameters of none at or before it, bit for bit, and those of every one after it.
+/// A change of an element changes the parameters of every later element. Those of the element itself and of earlier ones stay the same, bit for bit.
 #[test]
 fn parameters_read_all_elements_before_theirs_and_no_others() {
     for precision in [Precision::F32, Precision::F64] {

@@ -20,7 +20,7 @@ fn help_of_the_command() {
       evaluate     Measure a model's log-likelihood on data and check whether to trust it
       inspect      Show the contents of a model file
       plot         Draw a model's density or samples as a PNG picture
-      reconstruct  Map events to the source and back, or complete them, and compare
+      reconstruct  Reconstruct or complete events and compare them with the originals
       interpolate  Draw the events between two
       models       List the model families, or describe one of them
       completions  Print a completion script for a shell

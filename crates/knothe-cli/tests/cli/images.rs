@@ -121,7 +121,9 @@ fn autoregressive_models_complete_images() {
     all.write(&folder.path().join("set.npz")).unwrap();
     let read = |name: &str| ImageSet::read(&folder.path().join(name), None).unwrap();
     for family in ["pixel_cnn", "pixel_cnn_pp"] {
-        let fit = format!("fit set.npz --labels labels --model {family} --layers 2 --width 4 --windows 3,3 --epochs 2 --batch 32 --threads 1 --out m.safetensors --json");
+        let fit = format!(
+            "fit set.npz --labels labels --model {family} --layers 2 --width 4 --windows 3,3 --epochs 2 --batch 32 --threads 1 --out m.safetensors --json"
+        );
         let found: Value = serde_json::from_str(&succeeds(folder.path(), &fit)).unwrap();
         assert!(found["exactness"] == "exact" && found["bits_per_dim"]["mean"].as_f64().unwrap() < 4.0, "{found}");
         let json = succeeds(folder.path(), "reconstruct m.safetensors set.npz --labels labels -n 6 --keep 2 --out pairs.npy --json");
@@ -136,8 +138,18 @@ fn autoregressive_models_complete_images() {
         assert_eq!(text, "6 images from 4 of 4 rows of pixels: 0 of 96 numbers differ\n");
         succeeds(folder.path(), "sample m.safetensors -n 4 --out grid.png");
         refuses(folder.path(), "sample m.safetensors -n 4 --temperature 0.5 --out grid.png", 2, "temperature: expected 1");
-        refuses(folder.path(), "reconstruct m.safetensors set.npz --labels labels --keep 5 --out x.npy", 2, "rows of pixels to keep: expected 1 to 4, found 5");
-        refuses(folder.path(), "interpolate m.safetensors set.npz:1 set.npz:2 --labels labels -n 3 --out x.npy", 1, "no source coordinates");
+        refuses(
+            folder.path(),
+            "reconstruct m.safetensors set.npz --labels labels --keep 5 --out x.npy",
+            2,
+            "rows of pixels to keep: expected 1 to 4, found 5",
+        );
+        refuses(
+            folder.path(),
+            "interpolate m.safetensors set.npz:1 set.npz:2 --labels labels -n 3 --out x.npy",
+            1,
+            "no source coordinates",
+        );
     }
     refuses(folder.path(), "fit set.npz --model pixel_cnn --windows 4,3 --out x.safetensors", 2, "two odd numbers");
 }

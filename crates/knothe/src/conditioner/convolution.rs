@@ -36,7 +36,7 @@ impl Convolution {
         Self::drawn(widths, window, None, gain, place, rng)
     }
 
-    /// The same, where output o reads tap t of input c only if `mask(o, c, t)`. The fan-in counts what an output reads.
+    /// A masked layer: output o reads tap t of input c only if `mask(o, c, t)`. The fan-in counts only the taps that an output reads.
     pub fn masked(
         widths: [usize; 2],
         window: Window,

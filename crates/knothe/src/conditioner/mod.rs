@@ -37,7 +37,7 @@ use crate::{
     shape::{check_context_shape, check_input},
 };
 
-/// The rows that one thread takes through a masked network at once, where a row has the columns of a table.
+/// The rows of a table that one thread takes through a masked network at once.
 pub(crate) const TILE: usize = 512;
 
 /// What a conditioner reads and gives, in numbers of columns.

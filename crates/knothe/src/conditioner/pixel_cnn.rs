@@ -15,14 +15,14 @@ use crate::{
     space::ImageShape,
 };
 
-/// What a [`PixelCnn`] is made of.
+/// The settings of a [`PixelCnn`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PixelCnnConfig {
     /// Context columns, which every gate reads.
     pub context_dim: usize,
-    /// The numbers that an element can be, 0 … levels − 1.
+    /// The number of values that an element can take: 0 … levels − 1.
     pub levels: usize,
-    /// Channels of each stack; a number that is no multiple of the channels of the image is taken as the next one that is.
+    /// Channels of each stack, rounded up to a multiple of the channels of the image.
     pub width: usize,
     /// Gated blocks, the first included.
     pub layers: usize,
@@ -32,15 +32,15 @@ pub struct PixelCnnConfig {
     pub radius: usize,
     /// Parameters per element.
     pub parameters: usize,
-    /// Whether the parameters of a channel read the channels of the same pixel before it. Otherwise they read the pixels before theirs alone.
+    /// Whether the parameters of a channel read the earlier channels of the same pixel. Otherwise they read only earlier pixels.
     pub within_pixel: bool,
 }
 
-/// θ_j(x_<j, context) of the elements of an image, pixel by pixel in rows, and of a pixel channel by channel.
+/// θ_j(x_<j, context), `[rows, parameters, dim]`, for the elements j of an image. Their order is row by row, within a row pixel by pixel, and within a pixel channel by channel.
 ///
-/// Two stacks of convolutions run side by side. The vertical one sees the rows above a pixel. The horizontal one sees the pixels to the left of it, the channels of the
-/// pixel before its own, and what the vertical one found, so that together they see all that comes before and nothing else: a single stack of masked
-/// windows has a blind spot to the right of the pixel. A block computes
+/// Two stacks of convolutions run side by side. The vertical stack sees the rows above a pixel. The horizontal stack sees the pixels to its left, the earlier channels
+/// of the pixel, and the output of the vertical stack. Together they see all earlier elements and no others. A single stack of masked
+/// windows would have a blind spot above and to the right of the pixel. A block computes
 ///
 /// v' = W_v ∗ v,   h' = h + W_r · gate(W_h ∗ h + W_l · v'),   v ← gate(v'),   gate(a, b) = tanh(a) σ(b).
 ///
@@ -194,7 +194,7 @@ impl Conditioner for PixelCnn {
                 program.add(Operation::Same, h, found);
             }
             h = found;
-            // The last block has no use for it.
+            // Nothing reads the vertical stack after the last block.
             if l + 1 < self.blocks.len() {
                 v = program.made(Operation::Gate, before);
             }

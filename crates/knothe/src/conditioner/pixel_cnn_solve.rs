@@ -1,8 +1,8 @@
 //! The pixels of a gated PixelCNN one after another.
 //!
 //! The vertical stack of a row reads nothing but the rows above it, so it is computed once per row, for all of its pixels. The horizontal stack of a pixel reads the
-//! pixels to the left of it. Each block keeps the rows and the pixels that its windows still reach, and everything is computed once, except that the channels of a
-//! pixel go through the horizontal stack in turn.
+//! pixels to the left of it. Each block keeps the rows and the pixels that its windows still reach, so nothing is computed twice. There is one
+//! exception: where a channel reads the earlier channels of its pixel, the horizontal stack runs once per channel.
 
 use burn::tensor::{Tensor, activation::relu};
 
@@ -15,7 +15,7 @@ use crate::{
     space::ImageShape,
 };
 
-/// Images that one thread draws at once: enough for its products, and few enough to share a block of samples.
+/// Images that one thread draws at once: enough for efficient matrix products, and few enough that several threads share a block of samples.
 const TILE: usize = 32;
 
 /// y = W x + b of vectors.
@@ -82,7 +82,7 @@ impl Running {
         };
     }
 
-    /// What the vertical convolution finds in a row, `[rows, 2 · width, 1, width]`.
+    /// The output of the vertical convolution for the next row, `[rows, outputs, 1, width]`.
     fn found_above(&self) -> Tensor<4> {
         let [rows, inputs, down, width] = self.above.dims();
         convolve(self.above.clone().reshape([rows, inputs * down, 1, width]), vec![self.vertical.clone()])
@@ -163,7 +163,7 @@ impl AutoregressiveConditioner for PixelCnn {
                         let seen = block.horizontal.apply(reached.clone().reshape([rows, inputs * taps])) + pixel(link, j);
                         let found = block.residual.apply(gated(seen));
                         here = if l == 0 { found } else { here + found };
-                        // Of the image itself the last channel is yet to come.
+                        // The first block moves on below, since its input still lacks the last channel of the pixel.
                         if l > 0 && first + together == channels {
                             block.push(&reached);
                         }

@@ -31,12 +31,16 @@ pub struct Energy {
     /// Whether the relative distance is at most the threshold.
     pub pass: bool,
     /// E(samples, data), in standardised units.
+    #[serde(serialize_with = "crate::number::serialize")]
     pub distance: f64,
     /// The mean E of halves of the data, at the sizes of samples and data.
+    #[serde(serialize_with = "crate::number::serialize")]
     pub halves: f64,
     /// distance / halves.
+    #[serde(serialize_with = "crate::number::serialize")]
     pub relative: f64,
     /// The relative distance that a right model exceeds once in a thousand tables.
+    #[serde(serialize_with = "crate::number::serialize")]
     pub threshold: f64,
     /// Rows of data.
     pub rows: usize,
@@ -54,9 +58,11 @@ impl Energy {
         let (mean, spread) = (mean * scale, spread * scale);
         let (relative, shape) = (distance / mean, (mean / spread).powi(2));
         let threshold = Gamma::new(shape, shape).map_or(f64::INFINITY, |law| law.inverse_cdf(1.0 - FALSE_ALARMS));
-        let pass = relative <= threshold;
+        // Rows that are all the same have no distance from themselves.
+        let told = relative.is_finite() && threshold.is_finite();
+        let pass = told && relative <= threshold;
         let verdict = match pass {
-            _ if n < FEWEST_ROWS || m < FEWEST_ROWS => Verdict::Undecided,
+            _ if n < FEWEST_ROWS || m < FEWEST_ROWS || !told => Verdict::Undecided,
             true => Verdict::Pass,
             false => Verdict::Fail,
         };

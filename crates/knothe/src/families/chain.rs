@@ -160,8 +160,8 @@ fn hidden(recipe: &Recipe) -> Setting {
 /// Whether couplings can share out the columns and read their networks.
 pub(super) fn check_coupling(recipe: &Recipe) -> Result<()> {
     if recipe.dim() < 2 {
-        let what = format!("columns of {} by couplings", recipe.name());
-        return Err(Error::invalid(what, "at least 2, of which one moves the other (maf takes 1)", 1));
+        let what = format!("columns of real numbers for the couplings of {}", recipe.name());
+        return Err(Error::invalid(what, "at least 2, of which one moves the other (maf takes 1)", recipe.dim()));
     }
     if recipe.flag(&RESIDUAL) {
         return Err(Error::invalid("residual", "false for couplings, whose networks are not masked", true));

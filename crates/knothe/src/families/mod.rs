@@ -173,12 +173,12 @@ pub trait Family: Debug + Sync {
         false
     }
 
-    /// The scales of its source, of which the coarsest come first, or the rows of pixels that an autoregressive model goes through.
+    /// The number of scales of the source of a flow, the coarsest first, or the number of rows of pixels of an autoregressive model.
     fn scales(&self, _recipe: &Recipe) -> usize {
         1
     }
 
-    /// The word for them, in the plural.
+    /// The plural noun for them in messages, such as "scales".
     fn scale_words(&self) -> &'static str {
         "scales"
     }

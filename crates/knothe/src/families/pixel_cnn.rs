@@ -23,7 +23,7 @@ const LAYERS: FamilyOption = FamilyOption::count("layers", "Gated blocks of the 
 /// The windows of the convolutions.
 const WINDOWS: FamilyOption = FamilyOption::counts(
     "windows",
-    "Window sizes of the convolutions: of the first block, and of each other block; odd numbers of at least 3",
+    "Window sizes of the first block and of each other block: two odd numbers of at least 3",
     2,
     (3, 99),
     Initial::Counts(&[7, 3]),
@@ -33,7 +33,7 @@ family! {
     PixelCnn {
         name: "pixel_cnn",
         about: "Autoregressive model of images: each pixel given those above and to the left",
-        details: "P(x) = Π P(x_j | x_<j), pixel by pixel in rows, and of a pixel channel by channel. One network of gated convolutions in a vertical and a horizontal stack \
+        details: "P(x) = Π P(x_j | x_<j), row by row, within a row pixel by pixel, and within a pixel channel by channel. One network of gated convolutions in a vertical and a horizontal stack \
              gives all conditionals in one pass (van den Oord et al. 2016, Conditional image generation with PixelCNN decoders). Images of one bit have Bernoulli laws, others \
              categorical ones. log_prob is exact, without noise. Sampling goes pixel by pixel.",
         takes: Images,

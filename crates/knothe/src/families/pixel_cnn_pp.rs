@@ -12,9 +12,9 @@ family! {
     PixelCnnPp {
         name: "pixel_cnn_pp",
         about: "Autoregressive model of images with mixtures of discretised logistic laws",
-        details: "P(x) = Π P(x_p | x_<p), pixel by pixel in rows. The channels of a pixel share the component of a mixture of discretised logistic laws, whose locations depend linearly on the \
-             channels before (Salimans, Karpathy, Chen & Kingma 2017, PixelCNN++, §2.1 and 2.2). The network is that of pixel_cnn, without the paper's down-sampling. \
-             Levels that are close share their mass, so it learns from fewer images than pixel_cnn. log_prob is exact, without noise.",
+        details: "P(x) = Π P(x_p | x_<p), pixel by pixel in rows. The channels of a pixel share one component of a mixture of discretised logistic laws. Its location in each channel depends linearly on the \
+             earlier channels (Salimans, Karpathy, Chen & Kingma 2017, PixelCNN++, §2.1 and 2.2). The network is that of pixel_cnn, without the paper's down-sampling. \
+             Neighbouring levels have similar masses, so the model learns from fewer images than pixel_cnn. log_prob is exact, without noise.",
         takes: Images,
     }
 }

@@ -11,7 +11,7 @@ fn runs(part: Part, layout: Layout, shared: bool) -> Part {
     if shared && part.is_beside(layout) { part.merged() } else { part }
 }
 
-/// Adds the bias, and cuts off what is negative. What is not a number stays.
+/// Adds the bias, and sets negative numbers to 0 where `rectified`. NaN stays NaN.
 pub(super) fn finish<T: Real>(part: Part, (y, layout): (&mut [T], Layout), bias: &[T], (first, outputs): (usize, usize), rectified: bool) {
     let least = T::of(if rectified { 0.0 } else { f64::NEG_INFINITY });
     let part = runs(part, layout, bias.len() == outputs);
@@ -56,7 +56,7 @@ pub(super) fn add_bias<T: Real>(part: Part, (g, layout): (&[T], Layout), sums: &
     );
 }
 
-/// Leaves of a gradient what a ReLU with this output lets through.
+/// Sets a gradient to 0 wherever the output y of the ReLU is not positive.
 pub(super) fn mask<T: Real>(g: &mut [T], y: &[T]) {
     vectorised(
         #[inline(always)]

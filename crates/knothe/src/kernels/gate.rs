@@ -83,7 +83,7 @@ fn put<T: Real>(lanes: Lanes<T>, into: &mut [T], start: usize) {
     into[start..start + n].copy_from_slice(&sum.0[..n]);
 }
 
-/// tanh and σ of the two halves, from a place on.
+/// tanh(a), σ(b) and 1 − σ(b) for one vector from `start` on.
 #[inline(always)]
 fn parts<T: Real>(a: &[T], b: &[T], start: usize) -> [Lanes<T>; 3] {
     let (a, b) = (some(a, start), some(b, start));

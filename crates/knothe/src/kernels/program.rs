@@ -16,15 +16,15 @@ use super::{
     taps::{Taps, Work},
 };
 
-/// Pixels a part, at least: enough columns for a product to pay for packing its weights.
+/// The fewest pixels per part: enough columns that a matrix product repays the packing of its weights.
 const PIXELS: usize = 128;
-/// Sums of gradients that may be formed at once.
+/// The largest number of runs of parts. Each run sums its gradients on its own, in parallel with the others.
 const RUNS: usize = 8;
 
 /// What a step makes of a place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
-    /// The output of a layer. A place that a rectified layer writes has no other step that does.
+    /// The output of a layer. A rectified layer is the only step that writes to its place.
     Convolve(usize),
     /// tanh of the first half of the channels times σ of the second.
     Gate,
@@ -65,7 +65,7 @@ impl Program {
         program
     }
 
-    /// A new place that holds what an operation makes of another.
+    /// Adds a place that holds the result of an operation on place `from`, and returns it.
     pub fn made(&mut self, operation: Operation, from: usize) -> usize {
         let into = self.places;
         self.places += 1;
@@ -224,7 +224,7 @@ impl Network {
         self.program.steps.iter().rfind(|step| step.into == self.last()).map_or(0, of)
     }
 
-    /// The output; and of each part, where they are to be kept, what the other places hold.
+    /// The output, and the contents of the other places per part if `keep` is set.
     fn value<T: Real>(&self, x: &Plain, weights: &[Plain], biases: &[Plain], keep: bool) -> (Plain, Vec<Vec<Plain>>) {
         let (whole, shape, layers) = (part_of(x), x.layout().shape(), self.layers::<T>(weights));
         let (rows, inputs, outputs) = (shape[0], shape[1], self.outputs(&layers));
@@ -361,7 +361,7 @@ impl Network {
         for &Step { operation, from, into } in self.program.steps.iter().rev() {
             let (before, after) = places.split_at_mut(into - 1);
             let g: &mut [T] = after.first_mut().map_or(&mut last[..], |g| &mut g[..]);
-            // Nothing that is read depends on it.
+            // The output does not depend on this place, so it has no gradient.
             if g.is_empty() {
                 continue;
             }

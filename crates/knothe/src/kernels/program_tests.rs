@@ -14,8 +14,8 @@ fn program() -> (Program, Vec<([usize; 2], Window, bool)>) {
     let p = program.made(Operation::Convolve(1), 0);
     program.add(Operation::Convolve(2), v, p);
     let gated = program.made(Operation::Gate, p);
-    let h = program.made(Operation::Convolve(3), gated);
     let again = program.made(Operation::Gate, v);
+    let h = program.made(Operation::Convolve(3), gated);
     program.add(Operation::Same, again, h);
     let positive = program.made(Operation::Relu, h);
     let hidden = program.made(Operation::Convolve(4), positive);

@@ -15,10 +15,10 @@ use crate::{
     random::{Purpose, stream},
 };
 
-/// What a reconstruction keeps of an event.
+/// The part of an event that a reconstruction keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
-    /// The coordinates of this many scales of a flow, the coarsest first, or this many rows of pixels of an autoregressive model. All of them make the event itself.
+    /// The number of scales of a flow, the coarsest first, or of rows of pixels of an autoregressive model. A model that keeps all of them returns the event itself.
     pub scales: usize,
     /// The standard deviation of the normal draws that take the place of the other coordinates; 1 for an autoregressive model.
     pub temperature: f64,
@@ -30,7 +30,7 @@ impl<C: Coding> Model<C> {
     ///
     /// With all scales every event comes back, but where rounding carries an integer over the edge of its level.
     ///
-    /// An autoregressive model completes an event: it keeps the first elements, here rows of pixels, and draws the rest given them, exactly.
+    /// An autoregressive model completes an event. It keeps the first rows of pixels, and draws the others from their exact conditional law.
     ///
     /// # Errors
     /// As [`Coding::encode`]; [`Error::Unsupported`] for an ensemble, which has no map of its own; [`Error::Invalid`] for scales that the model does not have, and a

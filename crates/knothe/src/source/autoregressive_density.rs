@@ -77,7 +77,7 @@ impl<C: AutoregressiveConditioner + Module> AutoregressiveDensity<C> {
                     return Ok(x.clone().narrow(1, column, 1));
                 }
                 let drawn = self.conditional.quantile(u.clone().narrow(1, column, 1), theta)?;
-                // Those after it read 0 of what is absent.
+                // Later elements read 0 in place of an absent one.
                 Ok(own.given().masked_column(drawn, column))
             })
         })?;

@@ -14,7 +14,7 @@ use crate::{
     given::Owned,
 };
 
-/// What `part` makes of each tile of `rows` rows, at most `size` at a time, in order. Tiles depend on `rows` alone, so results do not depend on the threads.
+/// The results of `part` for tiles of at most `size` of the `rows` rows, in order. Tiles depend on `rows` and `size` alone, so results do not depend on the threads.
 ///
 /// A tracked call is one tile: the order in which a graph adds gradients must not depend on the threads either.
 /// Errors: the first, except that rows without an inverse are gathered from all tiles.

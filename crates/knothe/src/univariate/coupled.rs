@@ -17,10 +17,11 @@ const LOG_SCALE: f64 = -1.0;
 ///
 /// P_i(x_c | x_<c) = σ((y_c + ½h − m_ic)/s_ic) − σ((y_c − ½h − m_ic)/s_ic),   m_ic = μ_ic + Σ_{k<c} tanh(γ_ick) y_k.
 ///
-/// The first level has all mass below it, and the last one all mass above it. log_prob is −∞ at numbers that are no level.
+/// The first level also takes all mass below it, and the last level all mass above it. log_prob is −∞ at every number that is no level.
 ///
-/// θ of each channel: K logits of the weights w, of which those of the first channel count; K locations μ; K raw scales r with s = 0.02 h + exp(b(r) − 1), where b is bounded;
-/// and K raw coefficients γ for each channel but one, of which a channel reads those of the channels before it. At θ = 0 the components are apart and without coupling.
+/// θ, `[rows, K (2 + C), C, pixels]`, has four parts per channel. K logits give the weights w; only those of the first channel are used. K raw locations give μ_i after
+/// (2 i − 1)/K − 1 is added, i = 1, …, K. K raw scales r give s = 0.02 h + exp(b(r) − 1), where b is bounded and b(0) = 0. K (C − 1) raw coefficients γ follow; a channel
+/// uses those of the channels before it. At θ = 0 the components lie apart and the channels are not coupled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoupledLogistics {
     components: usize,
@@ -111,12 +112,12 @@ impl CoupledLogistics {
         (log_weights, (0..self.channels).map(channel).collect())
     }
 
-    /// The levels that are nearest, and whether they are what was there, `[rows, channels, pixels]`.
+    /// The level nearest to each number, and whether the number is that level, `[rows, channels, pixels]` each.
     fn levels(&self, x: Tensor<3>) -> (Tensor<3>, Tensor<3, burn::tensor::Bool>) {
         let x = x.detach();
         let nearest = x.clone().round().clamp(0.0, (self.levels - 1) as f64);
         let same = nearest.clone().equal(x);
-        // What is not a number has no nearest level.
+        // NaN has no nearest level. It is read as 0 and never counts as a level.
         (nearest.clone().mask_fill(nearest.is_nan(), 0.0), same)
     }
 
@@ -135,7 +136,7 @@ impl CoupledLogistics {
         let (mut log_weights, channels) = self.each(&x, theta);
         let mut found = Vec::with_capacity(channels.len());
         for (c, (log_masses, up_to)) in channels.into_iter().enumerate() {
-            // What the channels before say of the component.
+            // The posterior weights of the components, given the earlier channels.
             let weights = softmax(log_weights.clone(), 1);
             let mass = (weights.clone() * log_masses.clone().exp()).sum_dim(1);
             found.push((weights * up_to).sum_dim(1) - (v.clone().narrow(1, c, 1).neg() + 1.0) * mass);
@@ -144,7 +145,7 @@ impl CoupledLogistics {
         Tensor::cat(found, 1)
     }
 
-    /// The component of each row, 1 for it and 0 for the others, `[rows, K, 1]`, from the parameters of the first channel of a pixel, `[rows, parameters, 1]`, and uniform
+    /// The component of each row as a one-hot vector, `[rows, K, 1]`, drawn from the parameters of the first channel of a pixel, `[rows, parameters, 1]`, and uniform
     /// numbers, `[rows, 1]`.
     pub fn component(&self, theta: &Tensor<3>, u: &Tensor<2>) -> Tensor<3> {
         let place = Placement::of(&u.clone().inner());

@@ -77,7 +77,7 @@ impl LaneMap for Masses {
     ) -> Lanes<T> {
         let zero = Lanes::of(0.0);
         let (log_mass, share) = self.masses(x, theta, scratch);
-        // No code has the log-mass −∞.
+        // A number that is no code has the log-mass −∞, and its gradient is 0.
         let h = Lanes::of(f64::from(f32::MIN)).below(log_mass, h, zero);
         for k in 0..self.0 {
             let own = x.equals(T::of(k as f64), h, zero);

@@ -25,7 +25,7 @@ const MOST: usize = 8;
 /// The atoms of sorted values and their counts, in increasing order.
 ///
 /// Values are compared with those near them, so the mode of rounded or whole numbers is not an atom. In a column on a lattice with more than 64 cells and at most
-/// 8 distinct values, every value is an atom.
+/// 8 distinct values, every value is an atom. So are two values that are not neighbours on their lattice.
 pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usize)> {
     let runs: Vec<(f64, usize)> = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Vec::new() };
@@ -38,6 +38,10 @@ pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usiz
     if let Some(lattice) = lattice {
         let bulk = || (0..runs.len()).filter(|i| !apart.contains(i)).map(|i| runs[i].0);
         let cells = bulk().next_back().zip(bulk().next()).map_or(0.0, |(last, first)| (last - first) / lattice.step);
+        // Two values with others between them, such as 90 and 100, are codes if both repeat.
+        if runs.len() == 2 && cells > 1.5 && runs.iter().all(|run| run.1 >= ROWS) {
+            return runs;
+        }
         if cells < CELLS {
             return apart.into_iter().map(|i| runs[i]).collect();
         }

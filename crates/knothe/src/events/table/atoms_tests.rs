@@ -37,6 +37,13 @@ fn few_whole_numbers_far_apart_are_atoms() {
 }
 
 #[test]
+fn two_whole_numbers_that_are_no_neighbours_are_atoms() {
+    let of = |first: f64, n: usize| values(&atoms(&[vec![first; n], vec![100.0; 300]].concat(), Some(&INTEGERS)));
+    assert_eq!(of(90.0, 14), [90.0, 100.0]);
+    assert!(of(99.0, 14).is_empty() && of(90.0, 4).is_empty());
+}
+
+#[test]
 fn zeros_and_a_cap_among_many_whole_numbers() {
     let column = drawn(20_000, 3, |rng| match rng.random::<f64>() {
         u if u < 0.9 => 0.0,

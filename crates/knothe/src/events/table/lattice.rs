@@ -40,6 +40,8 @@ const SMALLEST_OF_TWO: f64 = 1e-4;
 const LARGEST_DENOMINATOR: u32 = 100;
 /// The most distinct values off a lattice.
 const MOST_EXCEPTIONS: usize = 3;
+/// The powers of ten of the decimals of a step.
+const POWERS: [f64; 10] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /// The decimal digits of evidence that a common divisor of whole numbers needs, and the additional digits for each value that is left out.
 const DIGITS: f64 = 6.0;
 const DIGITS_AN_EXCEPTION: f64 = 3.0;
@@ -56,9 +58,15 @@ impl Lattice {
         ((value - self.value(k)).abs() <= allowed && k.abs() < LARGEST_INDEX).then_some(k)
     }
 
-    /// The value of index k.
+    /// The value of index k. Where step and offset are decimals of few digits, so is the value: 58 · 0.05 is 2.9, and not 2.9000000000000004.
     pub fn value(&self, k: f64) -> f64 {
-        self.offset + k * self.step
+        let v = self.offset + k * self.step;
+        let is_decimal = |x: f64, power: f64| (x * power).round() / power == x;
+        let power = POWERS.iter().find(|power| is_decimal(self.step, **power) && is_decimal(self.offset, **power));
+        match power {
+            Some(power) if (v * power).abs() < LARGEST_INDEX => (v * power).round() / power,
+            _ => v,
+        }
     }
 
     /// The index k of the cell [value(k), value(k + 1)) that contains a real number.

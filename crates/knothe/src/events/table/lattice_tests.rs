@@ -155,3 +155,17 @@ proptest! {
         prop_assert!(Lattice::find(&values).is_none_or(|found| found.lattice == INTEGERS));
     }
 }
+
+#[test]
+fn values_of_a_decimal_step_are_decimals() {
+    for (step, offset, power) in [(0.05, 0.0, 100.0), (0.002, -0.344, 1000.0), (2.5, 0.25, 100.0), (10.0, 0.0, 1.0)] {
+        let lattice = Lattice { step, offset };
+        for k in -2000..2000 {
+            // A quotient of two whole numbers is the float nearest to the decimal.
+            let expected = ((offset * power).round() + f64::from(k) * (step * power).round()) / power;
+            assert_eq!(lattice.value(f64::from(k)), expected, "{k} · {step} + {offset}");
+        }
+    }
+    let thirds = Lattice { step: 1.0 / 3.0, offset: 0.0 };
+    assert_eq!(thirds.value(2.0), 2.0 / 3.0);
+}

@@ -190,8 +190,10 @@ fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
     let is_wrong = |v: &f64| v.abs() > LARGEST;
     for column in columns {
         // Without a branch per value.
-        let any = column.values.iter().fold(false, |any, v| any | is_wrong(v));
-        if let Some(i) = column.values.iter().position(is_wrong).filter(|_| any) {
+        if !column.values.iter().fold(false, |any, v| any | is_wrong(v)) {
+            continue;
+        }
+        if let Some(i) = column.values.iter().position(is_wrong) {
             let value = column.values[i];
             let expected = if value.is_finite() { "a magnitude of at most 1e30" } else { "a finite number" };
             return Err(Error::Table {
