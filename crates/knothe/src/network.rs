@@ -120,13 +120,21 @@ impl Network {
             Network::Flow(q) => q.sample_at(n, given, temperature, rng),
             Network::Dequantised(q) => q.sample_at(n, given, temperature, rng),
             _ if temperature == 1.0 => self.sample(n, given, rng),
-            _ => Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", temperature)),
+            _ => Err(Error::invalid(
+                "temperature",
+                "1 for a model that draws categories or pixels themselves and has no source to scale",
+                temperature,
+            )),
         }
     }
 }
 
 fn no_source() -> Error {
-    Error::Unsupported { what: "coordinates of the source".into(), reason: "codes have no source coordinates".into(), hint: None }
+    Error::Unsupported {
+        what: "coordinates of the source".into(),
+        reason: "this model draws categories or pixels themselves and has no source coordinates".into(),
+        hint: None,
+    }
 }
 
 impl Density for Network {

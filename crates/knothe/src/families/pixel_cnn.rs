@@ -98,7 +98,10 @@ pub(super) fn conditioner(
     place: &Placement,
     rng: &mut ChaCha12Rng,
 ) -> Result<Conditioner> {
-    let radius = |k: usize| recipe.counts(&WINDOWS).get(k).map_or(1, |window| window / 2);
+    let image = pixels::image(recipe);
+    // Beyond the borders of an image there is nothing to see.
+    let farthest = image.height.max(image.width).saturating_sub(1).max(1);
+    let radius = |k: usize| recipe.counts(&WINDOWS).get(k).map_or(1, |window| (window / 2).min(farthest));
     let config = PixelCnnConfig {
         context_dim: recipe.context_dim(),
         levels: pixels::levels_of(recipe),
@@ -109,7 +112,7 @@ pub(super) fn conditioner(
         parameters,
         within_pixel,
     };
-    Conditioner::new(pixels::image(recipe), config, place, rng)
+    Conditioner::new(image, config, place, rng)
 }
 
 /// Images in a batch and the learning rate.

@@ -44,7 +44,11 @@ impl<C: Coding> Model<C> {
         check_temperature(kept.temperature)?;
         let own = match network {
             network if network.completes() && kept.temperature != 1.0 => {
-                return Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", kept.temperature));
+                return Err(Error::invalid(
+                    "temperature",
+                    "1 for a model that draws categories or pixels themselves and has no source to scale",
+                    kept.temperature,
+                ));
             }
             network if network.completes() => dim / scales * kept.scales,
             // A level splits off half of what comes into it, and goes on with the first half.

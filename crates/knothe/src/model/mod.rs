@@ -167,7 +167,11 @@ impl<C: Coding> Model<C> {
             matches!(q, Network::Mixed(_)) || q.completes() || matches!(q, Network::Flow(_)) && m.recipe.family().law() != Law::Real
         });
         if codes && temperature != 1.0 {
-            return Err(Error::invalid("temperature", "1 for a model of codes, which has no source to scale", temperature));
+            return Err(Error::invalid(
+                "temperature",
+                "1 for a model that draws categories or pixels themselves and has no source to scale",
+                temperature,
+            ));
         }
         let context = self.coding.encode_context(given)?;
         let dim = self.coding.space().dim();

@@ -58,6 +58,8 @@ fn text_of_every_dialect_is_read_and_said() {
         ("j.csv", format!("# by a logger, 2024\n# and more\n{plain}").into(), "read as text with comments after #"),
         ("k.csv", "# x,y\n1.5,-3\n# a pause\n2.5,4\n".into(), "read as text with comments after #"),
         ("l.csv", "x,y\r1.5,-3\r2.5,4\r".into(), ""),
+        ("l2.csv", "x,y\r1.5,-3\r2.5,4\r\n".into(), ""),
+        ("l3.csv", "x,y\r\"1.5\",-3\r2.5,4\n".into(), ""),
         ("m.csv", format!("\u{feff}{plain}").into(), ""),
         ("n.csv", "x,y\n1.5,-3,\n2.5,4,\n".into(), ""),
         ("o.csv", "x,y,\n1.5,-3\n2.5,4\n".into(), ""),
@@ -135,4 +137,48 @@ fn quotes_may_hold_lines_wherever_text_is_cut() {
     let (table, _) = read("t.csv", text);
     assert_eq!((table.rows(), labels(&table, "b").len()), (100_000, 7));
     assert!(table.columns[0].values.iter().enumerate().all(|(i, v)| *v == i as f64));
+}
+
+/// A quote that is never closed would hide all rows after it.
+#[test]
+fn a_quote_that_is_never_closed_is_an_error_with_its_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows: Vec<String> = (0..30_000).map(|i| format!("{i},z")).collect();
+    for (row, place) in [(1, "row 1: "), (7, "row 7: "), (20_001, "row 20001: "), (30_000, "row 30000: ")] {
+        rows[row - 1] = format!("{row},\"z");
+        let error = Table::read(&file(folder.path(), "t.csv", format!("a,b\n{}\n", rows.join("\n")))).unwrap_err().to_string();
+        assert!(error.contains(&format!("{place}expected a closing \", found the end of the file")), "{error}");
+        rows[row - 1] = format!("{row},z");
+    }
+    let error = Table::read(&file(folder.path(), "t.csv", "\"a,b\n1,2\n")).unwrap_err().to_string();
+    assert!(error.contains("expected a closing \""), "{error}");
+    // A quote within a field opens nothing.
+    assert_eq!(read("t.csv", "a,b\n5\",1\n6,2\n").0.rows(), 2);
+}
+
+/// Texts of a column have no ASCII white space around them, and all other white space is theirs, in every format.
+#[test]
+fn white_space_is_cut_off_alike_in_text_and_in_arrow() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = ["\u{a0}x\u{a0}", " y ", "\u{2003}"];
+    let array: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+    let batch = RecordBatch::try_from_iter([("c", array)]).unwrap();
+    let arrow = folder.path().join("t.arrow");
+    let mut writer = FileWriter::try_new(std::fs::File::create(&arrow).unwrap(), &batch.schema()).unwrap();
+    writer.write(&batch).and_then(|()| writer.finish()).unwrap();
+    let csv = file(folder.path(), "t.csv", format!("c\n{}\n", texts.join("\n")));
+    let [one, two] = [&csv, &arrow].map(|path| labels(&Table::read(path).unwrap(), "c"));
+    assert_eq!((&one, &one[..2]), (&two, &["\u{a0}x\u{a0}".to_owned(), "y".to_owned()][..]));
+}
+
+/// One text among numbers that is a slip is named.
+#[test]
+fn the_text_that_makes_a_column_of_numbers_text_is_named() {
+    let rows: Vec<String> = (0..3000).map(|i| if i == 1234 { "1O,1".into() } else { format!("{i},{}", i % 7) }).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let table = Table::read(&file(folder.path(), "t.csv", format!("m,k\n{}\n", rows.join("\n")))).unwrap();
+    let (overrides, roles) = (knothe::events::table::Overrides::default(), knothe::events::table::Roles::default());
+    let (_, notices) = knothe::events::table::Schema::infer(&table, &overrides, &roles, MissingPolicy::Reject).unwrap();
+    let found = notices.iter().any(|n| n.message == "'m' is text because of '1O' in row 1235, among 2999 numbers: it is left out");
+    assert!(found, "{notices:?}");
 }

@@ -21,7 +21,7 @@ use arrow::ipc::{
 };
 use knothe::Error;
 use knothe::events::table::{
-    Column, Dialect, Form, Reading, Table, TableReader, TableWriter, Unit, write_csv_header, write_csv_rows, write_table,
+    Column, Dialect, Form, MissingPolicy, Reading, Table, TableReader, TableWriter, Unit, write_csv_header, write_csv_rows, write_table,
 };
 
 fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {

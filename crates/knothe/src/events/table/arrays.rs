@@ -107,7 +107,7 @@ fn texts(name: &str, array: &ArrayRef, absent: &Absent) -> Column {
     let mut codes: HashMap<&str, usize> = HashMap::new();
     let mut values = Vec::with_capacity(array.len());
     for text in array.as_string::<i32>() {
-        let value = text.map(str::trim).filter(|text| !absent.is_text(text)).map_or(f64::NAN, |text| {
+        let value = text.map(str::trim_ascii).filter(|text| !absent.is_text(text)).map_or(f64::NAN, |text| {
             *codes.entry(text).or_insert_with(|| {
                 labels.push(text.to_owned());
                 labels.len() - 1

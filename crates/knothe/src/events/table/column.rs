@@ -103,7 +103,7 @@ impl Column {
 }
 
 /// A text, shortened to fit into a message of one line.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     if text.chars().count() > 40 { text.chars().take(40).chain(['…']).collect() } else { text.into() }
 }
 

@@ -160,11 +160,7 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
     let (kind, special) = match declared {
         Some(Declared { kind, special }) => (of_table(table, column, kind, &seen)?, special.clone()),
         None if is_identifier(column, &seen) => {
-            let message = format!(
-                "'{name}' has {} different texts in {} rows: it identifies rows, so it is left out",
-                seen.distinct,
-                seen.sorted.len()
-            );
+            let message = left_out(table, column, kept, &seen);
             let hint = Hint::DeclareKind { columns: vec![name.clone()], kind: r#""categorical""#.into(), only_seen: false };
             return Ok(Inferred::LeftOut(Notice::new(message, hint)));
         }
@@ -198,6 +194,27 @@ fn words_for_missing(name: &str, kind: &Kind) -> Option<Notice> {
 /// Whether the texts of a column identify its rows.
 fn is_identifier(column: &Column, seen: &Seen) -> bool {
     matches!(column.form, Form::Text(_)) && (seen.distinct > MOST_INFERRED || 2 * seen.distinct > seen.sorted.len())
+}
+
+/// Why a column of so many texts is left out.
+fn left_out(table: &Table, column: &Column, kept: &[usize], seen: &Seen) -> String {
+    let (name, rows) = (&column.name, seen.sorted.len());
+    let is_number = |row: &usize| column.text(*row).parse::<f64>().is_ok();
+    let there = || kept.iter().copied().filter(|&i| !column.values[i].is_nan());
+    let numbers = there().filter(is_number).count();
+    match there().find(|row| !is_number(row)) {
+        Some(row) if 2 * numbers > rows => {
+            format!(
+                "'{name}' is text because of {} in row {}, among {numbers} numbers: it is left out",
+                column.shown(row),
+                table.number(row)
+            )
+        }
+        _ if 2 * seen.distinct > rows => {
+            format!("'{name}' has {} different texts in {rows} rows: it identifies rows, so it is left out", seen.distinct)
+        }
+        _ => format!("'{name}' has {} different texts in {rows} rows, more than {MOST_INFERRED}: it is left out", seen.distinct),
+    }
 }
 
 /// A declared kind, with the labels of the table if none are declared. A column of another form is an error.

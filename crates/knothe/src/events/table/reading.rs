@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::column::Column;
+use super::column::{Column, shortened};
 use super::kind::Label;
 use super::moment;
 use super::text::Dialect;
@@ -123,7 +123,7 @@ pub(super) fn check_names(path: &Path, names: &[String]) -> Result<()> {
             return Err(Error::table(path, format!("expected a name for each column, found none for column {}", j + 1), None));
         }
         if name.chars().any(char::is_control) {
-            let found = name.escape_debug();
+            let found = shortened(&name.escape_debug().to_string());
             return Err(Error::table(
                 path,
                 format!("expected names of one line without control characters, found '{found}'"),

@@ -12,6 +12,14 @@ use crate::events::table::absent::Absent;
 use crate::events::table::column::{Column, Form, Unit};
 use crate::events::table::join::Joined;
 use crate::events::table::reading::{Reading, identifier, too_fine};
+use crate::hint::Hint;
+
+/// The error of a quote that is never closed, in this row or in the header.
+pub(super) fn unclosed(path: &Path, row: Option<u64>, quote: u8) -> Error {
+    let problem = format!("expected a closing {}, found the end of the file", char::from(quote));
+    let hint = Hint::other("close the quote, or name another character as the quote");
+    Error::Table { path: path.to_owned(), column: None, row, problem, hint: Some(hint.into()) }
+}
 
 /// The settings for reading columns from text.
 pub(super) struct Columns {
@@ -72,14 +80,13 @@ impl Columns {
         Ok(parts)
     }
 
-    fn uneven(&self, row: u64, Uneven { before, found }: &Uneven) -> Error {
-        Error::Table {
-            path: self.path.clone(),
-            column: None,
-            row: Some(row + *before as u64 + 1),
-            problem: format!("expected {} fields, found {found}", self.layout.width),
-            hint: None,
+    fn uneven(&self, row: u64, uneven: &Uneven) -> Error {
+        let row = Some(row + uneven.before as u64 + 1);
+        if uneven.unclosed {
+            return unclosed(&self.path, row, self.layout.syntax.quote);
         }
+        let problem = format!("expected {} fields, found {}", self.layout.width, uneven.found);
+        Error::Table { path: self.path.clone(), column: None, row, problem, hint: None }
     }
 
     /// A column of one chunk.

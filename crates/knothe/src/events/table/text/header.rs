@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::columns::unclosed;
 use super::dialect::named;
 use super::field::{Numerals, decoded};
 use super::scan::{Cells, Field, Syntax};
@@ -35,6 +36,11 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     let dialect = &reading.dialect;
     let syntax = syntax(sample, complete, dialect, tabs);
     let (records, second) = records(sample, complete, &syntax);
+    let mut last = None;
+    syntax.record(sample, syntax.skip(sample, 0), complete, |field| last = Some(field));
+    if last.is_some_and(|field| complete && syntax.is_unclosed(sample, &field)) {
+        return Err(unclosed(path, None, syntax.quote));
+    }
     let first = records.first().map(Vec::as_slice).unwrap_or_default();
     check_columns(path, first.len())?;
     let usual = if records.len() > 1 { usual_width(&records) } else { first.len() };

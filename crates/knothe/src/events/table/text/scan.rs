@@ -29,7 +29,14 @@ impl Syntax {
     /// Whether a byte is no part of a field at its ends.
     fn is_padding(&self, byte: u8) -> bool {
         // One comparison settles most bytes, which lie above the space.
-        byte <= b' ' && (byte == b' ' || byte == b'\r' && self.line_end != b'\r' || byte == b'\t' && self.delimiter != b'\t')
+        byte <= b' '
+            && match byte {
+                b' ' => true,
+                b'\t' => self.delimiter != b'\t',
+                // The other half of a line end, or one that an editor has added.
+                b'\r' | b'\n' => byte != self.line_end,
+                _ => false,
+            }
     }
 
     /// The start of the next record: after blank lines and comments.
@@ -106,6 +113,12 @@ impl Syntax {
             delimiter => memchr2(delimiter, self.line_end, &text[from..]),
         };
         found.map(|i| from + i).or(last.then_some(text.len()))
+    }
+
+    /// Whether the last field of a whole text begins with a quote that is not closed.
+    pub(super) fn is_unclosed(&self, text: &[u8], field: &Field) -> bool {
+        // The closing quote is no part of its field.
+        field.end as usize == text.len() && field.start > 0 && text[field.start as usize - 1] == self.quote
     }
 
     fn trimmed(&self, text: &[u8], Range { mut start, mut end }: Range<usize>) -> Field {
@@ -230,13 +243,15 @@ pub(super) struct Cells {
     fields: Vec<Field>,
 }
 
-/// A record of another number of fields.
+/// A record that is none.
 #[derive(Debug)]
 pub(super) struct Uneven {
     /// The records before it.
     pub(super) before: usize,
-    /// Its number of fields.
+    /// Its number of fields, which is another one.
     pub(super) found: usize,
+    /// Whether a quote in it is not closed before the end of the text.
+    pub(super) unclosed: bool,
 }
 
 impl Cells {
@@ -248,6 +263,11 @@ impl Cells {
         if syntax.delimiter == SPACES || memchr(syntax.quote, text).is_some() {
             while start < text.len() {
                 let Some(end) = syntax.record(text, start, true, |field| cells.fields.push(field)) else { break };
+                // Such a field would swallow all records after it.
+                let unclosed = cells.fields.last().is_some_and(|field| syntax.is_unclosed(text, field));
+                if unclosed {
+                    return Err(Uneven { before: first / width.max(1), found: cells.fields.len() - first, unclosed });
+                }
                 first = cells.close(first)?;
                 start = syntax.skip(text, end);
             }
@@ -278,7 +298,7 @@ impl Cells {
         if found == self.width + 1 && self.fields.last().is_some_and(Field::is_empty) {
             self.fields.pop();
         } else if found != self.width {
-            return Err(Uneven { before: first / self.width.max(1), found });
+            return Err(Uneven { before: first / self.width.max(1), found, unclosed: false });
         }
         Ok(self.fields.len())
     }

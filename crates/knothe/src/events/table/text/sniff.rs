@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::dialect::Dialect;
 use super::field::{Numerals, boolean, is_mark, is_missing};
@@ -44,7 +44,10 @@ pub(super) fn usual_width(records: &[Record]) -> usize {
 
 /// How the text is cut.
 pub(super) fn syntax(sample: &[u8], complete: bool, dialect: &Dialect, tabs: bool) -> Syntax {
-    let line_end = if memchr(b'\n', sample).is_none() && memchr(b'\r', sample).is_some() { b'\r' } else { b'\n' };
+    // Quoted fields of a file may have line ends of the other kind, and an editor may add one at its end.
+    let feeds = memchr_iter(b'\n', sample).count();
+    let returns = memchr_iter(b'\r', sample).filter(|i| sample.get(i + 1) != Some(&b'\n')).count();
+    let line_end = if returns > feeds { b'\r' } else { b'\n' };
     let set = |mark: Option<char>| mark.and_then(|c| u8::try_from(c).ok());
     let mut syntax = Syntax {
         delimiter: set(dialect.delimiter).unwrap_or(b','),
