@@ -98,7 +98,7 @@ fn help_of_score() {
 
     log_prob is log q(x | context) in nats, in the units of the table's own columns: a density for
     continuous columns and a probability for all other columns, special values and missing values. For
-    images it is a lower bound of the log probability.
+    a flow of images it is a lower bound of the log probability.
 
     The output has one row per row of the table. log_prob is -inf if the row is impossible under the
     model; a note names the column. It is NaN if a context value is missing, and with a model fitted
