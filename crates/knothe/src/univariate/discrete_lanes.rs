@@ -45,11 +45,11 @@ impl Masses {
             most = most.larger(theta.get(k));
         }
         let (mut sum, mut chosen) = (Lanes::of(0.0), Lanes::of(f64::NEG_INFINITY));
-        for k in 0..self.0 {
+        for (k, mass) in work.iter_mut().enumerate() {
             let logit = theta.get(k) - most;
             chosen = x.equals(T::of(k as f64), logit, chosen);
-            work[k] = logit.moderate_exp();
-            sum = sum + work[k];
+            *mass = logit.moderate_exp();
+            sum = sum + *mass;
         }
         (chosen - sum.log(), Lanes::of(1.0) / sum)
     }
@@ -79,9 +79,9 @@ impl LaneMap for Masses {
         let (log_mass, share) = self.masses(x, theta, scratch);
         // A number that is no code has the log-mass −∞, and its gradient is 0.
         let h = Lanes::of(f64::from(f32::MIN)).below(log_mass, h, zero);
-        for k in 0..self.0 {
+        for (k, mass) in scratch.iter().enumerate() {
             let own = x.equals(T::of(k as f64), h, zero);
-            into.set(k, own - h * scratch[k] * share);
+            into.set(k, own - h * *mass * share);
         }
         g
     }
