@@ -1,10 +1,6 @@
 //! Rows of which some elements are absent: maps leave them at 0, and a density is that of the others.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use burn::tensor::Tensor;
-use common::{context, points, randomised, registry, rng};
 use knothe::{
     Bijection, Compose, Density, Error, Flow, Given, Layer, Mixture, Order, Placement, Precision, Result,
     bijection::{Batch, Replay},
@@ -16,6 +12,8 @@ use knothe::{
     values,
 };
 use rand::Rng;
+
+use crate::common::{context, points, randomised, registry, rng};
 
 const PRECISIONS: [Precision; 2] = [Precision::F64, Precision::F32];
 
@@ -91,7 +89,7 @@ fn maps_that_mix_coordinates_are_refused_by_name() {
     }
     let flow = Flow::new(Source::Normal(Normal::new(2, &place)), lu, 0).unwrap();
     assert!(is_unsupported(flow.log_prob(x, &given)) && is_unsupported(flow.sample(1, &given, &mut rng(2))));
-    let own = Flow::new(common::own::Laplace::new(2, &place), Compose::new(2, vec![]).unwrap(), 0).unwrap();
+    let own = Flow::new(crate::common::own::Laplace::new(2, &place), Compose::new(2, vec![]).unwrap(), 0).unwrap();
     assert!(own.log_prob(place.zeros([1, 2]), &given).unwrap_err().to_string().starts_with("Laplace: "));
 }
 

@@ -1,6 +1,4 @@
 //! No bytes make a reader panic or go on for ever: it gives a table or an error.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::LazyLock;
 

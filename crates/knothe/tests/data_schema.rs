@@ -1,6 +1,4 @@
 //! What is inferred of a table, what is refused, and how rows are matched to it.
-#![cfg(feature = "tables")]
-#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,4 @@
 //! Ensembles of tables: what their mixture is, and what an interrupted fit leaves.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
 

@@ -1,6 +1,4 @@
 //! Rows that were measured with errors: the density is that of the true values.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use knothe::{
     Density, Exactness, Given, Placement, Precision, TabularFlow,

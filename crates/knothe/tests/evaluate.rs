@@ -1,6 +1,4 @@
 //! The checks on models that are right and on models that are wrong.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use knothe::evaluate::Verdict;
 use knothe::events::Coding;

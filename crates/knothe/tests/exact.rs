@@ -1,13 +1,9 @@
 //! Cases whose answer is known exactly.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use common::{context, randomised, registry, registry::made, rng};
 use knothe::{
     Bijection, Compose, Density, Flow, Given, Inverse, Layer, Placement, Precision,
     conditioner::{Activation, Conditioner, Made, MadeConfig, Order},
@@ -17,6 +13,8 @@ use knothe::{
     univariate::Affine,
     values,
 };
+
+use crate::common::{context, randomised, registry, registry::made, rng};
 
 fn cpu() -> Placement {
     Placement::cpu(Precision::F64)

@@ -1,12 +1,8 @@
 //! The sum-of-squares map contains others, and its best fits are known.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::sync::Arc;
 
 use burn::{module::Module, tensor::Tensor};
-use common::{context, registry::made, rng};
 use knothe::{
     Bijection, Given, Inverse, Placement, Precision, Result,
     conditioner::{Activation, Order},
@@ -17,6 +13,8 @@ use knothe::{
     values,
 };
 use rayon::prelude::*;
+
+use crate::common::{context, registry::made, rng};
 
 fn cpu() -> Placement {
     Placement::cpu(Precision::F64)
@@ -69,12 +67,12 @@ fn one_constant_polynomial_is_the_affine_flows() {
     for sos in constants.map(|c| Arc::new(c) as Arc<dyn MonotoneMap>) {
         let masked = |map: Arc<dyn MonotoneMap>| {
             let layer = Autoregressive::new(made(Order::natural(4), 2, &[16, 16], false), map, &place, &mut rng(0)).unwrap();
-            common::randomised(layer, 0.3, &mut rng(1))
+            crate::common::randomised(layer, 0.3, &mut rng(1))
         };
         let halves = |map: Arc<dyn MonotoneMap>| {
             let moves = [false, true, false, true];
             let layer = Coupling::new(&moves, 2, &[16, 16], Activation::Relu, map, &place, &mut rng(0)).unwrap();
-            common::randomised(layer, 0.3, &mut rng(1))
+            crate::common::randomised(layer, 0.3, &mut rng(1))
         };
         let affine: Arc<dyn MonotoneMap> = Arc::new(Affine::default());
         let pairs: [(&str, [Box<dyn Bijection>; 2]); 3] = [
@@ -128,7 +126,7 @@ fn least(k: usize, r: usize, target: Mixture) -> f64 {
     let (x, weight, _) = rule(target, NODES);
     let nodes = place.tensor(x, [NODES, 1]).expand([NODES, starts]);
     let weight: Tensor<1> = Tensor::from_inner(place.tensor(weight, [NODES]));
-    let mut layer = common::randomised(Elementwise::new(starts, 0, map.clone(), &place.autodiff()), deviation, &mut rng(5)).train();
+    let mut layer = crate::common::randomised(Elementwise::new(starts, 0, map.clone(), &place.autodiff()), deviation, &mut rng(5)).train();
     let mut adam = Adam::default();
     for step in 0..STEPS {
         let (z, ladj) = layer.forward_and_ladj(Tensor::from_inner(nodes.clone()), &Given::default()).unwrap();

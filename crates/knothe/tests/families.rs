@@ -1,12 +1,7 @@
 //! What holds for every family of the registry: it builds, scores, samples and survives a file, and refuses what it does not have.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod common;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use common::rng;
 use knothe::{
     Density, Given, Network, Placement, Precision,
     events::{
@@ -20,6 +15,8 @@ use knothe::{
     space::{ImageShape, Law, Shape, Space},
     values,
 };
+
+use crate::common::rng;
 
 /// A space for every kind of event that a family takes. A family of another kind brings a line of its own.
 fn spaces() -> Vec<Space> {

@@ -1,5 +1,4 @@
 //! The fit: weights, determinism, resumption, early stopping, steps that are not finite.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;

@@ -1,5 +1,4 @@
 //! What a caller can replace in a fit: the objective, the batches, the hook on gradients; and what the loop says of misuse.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::sync::Mutex;
 

@@ -1,6 +1,4 @@
 //! Densities of images in the units of their files: ensembles, weights, checks, coordinates and files.
-#![cfg(feature = "images")]
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
 

@@ -1,14 +1,6 @@
 //! What is particular to maps and models of images.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use burn::{module::Module, tensor::Tensor};
-use common::{
-    context, randomised,
-    registry::images::{IMAGE, small_image_model, small_image_models},
-    rng,
-};
 use knothe::{
     Bijection, Compose, Density, Given, Layer, Pixelwise, Placement, Precision, Preprocessing,
     bijection::{Batch, Replay},
@@ -20,6 +12,12 @@ use knothe::{
     space::{ImageShape, Law, Shape, Space},
     univariate::Scale,
     values,
+};
+
+use crate::common::{
+    context, randomised,
+    registry::images::{IMAGE, small_image_model, small_image_models},
+    rng,
 };
 
 /// The gradient of the one matrix of a module.

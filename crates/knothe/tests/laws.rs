@@ -1,16 +1,14 @@
 //! Every law over every entry of the registry.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use burn::{module::Module, tensor::Tensor};
-use common::{context, points, randomised, registry, rng};
 use knothe::{
     Bijection, Density, Error, Flow, Given, Placement, Precision,
     conformance::{self, Quadrature, Violation},
     univariate,
 };
 use rand_chacha::ChaCha12Rng;
+
+use crate::common::{context, points, randomised, registry, rng};
 
 /// Every law runs in both precisions. Its tolerance is a multiple of the precision's ε (see `knothe::conformance`).
 const PRECISIONS: [Precision; 2] = [Precision::F64, Precision::F32];

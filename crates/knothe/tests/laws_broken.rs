@@ -1,18 +1,16 @@
 //! Each law is shown a broken map or density, and must fail on it; and the sound one beside it must pass.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-#[path = "laws_broken/univariate.rs"]
 mod univariate;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use common::{points, rng};
 use knothe::{
     Bijection, Density, Flow, Given, Placement, Precision, Result,
     conformance::{self, Law, Quadrature, Violation},
 };
 use rand::Rng;
+
+use crate::common::{points, rng};
 
 /// How a map or a density is broken.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,4 @@
 //! Messages: rows counted from 1, as in the file, and no option of a command line.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
 

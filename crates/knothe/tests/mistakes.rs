@@ -1,17 +1,9 @@
 //! What a user can get wrong is an error that names it, and never a panic.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::fmt::Debug;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use common::{
-    own::{Banana, Laplace, OneLayer},
-    registry::{affine, made},
-    rng,
-};
 use knothe::{
     Bijection, Compose, Density, Error, Flow, Given, Inverse, Layer, Placement, Precision, Result,
     conditioner::{Activation, AutoregressiveConditioner, Conditioner, Order, Widths},
@@ -20,6 +12,12 @@ use knothe::{
     source::Normal,
     triangular::{Autoregressive, Coupling},
     univariate::{GaussianMixture, Scale},
+};
+
+use crate::common::{
+    own::{Banana, Laplace, OneLayer},
+    registry::{affine, made},
+    rng,
 };
 
 fn cpu() -> Placement {

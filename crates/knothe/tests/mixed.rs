@@ -1,11 +1,7 @@
 //! Codes, lattices and reals that exist given the codes: sums and integrals, samples, gradients, files, and fits to known laws.
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod common;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use common::{randomised, rng};
 use knothe::{
     Density, Error, Given, Network, Placement, Precision,
     families::{ALL, Gaussian, MadeMog, MafMog, Recipe, find},
@@ -16,6 +12,8 @@ use knothe::{
 };
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha12Rng;
+
+use crate::common::{randomised, rng};
 
 /// The width of the lattices.
 const WIDTH: f64 = 0.5;

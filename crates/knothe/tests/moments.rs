@@ -1,12 +1,8 @@
 //! Conditional moments: closed forms against samples, and against quadrature.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use common::{randomised, rng};
 use knothe::{
     Bijection, Compose, Density, Error, Flow, Given, Placement, Precision,
     families::{Family, Form, Iaf, Maf, Mixing, Naf, Recipe, Sos, SourceKind, Triangular},
@@ -16,6 +12,8 @@ use knothe::{
     univariate::{Affine, Composed, Inverted, MonotoneMap, Polynomial, Sigmoidal, SumOfSquares},
     values,
 };
+
+use crate::common::{randomised, rng};
 
 fn cpu() -> Placement {
     Placement::cpu(Precision::F64)

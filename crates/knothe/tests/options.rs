@@ -1,5 +1,4 @@
 //! Options of families: texts, ranges, equality and files.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use knothe::{
     Preprocessing,

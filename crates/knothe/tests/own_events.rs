@@ -1,5 +1,4 @@
 //! A kind of event of a user's own: words of a fixed length over two letters, in one [`Coding`] and an existing family.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

@@ -1,14 +1,6 @@
 //! A flow of own parts is fitted, sampled and restored like a flow of built-in ones.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use burn::module::Module;
-use common::{
-    own::{Banana, Laplace, OneLayer, Own},
-    registry::{Layer, Map, affine},
-    rng,
-};
 use knothe::{
     Density, Flow, Given, Inverse, Order, Placement, Precision,
     fit::{Dataset, Fit},
@@ -16,6 +8,12 @@ use knothe::{
     triangular::{Autoregressive, Coupling},
     univariate::Scale,
     values,
+};
+
+use crate::common::{
+    own::{Banana, Laplace, OneLayer, Own},
+    registry::{Layer, Map, affine},
+    rng,
 };
 
 /// An own source under own layers, one of each kind.

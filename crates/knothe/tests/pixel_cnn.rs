@@ -1,10 +1,6 @@
 //! The conditioners that go through the pixels of an image: what each conditional reads, exact masses, and one pixel after another.
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod common;
 
 use burn::tensor::Tensor;
-use common::{context, randomised, rng};
 use knothe::{
     Given, Placement, Precision,
     conditioner::{AutoregressiveConditioner, Conditioner, PixelCnn, PixelCnnConfig},
@@ -13,6 +9,8 @@ use knothe::{
     space::{ImageShape, Law, Shape, Space},
     values,
 };
+
+use crate::common::{context, randomised, rng};
 
 /// Small images of one and of several channels, and the numbers that an element can be.
 const CASES: [(ImageShape, usize); 4] = [

@@ -1,10 +1,6 @@
 //! Every family that leaves its product open, as every product: conditioner × direction of the univariate map × mixing.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use burn::module::Module;
-use common::{context, points, randomised, rng};
 use knothe::{
     Density, Error, Flow, Given, Placement, Precision, conformance,
     families::{ALL, Family, Form, Iaf, Made, MadeBinary, Maf, Mixing, Nsf, RealNvp, Recipe, Setting, Sos, Triangular},
@@ -12,6 +8,8 @@ use knothe::{
     space::{Law, Shape, Space},
     values,
 };
+
+use crate::common::{context, points, randomised, rng};
 
 const BOTH: [Triangular; 2] = [Triangular::Autoregressive, Triangular::Coupling];
 const FORMS: [Form; 2] = [Form::Density, Form::Generative];

@@ -1,6 +1,4 @@
 //! What is promised of fitted models in 32 bits: a table's rows come back from the source, and a narrow Gaussian is learned.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::path::Path;
 

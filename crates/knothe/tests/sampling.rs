@@ -1,12 +1,8 @@
 //! Exact sampling of a masked network equals D passes.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use common::{context, randomised, registry::made, rng};
 use knothe::{
     Density, Error, Given, Placement, Precision, Result,
     bijection::Bijection,
@@ -17,6 +13,8 @@ use knothe::{
     univariate::{Affine, MonotoneMap, Pushforward, Standard},
     values,
 };
+
+use crate::common::{context, randomised, registry::made, rng};
 
 /// The largest difference over all values, relative to the largest value of its row.
 fn difference(a: &[f64], b: &[f64], dim: usize) -> f64 {
@@ -135,8 +133,8 @@ fn every_row_of_every_tile_has_its_own_context() {
     // A sample is the quantile of the uniform numbers that the generator gives, and these come back in one pass.
     let law = Pushforward { source: Standard::Normal, map: Arc::new(Affine::default()) };
     let density = randomised(AutoregressiveDensity::new(config, Arc::new(law), &place, &mut rng).unwrap(), 0.1, &mut rng);
-    let samples = density.sample(ROWS, &given, &mut common::rng(7)).unwrap();
-    let u = values(place.open_uniform([ROWS, 3], &mut common::rng(7)));
+    let samples = density.sample(ROWS, &given, &mut crate::common::rng(7)).unwrap();
+    let u = values(place.open_uniform([ROWS, 3], &mut crate::common::rng(7)));
     let back = values(density.to_uniform(samples.clone(), &given).unwrap());
     // A rounding of x moves u by at most |x| φ(x) < 1 of them, and the standardisation and Φ add a few.
     let worst = back.iter().zip(&u).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -186,7 +184,7 @@ fn bad_shapes_are_errors() {
     let place = Placement::cpu(Precision::F64);
     let mut rng = rng(5);
     let made_error = |dim: usize, context_dim: usize, hidden: &[usize], residual: bool| {
-        Made::new(made(Order::natural(dim), context_dim, hidden, residual), &place, &mut common::rng(0))
+        Made::new(made(Order::natural(dim), context_dim, hidden, residual), &place, &mut crate::common::rng(0))
             .map(|_| ())
             .unwrap_err()
             .to_string()

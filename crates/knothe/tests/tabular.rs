@@ -1,6 +1,4 @@
 //! Densities of tables: files, context, masses, on the project's own data.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
 

@@ -1,5 +1,4 @@
 //! What the tests share: points, randomised parameters, and the registry of every bijection and density.
-#![allow(dead_code)]
 
 pub mod own;
 pub mod registry;

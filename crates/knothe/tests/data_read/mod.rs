@@ -1,6 +1,4 @@
 //! Files to tables and back, and the one line that each bad file gets.
-#![cfg(feature = "tables")]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod columnar;
 mod dialects;
