@@ -96,12 +96,11 @@ pub fn report_checks(checks: &Checks) -> String {
         "largest distance to uniform {:.4}, in '{worst}'; tolerated {}, explained by chance {:.4}; smallest p-value {smallest:.1e}",
         ks.largest, ks.threshold, ks.chance
     );
-    let energy_line = format!(
-        "samples are {:.2} times as far from the data as the data from themselves; tolerated {:.2}; {} rows",
-        energy.relative, energy.threshold, energy.rows
-    );
-    let energy_line = if energy.relative.is_finite() && energy.threshold.is_finite() {
-        energy_line
+    let energy_line = if energy.is_told() {
+        format!(
+            "samples are {:.2} times as far from the data as the data from themselves; tolerated {:.2}; {} rows",
+            energy.relative, energy.threshold, energy.rows
+        )
     } else {
         format!("no distance can be told; {} rows", energy.rows)
     };

@@ -58,8 +58,7 @@ impl Energy {
         let (mean, spread) = (mean * scale, spread * scale);
         let (relative, shape) = (distance / mean, (mean / spread).powi(2));
         let threshold = Gamma::new(shape, shape).map_or(f64::INFINITY, |law| law.inverse_cdf(1.0 - FALSE_ALARMS));
-        // Rows that are all the same have no distance from themselves.
-        let told = relative.is_finite() && threshold.is_finite();
+        let told = is_told(relative, threshold);
         let pass = told && relative <= threshold;
         let verdict = match pass {
             _ if n < FEWEST_ROWS || m < FEWEST_ROWS || !told => Verdict::Undecided,
@@ -68,6 +67,16 @@ impl Energy {
         };
         Energy { verdict, pass, distance, halves: mean, relative, threshold, rows: n }
     }
+
+    /// Whether the data tell how far the samples are from them.
+    pub fn is_told(&self) -> bool {
+        is_told(self.relative, self.threshold)
+    }
+}
+
+/// Whether a relative distance and its threshold are known. Rows that are all the same have no distance from themselves.
+fn is_told(relative: f64, threshold: f64) -> bool {
+    relative.is_finite() && threshold.is_finite()
 }
 
 /// E(X, Y) = 2 E|X − Y| − E|X − X'| − E|Y − Y'| of the empirical distributions of `x` and `y`, row-major `[_, dim]` (Székely and Rizzo 2004).
