@@ -111,20 +111,34 @@ impl Network {
         }
     }
 
+    /// Whether it draws from a source of real numbers, which a temperature can scale.
+    pub fn takes_temperature(&self) -> bool {
+        match self {
+            Network::Flow(flow) => !matches!(flow.source(), Source::Autoregressive(source) if source.is_discrete()),
+            Network::Dequantised(_) => true,
+            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => false,
+        }
+    }
+
+    /// Refuses a temperature other than 1 where there is nothing to scale.
+    pub(crate) fn check_temperature(&self, temperature: f64) -> Result<()> {
+        if temperature == 1.0 || self.takes_temperature() {
+            return Ok(());
+        }
+        let expected = "1 for a model that draws categories or pixels themselves and has no source to scale";
+        Err(Error::invalid("temperature", expected, temperature))
+    }
+
     /// `n` draws at a temperature; see [`Flow::sample_at`].
     ///
     /// # Errors
-    /// As [`Flow::sample_at`], and [`Error::Invalid`] for a temperature other than 1 where the events have codes.
+    /// As [`Flow::sample_at`], and [`Error::Invalid`] for a temperature other than 1 without a [source to scale](Network::takes_temperature).
     pub fn sample_at(&self, n: usize, given: &Given, temperature: f64, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        self.check_temperature(temperature)?;
         match self {
             Network::Flow(q) => q.sample_at(n, given, temperature, rng),
             Network::Dequantised(q) => q.sample_at(n, given, temperature, rng),
-            _ if temperature == 1.0 => self.sample(n, given, rng),
-            _ => Err(Error::invalid(
-                "temperature",
-                "1 for a model that draws categories or pixels themselves and has no source to scale",
-                temperature,
-            )),
+            _ => self.sample(n, given, rng),
         }
     }
 }

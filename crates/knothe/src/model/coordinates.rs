@@ -42,17 +42,12 @@ impl<C: Coding> Model<C> {
             return Err(Error::invalid(format!("{} to keep", self.scale_words()), range, kept.scales));
         }
         check_temperature(kept.temperature)?;
-        let own = match network {
-            network if network.completes() && kept.temperature != 1.0 => {
-                return Err(Error::invalid(
-                    "temperature",
-                    "1 for a model that draws categories or pixels themselves and has no source to scale",
-                    kept.temperature,
-                ));
-            }
-            network if network.completes() => dim / scales * kept.scales,
+        let own = if network.completes() {
+            network.check_temperature(kept.temperature)?;
+            dim / scales * kept.scales
+        } else {
             // A level splits off half of what comes into it, and goes on with the first half.
-            _ => dim >> (scales - kept.scales),
+            dim >> (scales - kept.scales)
         };
         let rows = self.coding.encode(events)?;
         let mut all = Vec::with_capacity(rows.values.len());

@@ -39,7 +39,6 @@ use crate::{
     parameters,
     placement::{Placement, values},
     random::{Purpose, stream},
-    space::Law,
 };
 
 /// Draws of the true values of an event with measurement errors, for each of [`Scoring::samples`].
@@ -163,16 +162,7 @@ impl<C: Coding> Model<C> {
         }
         check_temperature(temperature)?;
         self.place.check_whole()?;
-        let codes = self.mixture.members().iter().zip(&self.members).any(|(q, m)| {
-            matches!(q, Network::Mixed(_)) || q.completes() || matches!(q, Network::Flow(_)) && m.recipe.family().law() != Law::Real
-        });
-        if codes && temperature != 1.0 {
-            return Err(Error::invalid(
-                "temperature",
-                "1 for a model that draws categories or pixels themselves and has no source to scale",
-                temperature,
-            ));
-        }
+        self.mixture.members().iter().try_for_each(|q| q.check_temperature(temperature))?;
         let context = self.coding.encode_context(given)?;
         let dim = self.coding.space().dim();
         let mut all = Vec::with_capacity(n * dim);

@@ -55,6 +55,11 @@ impl<C: AutoregressiveConditioner + Module> AutoregressiveDensity<C> {
         Ok(AutoregressiveDensity { conditioner, context_dim, conditional })
     }
 
+    /// Whether the elements have probability masses.
+    pub(crate) fn is_discrete(&self) -> bool {
+        self.conditional.is_discrete()
+    }
+
     /// Keeps the first `known` elements of each row of x in the order of the conditioner, and draws the others given them, `[rows, dim]`.
     ///
     /// # Errors
