@@ -36,6 +36,7 @@ mod naf_ddsf;
 mod nice;
 mod nsf;
 mod option;
+mod pixel_by_pixel;
 mod pixel_cnn;
 mod pixel_cnn_pp;
 mod pixels;

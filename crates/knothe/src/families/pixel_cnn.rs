@@ -5,13 +5,13 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Description, Family, FamilyOption, Initial, Recipe,
+    Description, FamilyOption, Initial, Recipe,
+    pixel_by_pixel::{PixelByPixel, PixelConditioner},
     pixels::{self, WIDTH},
 };
 use crate::{
     conditioner::{PixelCnn as Conditioner, PixelCnnConfig},
     error::{Error, Result},
-    fit::FitConfig,
     network::Network,
     placement::Placement,
     source::AutoregressiveDensity,
@@ -40,82 +40,48 @@ family! {
     }
 }
 
-impl Family for PixelCnn {
+impl PixelByPixel for PixelCnn {
+    type Conditioner = Conditioner;
+
     fn description(&self) -> Description {
         Self::DESCRIPTION
     }
 
-    fn options(&self) -> Vec<FamilyOption> {
-        network_options()
-    }
-
-    fn check(&self, recipe: &Recipe) -> Result<()> {
-        check(recipe)
-    }
-
-    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+    fn joined(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
         let levels = pixels::levels_of(recipe);
         let law: Arc<dyn Conditional> = if levels == 2 { Arc::new(Bernoulli) } else { Arc::new(Categorical(levels)) };
-        let conditioner = conditioner(recipe, law.parameters(), true, place, rng)?;
+        let conditioner = Conditioner::of(recipe, law.parameters(), true, place, rng)?;
         Ok(Network::Pixels(AutoregressiveDensity::of(conditioner, law)?))
     }
-
-    fn scales(&self, recipe: &Recipe) -> usize {
-        pixels::image(recipe).height
-    }
-
-    fn scale_words(&self) -> &'static str {
-        SCALE_WORDS
-    }
-
-    fn fitting(&self) -> FitConfig {
-        fitting()
-    }
 }
 
-/// What a completion keeps of an image.
-pub(super) const SCALE_WORDS: &str = "rows of pixels";
-
-/// The options of the network.
-pub(super) fn network_options() -> Vec<FamilyOption> {
-    vec![LAYERS, WIDTH.about("Channels of each of the two stacks").or(Initial::Count(32)), WINDOWS]
-}
-
-/// Checks the options of the network.
-pub(super) fn check(recipe: &Recipe) -> Result<()> {
-    pixels::check_sides(recipe)?;
-    match recipe.counts(&WINDOWS)[..] {
-        [first, other] if first % 2 == 1 && other % 2 == 1 => Ok(()),
-        _ => Err(Error::invalid("windows", "two odd numbers, such as 7,3", recipe.get(&WINDOWS))),
+impl PixelConditioner for Conditioner {
+    fn options() -> Vec<FamilyOption> {
+        vec![LAYERS, WIDTH.about("Channels of each of the two stacks").or(Initial::Count(32)), WINDOWS]
     }
-}
 
-/// The network, for so many parameters per element.
-pub(super) fn conditioner(
-    recipe: &Recipe,
-    parameters: usize,
-    within_pixel: bool,
-    place: &Placement,
-    rng: &mut ChaCha12Rng,
-) -> Result<Conditioner> {
-    let image = pixels::image(recipe);
-    // Beyond the borders of an image there is nothing to see.
-    let farthest = image.height.max(image.width).saturating_sub(1).max(1);
-    let radius = |k: usize| recipe.counts(&WINDOWS).get(k).map_or(1, |window| (window / 2).min(farthest));
-    let config = PixelCnnConfig {
-        context_dim: recipe.context_dim(),
-        levels: pixels::levels_of(recipe),
-        width: recipe.count(&WIDTH),
-        layers: recipe.count(&LAYERS),
-        first_radius: radius(0),
-        radius: radius(1),
-        parameters,
-        within_pixel,
-    };
-    Conditioner::new(image, config, place, rng)
-}
+    fn check(recipe: &Recipe) -> Result<()> {
+        match recipe.counts(&WINDOWS)[..] {
+            [first, other] if first % 2 == 1 && other % 2 == 1 => Ok(()),
+            _ => Err(Error::invalid("windows", "two odd numbers, such as 7,3", recipe.get(&WINDOWS))),
+        }
+    }
 
-/// Images in a batch and the learning rate.
-pub(super) fn fitting() -> FitConfig {
-    FitConfig { batch: 32, learning_rate: 1e-3, ..FitConfig::default() }
+    fn of(recipe: &Recipe, parameters: usize, within_pixel: bool, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Self> {
+        let image = pixels::image(recipe);
+        // Beyond the borders of an image there is nothing to see.
+        let farthest = image.height.max(image.width).saturating_sub(1).max(1);
+        let radius = |k: usize| recipe.counts(&WINDOWS).get(k).map_or(1, |window| (window / 2).min(farthest));
+        let config = PixelCnnConfig {
+            context_dim: recipe.context_dim(),
+            levels: pixels::levels_of(recipe),
+            width: recipe.count(&WIDTH),
+            layers: recipe.count(&LAYERS),
+            first_radius: radius(0),
+            radius: radius(1),
+            parameters,
+            within_pixel,
+        };
+        Conditioner::new(image, config, place, rng)
+    }
 }

@@ -2,8 +2,14 @@
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Description, Family, FamilyOption, Recipe, pixel_cnn, pixels};
-use crate::{error::Result, fit::FitConfig, network::Network, placement::Placement, source::PixelMixture, univariate::CoupledLogistics};
+use super::{
+    Description, FamilyOption, Recipe,
+    pixel_by_pixel::{PixelByPixel, PixelConditioner},
+    pixels,
+};
+use crate::{
+    conditioner::PixelCnn, error::Result, network::Network, placement::Placement, source::PixelMixture, univariate::CoupledLogistics,
+};
 
 /// Components of the mixture.
 const COMPONENTS: FamilyOption = FamilyOption::count("components", "Number of logistic laws in the mixture of each pixel", (1, 1_000), 10);
@@ -19,34 +25,20 @@ family! {
     }
 }
 
-impl Family for PixelCnnPp {
+impl PixelByPixel for PixelCnnPp {
+    type Conditioner = PixelCnn;
+
     fn description(&self) -> Description {
         Self::DESCRIPTION
     }
 
-    fn options(&self) -> Vec<FamilyOption> {
-        [pixel_cnn::network_options(), vec![COMPONENTS]].concat()
+    fn own(&self) -> Vec<FamilyOption> {
+        vec![COMPONENTS]
     }
 
-    fn check(&self, recipe: &Recipe) -> Result<()> {
-        pixel_cnn::check(recipe)
-    }
-
-    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+    fn joined(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
         let law = CoupledLogistics::new(recipe.count(&COMPONENTS), pixels::image(recipe).channels, pixels::levels_of(recipe))?;
-        let conditioner = pixel_cnn::conditioner(recipe, law.parameters(), false, place, rng)?;
+        let conditioner = PixelCnn::of(recipe, law.parameters(), false, place, rng)?;
         Ok(Network::PixelMixture(PixelMixture::new(conditioner, law)?))
-    }
-
-    fn scales(&self, recipe: &Recipe) -> usize {
-        pixels::image(recipe).height
-    }
-
-    fn scale_words(&self) -> &'static str {
-        pixel_cnn::SCALE_WORDS
-    }
-
-    fn fitting(&self) -> FitConfig {
-        pixel_cnn::fitting()
     }
 }

@@ -1,0 +1,75 @@
+//! What families that go through the pixels of an image share: everything but the network and the law of a pixel.
+
+use std::fmt::Debug;
+
+use rand_chacha::ChaCha12Rng;
+
+use super::{Description, Family, FamilyOption, PixelCnn, PixelCnnPp, Recipe, pixels};
+use crate::{error::Result, fit::FitConfig, network::Network, placement::Placement};
+
+/// A network that goes through the pixels of an image, made from the options of a recipe.
+pub(super) trait PixelConditioner: Sized {
+    /// Its options.
+    fn options() -> Vec<FamilyOption>;
+
+    /// Checks what the ranges of single options cannot say.
+    fn check(recipe: &Recipe) -> Result<()>;
+
+    /// The network, with so many parameters per element. If `within_pixel`, a channel reads the channels before it in its pixel.
+    fn of(recipe: &Recipe, parameters: usize, within_pixel: bool, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Self>;
+}
+
+/// A [`Family`] that goes through the pixels of an image: all of it but its network and its law.
+pub(super) trait PixelByPixel: Debug + Sync {
+    /// The network.
+    type Conditioner: PixelConditioner;
+
+    /// Its name, its documentation and the events that it takes.
+    fn description(&self) -> Description;
+
+    /// The options of its law.
+    fn own(&self) -> Vec<FamilyOption> {
+        Vec::new()
+    }
+
+    /// The network joined to the law.
+    fn joined(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network>;
+}
+
+/// Rust has room for one `impl<P: …> Family for P`, which is that of `Product`.
+macro_rules! families {
+    ($($family:ident),+ $(,)?) => {$(
+        impl Family for $family {
+            fn description(&self) -> Description {
+                PixelByPixel::description(self)
+            }
+
+            fn options(&self) -> Vec<FamilyOption> {
+                [<Self as PixelByPixel>::Conditioner::options(), self.own()].concat()
+            }
+
+            fn check(&self, recipe: &Recipe) -> Result<()> {
+                pixels::check_sides(recipe)?;
+                <Self as PixelByPixel>::Conditioner::check(recipe)
+            }
+
+            fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+                self.joined(recipe, place, rng)
+            }
+
+            fn fitting(&self) -> FitConfig {
+                FitConfig { batch: 32, learning_rate: 1e-3, ..FitConfig::default() }
+            }
+
+            fn scales(&self, recipe: &Recipe) -> usize {
+                pixels::image(recipe).height
+            }
+
+            fn scale_words(&self) -> &'static str {
+                "rows of pixels"
+            }
+        }
+    )+};
+}
+
+families!(PixelCnn, PixelCnnPp);
