@@ -28,18 +28,18 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
         say(format_args!("warning: {dropped} rows lack a value and are left out"));
     }
     let events = events.pick(&(0..events.len().min(arguments.n as usize)).collect::<Vec<_>>());
-    let of = model.scales();
-    let scales = arguments.keep.unwrap_or(of);
-    let found = model.reconstruct(&events, Kept { scales, temperature: arguments.temperature }, arguments.seed)?;
+    let of = model.parts();
+    let parts = arguments.keep.unwrap_or(of);
+    let found = model.reconstruct(&events, Kept { parts, temperature: arguments.temperature }, arguments.seed)?;
     let [before, after] = [&events, &found].map(|events| model.coding.encode(events));
     let (before, after) = (before?, after?);
     let different = before.values.iter().zip(&after.values).filter(|(a, b)| (*a - *b).abs() > SAME).count();
     model.coding.write_pairs(&events, &found, &arguments.out)?;
     let (n, numbers, [_, words]) = (events.len(), before.values.len(), C::WORDS);
     if arguments.json {
-        return print_json(&json!({ words: n, "numbers": numbers, "different": different, "scales": scales }));
+        return print_json(&json!({ words: n, "numbers": numbers, "different": different, "kept": parts }));
     }
-    print(&format!("{n} {words} from {scales} of {of} {}: {different} of {numbers} numbers differ\n", model.scale_words()))
+    print(&format!("{n} {words} from {parts} of {of} {}: {different} of {numbers} numbers differ\n", model.part_words()))
 }
 
 /// Writes the events between two.

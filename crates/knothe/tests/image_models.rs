@@ -56,7 +56,7 @@ fn an_ensemble_is_scored_sampled_checked_and_saved() {
     let checks = model.check(judge, 0).unwrap();
     assert!(checks.columns.len() == 64 && checks.rows < judge.len(), "rows of weight 0 are left out: {}", checks.rows);
     assert_eq!(checks, model.check(judge, 0).unwrap());
-    let kept = Kept { scales: 1, temperature: 1.0 };
+    let kept = Kept { parts: 1, temperature: 1.0 };
     assert!(matches!(model.reconstruct(judge, kept, 0), Err(Error::Unsupported { .. })));
 
     let folder = tempfile::tempdir().unwrap();
@@ -95,12 +95,12 @@ fn images_come_back_from_their_coordinates() {
     let set = digits(150);
     let (model, split) = fitted(&set, &[&Glow], Precision::F64);
     let judge = split.judge();
-    assert_eq!(model.scales(), 2);
-    let whole = model.reconstruct(judge, Kept { scales: 2, temperature: 1.0 }, 3).unwrap();
+    assert_eq!(model.parts(), 2);
+    let whole = model.reconstruct(judge, Kept { parts: 2, temperature: 1.0 }, 3).unwrap();
     assert_eq!((&whole.pixels, &whole.labels), (&judge.pixels, &judge.labels));
-    let coarse = model.reconstruct(judge, Kept { scales: 1, temperature: 1.0 }, 3).unwrap();
+    let coarse = model.reconstruct(judge, Kept { parts: 1, temperature: 1.0 }, 3).unwrap();
     assert_ne!(coarse.pixels, judge.pixels);
-    assert!(model.reconstruct(judge, Kept { scales: 3, temperature: 1.0 }, 3).is_err());
+    assert!(model.reconstruct(judge, Kept { parts: 3, temperature: 1.0 }, 3).is_err());
     let ends = judge.pick(&[0, 1]);
     let path = model.interpolate(&ends, 5, 3).unwrap();
     assert_eq!((path.pick(&[0]).pixels, path.pick(&[4]).pixels), (ends.pick(&[0]).pixels, ends.pick(&[1]).pixels));

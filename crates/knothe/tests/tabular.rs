@@ -101,7 +101,7 @@ fn rows_of_weight_zero_have_no_say() {
 fn rows_come_back_from_their_coordinates() {
     let without = Roles { drop: vec!["class".into()], ..Roles::default() };
     let (model, rows) = fitted(&magic(), without, &Maf, Precision::F64, 1);
-    let kept = Kept { scales: 1, temperature: 1.0 };
+    let kept = Kept { parts: 1, temperature: 1.0 };
     let back = model.reconstruct(&rows, kept, 4).unwrap();
     assert_eq!(back.n, rows.n);
     let columns = model.coding.columns_of(&back).into_iter().zip(model.coding.columns_of(&rows));
@@ -109,7 +109,7 @@ fn rows_come_back_from_their_coordinates() {
         let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * b.abs().max(1.0);
         assert!(found.values.iter().zip(&expected.values).all(close), "{}", found.name);
     }
-    assert!(model.reconstruct(&rows, Kept { scales: 2, ..kept }, 4).is_err());
+    assert!(model.reconstruct(&rows, Kept { parts: 2, ..kept }, 4).is_err());
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Family for Glow {
         pixels::fitting()
     }
 
-    fn scales(&self, recipe: &Recipe) -> usize {
+    fn parts(&self, recipe: &Recipe) -> usize {
         recipe.count(&LEVELS)
     }
 }

@@ -174,13 +174,14 @@ pub trait Family: Debug + Sync {
         false
     }
 
-    /// The number of scales of the source of a flow, the coarsest first, or the number of rows of pixels of an autoregressive model.
-    fn scales(&self, _recipe: &Recipe) -> usize {
+    /// The number of parts of an event of which a reconstruction can keep the first: the scales of a flow, the coarsest first, or the rows of pixels of an autoregressive
+    /// model.
+    fn parts(&self, _recipe: &Recipe) -> usize {
         1
     }
 
     /// The plural noun for them in messages, such as "scales".
-    fn scale_words(&self) -> &'static str {
+    fn part_words(&self) -> &'static str {
         "scales"
     }
 }

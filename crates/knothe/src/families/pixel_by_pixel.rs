@@ -61,11 +61,11 @@ macro_rules! families {
                 FitConfig { batch: 32, learning_rate: 1e-3, ..FitConfig::default() }
             }
 
-            fn scales(&self, recipe: &Recipe) -> usize {
+            fn parts(&self, recipe: &Recipe) -> usize {
                 pixels::image(recipe).height
             }
 
-            fn scale_words(&self) -> &'static str {
+            fn part_words(&self) -> &'static str {
                 "rows of pixels"
             }
         }

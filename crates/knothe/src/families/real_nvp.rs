@@ -78,7 +78,7 @@ impl Family for ImageRealNvp {
         pixels::fitting()
     }
 
-    fn scales(&self, recipe: &Recipe) -> usize {
+    fn parts(&self, recipe: &Recipe) -> usize {
         recipe.count(&LEVELS)
     }
 }

@@ -18,8 +18,9 @@ use crate::{
 /// The part of an event that a reconstruction keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
-    /// The number of scales of a flow, the coarsest first, or of rows of pixels of an autoregressive model. A model that keeps all of them returns the event itself.
-    pub scales: usize,
+    /// How many of the event's parts stay, from the first: scales of a flow, the coarsest first, or rows of pixels of an autoregressive model. With all of them the event
+    /// comes back.
+    pub parts: usize,
     /// The standard deviation of the normal draws that take the place of the other coordinates; 1 for an autoregressive model.
     pub temperature: f64,
 }
@@ -33,21 +34,21 @@ impl<C: Coding> Model<C> {
     /// An autoregressive model completes an event. It keeps the first rows of pixels, and draws the others from their exact conditional law.
     ///
     /// # Errors
-    /// As [`Coding::encode`]; [`Error::Unsupported`] for an ensemble, which has no map of its own; [`Error::Invalid`] for scales that the model does not have, and a
+    /// As [`Coding::encode`]; [`Error::Unsupported`] for an ensemble, which has no map of its own; [`Error::Invalid`] for parts that the model does not have, and a
     /// temperature that cannot be.
     pub fn reconstruct(&self, events: &C::Events, kept: Kept, seed: u64) -> Result<C::Events> {
-        let (network, scales, dim) = (self.single("a reconstruction")?.1, self.scales(), self.coding.space().dim());
-        if !(1..=scales).contains(&kept.scales) {
-            let range = if scales == 1 { "1".into() } else { format!("1 to {scales}") };
-            return Err(Error::invalid(format!("{} to keep", self.scale_words()), range, kept.scales));
+        let (network, parts, dim) = (self.single("a reconstruction")?.1, self.parts(), self.coding.space().dim());
+        if !(1..=parts).contains(&kept.parts) {
+            let range = if parts == 1 { "1".into() } else { format!("1 to {parts}") };
+            return Err(Error::invalid(format!("{} to keep", self.part_words()), range, kept.parts));
         }
         check_temperature(kept.temperature)?;
         let own = if network.completes() {
             network.check_temperature(kept.temperature)?;
-            dim / scales * kept.scales
+            dim / parts * kept.parts
         } else {
             // A level splits off half of what comes into it, and goes on with the first half.
-            dim >> (scales - kept.scales)
+            dim >> (parts - kept.parts)
         };
         let rows = self.coding.encode(events)?;
         let mut all = Vec::with_capacity(rows.values.len());
@@ -74,14 +75,14 @@ impl<C: Coding> Model<C> {
         self.coding.decode(all, self.coding.context_of(events))
     }
 
-    /// The scales of the source of a single model, of which the coarsest come first.
-    pub fn scales(&self) -> usize {
-        self.members.first().map_or(1, |member| member.recipe.family().scales(&member.recipe))
+    /// The number of parts of an event, of which [`Model::reconstruct`] keeps the first: scales of a flow, or rows of pixels of an autoregressive model.
+    pub fn parts(&self) -> usize {
+        self.members.first().map_or(1, |member| member.recipe.family().parts(&member.recipe))
     }
 
-    /// The word for these scales, in the plural: "rows of pixels" for an autoregressive model of images.
-    pub fn scale_words(&self) -> &'static str {
-        self.members.first().map_or("scales", |member| member.recipe.family().scale_words())
+    /// The word for these parts, in the plural: "scales" or "rows of pixels".
+    pub fn part_words(&self) -> &'static str {
+        self.members.first().map_or("scales", |member| member.recipe.family().part_words())
     }
 
     /// `steps` events from the first of two to the second, both among them, at equal angles along the great circle between their coordinates,
