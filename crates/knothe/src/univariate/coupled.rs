@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation::log_softmax, activation::sigmoid, activation::softmax};
 
-use super::{affine::bounded, discretised::log_complement, special};
+use super::{affine::bounded, discretised::log_difference, special};
 use crate::{
     error::{Error, Result},
     placement::Placement,
@@ -86,13 +86,8 @@ impl CoupledLogistics {
     fn log_masses(&self, x: &Tensor<3>, at: &Components) -> Tensor<3> {
         let length = at.rate.clone() * self.step();
         let below = (self.scaled(x.clone()) - 0.5 * self.step() - at.mean.clone()) * at.rate.clone();
-        let above = (below.clone() + length.clone()).neg();
-        let shape = at.mean.dims();
-        let first = x.clone().lower_equal_scalar(0.0).expand(shape);
-        let last = x.clone().greater_equal_scalar((self.levels - 1) as f64).expand(shape);
-        // σ(b) − σ(a) = σ(b) σ(−a) (1 − e^−(b − a)): each factor keeps its digits in both tails.
-        let both = log_complement(length).mask_fill(first.clone().bool_or(last.clone()), 0.0);
-        both - special::softplus(below).mask_fill(first, 0.0) - special::softplus(above).mask_fill(last, 0.0)
+        let ends = [x.clone().lower_equal_scalar(0.0), x.clone().greater_equal_scalar((self.levels - 1) as f64)];
+        log_difference(below, length, ends.map(|end| Some(end.expand(at.mean.dims()))))
     }
 
     /// log w of each component, `[rows, K, pixels]`; for each channel its log-masses, and F_i(x).

@@ -101,18 +101,12 @@ impl DiscretisedLogistics {
     fn log_between(&self, at: &Components, lower: Tensor<3>, length: Tensor<3>, open: [fn(&Cells) -> bool; 2]) -> Tensor<2> {
         let length = length * at.rate.clone();
         let below = (lower - at.mean.clone()) * at.rate.clone();
-        let above = (below.clone() + length.clone()).neg();
-        // σ(b) − σ(a) = σ(b) σ(−a) (1 − e^−(b − a)): each factor keeps its digits in both tails.
-        let (mut left, mut right, mut both) = (special::softplus(below), special::softplus(above), log_complement(length));
         let place = Placement::of(&at.mean.clone().inner());
-        for (side, open) in [&mut left, &mut right].into_iter().zip(open) {
-            if self.cells.iter().any(open) {
-                let mask = self.of_cells(&place, |cell| f64::from(open(cell))).equal_scalar(1.0).expand(at.mean.dims());
-                *side = side.clone().mask_fill(mask.clone(), 0.0);
-                both = both.mask_fill(mask, 0.0);
-            }
-        }
-        special::logsumexp(at.log_weights.clone() + both - left - right, 1).squeeze_dim(1)
+        let open = open.map(|open| {
+            let mask = || self.of_cells(&place, |cell| f64::from(open(cell))).equal_scalar(1.0).expand(at.mean.dims());
+            self.cells.iter().any(open).then(mask)
+        });
+        special::logsumexp(at.log_weights.clone() + log_difference(below, length, open), 1).squeeze_dim(1)
     }
 
     /// The logarithm of the denominator; none where no lattice has a bound.
@@ -149,8 +143,23 @@ fn no_high(cell: &Cells) -> bool {
     cell.high.is_none()
 }
 
+/// log [σ(b) − σ(a)] of a and b = a + length. Where a mask of `open` holds, the edge of its side is infinite: a at the first mask, and b at the second.
+pub(super) fn log_difference(a: Tensor<3>, length: Tensor<3>, open: [Option<Tensor<3, Bool>>; 2]) -> Tensor<3> {
+    // σ(b) − σ(a) = σ(b) σ(−a) (1 − e^−(b − a)): each factor keeps its digits in both tails.
+    let mut left = special::softplus(a.clone());
+    let mut right = special::softplus((a + length.clone()).neg());
+    let mut both = log_complement(length);
+    for (side, open) in [&mut left, &mut right].into_iter().zip(open) {
+        if let Some(open) = open {
+            *side = side.clone().mask_fill(open.clone(), 0.0);
+            both = both.mask_fill(open, 0.0);
+        }
+    }
+    both - left - right
+}
+
 /// log(1 − e^−d) for d > 0, with the digits of a small d.
-pub(super) fn log_complement(d: Tensor<3>) -> Tensor<3> {
+fn log_complement(d: Tensor<3>) -> Tensor<3> {
     let near = d.clone().lower_scalar(1.0);
     // The branch that is not taken stays finite, or its gradient of 0 would become NaN.
     let half = d.clone().clamp(LEAST_LENGTH, 1.0) * 0.5;
