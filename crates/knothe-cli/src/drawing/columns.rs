@@ -21,7 +21,7 @@ pub struct Shown {
 
 /// The lattice of the values of a column; labels are counted from 0.
 pub fn lattice(kind: &Kind) -> Option<Lattice> {
-    let labels = kind.labels().map(|_| Lattice { step: 1.0, offset: 0.0 });
+    let labels = kind.labels().map(|_| Lattice::new(1.0, 0.0));
     labels.or_else(|| kind.lattice().map(|(lattice, _)| lattice))
 }
 
@@ -116,7 +116,8 @@ fn axis(name: &str, kind: &Kind, values: &[f64], cells: usize) -> Axis {
         Kind::Bounded(ends) | Kind::Periodic(ends) => *ends,
         _ => REALS,
     };
-    let Some(Lattice { step, offset }) = lattice(kind) else { return Axis::new(name, &[values], support, cells) };
+    let Some(lattice) = lattice(kind) else { return Axis::new(name, &[values], support, cells) };
+    let (step, offset) = (lattice.step(), lattice.offset());
     let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
     let axis = if high - low <= WHOLE_LATTICE * step {
         Axis::between(name, low - 0.25 * step, high + 0.25 * step, cells)

@@ -183,11 +183,11 @@ impl Drawing<'_> {
     fn density(&self, points: &[Vec<f64>]) -> Result<Vec<f64>, Failure> {
         let schema = &self.model.coding;
         let nearest = |(&x, column): (&f64, &SchemaColumn)| match lattice(&column.kind) {
-            Some(lattice) => lattice.value(((x - lattice.offset) / lattice.step).round()),
+            Some(lattice) => lattice.value(((x - lattice.offset()) / lattice.step()).round()),
             None => x,
         };
         let points: Vec<Vec<f64>> = points.iter().map(|point| point.iter().zip(schema.modelled()).map(nearest).collect()).collect();
-        let steps: f64 = schema.modelled().filter_map(|c| lattice(&c.kind)).map(|l| l.step).product();
+        let steps: f64 = schema.modelled().filter_map(|c| lattice(&c.kind)).map(|l| l.step()).product();
         Ok(self.masses(&points)?.into_iter().map(|mass| mass / steps).collect())
     }
 

@@ -37,7 +37,7 @@ pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usiz
         [0, runs.len() - 1].into_iter().filter(|&i| stands_apart(&runs, i) && runs[i].1 >= at_least(SHARE_APART)).collect();
     if let Some(lattice) = lattice {
         let bulk = || (0..runs.len()).filter(|i| !apart.contains(i)).map(|i| runs[i].0);
-        let cells = bulk().next_back().zip(bulk().next()).map_or(0.0, |(last, first)| (last - first) / lattice.step);
+        let cells = bulk().next_back().zip(bulk().next()).map_or(0.0, |(last, first)| (last - first) / lattice.step());
         // Two values with others between them, such as 90 and 100, are codes if both repeat.
         if runs.len() == 2 && cells > 1.5 && runs.iter().all(|run| run.1 >= ROWS) {
             return runs;

@@ -45,7 +45,7 @@ impl Form {
     fn of(kind: &Kind) -> Self {
         match (kind.levels(), kind.lattice()) {
             (Some(levels), Some((lattice, Bounds { low: Some(low), .. }))) => {
-                Form::Levels(levels, Some((lattice, low, ((low - lattice.offset) / lattice.step).round())))
+                Form::Levels(levels, Some((lattice, low, ((low - lattice.offset()) / lattice.step()).round())))
             }
             (Some(levels), _) => Form::Levels(levels, None),
             (None, Some((lattice, bounds))) => {
@@ -102,7 +102,7 @@ impl Coder<'_> {
             if let Form::Levels(levels, lowest) = c.form {
                 let level = match (flag, lowest) {
                     (Some(flag), _) => (levels + flag) as f64,
-                    (None, Some((lattice, low, _))) => ((x - low) / lattice.step).round(),
+                    (None, Some((lattice, low, _))) => ((x - low) / lattice.step()).round(),
                     (None, None) => x,
                 };
                 c.code.into_iter().for_each(|k| elements[k] = level);
@@ -153,7 +153,7 @@ impl Prepared<'_> {
         }
         let v = c.shift + c.scale * u;
         let Form::Lattice(lattice, [first, last], Bounds { low, high }) = self.form else { return c.kind.to_file(v, 0.0) };
-        let k = ((v - lattice.offset) / lattice.step).round();
+        let k = ((v - lattice.offset()) / lattice.step()).round();
         // Rounding may carry a number of 32 bits over the end. Times have ends of their own: microseconds of the year 9999 are more than the largest index.
         let k = if first.is_finite() { k } else { k.clamp(-LARGEST_INDEX, LARGEST_INDEX) };
         lattice.value(k).clamp(first, last).max(low.unwrap_or(f64::NEG_INFINITY)).min(high.unwrap_or(f64::INFINITY))

@@ -14,7 +14,7 @@ fn encoded(c: &SchemaColumn, part: Part, value: f64) -> f64 {
         (Part::Flag, flag, _) => flag.map_or(0.0, |k| 1.0 + k as f64),
         (Part::Level, Some(flag), Some(levels)) => (levels + flag) as f64,
         (Part::Level, ..) => match c.kind.lattice() {
-            Some((lattice, Bounds { low: Some(low), .. })) => ((value - low) / lattice.step).round(),
+            Some((lattice, Bounds { low: Some(low), .. })) => ((value - low) / lattice.step()).round(),
             _ => value,
         },
         (Part::Value, Some(_), _) => 0.0,
@@ -32,7 +32,7 @@ fn decoded(c: &SchemaColumn, code: Option<f64>, u: f64) -> f64 {
         let code = code.unwrap_or(0.0);
         return match c.kind.lattice() {
             _ if code >= levels as f64 => special(code as usize - levels),
-            Some((lattice, Bounds { low: Some(low), .. })) => lattice.value(((low - lattice.offset) / lattice.step).round() + code),
+            Some((lattice, Bounds { low: Some(low), .. })) => lattice.value(((low - lattice.offset()) / lattice.step()).round() + code),
             _ => code,
         };
     }
@@ -44,7 +44,7 @@ fn decoded(c: &SchemaColumn, code: Option<f64>, u: f64) -> f64 {
     }
     let v = c.shift + c.scale * u;
     let Some((lattice, Bounds { low, high })) = c.kind.lattice() else { return c.kind.to_file(v, 0.0) };
-    let k = ((v - lattice.offset) / lattice.step).round().clamp(-LARGEST_INDEX, LARGEST_INDEX);
+    let k = ((v - lattice.offset()) / lattice.step()).round().clamp(-LARGEST_INDEX, LARGEST_INDEX);
     let value = match c.kind {
         Kind::Time(unit) => lattice.value(k).clamp(unit.first(), unit.last()),
         _ => lattice.value(k),

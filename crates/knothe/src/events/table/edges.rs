@@ -32,7 +32,7 @@ pub(super) fn edges(sorted: &[f64], lattice: &Lattice) -> [Option<f64>; 2] {
         taken && count >= SHARE * indices.len() as f64 && count >= OF_NEXT * mean && beyond >= ROWS
     };
     let lower = is_hard(first, 1.0).then_some(first).or_else(|| {
-        let zero = ((0.0 - lattice.offset) / lattice.step - 1e-9).ceil();
+        let zero = ((0.0 - lattice.offset()) / lattice.step() - 1e-9).ceil();
         (sorted.first().is_some_and(|&v| v >= 0.0)).then_some(zero)
     });
     [lower, is_hard(last, -1.0).then_some(last)].map(|k| k.map(|k| lattice.value(k)))
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_edge_is_a_value_of_the_lattice() {
-        let lattice = Lattice { step: 0.5, offset: 0.25 };
+        let lattice = Lattice::new(0.5, 0.25);
         let values = drawn(1000, 4, |rng| 1.25 + 0.5 * f64::from(rng.random_range(0..6)));
         assert_eq!(edges(&values, &lattice), [Some(1.25), Some(3.75)]);
         // For a decay towards small values that are all positive, the edge is the smallest lattice value that is not negative.

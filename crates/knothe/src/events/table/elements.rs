@@ -79,7 +79,7 @@ impl Schema {
 fn cells(c: &SchemaColumn) -> Option<Cells> {
     let (lattice, Bounds { low, high }) = c.kind.lattice()?;
     let to_unit = |value: f64| (value - c.shift) / c.scale;
-    Some(Cells { width: lattice.step / c.scale, low: low.map(to_unit), high: high.map(to_unit) })
+    Some(Cells { width: lattice.step() / c.scale, low: low.map(to_unit), high: high.map(to_unit) })
 }
 
 impl SchemaColumn {

@@ -259,7 +259,7 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
     let without = |special: &[f64]| sorted.iter().copied().filter(|v| !special.contains(v)).collect::<Vec<f64>>();
     let all_whole = whole_form && sorted.iter().all(|&v| whole(v).is_some());
     let (lattice, exceptions): (_, Vec<f64>) = match Lattice::find(sorted) {
-        Some(found) if !all_whole || found.lattice.step > 1.0 => {
+        Some(found) if !all_whole || found.lattice.step() > 1.0 => {
             (Some(found.lattice), found.exceptions.into_iter().map(|(value, _)| value).collect())
         }
         _ if all_whole => (Some(INTEGERS), Vec::new()),
@@ -276,20 +276,20 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
         // 0 and 1 are answers to a yes-no question, however rare one of them is.
         let [mut low, mut high] = if rest.iter().all(|v| *v == 0.0 || *v == 1.0) { [Some(0.0), Some(1.0)] } else { edges(&rest, &lattice) };
         // A special value below the first ordinary value or above the last one lies outside the bounds.
-        let near = |k: f64| lattice.value(lattice.floor(k + 1e-6 * lattice.step));
+        let near = |k: f64| lattice.value(lattice.floor(k + 1e-6 * lattice.step()));
         let below = special.iter().copied().filter(|s| rest.first().is_some_and(|first| s < first)).fold(f64::NEG_INFINITY, f64::max);
         if below.is_finite() && low.is_none_or(|low| below >= low) {
-            low = Some(near(below) + lattice.step);
+            low = Some(near(below) + lattice.step());
         }
         let above = special.iter().copied().filter(|s| rest.last().is_some_and(|last| s > last)).fold(f64::INFINITY, f64::min);
         if above.is_finite() && high.is_none_or(|high| above <= high) {
-            high = Some(near(above - 0.5 * lattice.step));
+            high = Some(near(above - 0.5 * lattice.step()));
         }
         let kind = |low, high| {
             if all_whole && lattice == INTEGERS {
                 Kind::Integer(Bounds { low, high })
             } else {
-                Kind::Lattice(Spaced { step: lattice.step, offset: lattice.offset, low, high })
+                Kind::Lattice(Spaced { step: lattice.step(), offset: lattice.offset(), low, high })
             }
         };
         // Rounding can move a value off its lattice or beyond a bound. A kind that a row contradicts is not inferred.
@@ -328,7 +328,7 @@ fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn>
 /// Refuses a declared lattice that merges distinct values, because the difference would be lost.
 fn check_keeps_apart(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<()> {
     let Kind::Lattice(spaced) = kind else { return Ok(()) };
-    let lattice = Lattice { step: spaced.step, offset: spaced.offset };
+    let lattice = Lattice::new(spaced.step, spaced.offset);
     match lattice.merges(&seen.sorted) {
         None => Ok(()),
         Some((distinct, cells)) => Err(Error::Table {
@@ -337,7 +337,7 @@ fn check_keeps_apart(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -
             row: None,
             problem: format!(
                 "expected a step that keeps the {distinct} distinct values apart, found {}, which leaves {cells} values",
-                lattice.step
+                lattice.step()
             ),
             hint: Some(Hint::other("declare a smaller step, or remove the rows that hold a placeholder for a missing value").into()),
         }),

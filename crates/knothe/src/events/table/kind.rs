@@ -107,9 +107,7 @@ impl Kind {
     pub fn lattice(&self) -> Option<(Lattice, Bounds)> {
         match self {
             Kind::Integer(bounds) => Some((INTEGERS, *bounds)),
-            Kind::Lattice(Spaced { step, offset, low, high }) => {
-                Some((Lattice { step: *step, offset: *offset }, Bounds { low: *low, high: *high }))
-            }
+            Kind::Lattice(Spaced { step, offset, low, high }) => Some((Lattice::new(*step, *offset), Bounds { low: *low, high: *high })),
             Kind::Time(_) => Some((INTEGERS, Bounds::default())),
             // The indices of the labels.
             Kind::Ordered(labels) => Some((INTEGERS, Bounds { low: Some(0.0), high: Some(labels.len() as f64 - 1.0) })),
@@ -137,7 +135,7 @@ impl Kind {
             (Some(labels), None) => Some(labels.len()),
             (Some(labels), _) => (labels.len() <= 2).then_some(labels.len()),
             (None, Some((lattice, Bounds { low: Some(low), high: Some(high) }))) => {
-                let count = ((high - low) / lattice.step).round() + 1.0;
+                let count = ((high - low) / lattice.step()).round() + 1.0;
                 (count <= MOST_LEVELS).then_some(count as usize)
             }
             _ => None,
@@ -159,7 +157,7 @@ impl Kind {
             _ => {
                 let (lattice, Bounds { low, high }) = self.lattice()?;
                 let on = if lattice == INTEGERS { whole(value).is_some() } else { lattice.index(value).is_some() };
-                let room = 0.25 * lattice.step;
+                let room = 0.25 * lattice.step();
                 let inside = low.is_none_or(|low| value >= low - room) && high.is_none_or(|high| value <= high + room);
                 (!on || !inside).then(|| self.values())
             }
@@ -172,8 +170,8 @@ impl Kind {
         let what = match self {
             Kind::Integer(_) => "a whole number below 2^52 in magnitude".into(),
             Kind::Time(unit) => format!("a time in whole {unit:?}s").to_lowercase() + ", from year 1 to 9999",
-            _ if lattice.offset == 0.0 => format!("a multiple of {}", lattice.step),
-            _ => format!("{} + a multiple of {}", lattice.offset, lattice.step),
+            _ if lattice.offset() == 0.0 => format!("a multiple of {}", lattice.step()),
+            _ => format!("{} + a multiple of {}", lattice.offset(), lattice.step()),
         };
         match (low, high) {
             (None, None) => what,
@@ -193,7 +191,7 @@ impl Kind {
                 (1..=super::infer::MOST_CATEGORIES).contains(&labels.len()) && differ
             }
             Kind::Integer(_) | Kind::Lattice(_) => self.lattice().is_some_and(|(lattice, Bounds { low, high })| {
-                let step = lattice.step > 0.0 && lattice.step.is_finite() && lattice.offset.is_finite();
+                let step = lattice.step() > 0.0 && lattice.step().is_finite() && lattice.offset().is_finite();
                 let on = |bound: Option<f64>| bound.is_none_or(|bound| lattice.index(bound).is_some());
                 let ordered = low.zip(high).is_none_or(|(low, high)| low < high);
                 step && finite(low) && finite(high) && on(low) && on(high) && ordered

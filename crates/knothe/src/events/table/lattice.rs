@@ -1,22 +1,18 @@
 //! Lattices of equally spaced values: indexing them, and recognising them in data.
 
-use serde::{Deserialize, Serialize};
-
 use super::rounding::Rounding;
 
 /// The values offset + k · step for whole k.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lattice {
-    /// The distance of neighbours.
-    pub step: f64,
-    /// One of the values.
-    #[serde(default)]
-    pub offset: f64,
+    step: f64,
+    offset: f64,
+    /// The power of ten that makes step and offset whole, where they are decimals of few digits.
+    power: Option<f64>,
 }
 
 /// The whole numbers.
-pub(super) const INTEGERS: Lattice = Lattice { step: 1.0, offset: 0.0 };
+pub(super) const INTEGERS: Lattice = Lattice { step: 1.0, offset: 0.0, power: Some(1.0) };
 
 /// 2⁵²: below it a 64-bit float has room for a fraction, which dequantisation needs.
 pub(super) const LARGEST_INDEX: f64 = 4_503_599_627_370_495.0;
@@ -47,6 +43,23 @@ const DIGITS: f64 = 6.0;
 const DIGITS_AN_EXCEPTION: f64 = 3.0;
 
 impl Lattice {
+    /// The lattice of a distance of neighbours and one of the values.
+    pub fn new(step: f64, offset: f64) -> Self {
+        let is_decimal = |x: f64, power: f64| (x * power).round() / power == x;
+        let power = POWERS.into_iter().find(|&power| is_decimal(step, power) && is_decimal(offset, power));
+        Lattice { step, offset, power }
+    }
+
+    /// The distance of neighbours.
+    pub fn step(&self) -> f64 {
+        self.step
+    }
+
+    /// One of the values.
+    pub fn offset(&self) -> f64 {
+        self.offset
+    }
+
     /// The index k of a value, or nothing if the value is off the lattice by more than rounding.
     ///
     /// Rounding comes from 32-bit floats, in which many tables were once stored, and from a printed step. Whole numbers that 32 bits can hold are exact on a lattice of whole
@@ -61,9 +74,7 @@ impl Lattice {
     /// The value of index k. Where step and offset are decimals of few digits, so is the value: 58 · 0.05 is 2.9, and not 2.9000000000000004.
     pub fn value(&self, k: f64) -> f64 {
         let v = self.offset + k * self.step;
-        let is_decimal = |x: f64, power: f64| (x * power).round() / power == x;
-        let power = POWERS.iter().find(|power| is_decimal(self.step, **power) && is_decimal(self.offset, **power));
-        match power {
+        match self.power {
             Some(power) if (v * power).abs() < LARGEST_INDEX => (v * power).round() / power,
             _ => v,
         }
@@ -154,7 +165,7 @@ fn common_divisor(distinct: &[f64], left_out: usize) -> Option<Lattice> {
     let step = divisor as f64;
     let digits = (distinct.len() as f64 - 1.0) * step.log10();
     (distinct.len() >= 2 && digits >= DIGITS + DIGITS_AN_EXCEPTION * left_out as f64)
-        .then(|| Lattice { step, offset: first - step * (first / step).round() })
+        .then(|| Lattice::new(step, first - step * (first / step).round()))
 }
 
 fn gcd(mut a: u64, mut b: u64) -> u64 {
@@ -204,7 +215,7 @@ fn regular(distinct: &[f64]) -> Option<Lattice> {
         numerators.filter(|(p, _)| *p >= 1.0).flat_map(|(p, q)| lattices(p / q, origin, 9))
     };
     // The step and the offset come from values that are rounded themselves.
-    let either = || fractions().chain(decimals()).chain([Lattice { step, offset: origin }]);
+    let either = || fractions().chain(decimals()).chain([Lattice::new(step, origin)]);
     let found = decimals().find(|lattice| within(lattice, 0.0)).or_else(|| either().find(|lattice| within(lattice, 2.0)));
     // Sums in 32 bits have more rounding than that; the step with all of its digits is the best that can be said.
     let on = |lattice: &Lattice| distinct.iter().all(|&v| lattice.index(v).is_some());
@@ -213,7 +224,7 @@ fn regular(distinct: &[f64]) -> Option<Lattice> {
 
 /// The lattices of a step, the simplest first.
 fn lattices(step: f64, origin: f64, digits: usize) -> [Lattice; 3] {
-    [0.0, significant(origin, digits), origin].map(|offset| Lattice { step, offset })
+    [0.0, significant(origin, digits), origin].map(|offset| Lattice::new(step, offset))
 }
 
 /// The rounding near 0: 0.1 + 0.2 − 0.3 is not a value in its own right. The median sets the scale, because a placeholder for missing values may be far larger.

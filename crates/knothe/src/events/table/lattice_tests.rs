@@ -25,7 +25,7 @@ fn finds_a_step_in_both_precisions() {
     let exact = sorted(k.iter().map(|&k| 0.18 * k as f64).collect());
     let single = sorted(k.iter().map(|&k| f64::from(0.18f32 * k as f32)).collect());
     for values in [exact, single] {
-        assert_eq!(lattice(&values), Some(Lattice { step: 0.18, offset: 0.0 }));
+        assert_eq!(lattice(&values), Some(Lattice::new(0.18, 0.0)));
     }
 }
 
@@ -36,7 +36,7 @@ fn finds_an_offset_and_a_step_that_no_two_values_show() {
     assert_eq!(found.step, 0.25);
     assert!(values.iter().all(|&v| found.index(v).is_some()));
     let shifted = sorted(draws(1000).map(|h| 0.1 + (h % 40) as f64).collect());
-    assert_eq!(lattice(&shifted), Some(Lattice { step: 1.0, offset: 0.1 }));
+    assert_eq!(lattice(&shifted), Some(Lattice::new(1.0, 0.1)));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn written_fractions_have_the_step_of_the_fraction() {
     for (q, decimals) in [(3.0, 5), (3.0, 4), (7.0, 6), (60.0, 7)] {
         let values = sorted(draws(1000).map(|h| written((h % 20) as f64 / q, decimals)).collect());
         let found = lattice(&values).unwrap();
-        assert_eq!(found, Lattice { step: 1.0 / q, offset: 0.0 }, "{q} {decimals}");
+        assert_eq!(found, Lattice::new(1.0 / q, 0.0), "{q} {decimals}");
         assert!((0..10_000).all(|k| found.index(written(f64::from(k) / q, decimals)) == Some(f64::from(k))), "{q} {decimals}");
     }
     // Two decimals do not tell what the step is.
@@ -70,7 +70,7 @@ fn leaves_continuous_data_alone() {
 #[test]
 fn rounding_beside_zero_hides_no_lattice() {
     let value = |(i, h): (usize, u64)| if i % 9 == 0 { 0.1 + 0.2 - 0.3 } else { 0.1 * (h % 12) as f64 };
-    assert_eq!(lattice(&sorted(draws(1000).enumerate().map(value).collect())), Some(Lattice { step: 0.1, offset: 0.0 }));
+    assert_eq!(lattice(&sorted(draws(1000).enumerate().map(value).collect())), Some(Lattice::new(0.1, 0.0)));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_mark_for_what_is_missing_is_no_step() {
     let marked = |value: fn(u64) -> f64| sorted(draws(1000).enumerate().map(|(i, h)| if i % 50 == 0 { 1e20 } else { value(h) }).collect());
     assert_eq!(Lattice::find(&marked(|h| h as f64 / (1u64 << 24) as f64)), None);
     assert_eq!(Lattice::find(&marked(|_| 0.3)), None);
-    let beside = |step| Some(Found { lattice: Lattice { step, offset: 0.0 }, exceptions: vec![(1e20, 20)] });
+    let beside = |step| Some(Found { lattice: Lattice::new(step, 0.0), exceptions: vec![(1e20, 20)] });
     assert_eq!(Lattice::find(&marked(|h| (h % 5) as f64)), beside(1.0));
     assert_eq!(Lattice::find(&marked(|h| 0.1 * (h % 7) as f64)), beside(0.1));
 }
@@ -87,7 +87,7 @@ fn a_mark_for_what_is_missing_is_no_step() {
 #[test]
 fn whole_numbers_may_have_a_coarser_step() {
     let thousands = |h: u64| 1000.0 * (20 + h % 90) as f64;
-    let step = |step, offset| Lattice { step, offset };
+    let step = Lattice::new;
     assert_eq!(lattice(&sorted(draws(5000).map(thousands).collect())), Some(step(1000.0, 0.0)));
     // Few rows are enough: each of 90 values confirms the step.
     assert_eq!(lattice(&sorted(draws(100).map(thousands).collect())), Some(step(1000.0, 0.0)));
@@ -106,17 +106,17 @@ fn whole_numbers_may_have_a_coarser_step() {
 #[test]
 fn a_lattice_that_makes_one_value_of_two_is_told() {
     let values: Vec<f64> = [0.0, 0.1, 0.1f32.into(), 0.2, 1.0].into();
-    let with = |step| Lattice { step, offset: 0.0 }.merges(&values);
+    let with = |step| Lattice::new(step, 0.0).merges(&values);
     assert_eq!(with(0.1), None);
-    assert_eq!(Lattice { step: 1000.0, offset: 0.0 }.merges(&values), Some((3, 1)), "1 is off the lattice");
+    assert_eq!(Lattice::new(1000.0, 0.0).merges(&values), Some((3, 1)), "1 is off the lattice");
     assert_eq!(with(0.3), None, "0.1 is off the lattice, and merged with nothing");
     // Rounding does not create a value.
-    assert_eq!(Lattice { step: 0.1, offset: 0.0 }.merges(&[0.0, 0.1 + 0.2 - 0.3, 0.1, 0.2]), None);
+    assert_eq!(Lattice::new(0.1, 0.0).merges(&[0.0, 0.1 + 0.2 - 0.3, 0.1, 0.2]), None);
 }
 
 #[test]
 fn refuses_what_is_off_the_lattice() {
-    let lattice = Lattice { step: 0.18, offset: 0.0 };
+    let lattice = Lattice::new(0.18, 0.0);
     assert_eq!(lattice.index(0.54), Some(3.0));
     assert_eq!(lattice.index(0.55), None);
 }
@@ -159,13 +159,13 @@ proptest! {
 #[test]
 fn values_of_a_decimal_step_are_decimals() {
     for (step, offset, power) in [(0.05, 0.0, 100.0), (0.002, -0.344, 1000.0), (2.5, 0.25, 100.0), (10.0, 0.0, 1.0)] {
-        let lattice = Lattice { step, offset };
+        let lattice = Lattice::new(step, offset);
         for k in -2000..2000 {
             // A quotient of two whole numbers is the float nearest to the decimal.
             let expected = ((offset * power).round() + f64::from(k) * (step * power).round()) / power;
             assert_eq!(lattice.value(f64::from(k)), expected, "{k} · {step} + {offset}");
         }
     }
-    let thirds = Lattice { step: 1.0 / 3.0, offset: 0.0 };
+    let thirds = Lattice::new(1.0 / 3.0, 0.0);
     assert_eq!(thirds.value(2.0), 2.0 / 3.0);
 }

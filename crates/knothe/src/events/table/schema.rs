@@ -213,7 +213,7 @@ impl Schema {
             let lattice = column.kind.lattice().map(|(lattice, _)| lattice);
             // A lattice is counted from one of its values.
             column.shift = lattice.map_or(mean, |lattice| lattice.value(lattice.floor(mean)));
-            column.scale = scale(variance, lattice.map_or(1.0, |lattice| lattice.step));
+            column.scale = scale(variance, lattice.map_or(1.0, |lattice| lattice.step()));
         }
         for (j, column) in self.context.iter_mut().enumerate().filter(|(_, c)| c.labels.is_empty()) {
             let (mean, variance) = moments((0..rows.n).map(|i| (rows.weight(i), rows.context[i * given + j])));
