@@ -8,7 +8,7 @@ use super::columns::unclosed;
 use super::dialect::named;
 use super::field::{Numerals, decoded};
 use super::scan::{Cells, Field, Syntax};
-use super::sniff::{Record, is_typed, numerals, records, syntax, usual_width};
+use super::sniff::{Record, Start, is_typed, numerals, start, syntax, usual_width};
 use crate::error::Result;
 use crate::events::table::absent::Absent;
 use crate::events::table::quoted;
@@ -35,10 +35,8 @@ pub(super) struct Layout {
 pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, reading: &Reading, mut how: Vec<String>) -> Result<Layout> {
     let dialect = &reading.dialect;
     let syntax = syntax(sample, complete, dialect, tabs);
-    let (records, second) = records(sample, complete, &syntax);
-    let mut last = None;
-    syntax.record(sample, syntax.skip(sample, 0), complete, |field| last = Some(field));
-    if last.is_some_and(|field| complete && syntax.is_unclosed(sample, &field)) {
+    let Start { records, second, is_unclosed } = start(sample, complete, &syntax);
+    if is_unclosed {
         return Err(unclosed(path, None, syntax.quote));
     }
     let first = records.first().map(Vec::as_slice).unwrap_or_default();

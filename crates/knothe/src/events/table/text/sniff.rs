@@ -6,7 +6,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::dialect::Dialect;
 use super::field::{Numerals, boolean, is_mark, is_missing};
-use super::scan::{SPACES, Syntax};
+use super::scan::{Field, SPACES, Syntax};
 use crate::events::table::moment;
 
 /// The most records that are looked at.
@@ -17,21 +17,35 @@ const LEAST_EQUAL: f64 = 0.5;
 /// The fields of a record.
 pub(super) type Record<'a> = Vec<Cow<'a, [u8]>>;
 
-/// The whole records at the start of the text, and where the second one starts.
-pub(super) fn records<'a>(sample: &'a [u8], complete: bool, syntax: &Syntax) -> (Vec<Record<'a>>, usize) {
-    let mut records = Vec::new();
-    let mut second = sample.len();
+/// The start of a text.
+pub(super) struct Start<'a> {
+    /// The whole records.
+    pub(super) records: Vec<Record<'a>>,
+    /// Where the second record starts.
+    pub(super) second: usize,
+    /// Whether the text ends within a quote of the first record.
+    pub(super) is_unclosed: bool,
+}
+
+/// The whole records at the start of the text.
+pub(super) fn start<'a>(sample: &'a [u8], complete: bool, syntax: &Syntax) -> Start<'a> {
+    let mut start = Start { records: Vec::new(), second: sample.len(), is_unclosed: false };
     let mut at = syntax.skip(sample, 0);
-    while at < sample.len() && records.len() < MOST_RECORDS {
-        let mut record = Vec::new();
-        let Some(end) = syntax.record(sample, at, complete, |field| record.push(field.text(sample, syntax.quote))) else { break };
-        records.push(record);
-        if records.len() == 1 {
-            second = end;
+    while at < sample.len() && start.records.len() < MOST_RECORDS {
+        let (mut record, mut last) = (Vec::new(), None);
+        let each = |field: Field| {
+            record.push(field.text(sample, syntax.quote));
+            last = Some(field);
+        };
+        let Some(end) = syntax.record(sample, at, complete, each) else { break };
+        if start.records.is_empty() {
+            start.second = end;
+            start.is_unclosed = complete && last.is_some_and(|field| syntax.is_unclosed(sample, &field));
         }
+        start.records.push(record);
         at = syntax.skip(sample, end);
     }
-    (records, second)
+    start
 }
 
 /// The number of fields that most records after the first have.
@@ -72,7 +86,7 @@ fn delimiter(sample: &[u8], complete: bool, syntax: Syntax, tabs: bool) -> u8 {
     let order = if tabs { [b'\t', b',', b';', b'|'] } else { [b',', b';', b'\t', b'|'] };
     let mut best = (0.0, order[0]);
     for delimiter in order {
-        let score = score(&records(sample, complete, &Syntax { delimiter, ..syntax }).0, delimiter)
+        let score = score(&start(sample, complete, &Syntax { delimiter, ..syntax }).records, delimiter)
             .map_or(0.0, |(equal, typed)| equal * (1.0 + typed));
         if score > best.0 {
             best = (score, delimiter);
@@ -85,7 +99,7 @@ fn delimiter(sample: &[u8], complete: bool, syntax: Syntax, tabs: bool) -> u8 {
         return best.1;
     }
     // Spaces part words as well as columns: every record has as many, and among them are numbers.
-    let (spaced, _) = records(sample, complete, &Syntax { delimiter: SPACES, ..syntax });
+    let spaced = start(sample, complete, &Syntax { delimiter: SPACES, ..syntax }).records;
     let (first, usual) = (spaced.first().map_or(0, Vec::len), usual_width(&spaced));
     let aligned = spaced.len() > 1 && (first == usual || (first + 1 == usual && first > 1));
     match score(&spaced, SPACES) {
@@ -121,7 +135,7 @@ pub(super) fn is_typed(field: &[u8], numerals: Numerals) -> bool {
 /// Single quotes, where most records have fields between them; double ones otherwise.
 fn quote(sample: &[u8], complete: bool, syntax: Syntax) -> u8 {
     let quoted = |f: &Cow<[u8]>| f.len() > 1 && f.starts_with(b"'") && f.ends_with(b"'");
-    let (records, _) = records(sample, complete, &syntax);
+    let records = start(sample, complete, &syntax).records;
     if 2 * records.iter().filter(|r| r.iter().any(quoted)).count() > records.len() { b'\'' } else { b'"' }
 }
 
@@ -131,7 +145,7 @@ fn has_comments(sample: &[u8], complete: bool, syntax: Syntax) -> bool {
     if sample.get(plain.skip(sample, 0)) == Some(&b'#') {
         return true;
     }
-    let (all, _) = records(sample, complete, &plain);
+    let all = start(sample, complete, &plain).records;
     let usual = usual_width(&all);
     all.iter().any(|r| r.first().is_some_and(|f| f.starts_with(b"#")) && r.len() != usual)
 }
