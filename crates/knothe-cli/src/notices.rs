@@ -1,6 +1,6 @@
 //! What a user should know about a table.
 
-use knothe::events::table::{Contradiction, Notice};
+use knothe::events::table::{Contradiction, Notice, Reason};
 
 use crate::{failure::say, hints::worded};
 
@@ -16,13 +16,12 @@ pub fn say_notices(notices: &[Notice]) {
 
 /// Says which values make rows impossible under a model.
 pub fn note_contradictions(contradictions: &[Contradiction]) {
-    for Contradiction { column, expected, found, row, rows } in contradictions {
+    for Contradiction { column, expected, found, row, rows, reason } in contradictions {
         let of = if *rows == 1 { "1 row is".into() } else { format!("{rows} rows are") };
-        let whole = found.parse().is_ok_and(|found: f64| found.fract() == 0.0);
-        let hint = match expected.starts_with("a whole number") {
-            true if whole => "; if this number is possible, fit with other bounds of this column in --schema",
-            true => "; if other numbers are possible, fit with this column declared \"continuous\" in --schema",
-            false => "",
+        let hint = match reason {
+            Reason::OutOfBounds => "; if this number is possible, fit with other bounds of this column in --schema",
+            Reason::NotWhole => "; if other numbers are possible, fit with this column declared \"continuous\" in --schema",
+            _ => "",
         };
         say(format_args!("note: {of} impossible under the model: in '{column}', expected {expected}, found {found} in row {row}{hint}"));
     }

@@ -60,7 +60,7 @@ pub use kind::{Bounds, Kind, Label, Spaced};
 pub use lattice::Lattice;
 pub use reader::{LARGEST, Table, TableReader};
 pub use reading::Reading;
-pub use rows::{Contradiction, Need, TableRows};
+pub use rows::{Contradiction, Need, Reason, TableRows};
 pub use schema::{ContextColumn, ErrorColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn};
 pub use text::Dialect;
 pub use write::{TableWriter, csv_field, write_csv_header, write_csv_rows, write_table, written_ending};

@@ -73,6 +73,20 @@ pub struct Contradiction {
     pub row: u64,
     /// The number of rows with such a value.
     pub rows: usize,
+    /// Why the first value is impossible.
+    pub reason: Reason,
+}
+
+/// Why a value is impossible, as far as another schema can help.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is not whole, and the column has whole numbers.
+    NotWhole,
+    /// It is a whole number outside the bounds of a column of whole numbers.
+    OutOfBounds,
+    /// Anything else, such as an unknown category.
+    Other,
 }
 
 impl TableRows {
@@ -108,8 +122,19 @@ impl<'a> Matched<'a> {
 
 impl Contradiction {
     /// The contradiction in one row, before such rows are counted.
-    fn at(table: &Table, column: &Column, row: usize, expected: String) -> Self {
-        Contradiction { column: column.name.clone(), expected, found: column.shown(row), row: table.number(row), rows: 0 }
+    fn at(table: &Table, column: &Column, row: usize, expected: String, reason: Reason) -> Self {
+        Contradiction { column: column.name.clone(), expected, found: column.shown(row), row: table.number(row), rows: 0, reason }
+    }
+}
+
+impl Reason {
+    /// Why a kind does not have a value that contradicts it.
+    fn of(kind: &Kind, value: f64) -> Self {
+        match kind {
+            Kind::Integer(_) if value.is_finite() && value.fract() == 0.0 => Reason::OutOfBounds,
+            Kind::Integer(_) if value.is_finite() => Reason::NotWhole,
+            _ => Reason::Other,
+        }
     }
 }
 
@@ -168,7 +193,8 @@ impl Schema {
                 }
                 let Some(expected) = m.column.contradiction(m.values[i]) else { continue };
                 *is_outside = true;
-                first.get_or_insert_with(|| Contradiction::at(table, m.found, i, expected)).rows += 1;
+                let reason = Reason::of(&m.column.kind, m.values[i]);
+                first.get_or_insert_with(|| Contradiction::at(table, m.found, i, expected, reason)).rows += 1;
             }
             contradictions.extend(first);
         }
@@ -262,7 +288,7 @@ fn context_values<'a>(table: &Table, found: &'a Column, column: &ContextColumn) 
         None => Ok(indices.into()),
         Some(i) => {
             let expected = format!("one of {}", in_words(&column.labels));
-            Err(contradicts(Contradiction::at(table, found, i, expected), table))
+            Err(contradicts(Contradiction::at(table, found, i, expected, Reason::Other), table))
         }
     }
 }
