@@ -18,6 +18,14 @@ pub fn worded(hint: &Hint) -> String {
             "--missing model gives missing values a probability, and --missing drop leaves out the rows that lack a value".into()
         }
         Hint::ReadAsMissing(texts) => format!("if it is not a category, add --missing-values {}", for_shell(&texts.join(","))),
+        Hint::NotNumbers(texts) => {
+            let them = if texts.len() == 1 { "it" } else { "them" };
+            // The option takes a comma for the end of a text.
+            match texts.iter().any(|text| text.contains(',')) {
+                true => format!("correct {them} in the file"),
+                false => format!("correct {them}, or read {them} as missing with --missing-values {}", for_shell(&texts.join(","))),
+            }
+        }
         Hint::NameLabels => "use --labels, or --given class=VALUE to set one class for all images".into(),
         Hint::NameArray => "--key names the array of images, and --labels the array of labels".into(),
         Hint::NameValidation => "use --validation to give separate data for validation".into(),
@@ -66,5 +74,13 @@ mod tests {
         assert_eq!(drop(&["a", "Income, USD", "b c"]), "--drop 'a,b c' --drop 'Income, USD'");
         assert_eq!(drop(&["it's $5"]), r"--drop 'it'\''s $5'");
         assert_eq!(worded(&Hint::DropConstant(String::new())), "--drop '' leaves it out of the samples too");
+    }
+
+    #[test]
+    fn a_slip_with_a_comma_is_not_offered_to_an_option_that_ends_texts_there() {
+        let slips = |texts: &[&str]| worded(&Hint::NotNumbers(texts.iter().map(|&t| t.into()).collect()));
+        assert_eq!(slips(&["1O"]), "correct it, or read it as missing with --missing-values 1O");
+        assert_eq!(slips(&["1O", "l 2"]), "correct them, or read them as missing with --missing-values '1O,l 2'");
+        assert_eq!(slips(&["1,2,3"]), "correct it in the file");
     }
 }

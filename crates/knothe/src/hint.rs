@@ -28,6 +28,8 @@ pub enum Hint {
     AllowMissing,
     /// If these texts stand for a missing value, read them as one.
     ReadAsMissing(Vec<String>),
+    /// These texts stand among numbers. Correct them, or read them as missing values.
+    NotNumbers(Vec<String>),
     /// One of these names may be meant.
     DidYouMean(Vec<String>),
     /// Say where the labels of the images are.
@@ -93,6 +95,10 @@ impl fmt::Display for Hint {
             ),
             Hint::ReadAsMissing(texts) => {
                 write!(f, "if it is not a category, add it to `Reading::missing`: {}", quoted(texts))
+            }
+            Hint::NotNumbers(texts) => {
+                let them = if texts.len() == 1 { "it" } else { "them" };
+                write!(f, "correct {them}, or add {them} to `Reading::missing`: {}", quoted(texts))
             }
             Hint::DidYouMean(names) => write!(f, "did you mean {}?", quoted(names)),
             Hint::NameLabels => write!(f, "read the images with their labels"),

@@ -179,6 +179,10 @@ fn the_text_that_makes_a_column_of_numbers_text_is_named() {
     let table = Table::read(&file(folder.path(), "t.csv", format!("m,k\n{}\n", rows.join("\n")))).unwrap();
     let (overrides, roles) = (knothe::events::table::Overrides::default(), knothe::events::table::Roles::default());
     let (_, notices) = knothe::events::table::Schema::infer(&table, &overrides, &roles, MissingPolicy::Reject).unwrap();
-    let found = notices.iter().any(|n| n.message == "'m' is text because of '1O' in row 1235, among 2999 numbers: it is left out");
-    assert!(found, "{notices:?}");
+    let found = notices.iter().find(|n| n.message == "'m' is text because of '1O' in row 1235, among 2999 numbers: it is left out");
+    assert_eq!(found.and_then(|n| n.hint.clone()), Some(knothe::Hint::NotNumbers(vec!["1O".into()])), "{notices:?}");
+    // Read as missing, it leaves a column of numbers.
+    let reading = Reading { missing: vec!["1O".into()], ..Reading::default() };
+    let table = Table::read_with(&file(folder.path(), "t.csv", format!("m,k\n{}\n", rows.join("\n"))), &reading).unwrap();
+    assert_eq!(table.column("m").unwrap().form, Form::Whole);
 }

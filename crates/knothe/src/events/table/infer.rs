@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     atoms::atoms,
-    column::{Column, Form, shown},
+    column::{Column, Form, shortened, shown},
     declared::{Declared, Overrides},
     edges::edges,
     errors::check_kinds,
@@ -26,6 +26,8 @@ use crate::{
 pub(super) const MOST_CATEGORIES: usize = 4_096;
 /// The most labels of a text column that is inferred to be categorical.
 const MOST_INFERRED: usize = 1_000;
+/// The most different texts among numbers that are taken for slips.
+const MOST_SLIPS: usize = 5;
 /// The most distinct values of a numeric column without a pattern that is inferred to be categorical, and the fewest rows per value on average.
 const MOST_NUMBERS: usize = 32;
 const ROWS_PER_NUMBER: usize = 20;
@@ -160,9 +162,7 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
     let (kind, special) = match declared {
         Some(Declared { kind, special }) => (of_table(table, column, kind, &seen)?, special.clone()),
         None if is_identifier(column, &seen) => {
-            let message = left_out(table, column, kept, &seen);
-            let hint = Hint::DeclareKind { columns: vec![name.clone()], kind: r#""categorical""#.into(), only_seen: false };
-            return Ok(Inferred::LeftOut(Notice::new(message, hint)));
+            return Ok(Inferred::LeftOut(left_out(table, column, kept, &seen)));
         }
         None => match &column.form {
             Form::Text(_) | Form::Boolean => (Kind::Categorical(seen.labels(&column.form)), Vec::new()),
@@ -197,24 +197,38 @@ fn is_identifier(column: &Column, seen: &Seen) -> bool {
 }
 
 /// Why a column of so many texts is left out.
-fn left_out(table: &Table, column: &Column, kept: &[usize], seen: &Seen) -> String {
+fn left_out(table: &Table, column: &Column, kept: &[usize], seen: &Seen) -> Notice {
     let (name, rows) = (&column.name, seen.sorted.len());
     let is_number = |row: &usize| column.text(*row).parse::<f64>().is_ok();
     let there = || kept.iter().copied().filter(|&i| !column.values[i].is_nan());
     let numbers = there().filter(is_number).count();
-    match there().find(|row| !is_number(row)) {
-        Some(row) if 2 * numbers > rows => {
-            format!(
-                "'{name}' is text because of {} in row {}, among {numbers} numbers: it is left out",
-                column.shown(row),
-                table.number(row)
-            )
-        }
-        _ if 2 * seen.distinct > rows => {
-            format!("'{name}' has {} different texts in {rows} rows: it identifies rows, so it is left out", seen.distinct)
-        }
-        _ => format!("'{name}' has {} different texts in {rows} rows, more than {MOST_INFERRED}: it is left out", seen.distinct),
+    let categorical = Hint::DeclareKind { columns: vec![name.clone()], kind: r#""categorical""#.into(), only_seen: false };
+    if let Some(row) = there().find(|row| !is_number(row)).filter(|_| 2 * numbers > rows) {
+        let (text, number) = (column.shown(row), table.number(row));
+        let slips = few(there().filter(|row| !is_number(row)).map(|row| column.text(row)));
+        let message = format!("'{name}' is text because of {text} in row {number}, among {numbers} numbers: it is left out");
+        return Notice::new(message, slips.map_or(categorical, Hint::NotNumbers));
     }
+    let reason = if 2 * seen.distinct > rows {
+        ": it identifies rows, so it is left out".into()
+    } else {
+        format!(", more than {MOST_INFERRED}: it is left out")
+    };
+    Notice::new(format!("'{name}' has {} different texts in {rows} rows{reason}", seen.distinct), categorical)
+}
+
+/// The different texts, if there are few and short ones.
+fn few(texts: impl Iterator<Item = String>) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    for text in texts {
+        if !found.contains(&text) {
+            if found.len() == MOST_SLIPS || shortened(&text) != text {
+                return None;
+            }
+            found.push(text);
+        }
+    }
+    Some(found)
 }
 
 /// A declared kind, with the labels of the table if none are declared. A column of another form is an error.
