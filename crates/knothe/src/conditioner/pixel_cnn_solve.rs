@@ -1,8 +1,8 @@
 //! The pixels of a gated PixelCNN one after another.
 //!
-//! The vertical stack of a row reads nothing but the rows above it, so it is computed once per row, for all of its pixels. The horizontal stack of a pixel reads the
-//! pixels to the left of it. Each block keeps the rows and the pixels that its windows still reach, so nothing is computed twice. There is one
-//! exception: where a channel reads the earlier channels of its pixel, the horizontal stack runs once per channel.
+//! The vertical stack of a row reads only the rows above it, so it is computed once per row, for all pixels. The horizontal stack of a pixel
+//! reads the pixels to its left. Each block keeps the rows and the pixels that its windows still reach, so nothing is computed twice.
+//! There is one exception: if a channel reads the earlier channels of its pixel, the horizontal stack runs once per channel.
 
 use burn::tensor::{Tensor, activation::relu};
 
@@ -15,7 +15,7 @@ use crate::{
     space::ImageShape,
 };
 
-/// Images that one thread draws at once: enough for efficient matrix products, and few enough that several threads share a block of samples.
+/// The images that one thread draws at once. Matrix products need many, and several threads share a block of samples only if they are few.
 const TILE: usize = 32;
 
 /// y = W x + b of vectors.
@@ -39,7 +39,7 @@ impl Product {
 
 /// A block, with what its windows reach.
 struct Running {
-    /// The vertical convolution of one row, whose inputs are those of all rows that it reaches.
+    /// The vertical convolution of one row. Its inputs are the inputs of all rows that it reaches.
     vertical: ConvolutionLayer,
     link: ConvolutionLayer,
     horizontal: Product,

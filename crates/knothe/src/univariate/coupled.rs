@@ -1,4 +1,4 @@
-//! The law of the channels of a pixel: a mixture of logistic laws with one component for all channels (Salimans et al. 2017, §2.1 and 2.2).
+//! The law of the channels of a pixel: a mixture of logistic laws (Salimans et al. 2017, §2.1 and 2.2). All channels share one component.
 
 use burn::tensor::{Tensor, activation::log_softmax, activation::sigmoid, activation::softmax};
 
@@ -19,9 +19,14 @@ const LOG_SCALE: f64 = -1.0;
 ///
 /// The first level also takes all mass below it, and the last level all mass above it. log_prob is −∞ at every number that is no level.
 ///
-/// θ, `[rows, K (2 + C), C, pixels]`, has four parts per channel. K logits give the weights w; only those of the first channel are used. K raw locations give μ_i after
-/// (2 i − 1)/K − 1 is added, i = 1, …, K. K raw scales r give s = 0.02 h + exp(b(r) − 1), where b is bounded and b(0) = 0. K (C − 1) raw coefficients γ follow; a channel
-/// uses those of the channels before it. At θ = 0 the components lie apart and the channels are not coupled.
+/// θ, `[rows, K (2 + C), C, pixels]`, has four parts per channel:
+///
+/// - K logits give the weights w. Only the logits of the first channel are used.
+/// - K raw locations give μ. The location of component i is its raw location plus (2 i − 1)/K − 1, for i = 1, …, K.
+/// - K raw scales r give s = 0.02 h + exp(b(r) − 1), where b is bounded and b(0) = 0.
+/// - K (C − 1) raw coefficients give γ. A channel uses the coefficients of the channels before it.
+///
+/// At θ = 0 the components lie apart and the channels are not coupled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoupledLogistics {
     components: usize,
@@ -69,7 +74,7 @@ impl CoupledLogistics {
         theta.clone().narrow(1, index * self.components, self.components)
     }
 
-    /// The components of a channel, from its parameters, `[rows, parameters, pixels]`, and the channels before it, `[rows, 1, pixels]` each.
+    /// The components of a channel, from its parameters, `[rows, parameters, pixels]`, and y of the channels before it, `[rows, 1, pixels]` each.
     fn of_channel(&self, theta: &Tensor<3>, before: &[Tensor<3>]) -> Components {
         let place = Placement::of(&theta.clone().inner());
         let count = self.components;
@@ -90,7 +95,7 @@ impl CoupledLogistics {
         log_difference(below, length, ends.map(|end| Some(end.expand(at.mean.dims()))))
     }
 
-    /// log w of each component, `[rows, K, pixels]`; for each channel its log-masses, and F_i(x).
+    /// log w of each component, and for each channel its log-masses and F_i(x). All are `[rows, K, pixels]`.
     fn each(&self, x: &Tensor<3>, theta: &Tensor<4>) -> (Tensor<3>, Vec<(Tensor<3>, Tensor<3>)>) {
         let of = |t: &Tensor<4>, c: usize| t.clone().narrow(2, c, 1).squeeze_dim::<3>(2);
         let log_weights = log_softmax(self.part(&of(theta, 0), 0), 1);
@@ -140,8 +145,9 @@ impl CoupledLogistics {
         Tensor::cat(found, 1)
     }
 
-    /// The component of each row as a one-hot vector, `[rows, K, 1]`, drawn from the parameters of the first channel of a pixel, `[rows, parameters, 1]`, and uniform
-    /// numbers, `[rows, 1]`.
+    /// Draws the component of each row, a one-hot vector of `[rows, K, 1]`.
+    ///
+    /// `theta` holds the parameters of the first channel of a pixel, `[rows, parameters, 1]`, and `u` holds uniform numbers, `[rows, 1]`.
     pub fn component(&self, theta: &Tensor<3>, u: &Tensor<2>) -> Tensor<3> {
         let place = Placement::of(&u.clone().inner());
         let up_to = softmax(self.part(theta, 0), 1).inner().cumsum(1);
@@ -153,8 +159,9 @@ impl CoupledLogistics {
         place.zeros(shape).mask_fill(all.equal(index.expand(shape)), 1.0)
     }
 
-    /// The level of the next channel of a pixel, `[rows, 1]`, from its parameters, `[rows, parameters, 1]`, the component, the levels of the channels before it and uniform
-    /// numbers, `[rows, 1]` each.
+    /// Draws the level of the next channel of a pixel, `[rows, 1]`.
+    ///
+    /// `theta` holds the parameters of the channel, `[rows, parameters, 1]`. The levels `before` it and the uniform numbers `u` are `[rows, 1]` each.
     pub fn draw(&self, theta: &Tensor<3>, component: &Tensor<3>, before: &[Tensor<2>], u: Tensor<2>) -> Tensor<2> {
         let before: Vec<Tensor<3>> = before.iter().map(|x| self.scaled(x.clone()).unsqueeze_dim(2)).collect();
         let at = self.of_channel(&theta.clone().inner(), &before);
