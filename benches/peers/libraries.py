@@ -6,7 +6,7 @@
 Five autoregressive layers (ten couplings for real_nvp), two hidden layers of H with ReLU, float32, a standard normal source. OPERATION is
 train (512 rows: loss, gradient, Adam), score (10,000 rows) or sample (1,000 rows). Splines have 8 bins, sums of squares 3 polynomials of degree 4,
 neural maps 16 signals or units. Of glow, D is the levels of 16 steps and H the channels, for 16 images of 3 x 32 x 32; of convolution, D is the shape, and
-OPERATION forward or gradients; of pixel_cnn, D is the gated blocks and H the channels, for 32 binary images of 28 x 28 or 64 samples. Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
+OPERATION forward or gradients; of pixel_cnn, D is the gated blocks and H the channels, for 32 binary images of 28 x 28 or 64 samples; of wavenet, D is the layers and H the channels, for 8 recordings of 4,000 samples, one stream (stream) or 16 (sample). Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
 parameters, and the peak of resident memory in MB.
 """
 
@@ -31,8 +31,8 @@ CONVOLUTIONS = [
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", choices=sorted(LIBRARIES))
-    parser.add_argument("model", choices=["maf", "nsf", "sos", "naf", "real_nvp", "glow", "convolution", "pixel_cnn"])
-    parser.add_argument("operation", choices=[*ROWS, "forward", "gradients"])
+    parser.add_argument("model", choices=["maf", "nsf", "sos", "naf", "real_nvp", "glow", "convolution", "pixel_cnn", "wavenet"])
+    parser.add_argument("operation", choices=[*ROWS, "forward", "gradients", "stream"])
     parser.add_argument("dim", type=int)
     parser.add_argument("hidden", type=int)
     parser.add_argument("--threads", type=int, default=2)
@@ -218,6 +218,82 @@ def torch_pixel_cnn(args):
     return call, parameters
 
 
+def torch_wavenet(args):
+    """A WaveNet of 256 levels and 128 skip channels in cycles of 10 layers. Samples keep a queue per layer, so that each takes one product per layer."""
+    import torch
+    from torch.nn.functional import cross_entropy, pad, relu
+
+    torch.set_num_threads(args.threads)
+    width, skip, length = args.hidden, 128, 4_000
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.dilations = [2 ** (k % 10) for k in range(args.dim)]
+            self.input = torch.nn.Conv1d(3, width, 2)
+            self.gates = torch.nn.ModuleList(torch.nn.Conv1d(width, 2 * width, 2, dilation=d) for d in self.dilations)
+            self.residuals = torch.nn.ModuleList(torch.nn.Conv1d(width, width, 1) for _ in self.dilations[1:])
+            self.skips = torch.nn.ModuleList(torch.nn.Conv1d(width, skip, 1) for _ in self.dilations)
+            self.hidden, self.output = torch.nn.Conv1d(skip, skip, 1), torch.nn.Conv1d(skip, 256, 1)
+
+        def read(self, x):
+            level = 2 * x / 255 - 1
+            amplitude = level.sign() * torch.expm1(level.abs() * 5.5452) / 255
+            return torch.stack([level, amplitude, torch.ones_like(level)], 1)
+
+        def forward(self, x):
+            h, total = self.input(pad(self.read(x), (2, 0))[:, :, :-1]), 0
+            for k, (gate, d) in enumerate(zip(self.gates, self.dilations)):
+                a, b = gate(pad(h, (d, 0))).chunk(2, 1)
+                z = torch.tanh(a) * torch.sigmoid(b)
+                total = total + self.skips[k](z)
+                if k < len(self.residuals):
+                    h = h + self.residuals[k](z)
+            return self.output(relu(self.hidden(relu(total))))
+
+        def samples(self, streams):
+            def matrix(layer):
+                return layer.weight.flatten(1).T.contiguous(), layer.bias
+
+            first, hidden, output = matrix(self.input), matrix(self.hidden), matrix(self.output)
+            gates = [(layer.weight[:, :, 0].T.contiguous(), layer.weight[:, :, 1].T.contiguous(), layer.bias) for layer in self.gates]
+            residuals, skips = [matrix(layer) for layer in self.residuals], [matrix(layer) for layer in self.skips]
+            rings = [torch.zeros(d, streams, width) for d in self.dilations]
+            last, levels = torch.zeros(streams, 3, 2), []
+            for t in range(length):
+                h, total = torch.addmm(first[1], last.flatten(1), first[0]), 0
+                for k, ring in enumerate(rings):
+                    older = ring[t % len(ring)].clone()
+                    ring[t % len(ring)] = h
+                    a, b = (older @ gates[k][0] + torch.addmm(gates[k][2], h, gates[k][1])).chunk(2, 1)
+                    z = torch.tanh(a) * torch.sigmoid(b)
+                    total = total + torch.addmm(skips[k][1], z, skips[k][0])
+                    if k < len(residuals):
+                        h = h + torch.addmm(residuals[k][1], z, residuals[k][0])
+                theta = torch.addmm(output[1], relu(torch.addmm(hidden[1], relu(total), hidden[0])), output[0])
+                level = torch.multinomial(torch.softmax(theta, 1), 1)[:, 0].float()
+                last = torch.stack([last[:, :, 1], self.read(level[:, None])[:, :, 0]], 2)
+                levels.append(level)
+            return torch.stack(levels, 1)
+
+    network = Network()
+    parameters = sum(p.numel() for p in network.parameters())
+    if args.operation == "train":
+        adam, x = torch.optim.Adam(network.parameters(), lr=1e-4), torch.randint(256, (8, length)).float()
+
+        def call():
+            adam.zero_grad(set_to_none=True)
+            cross_entropy(network(x), x.long(), reduction="sum").div(len(x)).backward()
+            adam.step()
+    else:
+
+        def call():
+            with torch.no_grad():
+                network.samples(1 if args.operation == "stream" else 16)
+
+    return call, parameters
+
+
 def normflows(args):
     import normflows as nf
 
@@ -265,6 +341,8 @@ def torch_plain(args, compiled=False):
 
     if args.model == "pixel_cnn":
         return torch_pixel_cnn(args)
+    if args.model == "wavenet":
+        return torch_wavenet(args)
     if args.model == "convolution":
         return torch_convolution(args)
     if args.model != "maf":

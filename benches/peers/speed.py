@@ -25,11 +25,12 @@ CASES += [(model, "train", dim, hidden) for model in ("sos", "naf", "real_nvp") 
 CASES += [("glow", operation, 3, 256) for operation in ("train", "score", "sample")]
 # Gated blocks and channels of PixelCNN.
 CASES += [("pixel_cnn", operation, 8, 32) for operation in ("train", "sample")]
+CASES += [("wavenet", operation, 20, 32) for operation in ("train", "stream", "sample")]
 CASES += [("convolution", operation, shape, 0) for operation in ("forward", "gradients") for shape in range(5)]
 COMMON = ["zuko", "nflows", "normflows", "torchflows", "flowjax"]
 # Compiling takes half a minute a process, so it runs where the rest of PyTorch is not far behind.
 EXTRA = {"maf/train": ["plain PyTorch", "plain PyTorch, compiled"], "nsf/train": ["zuko, compiled"]}
-HAVE = {"sos": ["zuko"], "naf": ["zuko", "torchflows"], "glow": ["normflows"], "convolution": ["plain PyTorch"], "pixel_cnn": ["plain PyTorch"]}
+HAVE = {"sos": ["zuko"], "naf": ["zuko", "torchflows"], "glow": ["normflows"], "convolution": ["plain PyTorch"], "pixel_cnn": ["plain PyTorch"], "wavenet": ["plain PyTorch"]}
 
 
 def arguments():
@@ -58,7 +59,7 @@ def python(environment):
 
 def ours(threads):
     """A function that measures Knothe."""
-    names = ["training", "glow", "convolution", "pixels"]
+    names = ["training", "glow", "convolution", "pixels", "streams"]
     build = ["cargo", "bench", "--workspace", "--no-run", "--message-format", "json", *(f"--bench={name}" for name in names)]
     messages = subprocess.run(build, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     made = [message for message in map(json.loads, messages) if message.get("executable")]
@@ -66,7 +67,7 @@ def ours(threads):
 
     def measure(*case):
         cores = ",".join(map(str, range(threads)))
-        bench = benches.get({"pixel_cnn": "pixels"}.get(case[0], case[0]), benches["training"])
+        bench = benches.get({"pixel_cnn": "pixels", "wavenet": "streams"}.get(case[0], case[0]), benches["training"])
         command = ["taskset", "-c", cores, "env", f"RAYON_NUM_THREADS={threads}", bench, "--json", *map(str, case)]
         return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 

@@ -109,7 +109,7 @@ pub struct SchemaArguments {
     pub out: Option<PathBuf>,
 }
 
-/// Write the log-density of each row or image
+/// Write the log-density of each row, image or recording
 #[derive(Args, Debug)]
 #[command(after_help = "\
 log_prob is log q(x | context) in nats, in the units of the table's own columns: a density for
@@ -144,12 +144,15 @@ pub struct ScoreArguments {
     pub runtime: Runtime,
 }
 
-/// Draw new rows or images from a model
+/// Draw new rows, images or recordings from a model
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Rows have the columns of the table that the model was fitted to. Each has values of its kind,
 including missing ones. Constant columns are restored. Context columns come last. The same seed
 gives the same bytes.
+
+Recordings become a WAV file, one after another with silence between them, an NPZ file, or
+spectrograms in a PNG file.
 
 Images become a grid in a PNG file, or an array in an NPY or NPZ file; an NPZ file also holds the
 classes. Without --given class=VALUE, the samples go through the classes in turn.
@@ -167,7 +170,7 @@ Examples:
 pub struct SampleArguments {
     /// Model file
     pub model: PathBuf,
-    /// Set a context column to this value in every row (images: class=VALUE). Repeat the option for more columns
+    /// Set a context column to this value in every row (images and recordings: class=VALUE). Repeat the option for more columns
     #[arg(long, value_name = "COLUMN=VALUE", help_heading = "Input")]
     pub given: Vec<Value>,
     /// Take the context columns from the rows of this table. Its rows repeat if there are fewer than N
@@ -181,7 +184,7 @@ pub struct SampleArguments {
     pub key: Option<String>,
     #[command(flatten)]
     pub text_files: TextFiles,
-    /// Number of rows or images to draw, at most 10^15
+    /// Number of rows, images or recordings to draw, at most 10^15
     #[arg(short = 'n', long = "rows", value_name = "N", value_parser = count, help_heading = "Sampling")]
     pub n: usize,
     /// Seed of the draws
@@ -190,7 +193,7 @@ pub struct SampleArguments {
     /// Scale the source's standard deviation by T. Values below 1 give more typical events. Only for models of images or of continuous columns without special or missing values
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Sampling")]
     pub temperature: f64,
-    /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file. - means standard output (CSV or PNG)
+    /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file. Recordings: a WAV, NPZ or PNG file. - means standard output (CSV or PNG)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -218,7 +221,8 @@ Use data that the fit has not seen. Three checks follow the log-likelihood:
 A check passes if the deviation is small. A p-value alone would reject every model once there are
 enough rows. For reference, the report shows p-values computed from at most 2,000 rows.
 
-For images, the log-likelihood is reported in bits per dimension.
+For images, the log-likelihood is reported in bits per dimension, and for recordings in bits per
+sample.
 
 Examples:
   knothe evaluate magic.safetensors test.parquet --json
@@ -284,6 +288,7 @@ ones.
 
 Axes are in the units of the table and leave out 0.2 % of the rows at each end. Without a table,
 samples take the place of the rows. Images are drawn in a square, with samples to their right.
+Recordings are drawn as spectrograms, each beside a sample of its class.
 
 If the model has context columns, either set them with --given or name a table. With a table alone
 the density is averaged over the table's contexts; with both, only the rows that match --given are
@@ -301,7 +306,7 @@ pub struct PlotArguments {
     #[command(flatten)]
     pub input: Input,
     /// Columns to draw [default: the first 12]
-    #[arg(long, value_name = "A,B,…", value_delimiter = ',', help_heading = "Input")]
+    #[arg(long, value_name = "A,B,…", help_heading = "Input")]
     pub columns: Vec<String>,
     /// Number of samples to draw from the model, at most 10^8 [default: 20000 rows or 64 images]
     #[arg(short = 'n', long = "rows", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000), help_heading = "Sampling")]
@@ -324,8 +329,8 @@ crosses the boundary between two values. The command prints how many numbers dif
 written in pairs, each followed by its reconstruction.
 
 With --keep N the finer scales are drawn anew, which shows the content of the N coarsest scales. An
-autoregressive model (pixel_cnn, pixel_cnn_pp) completes the images instead: it keeps the first N
-rows of pixels and draws the others given them.
+autoregressive model (pixel_cnn, pixel_cnn_pp, wavenet) completes the events instead: it keeps the
+first N rows of pixels, or the first N samples of a recording, and draws the others given them.
 
 Examples:
   knothe reconstruct digits.safetensors data/digits.npz --labels labels --out pairs.png
@@ -340,7 +345,7 @@ pub struct ReconstructArguments {
     /// Number of events
     #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Reconstruction")]
     pub n: u64,
-    /// Keep the N coarsest scales of a flow, or the first N rows of pixels of an autoregressive model, and draw the others anew [default: keep all]
+    /// Keep the N coarsest scales of a flow, or the first N rows of pixels or samples of an autoregressive model, and draw the others anew [default: keep all]
     #[arg(long, value_name = "N", help_heading = "Reconstruction")]
     pub keep: Option<usize>,
     /// Scale the standard deviation of the coordinates that are drawn anew
@@ -349,7 +354,7 @@ pub struct ReconstructArguments {
     /// Seed of the dequantisation noise and of the draws
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Reconstruction")]
     pub seed: u64,
-    /// File to write: a table, or a PNG, NPY or NPZ file of images
+    /// File to write: a table, a PNG, NPY or NPZ file of images, or a WAV, NPZ or PNG file of recordings
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: PathBuf,
     /// Print the result as JSON

@@ -49,7 +49,7 @@ fn names(table: &Path, lists: &[&[String]], reading: &Reading) -> Vec<String> {
 }
 
 /// The names in a text with commas: the longest that are known first.
-fn split(text: &str, known: &[String]) -> Vec<String> {
+pub fn split(text: &str, known: &[String]) -> Vec<String> {
     let is_known = |run: &str| Some(run.trim().to_owned()).filter(|name| known.contains(name));
     let Ok(found) = runs(text, is_known, |piece| Ok::<_, Infallible>(piece.trim().to_owned()));
     found

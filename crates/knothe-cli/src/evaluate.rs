@@ -27,7 +27,7 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &EvaluateArguments) -> Result<(
     if dropped > 0 {
         say(format_args!("warning: {dropped} rows lack a value and are left out"));
     }
-    let log_likelihood = LogLikelihood::of(&model.log_prob(&events, arguments.noise.scoring())?, events.weights());
+    let log_likelihood = LogLikelihood::of_events(&model.log_prob(&events, arguments.noise.scoring())?, &events);
     let checks = model.check(&events, arguments.noise.seed)?;
     if arguments.json {
         print_json(&document(model, &events, &log_likelihood, dropped, &checks))
@@ -55,6 +55,10 @@ pub fn document<C: Kind>(
         "checks": checks,
         "fit": { "held_out": record.held_out, "gaussian": record.gaussian, "members": members(model) },
     });
+    if model.coding.units() == Units::BitsPerSample {
+        document["bits_per_sample"] = json!(log_likelihood.bits_per_dim(dim));
+        document["fit"]["held_out_bits_per_sample"] = json!(record.held_out.bits_per_dim(dim));
+    }
     if model.coding.units() == Units::BitsPerDim {
         document["bits_per_dim"] = json!(log_likelihood.bits_per_dim(dim));
         document["dim"] = json!(dim);
@@ -70,7 +74,7 @@ pub fn report<C: Kind>(model: &Model<C>, judged: &C::Events, log_likelihood: &Lo
     let bound = match (model.exactness_of(judged), coding.units()) {
         (Exactness::Exact, _) => "",
         (Exactness::LowerBound, Units::Nats(_)) => ", a lower bound",
-        (Exactness::LowerBound, Units::BitsPerDim) => ", an upper bound",
+        (Exactness::LowerBound, Units::BitsPerDim | Units::BitsPerSample) => ", an upper bound",
     };
     // Writing to a string cannot fail.
     let _ =

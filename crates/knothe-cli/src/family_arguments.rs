@@ -33,7 +33,14 @@ pub fn flag(name: &str) -> String {
 }
 
 fn argument((option, families): &(FamilyOption, Vec<&'static dyn Family>)) -> Arg {
-    let of_images = families.iter().all(|family| family.description().takes == Takes::Images);
+    let all_take = |takes: Takes| families.iter().all(|family| family.description().takes == takes);
+    let heading = if all_take(Takes::Images) {
+        "Options of the image families"
+    } else if all_take(Takes::Recordings) {
+        "Options of the recording families"
+    } else {
+        "Options of the families"
+    };
     let values = match option.range {
         Range::Name(names) => format!(" [possible values: {}]", names.join(", ")),
         _ => String::new(),
@@ -49,7 +56,7 @@ fn argument((option, families): &(FamilyOption, Vec<&'static dyn Family>)) -> Ar
             }
             _ => format!("{}{values}{only}", option.about),
         })
-        .help_heading(if of_images { "Options of the image families" } else { "Options of the families" })
+        .help_heading(heading)
         .action(ArgAction::Set)
         .allow_negative_numbers(true);
     match option.range {

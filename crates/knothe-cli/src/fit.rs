@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use knothe::{
     Error, Model, Placement,
-    events::{Coding, image::Pixels, table::Schema},
+    events::{Coding, audio::Waveform, image::Pixels, table::Schema},
     families::Recipe,
     fit::{Checkpoints, FitConfig},
     model::{Fitting, Resume, Split, Weighting, check_checkpoints, remove_checkpoints},
@@ -29,12 +29,17 @@ const CHECKPOINT_EVERY: f64 = 15.0;
 
 /// Runs the command on the kind of event that the data hold.
 pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
-    if members::is_images(arguments) { fit::<Pixels>(arguments) } else { fit::<Schema>(arguments) }
+    if members::is_recordings(arguments) {
+        fit::<Waveform>(arguments)
+    } else if members::is_images(arguments) {
+        fit::<Pixels>(arguments)
+    } else {
+        fit::<Schema>(arguments)
+    }
 }
 
 fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
-    let found =
-        if C::NOUN == "images" { "images".into() } else { format!("{} {}", C::NOUN.replace("a ", "the "), arguments.data.display()) };
+    let found = if C::QUANTITIES { format!("{} {}", C::NOUN.replace("a ", "the "), arguments.data.display()) } else { C::NOUN.to_owned() };
     refuse_others::<C>(&found, &arguments.supplied())?;
     let checkpoint = checkpoint_path(&arguments.out);
     let Plan { coding, split, recipes, weighting, config, place, from } = match &arguments.from {

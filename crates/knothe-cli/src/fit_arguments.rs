@@ -23,7 +23,7 @@ const MOST_STEPS: u64 = 1_000_000_000_000;
 /// The most true values that are drawn of a row in a step.
 const MOST_DRAWS: u64 = 4_096;
 
-/// Fit a density to a table or to images by maximum likelihood
+/// Fit a density to a table, to images or to recordings by maximum likelihood
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Data: Without --validation, a random tenth of the rows serves for early stopping and another tenth
@@ -56,9 +56,10 @@ Examples:
   knothe fit data/magic.parquet --context class --out magic.safetensors
   knothe fit data/flights.parquet --missing drop --model maf_mog,nsf --out flights.safetensors
   knothe fit stars.csv --errors parallax=parallax_error,pmra=pmra_error --out stars.safetensors
-  knothe fit data/digits.npz --labels labels --out digits.safetensors")]
+  knothe fit data/digits.npz --labels labels --out digits.safetensors
+  knothe fit speech/ --labels prefix --out speech.safetensors")]
 pub struct FitArguments {
-    /// Table (text, Parquet, Arrow or NPY file, a pattern such as 'data/*.parquet', or - for standard input) or images (folder of PNG and JPEG files, NPZ or NPY file)
+    /// Table (text, Parquet, Arrow or NPY file, a pattern such as 'data/*.parquet', or - for standard input), images (folder of PNG and JPEG files, NPZ or NPY file) or recordings (WAV file, folder of WAV files, NPZ file)
     pub data: PathBuf,
 
     /// Separate data for early stopping and for the reported score [default: hold out 20 % of the data, 10 % for each]
@@ -82,19 +83,22 @@ pub struct FitArguments {
     /// Missing values: model (give them a probability), drop (leave the row out) or reject (stop with an error). With model, rows that lack a context value are left out [default: model]
     #[arg(long, value_name = "POLICY", hide_possible_values = true, help_heading = "Input")]
     pub missing: Option<Missing>,
-    /// Class of each image: an NPY file, or the name of an array in the NPZ file. The density is conditioned on it
+    /// Class of each image or recording: the name of an array in the NPZ file or, for images, an NPY file. With WAV files, 'prefix' takes what precedes the first '_', '-' or space of each file name. The density is conditioned on it
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     pub labels: Option<String>,
-    /// Name of the array that holds the images in an NPZ file [default: images]
+    /// Name of the array that holds the images or the samples in an NPZ file [default: images or pcm]
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     pub key: Option<String>,
+    /// Samples per second of the recordings in an NPZ file that does not say it
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Input")]
+    pub sample_rate: Option<u32>,
     /// Keep the N highest bits of each pixel value, 1 to 8 [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8), help_heading = "Input")]
     pub bits: Option<u8>,
     #[command(flatten)]
     pub text_files: TextFiles,
 
-    /// Family of the model; a list such as A,B fits an ensemble [default: maf_mog for tables, glow for images]
+    /// Family of the model; a list such as A,B fits an ensemble [default: maf_mog for tables, glow for images, wavenet for recordings]
     #[arg(long = "model", value_name = "NAME", hide_possible_values = true, value_delimiter = ',',
           value_parser = PossibleValuesParser::new(names()), help_heading = "Model")]
     pub models: Vec<String>,
@@ -116,10 +120,10 @@ pub struct FitArguments {
     /// Total number of steps, instead of --epochs
     #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub steps: Option<u64>,
-    /// Rows per step [default: 512; 32 for images]
+    /// Rows per step [default: 512; 32 for images; 8 for recordings]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS), help_heading = "Training")]
     pub batch: Option<u64>,
-    /// Learning rate of Adam [default: 0.002; 0.004 for images]
+    /// Learning rate of Adam [default: 0.002; 0.004 for flows of images; 0.001 for pixel_cnn and pixel_cnn_pp]
     #[arg(long = "lr", value_name = "X", value_parser = above_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub learning_rate: Option<f64>,
     /// Learning-rate schedule: constant, cosine or plateau
@@ -191,6 +195,7 @@ impl FitArguments {
             ("labels", self.labels.is_some()),
             ("key", self.key.is_some()),
             ("bits", self.bits.is_some()),
+            ("sample-rate", self.sample_rate.is_some()),
         ];
         own.into_iter().chain(self.text_files.supplied()).collect()
     }

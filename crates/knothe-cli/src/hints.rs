@@ -26,8 +26,9 @@ pub fn worded(hint: &Hint) -> String {
                 false => format!("correct {them}, or read {them} as missing with --missing-values {}", for_shell(&texts.join(","))),
             }
         }
-        Hint::NameLabels => "use --labels, or --given class=VALUE to set one class for all images".into(),
-        Hint::NameArray => "--key names the array of images, and --labels the array of labels".into(),
+        Hint::NameLabels => "use --labels, or --given class=VALUE to set one class for all of them".into(),
+        Hint::NameArray => "--key names the array of images or samples, and --labels the array of labels".into(),
+        Hint::NameRate => "use --sample-rate".into(),
         Hint::NameValidation => "use --validation to give separate data for validation".into(),
         Hint::ReshapeOrImages => {
             "reshape it to rows and columns; for images, of three or four dimensions, use --model glow or --model real_nvp".into()

@@ -1,5 +1,6 @@
 //! The words, files and pictures of each kind of event: all that the command line adds to a [`Coding`].
 
+mod audio;
 mod images;
 mod table;
 
@@ -7,7 +8,12 @@ use std::path::Path;
 
 use knothe::{
     Model,
-    events::{Coding, table::Contradiction},
+    events::{
+        Coding,
+        audio::Waveform,
+        image::Pixels,
+        table::{Contradiction, Schema},
+    },
     families::Family,
     model::Split,
     plot::Picture,
@@ -60,9 +66,9 @@ pub type Parts<'a, E> = Box<dyn Iterator<Item = Result<Part<E>, Failure>> + Send
 
 /// A kind of event on the command line.
 pub trait Kind: Coding<Events: Send> + Send + Sync {
-    /// The kind in a sentence: "a table", "images".
+    /// The kind in a sentence: "a table", "images", "recordings".
     const NOUN: &'static str;
-    /// The word for the events of this kind that families take: "tables", "images".
+    /// The word for the events of this kind that families take: "tables", "images", "recordings".
     const FAMILIES: &'static str;
     /// The family that is fitted unless the user names another.
     const FAMILY: &'static str;
@@ -146,8 +152,9 @@ pub fn model_of<C: Kind>() -> String {
 pub fn refuse_others<C: Kind>(found: &str, supplied: &[(&'static str, bool)]) -> Result<(), Failure> {
     match supplied.iter().find(|(name, given)| *given && !C::OPTIONS.contains(name)) {
         Some((name, _)) => {
-            let others = if C::NOUN == "images" { "a table" } else { "images" };
-            Err(Failure::usage(format!("--{name}: expected {others}, found {found}"), ""))
+            let kinds = [(Schema::NOUN, Schema::OPTIONS), (Pixels::NOUN, Pixels::OPTIONS), (Waveform::NOUN, Waveform::OPTIONS)];
+            let having: Vec<&str> = kinds.iter().filter(|(_, options)| options.contains(name)).map(|(noun, _)| *noun).collect();
+            Err(Failure::usage(format!("--{name}: expected {}, found {found}", having.join(" or ")), ""))
         }
         None => Ok(()),
     }

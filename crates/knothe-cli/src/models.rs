@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 use knothe::{
-    events::{image::Pixels, table::Schema},
+    events::{audio::Waveform, image::Pixels, table::Schema},
     families::{ALL, Family, FamilyOption, Range, Recipe},
     space::{ImageShape, Law, Shape, Space},
 };
@@ -35,14 +35,21 @@ pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
     let line = |family: &&dyn Family| format!("  {:<12} {}\n", family.name(), family.about());
     let of = |takes: fn(&dyn Family) -> bool| chosen.iter().filter(|family| takes(**family)).map(line).collect::<String>();
     let more = "knothe models NAME describes a family and its options; knothe fit --model NAME fits it.";
-    print(&format!("Families for tables:\n{}\nFamilies for images:\n{}\n{more}\n", of(Schema::takes), of(Pixels::takes)))
+    let (tables, images, recordings) = (of(Schema::takes), of(Pixels::takes), of(Waveform::takes));
+    print(&format!("Families for tables:\n{tables}\nFamilies for images:\n{images}\nFamilies for recordings:\n{recordings}\n{more}\n"))
 }
 
 /// A recipe for small events that a family supports, of which the defaults are shown.
 fn example(family: &'static dyn Family) -> Recipe {
     let image = ImageShape { channels: 1, height: 8, width: 8 };
-    let spaces =
-        [Space::from(8), Space::new(Shape::Columns(8), family.law()), Space::from(image), Space::new(Shape::Columns(8), Law::Codes(2))];
+    let sequence = Shape::Sequence { channels: 1, length: 8000 };
+    let spaces = [
+        Space::from(8),
+        Space::new(Shape::Columns(8), family.law()),
+        Space::from(image),
+        Space::new(Shape::Columns(8), Law::Codes(2)),
+        Space::new(sequence, Law::Codes(256)),
+    ];
     let [first, ..] = &spaces;
     Recipe::new(family, spaces.iter().find(|space| family.supports(space)).unwrap_or(first).clone())
 }

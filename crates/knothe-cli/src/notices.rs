@@ -20,7 +20,9 @@ pub fn note_contradictions(contradictions: &[Contradiction]) {
         let of = if *rows == 1 { "1 row is".into() } else { format!("{rows} rows are") };
         let hint = match reason {
             Reason::OutOfBounds => "; if this number is possible, fit with other bounds of this column in --schema",
-            Reason::NotWhole => "; if other numbers are possible, fit with this column declared \"continuous\" in --schema",
+            Reason::NotWhole => {
+                "; the numbers of this column were whole when the model was fitted, and if others are possible, fit with the column declared \"continuous\" in --schema"
+            }
             _ => "",
         };
         say(format_args!("note: {of} impossible under the model: in '{column}', expected {expected}, found {found} in row {row}{hint}"));

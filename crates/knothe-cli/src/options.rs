@@ -41,13 +41,13 @@ impl Runtime {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Input")]
 pub struct Input {
-    /// Set a context column to this value in every row (images: class=VALUE). Repeat the option for more columns
+    /// Set a context column to this value in every row (images and recordings: class=VALUE). Repeat the option for more columns
     #[arg(long, value_name = "COLUMN=VALUE")]
     pub given: Vec<Value>,
-    /// Class of each image: an NPY file, or the name of an array in the NPZ file
+    /// Class of each image or recording: the name of an array in the NPZ file or, for images, an NPY file. With WAV files, 'prefix' takes what precedes the first '_', '-' or space of each file name
     #[arg(long, value_name = "NAME")]
     pub labels: Option<String>,
-    /// Name of the array that holds the images in an NPZ file [default: images]
+    /// Name of the array that holds the images or the samples in an NPZ file [default: images or pcm]
     #[arg(long, value_name = "NAME")]
     pub key: Option<String>,
     #[command(flatten)]

@@ -34,6 +34,10 @@ pub fn likelihood<C: Kind>(coding: &C, l: &LogLikelihood) -> String {
             let bits = l.bits_per_dim(coding.space().dim());
             format!("{:.4}{} bits/dim", bits.mean, error(bits.two_se))
         }
+        Units::BitsPerSample => {
+            let bits = l.bits_per_dim(coding.space().dim());
+            format!("{:.4}{} bits/sample", bits.mean, error(bits.two_se))
+        }
     }
 }
 
@@ -47,6 +51,7 @@ pub fn mean<C: Coding>(coding: &C, log_prob: f64) -> String {
     match coding.units() {
         Units::Nats(_) => format!("{log_prob:.4} nats per {}", C::WORDS[0]),
         Units::BitsPerDim => format!("{:.4} bits/dim", bits_per_dim(log_prob, coding.space().dim())),
+        Units::BitsPerSample => format!("{:.4} bits/sample", -log_prob / coding.mean_elements() / std::f64::consts::LN_2),
     }
 }
 
@@ -55,6 +60,7 @@ pub fn likelihood_name<C: Coding>(coding: &C) -> &'static str {
     match coding.units() {
         Units::Nats(_) => "log-likelihood",
         Units::BitsPerDim => "bits/dim",
+        Units::BitsPerSample => "bits/sample",
     }
 }
 
@@ -62,6 +68,7 @@ pub fn likelihood_name<C: Coding>(coding: &C) -> &'static str {
 pub fn units<C: Coding>(coding: &C) -> String {
     match coding.units() {
         Units::Nats(of) => format!("nats per {}: {of}", C::WORDS[0]),
+        Units::BitsPerSample => format!("bits for each sample of a {}: the log mass of its level and of the length", C::WORDS[0]),
         Units::BitsPerDim => format!("bits for each of the {} numbers of an {}", coding.space().dim(), C::WORDS[0]),
     }
 }

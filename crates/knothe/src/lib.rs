@@ -66,6 +66,7 @@ mod placement;
 #[cfg(feature = "plot")]
 pub mod plot;
 mod random;
+mod sequence;
 mod shape;
 mod simplex;
 pub mod source;
@@ -90,6 +91,7 @@ pub use model::Model;
 pub use network::{ImageFlow, MixedFlow, Network, TabularFlow};
 pub use order::Order;
 pub use placement::{Placement, Precision, values};
+pub use sequence::SequenceDensity;
 pub use simplex::{WEIGHTS_GAP, Weights, likeliest_weights};
 
 /// The examples of the README.

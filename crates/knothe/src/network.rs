@@ -12,6 +12,7 @@ use crate::{
     dequantised::Dequantised,
     error::{Error, Result},
     mixed::Mixed,
+    sequence::SequenceDensity,
     source::{AutoregressiveDensity, PixelMixture, Source},
 };
 
@@ -39,6 +40,8 @@ pub enum Network {
     Pixels(AutoregressiveDensity<PixelCnn>),
     /// The same with a law of all channels of a pixel.
     PixelMixture(PixelMixture),
+    /// The steps of a sequence one after another.
+    Sequence(SequenceDensity),
 }
 
 /// Calls a function of whichever density a network is.
@@ -50,6 +53,7 @@ macro_rules! each {
             Network::Mixed($q) => $call,
             Network::Pixels($q) => $call,
             Network::PixelMixture($q) => $call,
+            Network::Sequence($q) => $call,
         }
     };
 }
@@ -63,7 +67,7 @@ impl Network {
         match self {
             Network::Flow(flow) => Ok(flow),
             Network::Dequantised(q) => Ok(q.inner()),
-            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
+            _ => Err(no_source()),
         }
     }
 
@@ -75,7 +79,7 @@ impl Network {
         match self {
             Network::Flow(q) => q.to_source(x, given),
             Network::Dequantised(q) => q.to_source(x, given),
-            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
+            _ => Err(no_source()),
         }
     }
 
@@ -87,13 +91,13 @@ impl Network {
         match self {
             Network::Flow(q) => q.from_source(z, given),
             Network::Dequantised(q) => q.from_source(z, given),
-            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
+            _ => Err(no_source()),
         }
     }
 
     /// Whether the density goes through the elements of an event in order, so that it can [complete](Network::complete) one.
     pub fn completes(&self) -> bool {
-        matches!(self, Network::Pixels(_) | Network::PixelMixture(_))
+        matches!(self, Network::Pixels(_) | Network::PixelMixture(_) | Network::Sequence(_))
     }
 
     /// Keeps the first `known` elements of each row in the order of the density, and draws the others given them.
@@ -104,8 +108,9 @@ impl Network {
         match self {
             Network::Pixels(q) => q.complete(x, known, given, rng),
             Network::PixelMixture(q) => q.complete(x, known, given, rng),
+            Network::Sequence(q) => q.complete(x, known, given, rng),
             _ => {
-                let reason = "expected an autoregressive model of pixels".into();
+                let reason = "expected an autoregressive model of images or recordings".into();
                 Err(Error::Unsupported { what: "a completion".into(), reason, hint: None })
             }
         }
@@ -116,7 +121,7 @@ impl Network {
         match self {
             Network::Flow(flow) => !matches!(flow.source(), Source::Autoregressive(source) if source.is_discrete()),
             Network::Dequantised(_) => true,
-            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => false,
+            _ => false,
         }
     }
 
@@ -125,7 +130,7 @@ impl Network {
         if temperature == 1.0 || self.takes_temperature() {
             return Ok(());
         }
-        let expected = "1 for a model that draws categories or pixels themselves and has no source to scale";
+        let expected = "1 for a model that draws categories, pixels or samples themselves and has no source to scale";
         Err(Error::invalid("temperature", expected, temperature))
     }
 
@@ -146,7 +151,7 @@ impl Network {
 fn no_source() -> Error {
     Error::Unsupported {
         what: "coordinates of the source".into(),
-        reason: "this model draws categories or pixels themselves and has no source coordinates".into(),
+        reason: "this model draws categories, pixels or samples themselves and has no source coordinates".into(),
         hint: None,
     }
 }

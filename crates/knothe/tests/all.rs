@@ -36,6 +36,8 @@ mod own_events;
 mod own_parts;
 mod pixel_cnn;
 mod products;
+#[cfg(feature = "audio")]
+mod recordings;
 #[cfg(feature = "tables")]
 mod round_trip;
 mod sampling;

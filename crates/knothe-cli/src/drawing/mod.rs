@@ -15,6 +15,7 @@ use knothe::{
 
 use crate::{
     cli::PlotArguments,
+    columns::split,
     failure::{Failure, say},
 };
 use columns::{Shown, lattice};
@@ -62,9 +63,10 @@ fn chosen(arguments: &PlotArguments, schema: &Schema) -> Result<Vec<usize>, Fail
         }
         return Ok(all.into_iter().take(LARGEST).collect());
     }
+    let known: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let mut chosen = Vec::new();
-    for name in &arguments.columns {
-        match names.iter().position(|n| n == name) {
+    for name in arguments.columns.iter().flat_map(|text| split(text, &known)) {
+        match names.iter().position(|n| *n == name) {
             Some(j) if !chosen.contains(&j) => chosen.push(j),
             Some(_) => return Err(Failure::usage(format!("--columns: expected each column once, found '{name}' twice"), "")),
             None => {

@@ -3,6 +3,7 @@
 use knothe::{
     events::{
         Coding,
+        audio::is_recording_set,
         image::{Pixels, is_image_set},
         table::ending,
     },
@@ -12,6 +13,11 @@ use knothe::{
 };
 
 use crate::{failure::Failure, fit_arguments::FitArguments, kind::Kind};
+
+/// Whether it is recordings that are fitted: a .wav file, a folder of them, or a .npz file with samples.
+pub fn is_recordings(arguments: &FitArguments) -> bool {
+    is_recording_set(&arguments.data, arguments.key.as_deref())
+}
 
 /// Whether it is images that are fitted: a folder or a .npz file, or a .npy file of three or four dimensions unless a family of tables is named.
 pub fn is_images(arguments: &FitArguments) -> bool {

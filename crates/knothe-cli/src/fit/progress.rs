@@ -4,11 +4,10 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use knothe::bits_per_dim;
 use knothe::events::{Coding, Units};
 use knothe::fit::{Observer, Progress};
 
-use crate::{failure::say, signals};
+use crate::{failure::say, signals, words::likelihood_name};
 
 /// Seconds between two lines where standard error is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -20,8 +19,10 @@ pub struct Bar {
     /// "member 2 of 4 · " in an ensemble.
     member: String,
     batch: usize,
-    /// The numbers of an event whose likelihood is told in bits for each of them.
-    dim: Option<usize>,
+    /// The name of the likelihood.
+    likelihood: &'static str,
+    /// The numbers of an event, on the mean, whose likelihood is told in bits for each of them.
+    elements: Option<f64>,
     /// The word for several events.
     events: &'static str,
     terminal: bool,
@@ -37,10 +38,11 @@ impl Bar {
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         let terminal = std::io::stderr().is_terminal();
-        let dim = (coding.units() == Units::BitsPerDim).then(|| coding.space().dim());
+        let elements = (!matches!(coding.units(), Units::Nats(_))).then(|| coding.mean_elements());
         let (events, drawn) = (C::WORDS[1], Instant::now());
         signals::wait(true);
-        Bar { bar, names, member: String::new(), batch, dim, events, terminal, started: None, drawn }
+        let likelihood = likelihood_name(coding);
+        Bar { bar, names, member: String::new(), batch, likelihood, elements, events, terminal, started: None, drawn }
     }
 
     /// Takes the bar away; what follows needs no checkpoint.
@@ -64,9 +66,9 @@ impl Observer for Bar {
         if now - self.drawn >= due {
             self.drawn = now;
             let rate = (p.step - first) as f64 / (now - start).as_secs_f64().max(1e-9);
-            let (unit, rows) = (if self.dim.is_some() { "bits/dim" } else { "log-likelihood" }, self.events);
+            let (unit, rows) = (self.likelihood, self.events);
             let number = |value: Option<f64>| {
-                let own = |v: f64| self.dim.map_or(v, |dim| bits_per_dim(v, dim));
+                let own = |v: f64| self.elements.map_or(v, |elements| -v / elements / std::f64::consts::LN_2);
                 value.map_or_else(|| "–".into(), |v| format!("{:.3}", own(v)))
             };
             let skipped = if p.skipped > 0 { format!(" · {} steps skipped (not finite)", p.skipped) } else { String::new() };

@@ -100,6 +100,7 @@ fn rows_that_cannot_be_have_no_probability() {
         "note: not in the model, so ignored: 'z'",
         "note: 1 row is impossible under the model: in 'k', expected a whole number",
         "found 3.5 in row 2",
+        "were whole when the model was fitted",
         "declared \"continuous\"",
     ] {
         assert!(run.stderr.contains(line), "{line}: {}", run.stderr);

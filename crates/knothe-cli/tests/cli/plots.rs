@@ -98,6 +98,18 @@ fn bars_of_categories_are_their_shares() {
 }
 
 #[test]
+fn a_column_whose_name_has_a_comma_can_be_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..200).map(|i| format!("{},{}\n", (f64::from(i) * 0.7).sin(), (f64::from(i) * 1.3).cos())).collect();
+    std::fs::write(folder.path().join("a.csv"), format!("\"pay,USD\",x\n{rows}")).unwrap();
+    succeeds(folder.path(), "fit a.csv --model gaussian --out m.safetensors");
+    for columns in ["pay,USD", "x,pay,USD"] {
+        succeeds(folder.path(), &format!("plot m.safetensors a.csv -n 500 --columns {columns} --out a.png"));
+    }
+    assert!(knothe(folder.path(), "plot m.safetensors a.csv --columns pay --out b.png").stderr.contains("found 'pay'"));
+}
+
+#[test]
 fn special_and_missing_values_have_bars_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = String::from("n,amount\n");

@@ -7,6 +7,7 @@ use knothe::{
     Placement, Precision,
     events::{
         Coding, Events,
+        audio::{RecordingSet, Waveform},
         image::{ImageSet, Pixels},
         table::{Column, MissingPolicy, Need, Overrides, Roles, Schema, Table, diagnose, write_table},
     },
@@ -32,6 +33,7 @@ pub fn formats() -> Vec<Format> {
     for &family in ALL {
         let files = match family.description().takes {
             Takes::Images => of_images(folder.path(), family),
+            Takes::Recordings => of_recordings(folder.path(), family),
             takes => of_table(folder.path(), family, takes),
         };
         models.push(files[0].clone());
@@ -67,6 +69,8 @@ pub fn formats() -> Vec<Format> {
         format("schema", "json", schemas.map(<[u8]>::to_vec).to_vec(), read_schema),
         format("npz", "npz", written("images.npz", &|path| images().write(path).unwrap()), read_images),
         format("array", "npy", written("images.npy", &|path| images().write(path).unwrap()), read_images),
+        format("wav", "wav", written("r.wav", &|path| recordings().pick(&[3]).write(path).unwrap()), read_recordings),
+        format("recordings", "npz", written("r.npz", &|path| recordings().write(path).unwrap()), read_recordings),
         format("picture", "png", written("p.png", &|path| knothe::plot::mosaic(&images(), 6).unwrap().write(path).unwrap()), read_picture),
     ]
 }
@@ -138,6 +142,30 @@ fn of_images(folder: &Path, family: &'static dyn Family) -> Vec<Vec<u8>> {
         }
     }
     recipe = if family.option("dequantisation").is_some() { recipe.set("dequantisation", Noise::Variational) } else { recipe };
+    files(folder, &coding, &split, recipe)
+}
+
+/// 12 recordings of two classes and different lengths.
+fn recordings() -> RecordingSet {
+    let samples = (0..12 * 20).map(|t| (t as f32 * 0.7).sin() * 0.5).collect();
+    let labels = Some((0..12).map(|i| (i % 2).to_string()).collect());
+    RecordingSet {
+        path: "recordings".into(),
+        rate: 8000,
+        samples,
+        ends: (1..=12).map(|i| 20 * i - i % 3 * usize::from(i < 12)).collect(),
+        names: Vec::new(),
+        labels,
+    }
+}
+
+fn of_recordings(folder: &Path, family: &'static dyn Family) -> Vec<Vec<u8>> {
+    let coding = Waveform::of(&[&recordings()]).unwrap();
+    let split = Split::random("recordings".as_ref(), &recordings(), 0).unwrap();
+    let mut recipe = Recipe::new(family, coding.space()).context(coding.context_dim());
+    for (name, value) in [("layers", 3usize), ("width", 2), ("skip", 3)] {
+        recipe = recipe.set(name, value);
+    }
     files(folder, &coding, &split, recipe)
 }
 
@@ -224,6 +252,14 @@ fn read_images(path: &Path) -> bool {
     let labelled = images.clone().with_labels("labels").unwrap_or(images);
     let coded = Pixels::of(&labelled, None).and_then(|coding| coding.encode(&labelled));
     coded.is_ok_and(|rows| rows.len() == labelled.len())
+}
+
+fn read_recordings(path: &Path) -> bool {
+    let Ok(recordings) = RecordingSet::read(path, None, None) else { return false };
+    let labelled = recordings.clone().with_labels("labels").unwrap_or(recordings);
+    let _ = knothe::events::audio::spectrograms(&labelled.pick(&[0]));
+    let coded = Waveform::of(&[&labelled]).and_then(|coding| coding.encode(&labelled.pick(&[0])));
+    coded.is_ok_and(|rows| rows.len() == 1)
 }
 
 fn read_picture(path: &Path) -> bool {

@@ -13,6 +13,8 @@ mod made;
 mod pixel_cnn;
 mod pixel_cnn_solve;
 mod solve;
+mod wavenet;
+mod wavenet_solve;
 
 pub use crate::order::Order;
 pub(crate) use crate::order::index;
@@ -24,6 +26,8 @@ pub use dense::{Dense, DenseConfig};
 pub use linear::Linear;
 pub use made::{Made, MadeConfig};
 pub use pixel_cnn::{PixelCnn, PixelCnnConfig};
+pub use wavenet::{WaveNet, WaveNetConfig};
+pub(crate) use wavenet_solve::Stepper;
 
 pub use crate::kernels::{Step, Window};
 

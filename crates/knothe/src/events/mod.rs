@@ -3,6 +3,8 @@
 //! A new kind of event is one [`Coding`]. Everything else works for every kind: fitting, scoring, sampling, evaluation, ensembles, weights, context, and files of
 //! a [`Model`](crate::Model).
 
+#[cfg(feature = "audio")]
+pub mod audio;
 #[cfg(feature = "images")]
 pub mod image;
 mod rows;
@@ -49,6 +51,11 @@ pub trait Events: Clone + Debug {
         true
     }
 
+    /// The number of elements of each event, where they differ.
+    fn elements(&self) -> Option<Vec<f64>> {
+        None
+    }
+
     /// The place of an event in its file, from 0.
     fn number(&self, position: usize) -> u64 {
         position as u64
@@ -62,6 +69,8 @@ pub enum Units {
     Nats(String),
     /// Bits for each of the numbers of an event.
     BitsPerDim,
+    /// Bits for each sample of a recording.
+    BitsPerSample,
 }
 
 /// How events become rows of numbers, and back. This is all that a new kind of event brings.
@@ -108,6 +117,11 @@ pub trait Coding: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
             Some(Law::Codes(_)) => "the log mass".into(),
             _ => "the log density".into(),
         })
+    }
+
+    /// The number of elements of an event on the mean, which likelihoods per element are told with where the events themselves do not say.
+    fn mean_elements(&self) -> f64 {
+        self.space().dim() as f64
     }
 
     /// The name of the family whose likelihood stands beside every model's, if there is one.

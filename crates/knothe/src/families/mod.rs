@@ -45,6 +45,7 @@ mod real_nvp;
 mod recipe;
 mod setters;
 mod sos;
+mod wavenet;
 
 pub use chain::{Mixing, SourceKind};
 pub use option::{FamilyOption, Initial, Range, Setting};
@@ -86,6 +87,8 @@ pub enum Takes {
     Binary,
     /// Images of 1 to 8 bits.
     Images,
+    /// Recordings of 256 levels.
+    Recordings,
 }
 
 impl Takes {
@@ -95,6 +98,7 @@ impl Takes {
             Takes::Reals => "tables of columns of numbers and categories",
             Takes::Binary => "tables of columns of 0 and 1",
             Takes::Images => "images of 1 to 8 bits",
+            Takes::Recordings => "recordings of sound",
         }
     }
 
@@ -104,6 +108,7 @@ impl Takes {
             Takes::Binary => matches!(space.shape, Shape::Columns(_)) && space.law() == Some(Law::Codes(2)) && !space.has_parents(),
             Takes::Reals => matches!(space.shape, Shape::Columns(_)),
             Takes::Images => pixels::supports(space),
+            Takes::Recordings => wavenet::supports(space),
         }
     }
 
@@ -236,4 +241,5 @@ registry!(
     real_nvp::ImageRealNvp,
     pixel_cnn::PixelCnn,
     pixel_cnn_pp::PixelCnnPp,
+    wavenet::WaveNet,
 );

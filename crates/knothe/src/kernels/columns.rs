@@ -26,6 +26,12 @@ impl Window {
         Window { kernel: [1, size], before: [0, (size - 1) * dilation], dilation }
     }
 
+    /// The `size` samples (at least 1) of a row before the sample, without itself.
+    pub fn before(size: usize) -> Self {
+        let size = size.max(1);
+        Window { kernel: [1, size], before: [0, size], dilation: 1 }
+    }
+
     /// The `rows` rows (at least 1) above the pixel, without its own, and as many columns on either side.
     pub fn above(rows: usize) -> Self {
         let rows = rows.max(1);

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+#[cfg(feature = "audio")]
+use crate::events::audio::Waveform;
 #[cfg(feature = "images")]
 use crate::events::image::Pixels;
 use crate::{
@@ -21,6 +23,9 @@ pub enum AnyModel {
     /// A density of images.
     #[cfg(feature = "images")]
     Images(Box<Model<Pixels>>),
+    /// A density of recordings.
+    #[cfg(feature = "audio")]
+    Recordings(Box<Model<Waveform>>),
 }
 
 impl AnyModel {
@@ -34,6 +39,8 @@ impl AnyModel {
             Some(Schema::KIND) => Ok(AnyModel::Table(Box::new(Model::parse(path, content, tensors, device)?))),
             #[cfg(feature = "images")]
             Some(Pixels::KIND) => Ok(AnyModel::Images(Box::new(Model::parse(path, content, tensors, device)?))),
+            #[cfg(feature = "audio")]
+            Some(Waveform::KIND) => Ok(AnyModel::Recordings(Box::new(Model::parse(path, content, tensors, device)?))),
             _ => Err(no_model(path, &content)),
         }
     }
@@ -48,6 +55,8 @@ impl AnyModel {
             Some(Schema::KIND) => Ok(AnyModel::Table(Box::new(Model::parse_outline(path, content, &shapes)?))),
             #[cfg(feature = "images")]
             Some(Pixels::KIND) => Ok(AnyModel::Images(Box::new(Model::parse_outline(path, content, &shapes)?))),
+            #[cfg(feature = "audio")]
+            Some(Waveform::KIND) => Ok(AnyModel::Recordings(Box::new(Model::parse_outline(path, content, &shapes)?))),
             _ => Err(no_model(path, &content)),
         }
     }
@@ -65,13 +74,14 @@ fn no_model(path: &Path, content: &Value) -> Error {
 /// println!("{} parameters", with_model!(&model, model => model.parameters()));
 /// # Ok::<(), knothe::Error>(())
 /// ```
-#[cfg(feature = "images")]
+#[cfg(feature = "audio")]
 #[macro_export]
 macro_rules! with_model {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
             $crate::model::AnyModel::Table($model) => $call,
             $crate::model::AnyModel::Images($model) => $call,
+            $crate::model::AnyModel::Recordings($model) => $call,
         }
     };
 }

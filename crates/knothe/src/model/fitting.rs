@@ -195,7 +195,7 @@ impl<C: Coding> Fitting<'_, C> {
     fn judged(&self, density: &impl Density) -> Result<LogLikelihood> {
         let events = self.split.judge();
         let log_prob = log_prob(self.coding, density, self.place, events, Scoring::default())?;
-        Ok(LogLikelihood::of(&log_prob, events.weights()))
+        Ok(LogLikelihood::of_events(&log_prob, events))
     }
 
     /// Events as a fit reads them, with what carries their log-likelihood to the units of the file.

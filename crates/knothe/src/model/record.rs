@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Weighting;
-use crate::dequantised::bits_per_dim;
+use crate::{dequantised::bits_per_dim, events::Events};
 
 /// A mean log-likelihood with its error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct LogLikelihood {
     /// The mean over the other events.
     #[serde(with = "crate::number", default)]
     pub possible_mean: f64,
+    /// The (weighted) mean number of elements of the events, where they differ in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elements: Option<f64>,
 }
 
 impl LogLikelihood {
@@ -36,12 +39,20 @@ impl LogLikelihood {
         let possible = || counted().filter(|(_, l)| *l > f64::NEG_INFINITY);
         let possible_mean = possible().map(|(w, l)| w * l).sum::<f64>() / possible().map(|(w, _)| w).sum::<f64>();
         let impossible = counted().count() - possible().count();
-        LogLikelihood { mean, two_se, rows: log_prob.len(), impossible, possible_mean }
+        LogLikelihood { mean, two_se, rows: log_prob.len(), impossible, possible_mean, elements: None }
     }
 
-    /// The same in bits for each of the `dim` numbers of an event, −log₂ P/dim, which is smaller for a better model.
+    /// The mean over events, with their weights and the number of their elements.
+    pub fn of_events(log_prob: &[f64], events: &impl Events) -> Self {
+        let elements = events.elements().map(|each| LogLikelihood::of(&each, events.weights()).mean);
+        LogLikelihood { elements, ..LogLikelihood::of(log_prob, events.weights()) }
+    }
+
+    /// The same in bits for each number of an event, −log₂ P/dim, which is smaller for a better model. Events have `dim` numbers, unless they differ in that: then it is the bits of all
+    /// events over the numbers of all of them.
     pub fn bits_per_dim(&self, dim: usize) -> Self {
-        let bits = |mean| bits_per_dim(mean, dim);
+        let scale = self.elements.map_or(1.0, |elements| dim as f64 / elements);
+        let bits = |mean| bits_per_dim(mean, dim) * scale;
         LogLikelihood { mean: bits(self.mean), two_se: -bits(self.two_se), possible_mean: bits(self.possible_mean), ..*self }
     }
 }

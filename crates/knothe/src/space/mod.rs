@@ -59,7 +59,7 @@ pub struct Space {
     /// The parent of each element, where elements have any; see [`Space::with_parents`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     parents: Vec<Option<u32>>,
-    /// Whether the length varies from event to event.
+    /// Whether the length varies from event to event. It is then the first element of a row, and the row goes on with zeros after the end of the event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub varying: bool,
 }
@@ -95,9 +95,14 @@ impl Space {
         Ok(space)
     }
 
-    /// The number of elements.
+    /// The number of elements of a row: those of the shape, and before them the length where it varies.
     pub fn dim(&self) -> usize {
-        self.shape.dim()
+        self.shape.dim().saturating_add(usize::from(self.varying))
+    }
+
+    /// The same events, of lengths that vary from 1 to that of the shape.
+    pub fn of_varying_length(self) -> Self {
+        Space { varying: true, ..self }
     }
 
     /// The law that all elements share; none where they differ.

@@ -4,12 +4,12 @@ use burn::tensor::{Tensor, activation::log_sigmoid, activation::log_softmax, act
 
 use super::{
     Conditional, check_theta,
-    discrete_lanes::{Coin, Masses},
+    discrete_lanes::{Coin, Masses, unnormalised},
     part,
 };
 use crate::{
     error::{Error, Result},
-    kernels::{self, Kernel},
+    kernels::{self, Kernel, Real},
     placement::Placement,
 };
 
@@ -77,6 +77,23 @@ impl Categorical {
         let shape = theta.dims();
         let classes = Placement::of(&theta.clone().inner()).tensor((0..self.0).map(|c| c as f64).collect(), [1, self.0, 1]);
         (log_softmax(theta, 1), classes.expand(shape))
+    }
+
+    /// The smallest c with F(c | θ) ≥ u for logits on the host; none where they are not all finite. `masses` is memory to work in.
+    pub(crate) fn quantile_of<T: Real>(self, theta: &[T], u: f64, masses: &mut Vec<T>) -> Option<usize> {
+        let total = unnormalised(theta, masses);
+        if !total.is_finite() {
+            return None;
+        }
+        let (mut left, last) = (T::of(u) * total, masses.len().checked_sub(1)?);
+        for (c, &mass) in masses.iter().enumerate() {
+            left -= mass;
+            if left <= T::of(0.0) {
+                return Some(c);
+            }
+        }
+        // Rounding of the sum.
+        Some(last)
     }
 
     /// [`Conditional::log_prob`] from tensor operations.

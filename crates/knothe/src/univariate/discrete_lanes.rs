@@ -2,7 +2,33 @@
 //!
 //! For a loss L with ∂L/∂ log P(x) = h, the logit of code k gets h (1[x = k] − P(k)), and nothing where x is no code.
 
-use crate::kernels::{LaneMap, Lanes, Real, Theta, ThetaGradient};
+use crate::kernels::{LANES, LaneMap, Lanes, Real, Theta, ThetaGradient, vectorised};
+
+/// The masses of a softmax up to a factor, and their sum.
+pub(super) fn unnormalised<T: Real>(theta: &[T], masses: &mut Vec<T>) -> T {
+    masses.clear();
+    masses.resize(theta.len().next_multiple_of(LANES), T::of(f64::NEG_INFINITY));
+    masses[..theta.len()].copy_from_slice(theta);
+    let sum = vectorised(
+        #[inline(always)]
+        || {
+            let mut most = Lanes::load(masses);
+            for at in (0..masses.len()).step_by(LANES) {
+                most = most.larger(Lanes::load(&masses[at..]));
+            }
+            let most = Lanes::of(0.0) + most.0.into_iter().fold(most.0[0], |a, b| if a < b { b } else { a });
+            let mut sum = Lanes::of(0.0);
+            for at in (0..masses.len()).step_by(LANES) {
+                let mass = (Lanes::load(&masses[at..]) - most).exp();
+                mass.store(&mut masses[at..]);
+                sum = sum + mass;
+            }
+            sum.0.into_iter().fold(T::of(0.0), |a, b| a + b)
+        },
+    );
+    masses.truncate(theta.len());
+    sum
+}
 
 /// y = x, and log P(x | θ) in the place of log T′, for x in {0, 1} and one logit.
 #[derive(Clone, Copy, Debug)]

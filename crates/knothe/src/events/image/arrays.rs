@@ -1,12 +1,14 @@
 //! Images as arrays: NPY, and NPZ, a ZIP archive of NPY files.
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use super::{IMAGES_KEY, ImageSet, LABELS_KEY};
+use super::{
+    IMAGES_KEY, ImageSet, LABELS_KEY,
+    archive::{array, open},
+};
 use crate::{
     error::{Error, Result},
     events::{
@@ -14,7 +16,6 @@ use crate::{
         table::{
             LARGEST_INTEGER,
             npy::{Array, Header, write_header},
-            quoted,
         },
     },
     file::{NewFile, ending},
@@ -110,40 +111,6 @@ fn beside(images: &Path, name: &str, what: &str) -> Result<(PathBuf, Array)> {
         return Err(Error::table(path, problem, None));
     }
     Ok((path.to_owned(), array))
-}
-
-fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
-    let io = |e| Error::io("read", path, e);
-    let file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
-    Ok((BufReader::new(file), length))
-}
-
-/// The array of a .npy file, or the one of that name in a .npz file.
-fn array(path: &Path, key: &str) -> Result<Array> {
-    let (file, length) = open(path)?;
-    match ending(path).as_str() {
-        "npy" => Array::read(path, file, length),
-        "npz" => {
-            let damaged = |e| Error::table(path, format!("expected an NPZ file, found one that cannot be read: {e}"), None);
-            let mut archive = ZipArchive::new(file).map_err(damaged)?;
-            let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned())).collect();
-            if !names.iter().any(|name| name == key) {
-                let found = if names.is_empty() { "none".into() } else { quoted(&names) };
-                let problem = format!("expected an array '{key}', found {found}");
-                return Err(Error::table(path, problem, Hint::NameArray));
-            }
-            let entry = archive.by_name(&format!("{key}.npy")).map_err(damaged)?;
-            let length = entry.size();
-            let inside = path.join(key);
-            Array::read(&inside, entry, length)
-        }
-        other => {
-            let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
-            let problem = format!("expected a folder of pictures, or a name that ends in .npy or .npz, found {found}");
-            Err(Error::table(path, problem, None))
-        }
-    }
 }
 
 /// Writes images part by part; no more than their labels waits in memory. They are unsigned bytes of `[n, channels, height, width]` (`[n, height, width]` of one channel),

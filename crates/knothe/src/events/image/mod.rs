@@ -1,5 +1,6 @@
 //! Sets of images: NPY and NPZ arrays of integers, and folders of PNG and JPEG pictures.
 
+pub(in crate::events) mod archive;
 mod arrays;
 mod coding;
 mod folder;

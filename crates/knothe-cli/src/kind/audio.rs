@@ -1,0 +1,271 @@
+//! Recordings on the command line.
+
+use std::path::Path;
+
+use knothe::{
+    Model,
+    events::{
+        Coding, Events,
+        audio::{RecordingSet, Waveform, spectrograms},
+        image::ImageSet,
+    },
+    families::{Family, Takes},
+    file::ending,
+    memory,
+    model::{HeldOut, Split},
+    plot::{Picture, check_mosaic, mosaic},
+    space::{ImageShape, Law},
+};
+use serde_json::{Value as Json, json};
+
+use super::{Kind, Opened, Part, Parts, Read, Sink};
+use crate::{
+    cli::{PlotArguments, SampleArguments},
+    context::Context,
+    failure::Failure,
+    fit_arguments::FitArguments,
+    given::{self, Value},
+    options::Input,
+    output::{is_stdout, write_picture},
+    text_files::TextFiles,
+};
+
+/// Recordings that are scored at a time.
+const PART: usize = 64;
+/// Recordings of a picture, unless the user wants others.
+const DRAWN: usize = 12;
+/// Spectrograms side by side.
+const COLUMNS: usize = 4;
+
+/// The split of recordings to fit to, and the recordings of which the coding is made.
+fn split(recordings: RecordingSet, arguments: &FitArguments, seed: u64) -> Result<Split<RecordingSet>, Failure> {
+    Ok(match &arguments.validation {
+        None => Split::random(&arguments.data, &recordings, seed)?,
+        Some(path) => Split { train: recordings, validation: to_fit(path, arguments)?, held_out: HeldOut::Validation },
+    })
+}
+
+/// Recordings to fit to.
+fn to_fit(path: &Path, arguments: &FitArguments) -> Result<RecordingSet, Failure> {
+    if arguments.weights.is_some() {
+        return Err(Failure::usage("--weights: expected a table or images, found recordings", ""));
+    }
+    set(path, &arguments.labels, &arguments.key, arguments.sample_rate)
+}
+
+impl Kind for Waveform {
+    const NOUN: &'static str = "recordings";
+    const FAMILIES: &'static str = "recordings";
+    const FAMILY: &'static str = "wavenet";
+    const OPTIONS: &'static [&'static str] = &["labels", "key", "sample-rate"];
+
+    fn takes(family: &dyn Family) -> bool {
+        family.description().takes == Takes::Recordings
+    }
+
+    fn open(arguments: &FitArguments, _: Law) -> Result<Opened<Self>, Failure> {
+        let recordings = to_fit(&arguments.data, arguments)?;
+        let split = split(recordings, arguments, arguments.seed.unwrap_or(0))?;
+        let mut sets = vec![&split.train, &split.validation];
+        if let HeldOut::Events(held_out) = &split.held_out {
+            sets.push(held_out);
+        }
+        let coding = Waveform::of(&sets)?;
+        Ok(Opened { coding, split })
+    }
+
+    fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<RecordingSet>, Failure> {
+        split(to_fit(&arguments.data, arguments)?, arguments, seed)
+    }
+
+    fn described(&self, n: usize) -> String {
+        let seconds = |samples: f64| samples / f64::from(self.rate);
+        let length = if self.varying {
+            format!("{:.2} seconds on the mean and {:.2} at most", seconds(self.mean_length), seconds(self.longest as f64))
+        } else {
+            format!("{:.2} seconds each", seconds(self.longest as f64))
+        };
+        let given = if self.classes.is_empty() { String::new() } else { format!(" given one of {} classes", self.classes.len()) };
+        let law = if self.varying { "; the length has a law of its own" } else { "" };
+        format!("{n} recordings of {length} at {} samples per second, in 256 levels of the μ-law{given}{law}", self.rate)
+    }
+
+    fn read(&self, path: &Path, input: &Input) -> Result<Read<RecordingSet>, Failure> {
+        if input.labels.is_some() && self.classes.is_empty() {
+            return Err(Failure::usage("--labels: expected a model of classes, and this one has none", "leave it out"));
+        }
+        if input.labels.is_some() && !input.given.is_empty() {
+            return Err(Failure::usage("--given and --labels: expected one of them, since both set the class", ""));
+        }
+        let mut recordings = set(path, &input.labels, &input.key, Some(self.rate))?;
+        if let Some(class) = class(&input.given, self)? {
+            recordings.labels = Some(vec![self.classes[class].clone(); recordings.len()]);
+        }
+        Ok(Read { events: recordings, dropped: 0 })
+    }
+
+    fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, RecordingSet>, Failure> {
+        let recordings = self.read(path, input)?.events;
+        let starts = (0..recordings.len()).step_by(PART);
+        let part = move |start: usize| recordings.pick(&(start..recordings.len().min(start + PART)).collect::<Vec<_>>());
+        // What does not fit the model is said before anything is printed.
+        starts.clone().try_for_each(|start| self.encode(&part(start)).map(drop))?;
+        Ok(Box::new(starts.map(move |start| {
+            let events = part(start);
+            Ok(Part { rows: events.len(), positions: (0..events.len()).collect(), events: Some(events), contradictions: Vec::new() })
+        })))
+    }
+
+    fn context(&self, given: &[Value], _: Option<&Path>, _: &TextFiles) -> Result<Context, Failure> {
+        let values: Vec<f64> = match class(given, self)? {
+            Some(class) => vec![class as f64],
+            None => self.usual_context(self.classes.len()).unwrap_or_default(),
+        };
+        Ok(Context { values, width: self.given().len(), whole: vec![true; self.given().len()] })
+    }
+
+    fn sink<'a>(&'a self, arguments: &'a SampleArguments, _: &'a Context) -> Result<Box<dyn Sink<RecordingSet> + 'a>, Failure> {
+        let Some(out) = arguments.out.as_deref() else {
+            return Err(Failure::usage("--out: expected a name that ends in .wav, .npz or .png for recordings, found none", ""));
+        };
+        Self::check_out(out)?;
+        memory::check(format!("drawing {} recordings", arguments.n), memory::product(&[8, arguments.n, self.longest]))?;
+        Ok(Box::new(Recordings {
+            coding: self,
+            drawn: RecordingSet { rate: self.rate, labels: Some(Vec::new()), ..RecordingSet::default() },
+            out,
+        }))
+    }
+
+    fn one(&self, name: &Path, input: &Input) -> Result<RecordingSet, Failure> {
+        if ending(name) == "wav" {
+            return set(name, &None, &None, Some(self.rate));
+        }
+        let (file, number) = given::indexed(name, "recordings.npz")?;
+        let recordings = set(&file, &input.labels, &input.key, Some(self.rate))?;
+        if number > recordings.len() {
+            let message = format!("{}: expected a recording from 1 to {}, found {number}", name.display(), recordings.len());
+            return Err(Failure::usage(message, ""));
+        }
+        Ok(recordings.pick(&[number - 1]))
+    }
+
+    fn both(&self, [mut a, b]: [RecordingSet; 2], _: &[Value]) -> Result<RecordingSet, Failure> {
+        a.extend(&b)?;
+        Ok(a)
+    }
+
+    fn check_out(out: &Path) -> Result<(), Failure> {
+        if !is_stdout(out) && !matches!(ending(out).as_str(), "wav" | "npz" | "png") {
+            let message = format!("--out: expected a name that ends in .wav, .npz or .png for recordings, found {}", out.display());
+            return Err(Failure::usage(message, ""));
+        }
+        Ok(())
+    }
+
+    fn write(&self, recordings: &RecordingSet, columns: usize, out: &Path) -> Result<(), Failure> {
+        if is_picture(out) { write_picture(&picture(recordings, columns)?, out) } else { Ok(recordings.write(out)?) }
+    }
+
+    fn write_pairs(&self, recordings: &RecordingSet, others: &RecordingSet, out: &Path) -> Result<(), Failure> {
+        self.write(&recordings.interleaved(others)?, COLUMNS, out)
+    }
+
+    fn shown(&self) -> Vec<(String, String)> {
+        let length = if self.varying {
+            format!("1 to {} samples, {:.0} on the mean; the length has a law of its own", self.longest, self.mean_length)
+        } else {
+            format!("{} samples", self.longest)
+        };
+        let mut lines = vec![
+            ("recordings".to_owned(), format!("{} samples per second, 256 levels of the μ-law", self.rate)),
+            ("length".to_owned(), length),
+        ];
+        if !self.classes.is_empty() {
+            lines.push(("classes".to_owned(), self.classes.join(", ")));
+        }
+        lines
+    }
+
+    fn document(&self) -> Json {
+        json!({ "coding": self })
+    }
+
+    fn next(&self, arguments: &FitArguments) -> Vec<(String, &'static str)> {
+        let given = if self.classes.is_empty() { "" } else { " --labels …" };
+        let (out, data) = (arguments.out.display(), arguments.data.display());
+        vec![
+            (format!("knothe sample {out} -n 10 --out samples.wav"), "new recordings, one after another"),
+            (format!("knothe evaluate {out} {data}{given}"), "bits per sample and checks"),
+        ]
+    }
+
+    fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure> {
+        let coding = &model.coding;
+        let n = arguments.n.map_or(DRAWN, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        memory::check(format!("drawing {n} recordings at once"), memory::product(&[16, n, coding.longest]))?;
+        let context = coding.context(&arguments.input.given, None, &arguments.input.text_files)?;
+        let Some(path) = &arguments.data else {
+            return picture(&model.sample(n, &context.part(0, n), arguments.seed)?, COLUMNS);
+        };
+        // Each of the recordings beside a sample of its class.
+        let recordings = coding.read(path, &arguments.input)?.events;
+        let recordings = recordings.pick(&(0..recordings.len().min(n)).collect::<Vec<_>>());
+        coding.encode(&recordings)?;
+        let samples = model.sample(recordings.len(), &coding.context_of(&recordings), arguments.seed)?;
+        picture(&recordings.interleaved(&samples)?, COLUMNS)
+    }
+}
+
+/// The spectrograms of recordings, so many in a row.
+fn picture(recordings: &RecordingSet, columns: usize) -> Result<Picture, Failure> {
+    let (n, columns) = (recordings.len(), columns.clamp(1, COLUMNS));
+    let most = ImageShape { channels: 1, height: 129, width: 1024 };
+    check_mosaic(most, n, columns)?;
+    let images: ImageSet = spectrograms(recordings);
+    Ok(mosaic(&images, columns)?)
+}
+
+/// Whether recordings become a picture, by the name of their file.
+fn is_picture(out: &Path) -> bool {
+    is_stdout(out) || ending(out) == "png"
+}
+
+/// Recordings on their way to a file.
+struct Recordings<'a> {
+    coding: &'a Waveform,
+    drawn: RecordingSet,
+    out: &'a Path,
+}
+
+impl Sink<RecordingSet> for Recordings<'_> {
+    fn take(&mut self, recordings: RecordingSet) -> Result<(), Failure> {
+        Ok(self.drawn.extend(&recordings)?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), Failure> {
+        self.coding.write(&self.drawn, COLUMNS, self.out)
+    }
+}
+
+/// Reads recordings.
+fn set(path: &Path, labels: &Option<String>, key: &Option<String>, rate: Option<u32>) -> Result<RecordingSet, Failure> {
+    let recordings = RecordingSet::read(path, key.as_deref(), rate)?;
+    Ok(match labels {
+        Some(name) => recordings.with_labels(name)?,
+        None => recordings,
+    })
+}
+
+/// The class of `--given class=…`.
+fn class(given: &[Value], coding: &Waveform) -> Result<Option<usize>, Failure> {
+    let Some(value) = given.first() else { return Ok(None) };
+    match coding.class(&value.text) {
+        Some(class) if value.column == "class" => Ok(Some(class)),
+        _ => {
+            let known =
+                if coding.classes.is_empty() { "a model of classes".into() } else { format!("one of {}", coding.classes.join(", ")) };
+            Err(Failure::usage(format!("--given {}: expected {known}, found '{}'", value.column, value.text), ""))
+        }
+    }
+}

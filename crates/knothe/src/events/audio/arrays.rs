@@ -1,0 +1,122 @@
+//! Recordings as arrays of a .npz file.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+use super::{LABELS_KEY, OFFSETS_KEY, RATE_KEY, RecordingSet, SAMPLES_KEY, wav::integer};
+use crate::{
+    error::{Error, Result},
+    events::{
+        image::archive::{array, names},
+        table::npy::write_header,
+    },
+    file::NewFile,
+    hint::Hint,
+};
+
+/// The largest magnitude of a 16-bit integer.
+const FULL: f64 = 32_768.0;
+
+/// Whether a .npz file holds samples: the array that is named, or the usual one. A file that cannot be read is none.
+pub fn holds_recordings(path: &Path, key: Option<&str>) -> bool {
+    let file = std::fs::File::open(path).map(io::BufReader::new);
+    let names = file.ok().and_then(|file| ZipArchive::new(file).ok()).map(|archive| names(&archive)).unwrap_or_default();
+    let has = |name: &str| names.iter().any(|own| own == name);
+    has(SAMPLES_KEY) || key.is_some_and(has) && (has(OFFSETS_KEY) || has(RATE_KEY))
+}
+
+pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<RecordingSet> {
+    let wrong = |problem: String, hint: Option<&'static str>| Error::table(path, problem, hint.map(Hint::other));
+    let found = array(path, key)?;
+    let full = if found.item.is_integral() { FULL } else { 1.0 };
+    if let Some(v) = found.numbers().find(|v| !(-full..=full).contains(v)) {
+        let range = if full > 1.0 { "integers of 16 bits" } else { "numbers from -1 to 1" };
+        return Err(wrong(format!("expected {range} in '{key}', found {v}"), Some("scale the samples to that range")));
+    }
+    let samples: Vec<f32> = found.numbers().map(|v| (v / full) as f32).collect();
+    let ends = match found.shape[..] {
+        [n, length] if n > 0 && length > 0 => (1..=n).map(|k| k * length).collect(),
+        [n] if n > 0 => offsets(path, n)?,
+        _ => {
+            let shape = found.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+            return Err(wrong(
+                format!("expected samples in one dimension, or in a row for each recording, found an array of {shape}"),
+                None,
+            ));
+        }
+    };
+    let own = if contains(path, RATE_KEY)? { array(path, RATE_KEY)?.numbers().next() } else { None };
+    let rate = match (own, rate) {
+        (Some(v), _) if v >= 1.0 && v.fract() == 0.0 && v <= f64::from(u32::MAX) => v as u32,
+        (Some(v), _) => return Err(wrong(format!("expected a whole number of samples per second in '{RATE_KEY}', found {v}"), None)),
+        (None, Some(rate)) => rate,
+        (None, None) => {
+            let problem = format!("expected the number of samples per second in an array '{RATE_KEY}', found none");
+            return Err(Error::table(path, problem, Hint::NameRate));
+        }
+    };
+    Ok(RecordingSet { path: path.to_owned(), rate, samples, ends, names: Vec::new(), labels: None })
+}
+
+/// Whether a file has an array of a name.
+fn contains(path: &Path, key: &str) -> Result<bool> {
+    let file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+    Ok(ZipArchive::new(io::BufReader::new(file)).is_ok_and(|archive| names(&archive).iter().any(|name| name == key)))
+}
+
+/// Where each of the recordings in `n` samples ends.
+fn offsets(path: &Path, n: usize) -> Result<Vec<usize>> {
+    if !contains(path, OFFSETS_KEY)? {
+        // One recording.
+        return Ok(vec![n]);
+    }
+    let found = array(path, OFFSETS_KEY)?;
+    let offsets: Vec<f64> = found.numbers().collect();
+    let rising = offsets.windows(2).position(|pair| pair[0] >= pair[1] || pair[0].is_nan() || pair[1].is_nan());
+    let whole = offsets.iter().all(|v| v.fract() == 0.0);
+    if offsets.len() < 2 || rising.is_some() || !whole || offsets[0] != 0.0 || offsets[offsets.len() - 1] != n as f64 {
+        let place = rising.map_or(String::new(), |at| format!(", and {} after {} at recording {}", offsets[at + 1], offsets[at], at + 1));
+        let ends = (offsets.first().copied().unwrap_or(f64::NAN), offsets.last().copied().unwrap_or(f64::NAN));
+        let problem = format!("expected whole numbers that rise from 0 to {n} in '{OFFSETS_KEY}', found {} to {}{place}", ends.0, ends.1);
+        return Err(Error::table(path, problem, Hint::other("a recording has at least one sample")));
+    }
+    Ok(offsets[1..].iter().map(|&v| v as usize).collect())
+}
+
+/// The classes of recordings, which are whole numbers.
+pub(super) fn labels(path: &Path, key: &str) -> Result<Vec<String>> {
+    let found = array(path, key)?;
+    if !found.item.is_integral() || found.shape.len() != 1 {
+        return Err(Error::table(path, format!("expected whole numbers in one dimension in '{key}', found other ones"), None));
+    }
+    Ok(found.numbers().map(|v| format!("{}", v as i64)).collect())
+}
+
+/// Writes a file that [`read`] reads. Classes are written where they are whole numbers.
+pub(super) fn write(set: &RecordingSet, path: &Path) -> Result<()> {
+    let io = |e| Error::io("write", path, e);
+    // The time of a file is left at its default, so that the same recordings are the same bytes.
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 16, NewFile::create(path)?));
+    let mut put = |name: &str, kind: &str, shape: &[usize], bytes: &mut dyn Iterator<Item = [u8; 8]>, size: usize| -> io::Result<()> {
+        archive.start_file(format!("{name}.npy"), options.large_file(shape.iter().product::<usize>() > 1 << 27))?;
+        write_header(&mut archive, kind, shape)?;
+        for bytes in bytes {
+            archive.write_all(&bytes[..size])?;
+        }
+        Ok(())
+    };
+    let whole = |v: i64| v.to_le_bytes();
+    put(SAMPLES_KEY, "<i2", &[set.samples.len()], &mut set.samples.iter().map(|&v| whole(i64::from(integer(v)))), 2).map_err(io)?;
+    let offsets = std::iter::once(&0).chain(&set.ends);
+    put(OFFSETS_KEY, "<i8", &[set.ends.len() + 1], &mut offsets.map(|&end| whole(end as i64)), 8).map_err(io)?;
+    put(RATE_KEY, "<i8", &[1], &mut std::iter::once(whole(i64::from(set.rate))), 8).map_err(io)?;
+    let labels: Option<Vec<i64>> = set.labels.as_ref().and_then(|labels| labels.iter().map(|label| label.parse().ok()).collect());
+    if let Some(labels) = labels {
+        put(LABELS_KEY, "<i8", &[labels.len()], &mut labels.iter().map(|&label| whole(label)), 8).map_err(io)?;
+    }
+    let file = archive.finish().map_err(io::Error::from).and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
+    file.map_err(io)?.finish()
+}

@@ -1,0 +1,223 @@
+//! Sets of recordings: WAV files, folders of them, and NPZ arrays.
+
+mod arrays;
+mod coding;
+mod spectrogram;
+mod wav;
+
+use std::path::{Path, PathBuf};
+
+pub use arrays::holds_recordings;
+pub use coding::Waveform;
+pub use spectrogram::spectrograms;
+pub use wav::is_recording;
+
+use crate::{
+    error::{Error, Result},
+    events::Events,
+    file::ending,
+    hint::Hint,
+};
+
+/// The array of a .npz file that holds the samples of all recordings one after another, unless another is named.
+pub const SAMPLES_KEY: &str = "pcm";
+/// The array of a .npz file that holds where each recording begins, and at the end where the last one ends.
+pub const OFFSETS_KEY: &str = "offsets";
+/// The array of a .npz file that holds the number of samples per second.
+pub const RATE_KEY: &str = "sample_rate";
+/// The array of a .npz file that holds the class of each recording.
+pub const LABELS_KEY: &str = "labels";
+/// The word that takes the class of a recording from the name of its file: what stands before the first `_`, `-` or space.
+pub const PREFIX: &str = "prefix";
+
+/// Seconds of silence between the recordings of one WAV file.
+const PAUSE: f64 = 0.25;
+
+/// Recordings of one channel and one sample rate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecordingSet {
+    /// The file or folder; empty for recordings that come from elsewhere.
+    pub path: PathBuf,
+    /// Samples per second.
+    pub rate: u32,
+    /// The amplitudes of all recordings one after another, in [−1, 1].
+    pub samples: Vec<f32>,
+    /// Where each recording ends in `samples`.
+    pub ends: Vec<usize>,
+    /// The name of the file of each recording, where each has one.
+    pub names: Vec<String>,
+    /// The class of each recording, where it has one.
+    pub labels: Option<Vec<String>>,
+}
+
+impl RecordingSet {
+    /// Reads
+    ///
+    /// - a .wav file, of integers of 8, 16, 24 or 32 bits or floats of 32 bits. The channels of a recording are averaged, and floats beyond ±1 are cut off there;
+    /// - a folder: every file in it, not below it, that ends in .wav, in the order of their names;
+    /// - a .npz file: the array `key` ([`SAMPLES_KEY`] by default) of 16-bit integers or of floats in [−1, 1]. An array of one dimension holds all recordings one after another,
+    ///   and the array [`OFFSETS_KEY`] says where each begins, and where the last one ends. An array of two dimensions has a row for each recording. The sample rate
+    ///   stands in the array [`RATE_KEY`].
+    ///
+    /// All recordings have one sample rate, and none is empty. `rate` is the sample rate where a .npz file has none.
+    ///
+    /// # Errors
+    /// [`Error::Table`], which names the file, what was expected and what was found.
+    pub fn read(path: &Path, key: Option<&str>, rate: Option<u32>) -> Result<Self> {
+        let set = if path.is_dir() {
+            wav::folder(path)?
+        } else if is_recording(path) {
+            wav::one(path)?
+        } else {
+            arrays::read(path, key.unwrap_or(SAMPLES_KEY), rate)?
+        };
+        match rate {
+            Some(rate) if rate != set.rate => {
+                Err(Error::table(path, format!("expected {rate} samples per second, found {}", set.rate), None))
+            }
+            _ => Ok(set),
+        }
+    }
+
+    /// Sets the classes: from the names of the files for [`PREFIX`], and otherwise the array of that name in the .npz file of the recordings.
+    ///
+    /// # Errors
+    /// [`Error::Table`] where there is none, or not one for each recording.
+    pub fn with_labels(mut self, name: &str) -> Result<Self> {
+        let labels = match name {
+            PREFIX if !self.names.is_empty() => self.names.iter().map(|name| prefix(name)).collect(),
+            PREFIX => return Err(Error::table(&self.path, "expected recordings in files with names, found an array", None)),
+            _ if ending(&self.path) == "npz" => arrays::labels(&self.path, name)?,
+            _ => {
+                let problem = format!("expected '{PREFIX}', which takes classes from the names of the files, found '{name}'");
+                return Err(Error::table(
+                    &self.path,
+                    problem,
+                    Hint::other("name the array of the classes if the recordings are in an NPZ file"),
+                ));
+            }
+        };
+        if labels.len() != self.len() {
+            let problem = format!("expected {} labels, one per recording, found {}", self.len(), labels.len());
+            return Err(Error::table(&self.path, problem, None));
+        }
+        self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// The amplitudes of a recording.
+    pub fn recording(&self, at: usize) -> &[f32] {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.samples[start..self.ends[at]]
+    }
+
+    /// The samples of each recording.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.ends.len()).map(|at| self.recording(at).len())
+    }
+
+    /// Adds recordings of the same rate at the end.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another rate.
+    pub fn extend(&mut self, others: &Self) -> Result<()> {
+        if others.rate != self.rate {
+            return Err(Error::shape("sample rate", self.rate, others.rate));
+        }
+        let start = self.samples.len();
+        self.samples.extend_from_slice(&others.samples);
+        self.ends.extend(others.ends.iter().map(|end| start + end));
+        self.names.extend_from_slice(&others.names);
+        match (&mut self.labels, &others.labels) {
+            (Some(own), Some(others)) => own.extend_from_slice(others),
+            (own, _) => *own = None,
+        }
+        Ok(())
+    }
+
+    /// Each recording followed by that of `others` in the same place.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there are not as many of the same rate.
+    pub fn interleaved(&self, others: &Self) -> Result<Self> {
+        if (self.rate, self.len()) != (others.rate, others.len()) {
+            let of = |set: &Self| format!("{} of {} samples per second", set.len(), set.rate);
+            return Err(Error::shape("recordings", of(self), of(others)));
+        }
+        let mut all = RecordingSet { rate: self.rate, ..Self::default() };
+        for at in 0..self.len() {
+            for set in [self, others] {
+                all.samples.extend_from_slice(set.recording(at));
+                all.ends.push(all.samples.len());
+            }
+        }
+        Ok(all)
+    }
+
+    /// Writes a .wav file of 16 bits, in which a quarter of a second of silence is between two recordings, or a .npz file that [`RecordingSet::read`] and
+    /// [`RecordingSet::with_labels`] read. The file appears when it is complete.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another ending, and [`Error::Io`] where it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        match ending(path).as_str() {
+            "wav" => wav::write(self, path, (PAUSE * f64::from(self.rate)) as usize),
+            "npz" => arrays::write(self, path),
+            other => {
+                let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
+                Err(Error::invalid("a file of recordings", "a name that ends in .wav or .npz", found))
+            }
+        }
+    }
+
+    /// The labels that occur, in order: as numbers where all of them are whole numbers.
+    pub fn classes(&self) -> Vec<String> {
+        let mut classes = self.labels.clone().unwrap_or_default();
+        let number = |class: &String| class.parse::<i64>().ok();
+        if classes.iter().all(|class| number(class).is_some()) {
+            classes.sort_by_key(|class| (number(class), class.clone()));
+        } else {
+            classes.sort_unstable();
+        }
+        classes.dedup();
+        classes
+    }
+}
+
+impl Events for RecordingSet {
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn pick(&self, positions: &[usize]) -> Self {
+        let mut set = RecordingSet { path: self.path.clone(), rate: self.rate, ..Self::default() };
+        for &at in positions {
+            set.samples.extend_from_slice(self.recording(at));
+            set.ends.push(set.samples.len());
+            set.names.extend(self.names.get(at).cloned());
+        }
+        set.labels = self.labels.as_ref().map(|labels| positions.iter().map(|&at| labels[at].clone()).collect());
+        set
+    }
+
+    fn elements(&self) -> Option<Vec<f64>> {
+        Some(self.lengths().map(|n| n as f64).collect())
+    }
+}
+
+/// The part of a file's name before the first `_`, `-` or space.
+fn prefix(name: &str) -> String {
+    name.split(['_', '-', ' ']).next().unwrap_or(name).to_owned()
+}
+
+/// Whether a path is one of recordings: a .wav file, a folder that has one, or a .npz file with samples.
+pub fn is_recording_set(path: &Path, key: Option<&str>) -> bool {
+    if path.is_dir() {
+        return wav::is_folder(path);
+    }
+    is_recording(path) || ending(path) == "npz" && holds_recordings(path, key)
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
