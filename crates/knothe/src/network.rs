@@ -7,7 +7,7 @@ use rand::Rng;
 use crate::{
     Compose, Flow,
     bijection::{Given, Replay},
-    conditioner::PixelCnn,
+    conditioner::{PixelCnn, PixelRnn},
     density::{Density, Exactness},
     dequantised::Dequantised,
     error::{Error, Result},
@@ -39,6 +39,8 @@ pub enum Network {
     Pixels(AutoregressiveDensity<PixelCnn>),
     /// The same with a law of all channels of a pixel.
     PixelMixture(PixelMixture),
+    /// The pixels of an image one after another, from states that go through the image.
+    RecurrentPixels(AutoregressiveDensity<PixelRnn>),
 }
 
 /// Calls a function of whichever density a network is.
@@ -50,6 +52,7 @@ macro_rules! each {
             Network::Mixed($q) => $call,
             Network::Pixels($q) => $call,
             Network::PixelMixture($q) => $call,
+            Network::RecurrentPixels($q) => $call,
         }
     };
 }
@@ -63,7 +66,7 @@ impl Network {
         match self {
             Network::Flow(flow) => Ok(flow),
             Network::Dequantised(q) => Ok(q.inner()),
-            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
+            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) | Network::RecurrentPixels(_) => Err(no_source()),
         }
     }
 
@@ -75,7 +78,7 @@ impl Network {
         match self {
             Network::Flow(q) => q.to_source(x, given),
             Network::Dequantised(q) => q.to_source(x, given),
-            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
+            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) | Network::RecurrentPixels(_) => Err(no_source()),
         }
     }
 
@@ -87,13 +90,13 @@ impl Network {
         match self {
             Network::Flow(q) => q.from_source(z, given),
             Network::Dequantised(q) => q.from_source(z, given),
-            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) => Err(no_source()),
+            Network::Mixed(_) | Network::Pixels(_) | Network::PixelMixture(_) | Network::RecurrentPixels(_) => Err(no_source()),
         }
     }
 
     /// Whether the density goes through the elements of an event in order, so that it can [complete](Network::complete) one.
     pub fn completes(&self) -> bool {
-        matches!(self, Network::Pixels(_) | Network::PixelMixture(_))
+        matches!(self, Network::Pixels(_) | Network::PixelMixture(_) | Network::RecurrentPixels(_))
     }
 
     /// Keeps the first `known` elements of each row in the order of the density, and draws the others given them.
@@ -104,6 +107,7 @@ impl Network {
         match self {
             Network::Pixels(q) => q.complete(x, known, given, rng),
             Network::PixelMixture(q) => q.complete(x, known, given, rng),
+            Network::RecurrentPixels(q) => q.complete(x, known, given, rng),
             _ => {
                 let reason = "expected an autoregressive model of pixels".into();
                 Err(Error::Unsupported { what: "a completion".into(), reason, hint: None })

@@ -12,6 +12,8 @@ mod linear;
 mod made;
 mod pixel_cnn;
 mod pixel_cnn_solve;
+mod pixel_rnn;
+mod pixel_rnn_solve;
 mod solve;
 
 pub use crate::order::Order;
@@ -24,6 +26,7 @@ pub use dense::{Dense, DenseConfig};
 pub use linear::Linear;
 pub use made::{Made, MadeConfig};
 pub use pixel_cnn::{PixelCnn, PixelCnnConfig};
+pub use pixel_rnn::{PixelRnn, PixelRnnConfig, Recurrence};
 
 pub use crate::kernels::{Step, Window};
 

@@ -1,0 +1,47 @@
+//! The Diagonal BiLSTM (van den Oord et al. 2016), of images.
+
+use rand_chacha::ChaCha12Rng;
+
+use super::{Description, Family, FamilyOption, Recipe, pixel_cnn, pixels, row_lstm};
+use crate::{conditioner::Recurrence, error::Result, fit::FitConfig, network::Network, placement::Placement};
+
+family! {
+    DiagonalBilstm {
+        name: "diagonal_bilstm",
+        about: "Autoregressive model of images: two LSTMs that go from diagonal to diagonal",
+        details: "P(x) = Π P(x_j | x_<j), row by row, within a row pixel by pixel, and within a pixel channel by channel. The state of a pixel follows those of the pixel above it and of the one beside it, \
+             from the left in one LSTM and from the right in the other, so the context is all earlier pixels (van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel recurrent neural networks, §3.2). The layers \
+             are residual. It is slower than row_lstm and sees more. Images of one bit have Bernoulli laws, others categorical ones. log_prob is exact, without noise. Sampling goes pixel by pixel.",
+        takes: Images,
+    }
+}
+
+impl Family for DiagonalBilstm {
+    fn description(&self) -> Description {
+        Self::DESCRIPTION
+    }
+
+    fn options(&self) -> Vec<FamilyOption> {
+        row_lstm::options()
+    }
+
+    fn check(&self, recipe: &Recipe) -> Result<()> {
+        row_lstm::check(recipe)
+    }
+
+    fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
+        row_lstm::network(recipe, Recurrence::Diagonal, place, rng)
+    }
+
+    fn scales(&self, recipe: &Recipe) -> usize {
+        pixels::image(recipe).height
+    }
+
+    fn scale_words(&self) -> &'static str {
+        pixel_cnn::SCALE_WORDS
+    }
+
+    fn fitting(&self) -> FitConfig {
+        pixel_cnn::fitting()
+    }
+}
