@@ -324,8 +324,8 @@ crosses the boundary between two values. The command prints how many numbers dif
 written in pairs, each followed by its reconstruction.
 
 With --keep N the finer scales are drawn anew, which shows the content of the N coarsest scales. An
-autoregressive model (pixel_cnn, pixel_cnn_pp) completes the images instead: it keeps the first N
-rows of pixels and draws the others given them.
+autoregressive model (pixel_cnn, pixel_cnn_pp, row_lstm, diagonal_bilstm) completes the images
+instead: it keeps the first N rows of pixels and draws the others given them.
 
 Examples:
   knothe reconstruct digits.safetensors data/digits.npz --labels labels --out pairs.png

@@ -61,6 +61,19 @@ pub struct PixelRnnConfig {
 ///
 /// One thing differs from the paper. The mirrored pass of the first layer also reads the image: every pixel of a row is known before the row below it. In the paper's form,
 /// a pixel sees the last pixel of the row above it only if the window of the first convolution reaches that far.
+///
+/// ```
+/// use knothe::{Given, Placement, Precision, space::ImageShape};
+/// use knothe::conditioner::{Conditioner, PixelRnn, PixelRnnConfig, Recurrence};
+/// use rand::SeedableRng;
+/// let (cpu, mut rng) = (Placement::cpu(Precision::F32), rand_chacha::ChaCha12Rng::seed_from_u64(0));
+/// let image = ImageShape { channels: 1, height: 5, width: 4 };
+/// let config =
+///     PixelRnnConfig { context_dim: 0, levels: 2, width: 8, layers: 2, radius: 1, parameters: 1, recurrence: Recurrence::Diagonal };
+/// let network = PixelRnn::new(image, config, &cpu, &mut rng)?;
+/// assert_eq!(network.parameters(cpu.zeros([3, 20]), &Given::default())?.dims(), [3, 1, 20]);
+/// # Ok::<(), knothe::Error>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct PixelRnn {
     pub(super) first: Convolution,
