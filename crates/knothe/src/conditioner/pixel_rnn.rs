@@ -52,7 +52,7 @@ pub struct PixelRnnConfig {
 ///
 /// A masked convolution makes the first feature map s from the image. A recurrent layer then goes through the lines t of its map and adds to it:
 ///
-/// [o, f, i, g]_t = W_s ∗ s_t + W_h ∗ h_{t−1} + b,   c_t = σ(f) c_{t−1} + σ(i) tanh(g),   h_t = σ(o) tanh(c_t),   s ← s + W_r h.
+/// (o, f, i, g) = W_s ∗ s_t + W_h ∗ h_{t−1} + b,   c_t = σ(f) c_{t−1} + σ(i) tanh(g),   h_t = σ(o) tanh(c_t),   s ← s + W_r h.
 ///
 /// The lines of [`Recurrence::Row`] are the rows. W_s reads a pixel and the one to its left, and W_h reads three states of the row above. The lines of
 /// [`Recurrence::Diagonal`] are the diagonals. W_s reads the pixel, and W_h reads the states of the pixels to its left and above it. A second pass
@@ -97,7 +97,7 @@ pub(super) struct Layer {
     pub residual: Convolution,
 }
 
-/// The weights of an LSTM. The gates are [o, f, i, g] of all hidden states.
+/// The weights of an LSTM. The gates are (o, f, i, g) of all hidden states.
 #[derive(Module, Debug)]
 pub(super) struct Pass {
     /// W_s and b.

@@ -1,4 +1,4 @@
-//! The cell of an LSTM: gates [o, f, i, g], c' = σ(f) c + σ(i) tanh(g), h = σ(o) tanh(c').
+//! The cell of an LSTM: gates (o, f, i, g), c' = σ(f) c + σ(i) tanh(g), h = σ(o) tanh(c').
 
 use burn::tensor::{Tensor, activation::sigmoid};
 

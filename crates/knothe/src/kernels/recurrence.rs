@@ -31,7 +31,7 @@ const SAME: [isize; 1] = [0];
 /// The hidden states h of `[rows, width, height, width of the images]` from gates of `[rows, 4 · width, …]` and weights W of `[4 · width, width, taps]`
 /// (van den Oord, Kalchbrenner & Kavukcuoglu 2016, *Pixel recurrent neural networks*, eq. 3). Line by line,
 ///
-/// [o, f, i, g] = gates_t + W ∗ h_{t−1},   c_t = σ(f) c_{t−1} + σ(i) tanh(g),   h_t = σ(o) tanh(c_t).
+/// (o, f, i, g) = gates_t + W ∗ h_{t−1},   c_t = σ(f) c_{t−1} + σ(i) tanh(g),   h_t = σ(o) tanh(c_t).
 pub(crate) fn recur(gates: Tensor<4>, weight: Tensor<3>, lines: Lines) -> Tensor<4> {
     if has_kernels(&gates)
         && gates.dims().iter().all(|&n| n > 0)
