@@ -329,8 +329,9 @@ crosses the boundary between two values. The command prints how many numbers dif
 written in pairs, each followed by its reconstruction.
 
 With --keep N the finer scales are drawn anew, which shows the content of the N coarsest scales. An
-autoregressive model (pixel_cnn, pixel_cnn_pp, wavenet) completes the events instead: it keeps the
-first N rows of pixels, or the first N samples of a recording, and draws the others given them.
+autoregressive model (pixel_cnn, pixel_cnn_pp, row_lstm, diagonal_bilstm, wavenet) completes the
+events instead: it keeps the first N rows of pixels, or the first N samples of a recording, and
+draws the others given them.
 
 Examples:
   knothe reconstruct digits.safetensors data/digits.npz --labels labels --out pairs.png

@@ -7,7 +7,7 @@ use rand::Rng;
 use crate::{
     Compose, Flow,
     bijection::{Given, Replay},
-    conditioner::PixelCnn,
+    conditioner::{PixelCnn, PixelRnn},
     density::{Density, Exactness},
     dequantised::Dequantised,
     error::{Error, Result},
@@ -40,6 +40,8 @@ pub enum Network {
     Pixels(AutoregressiveDensity<PixelCnn>),
     /// The same with a law of all channels of a pixel.
     PixelMixture(PixelMixture),
+    /// The pixels of an image one after another, from states that go through the image.
+    RecurrentPixels(AutoregressiveDensity<PixelRnn>),
     /// The steps of a sequence one after another.
     Sequence(SequenceDensity),
 }
@@ -53,6 +55,7 @@ macro_rules! each {
             Network::Mixed($q) => $call,
             Network::Pixels($q) => $call,
             Network::PixelMixture($q) => $call,
+            Network::RecurrentPixels($q) => $call,
             Network::Sequence($q) => $call,
         }
     };
@@ -97,7 +100,7 @@ impl Network {
 
     /// Whether the density goes through the elements of an event in order, so that it can [complete](Network::complete) one.
     pub fn completes(&self) -> bool {
-        matches!(self, Network::Pixels(_) | Network::PixelMixture(_) | Network::Sequence(_))
+        matches!(self, Network::Pixels(_) | Network::PixelMixture(_) | Network::RecurrentPixels(_) | Network::Sequence(_))
     }
 
     /// Keeps the first `known` elements of each row in the order of the density, and draws the others given them.
@@ -108,6 +111,7 @@ impl Network {
         match self {
             Network::Pixels(q) => q.complete(x, known, given, rng),
             Network::PixelMixture(q) => q.complete(x, known, given, rng),
+            Network::RecurrentPixels(q) => q.complete(x, known, given, rng),
             Network::Sequence(q) => q.complete(x, known, given, rng),
             _ => {
                 let reason = "expected an autoregressive model of images or recordings".into();

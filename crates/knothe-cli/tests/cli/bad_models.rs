@@ -106,7 +106,10 @@ fn damaged_files_of_images_are_refused_with_the_reason() {
         (content("/members/0/recipe/options/width", 30_000.into()), "numbers of the network: expected at most"),
         (content("/members/0/recipe/options/noise_width", 65_536.into()), "noise_width of glow: expected a whole number from 1 to 4096"),
         (content("/members/0/recipe/options/noise_width", u64::MAX.into()), "noise_width of glow"),
-        (content("/members/0/recipe/family", "resnet".into()), "expected one of glow, real_nvp, pixel_cnn, pixel_cnn_pp, found resnet"),
+        (
+            content("/members/0/recipe/family", "resnet".into()),
+            "expected one of glow, real_nvp, pixel_cnn, pixel_cnn_pp, row_lstm, diagonal_bilstm, found resnet",
+        ),
         (content("/members/0/recipe/options/steps_per_level", 900.into()), "parameter"),
         (content("/members/0/recipe/space/shape/grid/channels", 3.into()), "its coding and its members differ"),
         (content("/members/0/recipe/options/steps_per_level", 1_000.into()), "parameter"),

@@ -164,7 +164,7 @@ fn models_are_listed() {
     let models = list.as_array().unwrap();
     let names: Vec<&str> = models.iter().map(|m| m["name"].as_str().unwrap()).collect();
     let of_images = models.iter().filter(|m| m["of"] == "images").map(|m| m["name"].as_str().unwrap());
-    assert_eq!(of_images.collect::<Vec<_>>(), ["glow", "real_nvp", "pixel_cnn", "pixel_cnn_pp"]);
+    assert_eq!(of_images.collect::<Vec<_>>(), ["glow", "real_nvp", "pixel_cnn", "pixel_cnn_pp", "row_lstm", "diagonal_bilstm"]);
     for name in ["gaussian", "made", "made_mog", "maf", "maf_mog", "iaf", "nice", "real_nvp", "nsf", "naf", "naf_ddsf", "sos"] {
         assert!(names.contains(&name), "{name}");
         assert!(succeeds(fitted(), "models").lines().any(|line| line.starts_with(&format!("  {name} "))), "{name}");

@@ -113,16 +113,16 @@ fn images_come_back_from_their_coordinates() {
     }
 }
 
-/// Both autoregressive families: exact scores, samples, and completions that keep the rows that are given.
+/// All autoregressive families: exact scores, samples, and completions that keep the rows that are given.
 #[test]
 fn autoregressive_models_complete_images() {
     let folder = tempfile::tempdir().unwrap();
     let all = set(100);
     all.write(&folder.path().join("set.npz")).unwrap();
     let read = |name: &str| ImageSet::read(&folder.path().join(name), None).unwrap();
-    for family in ["pixel_cnn", "pixel_cnn_pp"] {
+    for (family, windows) in [("pixel_cnn", "3,3"), ("pixel_cnn_pp", "3,3"), ("row_lstm", "3"), ("diagonal_bilstm", "3")] {
         let fit = format!(
-            "fit set.npz --labels labels --model {family} --layers 2 --width 4 --windows 3,3 --epochs 2 --batch 32 --threads 1 --out m.safetensors --json"
+            "fit set.npz --labels labels --model {family} --layers 2 --width 4 --windows {windows} --epochs 2 --batch 32 --threads 1 --out m.safetensors --json"
         );
         let found: Value = serde_json::from_str(&succeeds(folder.path(), &fit)).unwrap();
         // Of four bits; a few steps teach little.
@@ -153,6 +153,7 @@ fn autoregressive_models_complete_images() {
         );
     }
     refuses(folder.path(), "fit set.npz --model pixel_cnn --windows 4,3 --out x.safetensors", 2, "two odd numbers");
+    refuses(folder.path(), "fit set.npz --model row_lstm --windows 4 --out x.safetensors", 2, "one odd number");
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod linear;
 mod made;
 mod pixel_cnn;
 mod pixel_cnn_solve;
+mod pixel_rnn;
+mod pixel_rnn_solve;
 mod solve;
 mod wavenet;
 mod wavenet_solve;
@@ -26,6 +28,7 @@ pub use dense::{Dense, DenseConfig};
 pub use linear::Linear;
 pub use made::{Made, MadeConfig};
 pub use pixel_cnn::{PixelCnn, PixelCnnConfig};
+pub use pixel_rnn::{PixelRnn, PixelRnnConfig, Recurrence};
 pub use wavenet::{WaveNet, WaveNetConfig};
 pub(crate) use wavenet_solve::Stepper;
 

@@ -122,9 +122,7 @@ impl PixelCnn {
         let hidden = one([width; 2], 1.0, true, rng);
         let output = one([width, parameters * channels], 0.0, true, rng);
         place.count(0)?;
-        let pixels = image.pixels();
-        let order = Order::new((0..image.dim()).map(|k| k % channels * pixels + k / channels).collect())?;
-        Ok(PixelCnn { blocks, hidden, output, image, config: PixelCnnConfig { width, ..config }, order })
+        Ok(PixelCnn { blocks, hidden, output, image, config: PixelCnnConfig { width, ..config }, order: order(image)? })
     }
 
     /// The shape of the images.
@@ -137,12 +135,23 @@ impl PixelCnn {
         &self.config
     }
 
-    /// The elements as the network reads them, on [−1, 1], and a channel of ones, which tells the border of the image.
+    /// The elements as the network reads them.
     pub(super) fn read(&self, x: Tensor<4>) -> Tensor<4> {
-        let [rows, _, height, width] = x.dims();
-        let ones = Placement::of(&x.clone().inner()).zeros([rows, 1, height, width]).add_scalar(1.0);
-        Tensor::cat(vec![x * (2.0 / (self.config.levels - 1) as f64) - 1.0, ones], 1)
+        read(x, self.config.levels)
     }
+}
+
+/// Row by row, within a row pixel by pixel, and within a pixel channel by channel.
+pub(super) fn order(image: ImageShape) -> Result<Order> {
+    let (channels, pixels) = (image.channels, image.pixels());
+    Order::new((0..image.dim()).map(|k| k % channels * pixels + k / channels).collect())
+}
+
+/// Elements of so many levels as networks read them, on [−1, 1], and a channel of ones, which tells the border of the image.
+pub(super) fn read(x: Tensor<4>, levels: usize) -> Tensor<4> {
+    let [rows, _, height, width] = x.dims();
+    let ones = Placement::of(&x.clone().inner()).zeros([rows, 1, height, width]).add_scalar(1.0);
+    Tensor::cat(vec![x * (2.0 / (levels - 1) as f64) - 1.0, ones], 1)
 }
 
 impl Block {

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// The images that one thread draws at once. Matrix products need many, and several threads share a block of samples only if they are few.
-const TILE: usize = 32;
+pub(super) const TILE: usize = 32;
 
 /// y = W x + b of vectors.
-struct Product {
+pub(super) struct Product {
     /// `[inputs · taps, outputs]`.
     weight: Tensor<2>,
     /// `[1 or rows, outputs]`.
@@ -27,12 +27,12 @@ struct Product {
 }
 
 impl Product {
-    fn of(layer: ConvolutionLayer) -> Self {
+    pub fn of(layer: ConvolutionLayer) -> Self {
         let [outputs, inputs, height, width] = layer.weight.dims();
         Product { weight: layer.weight.reshape([outputs, inputs * height * width]).transpose(), bias: layer.bias }
     }
 
-    fn apply(&self, x: Tensor<2>) -> Tensor<2> {
+    pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
         x.matmul(self.weight.clone()) + self.bias.clone()
     }
 }
@@ -100,7 +100,7 @@ impl Running {
 }
 
 /// One pixel of a row, `[rows, channels]`.
-fn pixel(row: &Tensor<4>, j: usize) -> Tensor<2> {
+pub(super) fn pixel(row: &Tensor<4>, j: usize) -> Tensor<2> {
     let [rows, channels, ..] = row.dims();
     row.clone().narrow(3, j, 1).reshape([rows, channels])
 }

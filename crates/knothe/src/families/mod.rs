@@ -21,6 +21,7 @@ macro_rules! family {
 
 mod ar_gaussian;
 mod chain;
+mod diagonal_bilstm;
 mod gaussian;
 mod glow;
 mod iaf;
@@ -43,6 +44,7 @@ mod pixels;
 mod product;
 mod real_nvp;
 mod recipe;
+mod row_lstm;
 mod setters;
 mod sos;
 mod wavenet;
@@ -241,5 +243,7 @@ registry!(
     real_nvp::ImageRealNvp,
     pixel_cnn::PixelCnn,
     pixel_cnn_pp::PixelCnnPp,
+    row_lstm::RowLstm,
+    diagonal_bilstm::DiagonalBilstm,
     wavenet::WaveNet,
 );

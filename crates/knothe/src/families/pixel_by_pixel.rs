@@ -4,19 +4,16 @@ use std::fmt::Debug;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{Description, Family, FamilyOption, PixelCnn, PixelCnnPp, Recipe, pixels};
+use super::{Description, DiagonalBilstm, Family, FamilyOption, PixelCnn, PixelCnnPp, Recipe, RowLstm, pixels};
 use crate::{error::Result, fit::FitConfig, network::Network, placement::Placement};
 
-/// A network that goes through the pixels of an image, made from the options of a recipe.
-pub(super) trait PixelConditioner: Sized {
-    /// Its options.
+/// The options of a network that goes through the pixels of an image.
+pub(super) trait PixelConditioner {
+    /// All of them.
     fn options() -> Vec<FamilyOption>;
 
     /// Checks what the ranges of single options cannot say.
     fn check(recipe: &Recipe) -> Result<()>;
-
-    /// The network, with so many parameters per element. If `within_pixel`, a channel reads the channels before it in its pixel.
-    fn of(recipe: &Recipe, parameters: usize, within_pixel: bool, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Self>;
 }
 
 /// A [`Family`] that goes through the pixels of an image: all of it but its network and its law.
@@ -72,4 +69,4 @@ macro_rules! families {
     )+};
 }
 
-families!(PixelCnn, PixelCnnPp);
+families!(PixelCnn, PixelCnnPp, RowLstm, DiagonalBilstm);

@@ -1,7 +1,5 @@
 //! PixelCNN (van den Oord et al. 2016), of images.
 
-use std::sync::Arc;
-
 use rand_chacha::ChaCha12Rng;
 
 use super::{
@@ -15,7 +13,6 @@ use crate::{
     network::Network,
     placement::Placement,
     source::AutoregressiveDensity,
-    univariate::{Bernoulli, Categorical, Conditional},
 };
 
 /// Gated blocks.
@@ -48,9 +45,8 @@ impl PixelByPixel for PixelCnn {
     }
 
     fn joined(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
-        let levels = pixels::levels_of(recipe);
-        let law: Arc<dyn Conditional> = if levels == 2 { Arc::new(Bernoulli) } else { Arc::new(Categorical(levels)) };
-        let conditioner = Conditioner::of(recipe, law.parameters(), true, place, rng)?;
+        let law = pixels::law(recipe);
+        let conditioner = conditioner(recipe, law.parameters(), true, place, rng)?;
         Ok(Network::Pixels(AutoregressiveDensity::of(conditioner, law)?))
     }
 }
@@ -66,22 +62,29 @@ impl PixelConditioner for Conditioner {
             _ => Err(Error::invalid("windows", "two odd numbers, such as 7,3", recipe.get(&WINDOWS))),
         }
     }
+}
 
-    fn of(recipe: &Recipe, parameters: usize, within_pixel: bool, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Self> {
-        let image = pixels::image(recipe);
-        // Beyond the borders of an image there is nothing to see.
-        let farthest = image.height.max(image.width).saturating_sub(1).max(1);
-        let radius = |k: usize| recipe.counts(&WINDOWS).get(k).map_or(1, |window| (window / 2).min(farthest));
-        let config = PixelCnnConfig {
-            context_dim: recipe.context_dim(),
-            levels: pixels::levels_of(recipe),
-            width: recipe.count(&WIDTH),
-            layers: recipe.count(&LAYERS),
-            first_radius: radius(0),
-            radius: radius(1),
-            parameters,
-            within_pixel,
-        };
-        Conditioner::new(image, config, place, rng)
-    }
+/// The network, with so many parameters per element. If `within_pixel`, a channel reads the channels before it in its pixel.
+pub(super) fn conditioner(
+    recipe: &Recipe,
+    parameters: usize,
+    within_pixel: bool,
+    place: &Placement,
+    rng: &mut ChaCha12Rng,
+) -> Result<Conditioner> {
+    let image = pixels::image(recipe);
+    // Beyond the borders of an image there is nothing to see.
+    let farthest = image.height.max(image.width).saturating_sub(1).max(1);
+    let radius = |k: usize| recipe.counts(&WINDOWS).get(k).map_or(1, |window| (window / 2).min(farthest));
+    let config = PixelCnnConfig {
+        context_dim: recipe.context_dim(),
+        levels: pixels::levels_of(recipe),
+        width: recipe.count(&WIDTH),
+        layers: recipe.count(&LAYERS),
+        first_radius: radius(0),
+        radius: radius(1),
+        parameters,
+        within_pixel,
+    };
+    Conditioner::new(image, config, place, rng)
 }

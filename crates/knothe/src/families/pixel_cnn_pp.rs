@@ -2,11 +2,7 @@
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{
-    Description, FamilyOption, Recipe,
-    pixel_by_pixel::{PixelByPixel, PixelConditioner},
-    pixels,
-};
+use super::{Description, FamilyOption, Recipe, pixel_by_pixel::PixelByPixel, pixel_cnn, pixels};
 use crate::{
     conditioner::PixelCnn, error::Result, network::Network, placement::Placement, source::PixelMixture, univariate::CoupledLogistics,
 };
@@ -38,7 +34,7 @@ impl PixelByPixel for PixelCnnPp {
 
     fn joined(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
         let law = CoupledLogistics::new(recipe.count(&COMPONENTS), pixels::image(recipe).channels, pixels::levels_of(recipe))?;
-        let conditioner = PixelCnn::of(recipe, law.parameters(), false, place, rng)?;
+        let conditioner = pixel_cnn::conditioner(recipe, law.parameters(), false, place, rng)?;
         Ok(Network::PixelMixture(PixelMixture::new(conditioner, law)?))
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     source::{Normal, Source},
     space::{ImageShape, Law, Shape, Space},
     triangular::Coupling,
-    univariate::{Affine, Scale},
+    univariate::{Affine, Bernoulli, Categorical, Conditional, Scale},
 };
 
 /// The most levels: sides have at most 2¹² pixels.
@@ -134,6 +134,14 @@ fn bits(space: &Space) -> Option<usize> {
 /// The numbers that an element of an image can be; 1 where the space has no images.
 pub(super) fn levels_of(recipe: &Recipe) -> usize {
     1 << bits(recipe.space()).unwrap_or(0)
+}
+
+/// The law of an element of an image that is drawn by its probabilities: Bernoulli for one bit, and otherwise categorical.
+pub(super) fn law(recipe: &Recipe) -> Arc<dyn Conditional> {
+    match levels_of(recipe) {
+        2 => Arc::new(Bernoulli),
+        levels => Arc::new(Categorical(levels)),
+    }
 }
 
 /// Whether a space has images of 1 to 8 bits.

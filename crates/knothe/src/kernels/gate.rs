@@ -64,7 +64,7 @@ fn gradient<T: Real>(x: &Plain, g: &Plain) -> Plain {
 
 /// The first numbers of a slice, at most a vector of them, and zeros.
 #[inline(always)]
-fn some<T: Real>(from: &[T], start: usize) -> Lanes<T> {
+pub(super) fn some<T: Real>(from: &[T], start: usize) -> Lanes<T> {
     match from[start..].first_chunk::<LANES>() {
         Some(whole) => Lanes(*whole),
         None => {

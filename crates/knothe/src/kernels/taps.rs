@@ -36,12 +36,12 @@ pub(super) struct Work<T> {
 }
 
 /// A matrix by rows.
-fn by_rows(rows: usize, columns: usize) -> Shape {
+pub(super) fn by_rows(rows: usize, columns: usize) -> Shape {
     Shape { rows, columns, strides: [columns, 1] }
 }
 
 /// The same matrix with rows and columns exchanged.
-fn transposed(shape: Shape) -> Shape {
+pub(super) fn transposed(shape: Shape) -> Shape {
     Shape { rows: shape.columns, columns: shape.rows, strides: [shape.strides[1], shape.strides[0]] }
 }
 
