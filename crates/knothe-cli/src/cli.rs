@@ -131,7 +131,7 @@ Examples:
 pub struct ScoreArguments {
     /// Model file
     pub model: PathBuf,
-    /// Table or images to score. Columns are matched by name, in any order
+    /// Table, images or recordings to score. Columns are matched by name, in any order
     pub data: PathBuf,
     #[command(flatten)]
     pub input: Input,
@@ -230,7 +230,7 @@ Examples:
 pub struct EvaluateArguments {
     /// Model file
     pub model: PathBuf,
-    /// Table or images that the fit has not seen. Columns are matched by name, in any order
+    /// Table, images or recordings that the fit has not seen. Columns are matched by name, in any order
     pub data: PathBuf,
     #[command(flatten)]
     pub input: Input,
@@ -339,7 +339,7 @@ Examples:
 pub struct ReconstructArguments {
     /// Model file
     pub model: PathBuf,
-    /// Table or images; the first N events are used
+    /// Table, images or recordings; the first N events are used
     pub data: PathBuf,
     #[command(flatten)]
     pub input: Input,

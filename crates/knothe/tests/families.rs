@@ -25,7 +25,10 @@ fn spaces() -> Vec<Space> {
     let real = columns.map(|shape| Space::new(shape, Law::Real));
     let binary = columns.map(|shape| Space::new(shape, Law::Codes(2)));
     let images = [Space::new(grid(1, 8), Law::Codes(16)), Space::new(grid(3, 4), Law::Codes(256))];
-    [real.to_vec(), binary.to_vec(), images.to_vec()].concat()
+    let steps = |length| Space::new(Shape::Sequence { channels: 1, length }, Law::Codes(256));
+    // Of varying length, the first element is the length, and a random one fits.
+    let sequences = [steps(40), steps(300).of_varying_length()];
+    [real.to_vec(), binary.to_vec(), images.to_vec(), sequences.to_vec()].concat()
 }
 
 /// Events of a space, drawn at random.

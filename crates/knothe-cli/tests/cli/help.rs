@@ -12,11 +12,11 @@ fn help_of_the_command() {
     Usage: knothe <COMMAND>
 
     Commands:
-      fit          Fit a density to a table or to images by maximum likelihood
+      fit          Fit a density to a table, to images or to recordings by maximum likelihood
       schema       Write the kinds that `fit` infers for the columns of a table, as a file for `fit
                    --schema`
-      score        Write the log-density of each row or image
-      sample       Draw new rows or images from a model
+      score        Write the log-density of each row, image or recording
+      sample       Draw new rows, images or recordings from a model
       evaluate     Measure a model's log-likelihood on data and check whether to trust it
       inspect      Show the contents of a model file
       plot         Draw a model's density or samples as a PNG picture
@@ -48,24 +48,25 @@ fn help_of_the_command() {
 #[test]
 fn help_of_score() {
     assert_snapshot!(succeeds(fitted(), "score --help"), @r#"
-    Write the log-density of each row or image
+    Write the log-density of each row, image or recording
 
     Usage: knothe score [OPTIONS] <MODEL> <DATA>
 
     Arguments:
       <MODEL>  Model file
-      <DATA>   Table or images to score. Columns are matched by name, in any order
+      <DATA>   Table, images or recordings to score. Columns are matched by name, in any order
 
     Options:
       -h, --help  Print help
 
     Input:
-          --given <COLUMN=VALUE>  Set a context column to this value in every row (images: class=VALUE).
-                                  Repeat the option for more columns
-          --labels <NAME>         Class of each image: an NPY file, or the name of an array in the NPZ
-                                  file
-          --key <NAME>            Name of the array that holds the images in an NPZ file [default:
-                                  images]
+          --given <COLUMN=VALUE>  Set a context column to this value in every row (images and
+                                  recordings: class=VALUE). Repeat the option for more columns
+          --labels <NAME>         Class of each image or recording: the name of an array in the NPZ file
+                                  or, for images, an NPY file. With WAV files, 'prefix' takes what
+                                  precedes the first '_', '-' or space of each file name
+          --key <NAME>            Name of the array that holds the images or the samples in an NPZ file
+                                  [default: images or pcm]
 
     Text files:
           --delimiter <C>         Field delimiter: a character, tab, or space for any run of spaces and

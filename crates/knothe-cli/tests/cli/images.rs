@@ -309,7 +309,7 @@ fn what_does_not_go_together_is_an_error() {
         ("fit none.npz --out x", 1, "none.npz"),
         ("evaluate images.safetensors set.npz", 1, "expected a label for each image, found none"),
         ("evaluate images.safetensors set.npz --given class=7", 2, "class: expected one of 0, 1, found 7"),
-        ("evaluate TABLE set.npz --key images", 2, "--key: expected images, found a model of a table"),
+        ("evaluate TABLE set.npz --key images", 2, "--key: expected images or recordings, found a model of a table"),
         ("score images.safetensors set.npz", 1, "expected a label for each image, found none"),
         ("sample images.safetensors -n 4", 2, "expected a name that ends in .png, .npy or .npz"),
         ("sample images.safetensors -n 4 --out x.csv", 2, "expected a name that ends in .png, .npy or .npz"),

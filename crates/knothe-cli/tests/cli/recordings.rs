@@ -127,7 +127,7 @@ fn what_does_not_fit_is_refused_in_one_line() {
     refuses("fit tones --bits 4 --out x.safetensors", 2, "--bits: expected images, found recordings");
     refuses("sample tones.safetensors -n 2 --out x.csv", 2, "expected a name that ends in .wav, .npz or .png for recordings");
     refuses("sample tones.safetensors -n 2 --given class=7 --out x.wav", 2, "expected one of 0, 1, found '7'");
-    refuses("sample tones.safetensors -n 2 --temperature 0.5 --out x.wav", 1, "has no source to scale");
+    refuses("sample tones.safetensors -n 2 --temperature 0.5 --out x.wav", 2, "has no source to scale");
     refuses("score tones.safetensors tones", 1, "expected a label for each recording, found none");
     refuses("score tones.safetensors nothing.wav --given class=1", 1, "nothing.wav");
     refuses("inspect tones.safetensors --moments", 2, "expected a model of columns with names and units, found one of recordings");

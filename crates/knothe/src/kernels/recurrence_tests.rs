@@ -67,15 +67,19 @@ fn a_state_follows_the_one_before_it() {
         let c = sigmoid(f) * old + sigmoid(i) * g.tanh();
         (c, sigmoid(o) * c.tanh())
     };
-    // Of pixel k, gate a stands at 2 a + k. The tap is the one of the first pixel, as the second sees it.
-    for (lines, [height, width], tap, from) in
-        [(Lines::Rows, [2, 1], 1, 0), (Lines::Diagonals, [2, 1], 0, 0), (Lines::Diagonals, [1, 2], 1, 0), (Lines::Mirrored, [1, 2], 1, 1)]
-    {
+    // Of pixel k, gate a stands at 2 a + k. The tap is the one of the first pixel, as the second sees it. The second cell follows the first where both have one position on their lines.
+    let cases = [
+        (Lines::Rows, [2, 1], 1, 0, true),
+        (Lines::Diagonals, [2, 1], 0, 0, false),
+        (Lines::Diagonals, [1, 2], 1, 0, true),
+        (Lines::Mirrored, [1, 2], 1, 1, true),
+    ];
+    for (lines, [height, width], tap, from, follows) in cases {
         let taps = lines.taps();
         let of = |pixel: usize| [0, 1, 2, 3].map(|a| gates[2 * a + pixel]);
         let (c, h) = cell(of(from), 0.0);
         let own = of(1 - from);
-        let (_, next) = cell([0, 1, 2, 3].map(|a| own[a] + weight(taps)[a * taps + tap] * h), c);
+        let (_, next) = cell([0, 1, 2, 3].map(|a| own[a] + weight(taps)[a * taps + tap] * h), if follows { c } else { 0.0 });
         let mut expected = [0.0; 2];
         (expected[from], expected[1 - from]) = (h, next);
         let y = recur(place.tensor(gates.to_vec(), [1, 4, height, width]), place.tensor(weight(taps), [4, 1, taps]), lines);
