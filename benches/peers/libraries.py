@@ -6,7 +6,7 @@
 Five autoregressive layers (ten couplings for real_nvp), two hidden layers of H with ReLU, float32, a standard normal source. OPERATION is
 train (512 rows: loss, gradient, Adam), score (10,000 rows) or sample (1,000 rows). Splines have 8 bins, sums of squares 3 polynomials of degree 4,
 neural maps 16 signals or units. Of glow, D is the levels of 16 steps and H the channels, for 16 images of 3 x 32 x 32; of convolution, D is the shape, and
-OPERATION forward or gradients; of pixel_cnn, D is the gated blocks and H the channels, for 32 binary images of 28 x 28 or 64 samples; of wavenet, D is the layers and H the channels, for 8 recordings of 4,000 samples, one stream (stream) or 16 (sample). Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
+OPERATION forward or gradients; of pixel_cnn, D is the gated blocks and H the channels, for 32 binary images of 28 x 28 or 64 samples; of wavenet, D is the layers and H the channels, for 8 recordings (train), 1 stream (stream) or 16 streams (sample) of 4,000 samples. Prints one line of JSON: the median and the shortest call in milliseconds, the number of calls, the number of
 parameters, and the peak of resident memory in MB.
 """
 
@@ -219,7 +219,7 @@ def torch_pixel_cnn(args):
 
 
 def torch_wavenet(args):
-    """A WaveNet of 256 levels and 128 skip channels in cycles of 10 layers. Samples keep a queue per layer, so that each takes one product per layer."""
+    """A WaveNet of 256 levels and 128 skip channels in cycles of 10 layers. Sampling keeps a queue of inputs per layer and computes nothing twice."""
     import torch
     from torch.nn.functional import cross_entropy, pad, relu
 

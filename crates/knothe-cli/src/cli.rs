@@ -151,8 +151,8 @@ Rows have the columns of the table that the model was fitted to. Each has values
 including missing ones. Constant columns are restored. Context columns come last. The same seed
 gives the same bytes.
 
-Recordings become a WAV file, one after another with silence between them, an NPZ file, or
-spectrograms in a PNG file.
+Recordings become a WAV file, an NPZ file, or spectrograms in a PNG file. In a WAV file, they
+follow one another with silence between them.
 
 Images become a grid in a PNG file, or an array in an NPY or NPZ file; an NPZ file also holds the
 classes. Without --given class=VALUE, the samples go through the classes in turn.

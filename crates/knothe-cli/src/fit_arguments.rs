@@ -89,7 +89,7 @@ pub struct FitArguments {
     /// Name of the array that holds the images or the samples in an NPZ file [default: images or pcm]
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     pub key: Option<String>,
-    /// Samples per second of the recordings in an NPZ file that does not say it
+    /// Sample rate of the recordings in an NPZ file without the array sample_rate, in samples per second
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Input")]
     pub sample_rate: Option<u32>,
     /// Keep the N highest bits of each pixel value, 1 to 8 [default: all]
@@ -123,7 +123,7 @@ pub struct FitArguments {
     /// Rows per step [default: 512; 32 for images; 8 for recordings]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS), help_heading = "Training")]
     pub batch: Option<u64>,
-    /// Learning rate of Adam [default: 0.002; 0.004 for flows of images; 0.001 for pixel_cnn and pixel_cnn_pp]
+    /// Learning rate of Adam [default: 0.002; 0.004 for flows of images; 0.001 for autoregressive models of images]
     #[arg(long = "lr", value_name = "X", value_parser = above_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub learning_rate: Option<f64>,
     /// Learning-rate schedule: constant, cosine or plateau

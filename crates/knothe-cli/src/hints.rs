@@ -20,7 +20,7 @@ pub fn worded(hint: &Hint) -> String {
         Hint::ReadAsMissing(texts) => format!("if it is not a category, add --missing-values {}", for_shell(&texts.join(","))),
         Hint::NotNumbers(texts) => {
             let them = if texts.len() == 1 { "it" } else { "them" };
-            // The option takes a comma for the end of a text.
+            // The option reads a comma as the end of a text.
             match texts.iter().any(|text| text.contains(',')) {
                 true => format!("correct {them} in the file"),
                 false => format!("correct {them}, or read {them} as missing with --missing-values {}", for_shell(&texts.join(","))),

@@ -21,7 +21,7 @@ pub fn note_contradictions(contradictions: &[Contradiction]) {
         let hint = match reason {
             Reason::OutOfBounds => "; if this number is possible, fit with other bounds of this column in --schema",
             Reason::NotWhole => {
-                "; the numbers of this column were whole when the model was fitted, and if others are possible, fit with the column declared \"continuous\" in --schema"
+                "; the numbers of this column were whole when the model was fitted; if others are possible, fit with the column declared \"continuous\" in --schema"
             }
             _ => "",
         };

@@ -68,7 +68,7 @@ pub fn likelihood_name<C: Coding>(coding: &C) -> &'static str {
 pub fn units<C: Coding>(coding: &C) -> String {
     match coding.units() {
         Units::Nats(of) => format!("nats per {}: {of}", C::WORDS[0]),
-        Units::BitsPerSample => format!("bits for each sample of a {}: the log mass of its level and of the length", C::WORDS[0]),
+        Units::BitsPerSample => format!("bits for each sample of a {}: the log mass of the levels and of the length", C::WORDS[0]),
         Units::BitsPerDim => format!("bits for each of the {} numbers of an {}", coding.space().dim(), C::WORDS[0]),
     }
 }

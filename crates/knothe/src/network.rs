@@ -40,7 +40,7 @@ pub enum Network {
     Pixels(AutoregressiveDensity<PixelCnn>),
     /// The same with a law of all channels of a pixel.
     PixelMixture(PixelMixture),
-    /// The pixels of an image one after another, from states that go through the image.
+    /// The pixels of an image one after another, from the states of a recurrent network.
     RecurrentPixels(AutoregressiveDensity<PixelRnn>),
     /// The steps of a sequence one after another.
     Sequence(SequenceDensity),
@@ -120,7 +120,7 @@ impl Network {
         }
     }
 
-    /// Whether it draws from a source of real numbers, which a temperature can scale.
+    /// Whether the density draws from a source of real numbers, which a temperature can scale.
     pub fn takes_temperature(&self) -> bool {
         match self {
             Network::Flow(flow) => !matches!(flow.source(), Source::Autoregressive(source) if source.is_discrete()),
@@ -129,7 +129,7 @@ impl Network {
         }
     }
 
-    /// Refuses a temperature other than 1 where there is nothing to scale.
+    /// Refuses a temperature other than 1 if there is no source to scale.
     pub(crate) fn check_temperature(&self, temperature: f64) -> Result<()> {
         if temperature == 1.0 || self.takes_temperature() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! All integration tests of the crate, in one binary: each binary links Burn anew, which takes longer than the tests.
+//! All integration tests of the crate, in one binary. Each binary links Burn anew, and linking takes longer than the tests.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod absent;
@@ -44,7 +44,7 @@ mod sampling;
 #[cfg(feature = "tables")]
 mod tabular;
 
-/// Cargo does not look for test files here, so that a forgotten one would never run.
+/// Cargo does not look for test files here, so a forgotten file would never run.
 #[test]
 fn every_file_is_a_module() {
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).unwrap() {

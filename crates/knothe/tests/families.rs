@@ -26,7 +26,7 @@ fn spaces() -> Vec<Space> {
     let binary = columns.map(|shape| Space::new(shape, Law::Codes(2)));
     let images = [Space::new(grid(1, 8), Law::Codes(16)), Space::new(grid(3, 4), Law::Codes(256))];
     let steps = |length| Space::new(Shape::Sequence { channels: 1, length }, Law::Codes(256));
-    // Of varying length, the first element is the length, and a random one fits.
+    // If the length varies, it is the first element. The random numbers of these tests are lengths of this space.
     let sequences = [steps(40), steps(300).of_varying_length()];
     [real.to_vec(), binary.to_vec(), images.to_vec(), sequences.to_vec()].concat()
 }

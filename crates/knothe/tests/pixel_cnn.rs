@@ -1,4 +1,4 @@
-//! The conditioners that go through the pixels of an image: what each conditional reads, exact masses, and one pixel after another.
+//! The conditioners that go through the pixels of an image: the reach of each conditional, exact masses, and one pixel after another.
 
 use burn::tensor::Tensor;
 use knothe::{
@@ -46,7 +46,7 @@ fn pixel(image: ImageShape, column: usize) -> [isize; 2] {
     [pixel / image.width, pixel % image.width].map(|k| k as isize)
 }
 
-/// A change of an element changes the parameters of each later element that `sees` it, by their places in the order. All others stay the same, bit for bit.
+/// A change of an element changes the parameters of each later element that `sees` it. All others stay the same, bit for bit. `sees` takes the ranks of both elements.
 fn reads_what_it_sees(
     network: &impl AutoregressiveConditioner,
     (image, levels): (ImageShape, usize),
@@ -87,7 +87,7 @@ fn parameters_read_all_elements_before_theirs_and_no_others() {
     }
 }
 
-/// Each row further up, a state sees one pixel more on either side. The window of the first convolution and the left taps of the layers add to that.
+/// With each row upwards, a state sees one more pixel on either side. The window of the first convolution and the left taps of the layers add to that.
 #[test]
 fn parameters_of_a_row_lstm_read_a_triangle() {
     let (layers, radius) = RECURRENT;
@@ -112,7 +112,7 @@ fn parameters_of_a_row_lstm_read_a_triangle() {
     assert!(beyond > 10, "the images have elements on either side of the border");
 }
 
-/// One pixel after another gives the parameters of the pass over the whole image.
+/// One pixel after another gives the same parameters as the pass over the whole image.
 fn solves_to_its_parameters(network: &impl AutoregressiveConditioner, (image, levels): (ImageShape, usize), precision: Precision) {
     let place = Placement::cpu(precision);
     let (rows, dim) = (4, image.dim());

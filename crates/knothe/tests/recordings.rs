@@ -1,4 +1,4 @@
-//! WaveNet and densities of recordings: what each law reads, exact masses, one step after another, and lengths that vary.
+//! WaveNet and densities of recordings: the reach of each law, exact masses, one step after another, and lengths that vary.
 
 use burn::tensor::Tensor;
 use knothe::{
@@ -48,7 +48,7 @@ fn parameters_read_the_steps_within_reach_before_theirs() {
     }
 }
 
-/// One step after another gives the parameters of the pass over whole sequences, for as many sequences as there are groups of and others.
+/// One step after another gives the same parameters as the pass over whole sequences. The numbers of sequences cover full groups and groups with idle sequences.
 #[test]
 fn the_incremental_form_has_the_parameters_of_the_parallel_one() {
     for precision in [Precision::F32, Precision::F64] {
@@ -104,7 +104,7 @@ fn masses_of_one_length_sum_to_one_and_samples_have_them() {
     }
 }
 
-/// Over the sequences of every length the masses add up to 1, and samples have them.
+/// The masses of the sequences of all lengths add up to 1, and samples have these masses.
 #[test]
 fn masses_of_all_lengths_sum_to_one_and_samples_have_them() {
     let place = Placement::cpu(Precision::F64);
@@ -123,13 +123,13 @@ fn masses_of_all_lengths_sum_to_one_and_samples_have_them() {
         let samples = values(density.sample(n, &Given::context(given.as_ref()), &mut rng(9)).unwrap());
         for (row, mass) in all.iter().zip(masses) {
             let share = samples.chunks(4).filter(|s| s == row).count() as f64 / n as f64;
-            // Five standard errors, and five counts where fewer than one is expected.
+            // Five standard errors, or five counts if fewer than one is expected.
             assert!((share - mass).abs() <= 5.0 * (mass * (1.0 - mass) / n as f64).sqrt().max(1.0 / n as f64), "{row:?}: {share}, {mass}");
         }
     }
 }
 
-/// What is no sequence is impossible, and what stands behind the end of one does not matter.
+/// A row that is no sequence is impossible. Numbers after the end of a sequence do not matter.
 #[test]
 fn rows_count_up_to_their_length() {
     let place = Placement::cpu(Precision::F64);
@@ -143,7 +143,7 @@ fn rows_count_up_to_their_length() {
     }
 }
 
-/// The score of a row does not depend on the rows beside it; neither do its uniform numbers.
+/// The score of a row does not depend on the rows beside it. Uniform numbers are in [0, 1] and have mean ½.
 #[test]
 fn rows_do_not_depend_on_each_other() {
     let place = Placement::cpu(Precision::F64);
@@ -172,7 +172,7 @@ fn recordings() -> RecordingSet {
     set
 }
 
-/// A model is fitted, saved and loaded; it scores to the same bits, samples valid recordings of a class, and completes one.
+/// A model is fitted, saved and loaded. It gives the same scores bit for bit, samples valid recordings of a class, and completes recordings.
 #[test]
 fn a_model_of_recordings_goes_through_its_file() {
     let set = recordings();

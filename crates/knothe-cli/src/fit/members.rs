@@ -14,7 +14,7 @@ use knothe::{
 
 use crate::{failure::Failure, fit_arguments::FitArguments, kind::Kind};
 
-/// Whether it is recordings that are fitted: a .wav file, a folder of them, or a .npz file with samples.
+/// Whether the data are recordings: a .wav file, a folder of .wav files, or a .npz file with samples.
 pub fn is_recordings(arguments: &FitArguments) -> bool {
     is_recording_set(&arguments.data, arguments.key.as_deref())
 }

@@ -21,7 +21,7 @@ pub struct Bar {
     batch: usize,
     /// The name of the likelihood.
     likelihood: &'static str,
-    /// The numbers of an event, on the mean, whose likelihood is told in bits for each of them.
+    /// The mean number of elements per event, if the likelihood is shown in bits per element.
     elements: Option<f64>,
     /// The word for several events.
     events: &'static str,

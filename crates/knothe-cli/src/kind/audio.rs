@@ -30,14 +30,14 @@ use crate::{
     text_files::TextFiles,
 };
 
-/// Recordings that are scored at a time.
+/// The number of recordings that are scored at a time.
 const PART: usize = 64;
-/// Recordings of a picture, unless the user wants others.
+/// The default number of recordings in a picture.
 const DRAWN: usize = 12;
-/// Spectrograms side by side.
+/// The most spectrograms per row.
 const COLUMNS: usize = 4;
 
-/// The split of recordings to fit to, and the recordings of which the coding is made.
+/// The split of the recordings to fit to.
 fn split(recordings: RecordingSet, arguments: &FitArguments, seed: u64) -> Result<Split<RecordingSet>, Failure> {
     Ok(match &arguments.validation {
         None => Split::random(&arguments.data, &recordings, seed)?,
@@ -81,7 +81,7 @@ impl Kind for Waveform {
     fn described(&self, n: usize) -> String {
         let seconds = |samples: f64| samples / f64::from(self.rate);
         let length = if self.varying {
-            format!("{:.2} seconds on the mean and {:.2} at most", seconds(self.mean_length), seconds(self.longest as f64))
+            format!("{:.2} seconds on average and {:.2} at most", seconds(self.mean_length), seconds(self.longest as f64))
         } else {
             format!("{:.2} seconds each", seconds(self.longest as f64))
         };
@@ -108,7 +108,7 @@ impl Kind for Waveform {
         let recordings = self.read(path, input)?.events;
         let starts = (0..recordings.len()).step_by(PART);
         let part = move |start: usize| recordings.pick(&(start..recordings.len().min(start + PART)).collect::<Vec<_>>());
-        // What does not fit the model is said before anything is printed.
+        // Recordings that do not fit the model are refused before anything is printed.
         starts.clone().try_for_each(|start| self.encode(&part(start)).map(drop))?;
         Ok(Box::new(starts.map(move |start| {
             let events = part(start);
@@ -173,7 +173,7 @@ impl Kind for Waveform {
 
     fn shown(&self) -> Vec<(String, String)> {
         let length = if self.varying {
-            format!("1 to {} samples, {:.0} on the mean; the length has a law of its own", self.longest, self.mean_length)
+            format!("1 to {} samples, {:.0} on average; the length has a law of its own", self.longest, self.mean_length)
         } else {
             format!("{} samples", self.longest)
         };
@@ -208,7 +208,7 @@ impl Kind for Waveform {
         let Some(path) = &arguments.data else {
             return picture(&model.sample(n, &context.part(0, n), arguments.seed)?, COLUMNS);
         };
-        // Each of the recordings beside a sample of its class.
+        // Each recording is beside a sample of its class.
         let recordings = coding.read(path, &arguments.input)?.events;
         let recordings = recordings.pick(&(0..recordings.len().min(n)).collect::<Vec<_>>());
         coding.encode(&recordings)?;
@@ -217,7 +217,7 @@ impl Kind for Waveform {
     }
 }
 
-/// The spectrograms of recordings, so many in a row.
+/// The spectrograms of recordings, with `columns` per row.
 fn picture(recordings: &RecordingSet, columns: usize) -> Result<Picture, Failure> {
     let (n, columns) = (recordings.len(), columns.clamp(1, COLUMNS));
     let most = ImageShape { channels: 1, height: 129, width: 1024 };
@@ -226,7 +226,7 @@ fn picture(recordings: &RecordingSet, columns: usize) -> Result<Picture, Failure
     Ok(mosaic(&images, columns)?)
 }
 
-/// Whether recordings become a picture, by the name of their file.
+/// Whether the name of a file asks for a picture.
 fn is_picture(out: &Path) -> bool {
     is_stdout(out) || ending(out) == "png"
 }

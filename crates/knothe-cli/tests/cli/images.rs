@@ -113,7 +113,7 @@ fn images_come_back_from_their_coordinates() {
     }
 }
 
-/// All autoregressive families: exact scores, samples, and completions that keep the rows that are given.
+/// All autoregressive families have exact scores, samples, and completions that keep the given rows.
 #[test]
 fn autoregressive_models_complete_images() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Recordings, from WAV files to a model to sound and pictures.
+//! Recordings: from WAV files to a model, and from the model to sound and pictures.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -23,7 +23,7 @@ fn set(n: usize) -> RecordingSet {
     set
 }
 
-/// A folder with `set.npz`, `tones/*.wav` and `tones.safetensors`, fitted to the WAV files and their classes; made once.
+/// A folder with `set.npz`, `tones/*.wav`, and `tones.safetensors`, a model of the WAV files and their classes. It is made once.
 fn recordings() -> &'static Path {
     static FOLDER: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -70,7 +70,7 @@ fn a_fit_tells_bits_per_sample_and_what_the_length_is() {
     assert!((bits + nats / mean / std::f64::consts::LN_2).abs() < 1e-9 && (mean - 69.6).abs() < 1e-9, "{found}");
 }
 
-/// The WAV files and the array of them have the same scores, in the order of their names.
+/// The WAV files and the array have the same scores.
 #[test]
 fn files_and_arrays_have_the_same_scores() {
     let of = |arguments: &str| {
@@ -95,7 +95,7 @@ fn samples_become_sound_arrays_and_pictures() {
     let sound = RecordingSet::read(&folder.join("a.wav"), None, None).unwrap();
     let array = RecordingSet::read(&folder.join("a.npz"), None, None).unwrap().with_labels("labels").unwrap();
     assert_eq!((array.len(), array.classes()), (6, vec!["1".to_owned()]));
-    // A quarter of a second of silence is between two recordings.
+    // There is a quarter of a second of silence between two recordings.
     assert_eq!(sound.samples.len(), array.samples.len() + 5 * 2000);
     assert!(std::fs::read(folder.join("a.png")).unwrap().starts_with(b"\x89PNG"));
     succeeds(folder, "plot tones.safetensors set.npz --labels labels -n 4 --out plot.png");
@@ -111,7 +111,7 @@ fn a_recording_is_completed() {
     for k in 0..3 {
         let (own, completed) = (pairs.recording(2 * k), pairs.recording(2 * k + 1));
         assert_eq!(own.len(), completed.len());
-        // What is kept comes back as its levels.
+        // The kept samples come back as their levels.
         assert!(own[..40].iter().zip(&completed[..40]).all(|(a, b)| (a - b).abs() < 0.02) && own[40..] != completed[40..]);
     }
 }
@@ -137,7 +137,7 @@ fn what_does_not_fit_is_refused_in_one_line() {
     assert!(shown.contains("8000 samples per second") && shown.contains("the length has a law of its own"), "{shown}");
 }
 
-/// A fit that was killed goes on to the weights of one that was not.
+/// A killed fit that is resumed has the weights of an uninterrupted fit.
 #[cfg(unix)]
 #[test]
 fn a_killed_fit_resumes_to_the_same_weights() {

@@ -147,7 +147,7 @@ pub(super) fn order(image: ImageShape) -> Result<Order> {
     Order::new((0..image.dim()).map(|k| k % channels * pixels + k / channels).collect())
 }
 
-/// Elements of so many levels as networks read them, on [−1, 1], and a channel of ones, which tells the border of the image.
+/// Elements as networks read them: on [−1, 1], with a channel of ones, which marks the border of the image.
 pub(super) fn read(x: Tensor<4>, levels: usize) -> Tensor<4> {
     let [rows, _, height, width] = x.dims();
     let ones = Placement::of(&x.clone().inner()).zeros([rows, 1, height, width]).add_scalar(1.0);

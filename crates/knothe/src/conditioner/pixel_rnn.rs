@@ -18,14 +18,14 @@ use crate::{
     space::ImageShape,
 };
 
-/// The way that the states of a [`PixelRnn`] take through an image.
+/// The path of the states of a [`PixelRnn`] through an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recurrence {
-    /// From row to row: a state follows those of the three pixels above it. The context of a pixel is a triangle above it, and the pixels to its left.
+    /// From row to row. A state depends on the states of the three pixels above it. A pixel sees a triangle above it and the nearest pixels to its left.
     #[default]
     Row,
-    /// From diagonal to diagonal, in both directions: a state follows those of the pixel above it and of the pixel beside it. The context is all earlier pixels.
+    /// From diagonal to diagonal, in both directions. A state depends on the states of the pixel above and of the pixel beside it. A pixel sees all earlier pixels.
     Diagonal,
 }
 
@@ -34,11 +34,11 @@ pub enum Recurrence {
 pub struct PixelRnnConfig {
     /// Context columns, which all gates read.
     pub context_dim: usize,
-    /// The number of values that an element can take: 0 … levels − 1.
+    /// The number of levels. The values of an element are 0, 1, …, levels − 1.
     pub levels: usize,
-    /// Hidden states of a pixel in each layer, rounded up to a multiple of the channels of the image. The feature map between layers has twice as many channels.
+    /// Hidden states per pixel in each layer, rounded up to a multiple of the channels of the image. The feature map between layers has twice as many channels.
     pub width: usize,
-    /// Recurrent layers.
+    /// The number of recurrent layers.
     pub layers: usize,
     /// How far the first convolution sees, in pixels.
     pub radius: usize,
@@ -48,18 +48,18 @@ pub struct PixelRnnConfig {
     pub recurrence: Recurrence,
 }
 
-/// θ_j(x_<j, context), `[rows, parameters, dim]`, for the elements j of an image. Their order is row by row, within a row pixel by pixel, and within a pixel channel by channel.
+/// θ_j(x_<j, context), `[rows, parameters, dim]`, for the elements j of an image. They are ordered by row, within a row by pixel, and within a pixel by channel.
 ///
-/// A masked convolution makes the first feature map s from the image. A recurrent layer then goes through the lines t of its map and adds to it:
+/// A masked convolution makes the first feature map s from the image. Each recurrent layer then goes through the lines t of its map and adds to the map:
 ///
 /// (o, f, i, g) = W_s ∗ s_t + W_h ∗ h_{t−1} + b,   c_t = σ(f) c_{t−1} + σ(i) tanh(g),   h_t = σ(o) tanh(c_t),   s ← s + W_r h.
 ///
 /// The lines of [`Recurrence::Row`] are the rows. W_s reads a pixel and the one to its left, and W_h reads three states of the row above. The lines of
 /// [`Recurrence::Diagonal`] are the diagonals. W_s reads the pixel, and W_h reads the states of the pixels to its left and above it. A second pass
 /// mirrors the first, with weights of its own. Its h moves down by one row before it is added to the first h, so that no pixel sees later ones.
-/// The context adds a bias to the gates. ReLU, 1 × 1, ReLU, 1 × 1 end the network. θ is 0 at the start.
+/// The context adds a bias to the gates. The network ends with ReLU, a 1 × 1 convolution, ReLU and a 1 × 1 convolution. θ is 0 at the start.
 ///
-/// One thing differs from the paper. The mirrored pass of the first layer also reads the image: every pixel of a row is known before the row below it. In the paper's form,
+/// One point differs from the paper. The mirrored pass of the first layer also reads the image, since all pixels of a row are known before the row below it. In the paper's form,
 /// a pixel sees the last pixel of the row above it only if the window of the first convolution reaches that far.
 ///
 /// ```
@@ -92,7 +92,7 @@ pub struct PixelRnn {
 #[derive(Module, Debug)]
 pub(super) struct Layer {
     pub ahead: Pass,
-    /// The mirrored pass, where there is a row below another.
+    /// The mirrored pass of a diagonal layer, if the image has more than one row.
     pub mirrored: Option<Pass>,
     pub residual: Convolution,
 }
@@ -127,7 +127,7 @@ impl PixelRnn {
         place.count(image.dim())?;
         let channels = image.channels;
         let width = config.width.next_multiple_of(channels);
-        // Channel u of a map belongs to channel u mod channels of the image. At its own pixel it reads those that belong to it or to one before it.
+        // Channel u of a map belongs to channel u mod channels of the image. At its own pixel it reads the channels that belong to the same or an earlier channel of the image.
         let own = |o: usize, c: usize| c % channels <= o % channels;
         let one = |widths: [usize; 2], gain: f64, rng: &mut _| {
             if channels > 1 {
@@ -136,7 +136,7 @@ impl PixelRnn {
                 Convolution::new(widths, Window::same(1), gain, place, rng)
             }
         };
-        // The rows above, the pixels to the left, and the earlier channels of the pixel. The last input is 1 everywhere.
+        // The first convolution sees the rows above, the pixels to the left, and the earlier channels of the pixel. The last input is 1 everywhere.
         let sees = |o: usize, c: usize, tap: usize| {
             let (down, across) = (tap / (2 * radius + 1), tap % (2 * radius + 1));
             down < radius || across < radius || across == radius && (c == channels || c < o % channels)
@@ -199,7 +199,7 @@ impl Pass {
         Pass { given, followed, context }
     }
 
-    /// What the context adds to the gates, `[rows, 4 · width]`.
+    /// The contribution of the context to the gates, `[rows, 4 · width]`.
     pub fn added(&self, context: Option<&Tensor<2>>) -> Option<Tensor<2>> {
         self.context.as_ref().zip(context).map(|(weight, context)| context.clone().matmul(weight.val()))
     }
@@ -211,7 +211,7 @@ impl Pass {
     }
 }
 
-/// The same map one row further down.
+/// The map, moved down by one row.
 fn lowered(map: Tensor<4>) -> Tensor<4> {
     let [rows, channels, height, width] = map.dims();
     let top = Placement::of(&map.clone().inner()).zeros([rows, channels, 1, width]);

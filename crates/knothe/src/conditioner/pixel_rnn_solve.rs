@@ -1,8 +1,8 @@
-//! The pixels of a Row LSTM or a Diagonal BiLSTM one after another.
+//! Computes the pixels of a Row LSTM or a Diagonal BiLSTM one after another.
 //!
-//! Each layer keeps the states of the row above. What they add to the gates of a row is computed once, for all of its pixels. From pixel to pixel, a layer then computes the features and
-//! the state of the pixel alone. The mirrored pass of a row is computed when the row is complete. Nothing is computed twice, except that a pixel of several
-//! channels is computed once per channel.
+//! Each layer keeps the states of the row above. Their contribution to the gates of a row is computed once, for all pixels. At each pixel, a layer then computes
+//! only the features and the state of this pixel. The mirrored pass of a row is computed when the row is complete. Nothing is computed twice, with one
+//! exception: a pixel of several channels is computed once per channel.
 
 use burn::tensor::{Tensor, activation::relu};
 
@@ -25,15 +25,15 @@ fn in_row(pixels: Vec<Tensor<2>>) -> Tensor<4> {
     Tensor::stack::<3>(pixels, 2).unsqueeze_dim(2)
 }
 
-/// The weights of a convolution of one output pixel as a matrix, `[inputs · taps, outputs]`.
+/// The weights of a convolution for one output pixel, as a matrix `[inputs · taps, outputs]`.
 fn matrix(weight: Tensor<4>) -> Tensor<2> {
     let [outputs, inputs, height, width] = weight.dims();
     weight.reshape([outputs, inputs * height * width]).transpose()
 }
 
-/// The first convolution, as the rows above and as the pixels to the left.
+/// The first convolution, split into the rows above and the pixels to the left.
 struct First {
-    /// One row, whose inputs are those of all rows that the window reaches.
+    /// The vertical convolution of one row. Its inputs are the inputs of all rows that the window reaches.
     vertical: ConvolutionLayer,
     horizontal: Tensor<2>,
     /// `[rows, inputs, radius, width]`.
@@ -57,18 +57,18 @@ impl First {
         First { vertical, horizontal, above: place.zeros([rows, inputs, radius, width]), left: place.zeros([rows, inputs, radius]) }
     }
 
-    /// What the rows above give each pixel of the next row, `[rows, outputs, 1, width]`.
+    /// The contribution of the rows above to each pixel of the next row, `[rows, outputs, 1, width]`.
     fn found_above(&self) -> Tensor<4> {
         let [rows, inputs, radius, width] = self.above.dims();
         convolve(self.above.clone().reshape([rows, inputs * radius, 1, width]), vec![self.vertical.clone()])
     }
 
-    /// The inputs of a pixel and of those to its left, `[rows, inputs, radius + 1]`.
+    /// The inputs of a pixel and of the pixels to its left, `[rows, inputs, radius + 1]`.
     fn reached(&self, own: Tensor<2>) -> Tensor<3> {
         Tensor::cat(vec![self.left.clone(), own.unsqueeze_dim(2)], 2)
     }
 
-    /// What the pixel and those to its left give it, `[rows, outputs]`.
+    /// The contribution of a pixel and of the pixels to its left to this pixel, `[rows, outputs]`.
     fn found_left(&self, own: Tensor<2>) -> Tensor<2> {
         let reached = self.reached(own);
         let [rows, inputs, taps] = reached.dims();
@@ -81,7 +81,7 @@ impl First {
         self.left = self.reached(own).narrow(2, 1, radius);
     }
 
-    /// Goes on to the next row, from the inputs of this one, `[rows, inputs, 1, width]`.
+    /// Goes on to the next row. `row` holds the inputs of this one, `[rows, inputs, 1, width]`.
     fn push_row(&mut self, row: Tensor<4>) {
         let radius = self.above.dims()[2];
         self.above = Tensor::cat(vec![self.above.clone(), row], 2).narrow(2, 1, radius);
@@ -89,18 +89,18 @@ impl First {
     }
 }
 
-/// A pass of a layer, with the states that it follows.
+/// A pass of a layer, with the states on which it depends.
 struct Running {
     given: Tensor<2>,
-    /// What the states of the row above add to the gates, with the bias.
+    /// The contribution of the states of the row above to the gates, with the bias.
     above: ConvolutionLayer,
-    /// What the state of the pixel beside adds to the gates, `[width, 4 · width]`; none where the lines are rows.
+    /// The contribution of the state of the pixel beside to the gates, `[width, 4 · width]`; none if the lines are rows.
     beside: Option<Tensor<2>>,
-    /// The gates of the row in progress without what its own pixels add, `[rows, 4 · width, 1, width of the image]`.
+    /// The gates of the row in progress without the contribution of its own pixels, `[rows, 4 · width, 1, width of the image]`.
     begun: Tensor<4>,
-    /// The cells and states of the row above, where the lines are rows.
+    /// The cells and states of the row above. They are read only if the lines are rows.
     earlier: Vec<[Tensor<2>; 2]>,
-    /// Those of the row in progress.
+    /// The cells and states of the row in progress.
     states: Vec<[Tensor<2>; 2]>,
 }
 
@@ -122,13 +122,13 @@ impl Running {
         Running { given: matrix(given), above, beside, begun, earlier: Vec::new(), states: Vec::new() }
     }
 
-    /// The cell and the state of the next pixel from what the given convolution reads there, or nothing if `begun` has it already.
+    /// The cell and the state of the next pixel. `reads` holds the inputs of the convolution `given` at this pixel, and is `None` if `begun` contains its output already.
     fn next(&self, j: usize, reads: Option<Tensor<2>>) -> [Tensor<2>; 2] {
         let mut gates = pixel(&self.begun, j);
         if let Some(reads) = reads {
             gates = gates + reads.matmul(self.given.clone());
         }
-        // Rows follow the cell above, and diagonals the one beside, whose state the gates follow too.
+        // With rows, a cell depends on the cell above. With diagonals, it depends on the cell beside it, and its gates depend on the state there.
         let Some(beside) = &self.beside else { return cell(gates, self.earlier.get(j).map(|[cell, _]| cell.clone())) };
         match self.states.last() {
             Some([old, state]) => cell(gates + state.clone().matmul(beside.clone()), Some(old.clone())),
@@ -136,7 +136,7 @@ impl Running {
         }
     }
 
-    /// Goes on to the next row, from the states of this one in the order of the columns, which it returns.
+    /// Goes on to the next row, and returns the states of this one. They must be in the order of the columns.
     fn push_row(&mut self) -> Tensor<4> {
         let row = in_row(self.states.iter().map(|[_, state]| state.clone()).collect());
         self.begun = convolve(row.clone(), vec![self.above.clone()]);
@@ -144,7 +144,7 @@ impl Running {
         row
     }
 
-    /// The states of a complete row from right to left, in the order of the columns, from what the given convolution reads.
+    /// The states of a complete row, in the order of the columns. They are computed from right to left. `row` holds the inputs of the convolution `given`.
     fn mirrored(&mut self, row: Tensor<4>) -> Tensor<4> {
         let [rows, inputs, _, width] = row.dims();
         let reads = row.squeeze_dim::<3>(2).swap_dims(1, 2).reshape([rows * width, inputs]);
@@ -166,9 +166,9 @@ struct Step {
     ahead: Running,
     mirrored: Option<Running>,
     residual: Product,
-    /// The states of the mirrored pass of the row above.
+    /// The states of the mirrored pass in the row above.
     behind: Option<Tensor<4>>,
-    /// What the layer has read of the row in progress.
+    /// The inputs of the layer at the complete pixels of the row in progress.
     read: Vec<Tensor<2>>,
 }
 
@@ -184,9 +184,9 @@ impl Step {
         }
     }
 
-    /// The features of the next pixel; it is kept if it is `complete`.
+    /// The features of the next pixel. The layer keeps the pixel if it is `complete`.
     fn next(&mut self, j: usize, here: Tensor<2>, complete: bool) -> Tensor<2> {
-        // Rows read the pixel to the left, too.
+        // With rows, the layer also reads the pixel to the left.
         let reads = if self.ahead.beside.is_some() {
             here.clone()
         } else {
@@ -255,7 +255,7 @@ impl AutoregressiveConditioner for PixelRnn {
                     let seen = read(own.clone(), levels).reshape([rows, channels + 1]);
                     let mut here = pixel(&above, j) + first.found_left(seen);
                     for layer in &mut layers {
-                        // No layer reads the last channel of its own pixel, so the pixel is complete without it.
+                        // No layer reads the last channel at its own pixel, so the pixel is complete without it.
                         here = layer.next(j, here, channel + 1 == channels);
                     }
                     let theta = last.iter().fold(here, |h, layer| layer.apply(relu(h))).reshape([rows, parameters, channels]);

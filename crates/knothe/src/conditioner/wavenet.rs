@@ -13,9 +13,9 @@ use crate::{
     shape::check_input,
 };
 
-/// The steps before a step that the first convolution reads.
+/// The number of steps before a step that the first convolution reads.
 pub(super) const FIRST: usize = 2;
-/// The numbers by which the network reads a step: its level, its amplitude, and 1.
+/// The number of features of a step: its level, its amplitude, and 1.
 pub(super) const FEATURES: usize = 3;
 /// The longest dilation is 2 to this power.
 const LONGEST: usize = 24;
@@ -25,15 +25,15 @@ const LONGEST: usize = 24;
 pub struct WaveNetConfig {
     /// Context columns, which every layer reads.
     pub context_dim: usize,
-    /// The levels of a step, whose values are 0, 1, …, levels − 1.
+    /// The number of levels. The values of a step are 0, 1, …, levels − 1.
     pub levels: usize,
-    /// Gated layers.
+    /// The number of gated layers.
     pub layers: usize,
     /// Layer l has the dilation 2^(l mod cycle).
     pub cycle: usize,
-    /// Channels from layer to layer.
+    /// Channels between layers.
     pub residual: usize,
-    /// Channels of the sum of what the layers give to the output.
+    /// Channels from the layers to the output, where they are added up.
     pub skip: usize,
     /// Parameters per step.
     pub parameters: usize,
@@ -41,15 +41,15 @@ pub struct WaveNetConfig {
 
 /// θ_t(x_<t, context) for the steps of a sequence (van den Oord et al. 2016, *WaveNet: a generative model for raw audio*, §2).
 ///
-/// Layer l reads its input h at the step and 2^(l mod cycle) steps before it:
+/// Layer l reads its input h at two steps: the step itself, and 2^(l mod cycle) steps before it.
 ///
 /// z_l = tanh(W_l ∗ h_l + V_l c) ⊙ σ(W′_l ∗ h_l + V′_l c),  h_{l+1} = h_l + R_l z_l,  θ = O ReLU(H ReLU(Σ_l S_l z_l)),
 ///
-/// with the context c and 1 × 1 convolutions R, S, H and O. A step of level k is read as k on [−1, 1] and as the amplitude that the
-/// [μ-law](crate::special::mu_law_inverse) of so many levels gives it. h_0 reads the two steps before a step, so θ_t reads
-/// x_{t−1} and everything before it that the dilations reach, [`WaveNet::reach`] steps.
+/// Here c is the context, and R, S, H and O are 1 × 1 convolutions. The network reads a step of level k as three numbers: y = 2k/(levels − 1) − 1, the amplitude of y by the
+/// [μ-law](crate::special::mu_law_inverse) with μ = levels − 1, and 1. h_0 reads the two steps before a step. θ_t therefore depends on the [`WaveNet::reach`] steps before
+/// step t.
 ///
-/// The output is 0 at the start: all parameters are 0. Sampling computes nothing twice: each layer keeps the inputs that it will read again, as many as its dilation.
+/// θ is 0 at the start. Sampling computes nothing twice, because each layer keeps the inputs that it will read again, as many as its dilation.
 ///
 /// ```
 /// use knothe::{Placement, Precision, bijection::Given, conditioner::{Conditioner, WaveNet, WaveNetConfig}};
@@ -77,7 +77,7 @@ pub struct WaveNet {
 #[derive(Module, Debug)]
 pub(super) struct Block {
     pub dilated: Convolution,
-    /// None in the last layer, after which nothing reads h.
+    /// None in the last layer, because nothing reads h after it.
     pub residual: Option<Convolution>,
     pub skip: Convolution,
     /// `[context_dim, 2 · residual]`.
@@ -85,7 +85,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// What the context adds before the gate, `[rows, 2 · residual]`.
+    /// The contribution of the context before the gate, `[rows, 2 · residual]`.
     pub fn added(&self, context: Option<&Tensor<2>>) -> Option<Tensor<2>> {
         self.context.as_ref().zip(context).map(|(weight, context)| context.clone().matmul(weight.val()))
     }
@@ -95,7 +95,7 @@ impl WaveNet {
     /// A network over sequences of `length` steps of one number each.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a network without steps, layers, channels or parameters, for steps of fewer than two levels, and for a cycle above 25.
+    /// [`Error::Invalid`] for a network without steps, layers, a cycle, channels or parameters, for fewer than two levels, and for a cycle above 25.
     pub fn new(length: usize, config: WaveNetConfig, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
         let WaveNetConfig { context_dim, levels, layers, cycle, residual, skip, parameters } = config;
         let counts =
@@ -132,7 +132,7 @@ impl WaveNet {
         &self.config
     }
 
-    /// The steps before a step that its parameters read.
+    /// The number of steps before a step on which its parameters depend.
     pub fn reach(&self) -> usize {
         FIRST + (0..self.config.layers).map(|l| self.dilation(l)).sum::<usize>()
     }
@@ -151,10 +151,10 @@ impl WaveNet {
         Tensor::stack::<3>(vec![level, amplitude, ones], 1).unsqueeze_dim(2)
     }
 
-    /// θ of the first steps of sequences, `[rows, parameters, steps]`, from their values, `[rows, steps]`: of all steps, or of fewer.
+    /// θ of the first steps of sequences, `[rows, parameters, steps]`, from their values, `[rows, steps]`. `steps` is at most the length of the network.
     ///
     /// # Errors
-    /// [`Error::Shape`] for more steps than the network has, another precision, and a context that does not fit.
+    /// [`Error::Shape`] for more steps than the network has, for another precision, and for a context that does not fit.
     pub fn of_first(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<3>> {
         let (dtype, [_, steps]) = (self.dtype(), x.dims());
         let rows = check_input("conditioner input", &x, steps.min(self.order.dim()), dtype)?;

@@ -1,4 +1,4 @@
-//! The steps of a [`WaveNet`] one after another, with nothing computed twice.
+//! Computes the steps of a [`WaveNet`] one after another, and nothing twice.
 
 use burn::tensor::Tensor;
 
@@ -13,14 +13,14 @@ use crate::{
     special::mu_law_inverse,
 };
 
-/// A network ready to go step by step: its weights as products read them.
+/// A network that is ready to go step by step. Its weights have the layout that the products read.
 pub(crate) struct Stepper<T> {
     stack: Stack<T>,
-    /// What the network reads of each level.
+    /// The features of each level.
     features: Vec<[T; FEATURES]>,
-    /// Of each layer V, `[context_dim, 2 · residual]`.
+    /// V of each layer, `[context_dim, 2 · residual]`.
     contexts: Vec<Vec<f64>>,
-    /// Channels from layer to layer, before and after padding.
+    /// Channels between layers, before and after padding.
     channels: [usize; 2],
     parameters: usize,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Walk<'a, T> {
 }
 
 impl WaveNet {
-    /// The weights as steps read them.
+    /// The weights in the layout that the steps read.
     pub(crate) fn stepper<T: Real>(&self) -> Stepper<T> {
         let config = self.config();
         let channels = [config.residual, padded(config.residual)];
@@ -55,7 +55,7 @@ impl WaveNet {
         let input = Matrix::new(FIRST * FEATURES, c, |o, k| input(o, k % FEATURES, k / FEATURES), input_bias);
         let layers = self.blocks.iter().enumerate().map(|(l, block)| {
             let (gate, gate_bias) = weights(&block.dilated);
-            // The two halves of the gate are padded apart.
+            // The two halves of the gate are padded separately.
             let own = |o: usize| if o % wide < c { o / wide * c + o % wide } else { usize::MAX };
             let gate = Matrix::new(
                 2 * wide,
@@ -134,7 +134,7 @@ impl WaveNet {
 }
 
 impl<T: Real> Stepper<T> {
-    /// Some sequences at their start, at most [`GROUP`](crate::kernels::GROUP); `context` is `[sequences, context_dim]`.
+    /// Starts sequences, at most [`GROUP`](crate::kernels::GROUP) of them. `context` is `[sequences, context_dim]`.
     pub fn walk(&self, sequences: usize, context: &[f64]) -> Walk<'_, T> {
         let ([c, wide], width) = (self.channels, context.len() / sequences.max(1));
         let added = |l: usize, s: usize, o: usize| {
@@ -149,8 +149,8 @@ impl<T: Real> Stepper<T> {
 }
 
 impl<'a, T: Real> Walk<'a, T> {
-    /// The parameters of the next step of each sequence. `last` holds the levels of the step before, and none before the first step. A number that is no level is
-    /// read as the highest.
+    /// The parameters of the next step of each sequence. `last` holds the levels of the step before; before the first step, these are `None`. A number above the highest level
+    /// counts as the highest level.
     pub fn next<'s>(&'s mut self, last: &[Option<usize>]) -> impl Iterator<Item = &'s [T]> + use<'s, 'a, T> {
         let (features, highest) = (&self.stepper.features, self.stepper.features.len() - 1);
         for (own, level) in self.last.chunks_exact_mut(FIRST * FEATURES).zip(last) {

@@ -68,7 +68,7 @@ impl Energy {
         Energy { verdict, pass, distance, halves: mean, relative, threshold, rows: n }
     }
 
-    /// Whether the data tell how far the samples are from them.
+    /// Whether the data determine the distance of the samples from them.
     pub fn is_told(&self) -> bool {
         is_told(self.relative, self.threshold)
     }

@@ -51,7 +51,7 @@ pub trait Events: Clone + Debug {
         true
     }
 
-    /// The number of elements of each event, where they differ.
+    /// The number of elements of each event, if it can differ between events.
     fn elements(&self) -> Option<Vec<f64>> {
         None
     }
@@ -119,7 +119,7 @@ pub trait Coding: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
         })
     }
 
-    /// The number of elements of an event on the mean, which likelihoods per element are told with where the events themselves do not say.
+    /// The mean number of elements per event. Likelihoods per element use it if the events are not at hand.
     fn mean_elements(&self) -> f64 {
         self.space().dim() as f64
     }

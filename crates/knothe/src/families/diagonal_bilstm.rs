@@ -14,9 +14,11 @@ family! {
     DiagonalBilstm {
         name: "diagonal_bilstm",
         about: "Autoregressive model of images: two LSTMs that go from diagonal to diagonal",
-        details: "P(x) = Π P(x_j | x_<j), row by row, within a row pixel by pixel, and within a pixel channel by channel. The state of a pixel follows those of the pixel above it and of the one beside it, \
-             from the left in one LSTM and from the right in the other, so the context is all earlier pixels (van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel recurrent neural networks, §3.2). The layers \
-             are residual. It is slower than row_lstm and sees more. Images of one bit have Bernoulli laws, others categorical ones. log_prob is exact, without noise. Sampling goes pixel by pixel.",
+        details: "P(x) = Π P(x_j | x_<j), row by row, within a row pixel by pixel, and within a pixel channel by channel. The state of a pixel depends on the states of the \
+             pixel above it and of the pixel beside it. This is the pixel to the left in one LSTM and the pixel to the right in the other. Each pixel thus depends on all \
+             earlier pixels (van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel recurrent neural networks, §3.2). The layers are residual. This family is slower than \
+             row_lstm and sees more. Images of one bit have Bernoulli laws, and other images have categorical laws. log_prob is exact, without noise. Sampling goes pixel \
+             by pixel.",
         takes: Images,
     }
 }

@@ -181,8 +181,8 @@ pub trait Family: Debug + Sync {
         false
     }
 
-    /// The number of parts of an event of which a reconstruction can keep the first: the scales of a flow, the coarsest first, or the rows of pixels of an autoregressive
-    /// model.
+    /// The number of parts of an event. A reconstruction can keep the first of them. They are the scales of a flow, the coarsest first, or the rows of pixels or the samples of
+    /// an autoregressive model.
     fn parts(&self, _recipe: &Recipe) -> usize {
         1
     }

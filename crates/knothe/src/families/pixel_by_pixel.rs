@@ -1,4 +1,4 @@
-//! What families that go through the pixels of an image share: everything but the network and the law of a pixel.
+//! The common part of the families that go through the pixels of an image: everything except the network and the law of a pixel.
 
 use std::fmt::Debug;
 
@@ -9,14 +9,14 @@ use crate::{error::Result, fit::FitConfig, network::Network, placement::Placemen
 
 /// The options of a network that goes through the pixels of an image.
 pub(super) trait PixelConditioner {
-    /// All of them.
+    /// All options.
     fn options() -> Vec<FamilyOption>;
 
-    /// Checks what the ranges of single options cannot say.
+    /// Checks conditions that the ranges of single options do not express.
     fn check(recipe: &Recipe) -> Result<()>;
 }
 
-/// A [`Family`] that goes through the pixels of an image: all of it but its network and its law.
+/// A [`Family`] that goes through the pixels of an image, given by its network and its law.
 pub(super) trait PixelByPixel: Debug + Sync {
     /// The network.
     type Conditioner: PixelConditioner;
@@ -24,7 +24,7 @@ pub(super) trait PixelByPixel: Debug + Sync {
     /// Its name, its documentation and the events that it takes.
     fn description(&self) -> Description;
 
-    /// The options of its law.
+    /// The options of the law.
     fn own(&self) -> Vec<FamilyOption> {
         Vec::new()
     }
@@ -33,7 +33,7 @@ pub(super) trait PixelByPixel: Debug + Sync {
     fn joined(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network>;
 }
 
-/// Rust has room for one `impl<P: …> Family for P`, which is that of `Product`.
+/// Rust allows only one `impl<P: …> Family for P`, and `Product` has it.
 macro_rules! families {
     ($($family:ident),+ $(,)?) => {$(
         impl Family for $family {

@@ -64,7 +64,7 @@ impl PixelConditioner for Conditioner {
     }
 }
 
-/// The network, with so many parameters per element. If `within_pixel`, a channel reads the channels before it in its pixel.
+/// The network, with this number of parameters per element. If `within_pixel` is set, a channel reads the channels before it in its pixel.
 pub(super) fn conditioner(
     recipe: &Recipe,
     parameters: usize,

@@ -136,7 +136,7 @@ pub(super) fn levels_of(recipe: &Recipe) -> usize {
     1 << bits(recipe.space()).unwrap_or(0)
 }
 
-/// The law of an element of an image that is drawn by its probabilities: Bernoulli for one bit, and otherwise categorical.
+/// The law of an element of an image whose values have probabilities. It is Bernoulli for one bit, and otherwise categorical.
 pub(super) fn law(recipe: &Recipe) -> Arc<dyn Conditional> {
     match levels_of(recipe) {
         2 => Arc::new(Bernoulli),

@@ -25,9 +25,10 @@ family! {
     RowLstm {
         name: "row_lstm",
         about: "Autoregressive model of images: an LSTM that goes from row to row",
-        details: "P(x) = Π P(x_j | x_<j), row by row, within a row pixel by pixel, and within a pixel channel by channel. The state of a pixel follows those of the three pixels above it, so \
-             the context is a triangle above the pixel, and the pixels to its left (van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel recurrent neural networks, §3.1). The layers are residual. \
-             Images of one bit have Bernoulli laws, others categorical ones. log_prob is exact, without noise. Sampling goes pixel by pixel.",
+        details: "P(x) = Π P(x_j | x_<j), row by row, within a row pixel by pixel, and within a pixel channel by channel. The state of a pixel depends on the states of the \
+             three pixels above it. A pixel thus depends on a triangle above it and on the nearest pixels to its left (van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel \
+             recurrent neural networks, §3.1). The layers are residual. Images of one bit have Bernoulli laws, and other images have categorical laws. log_prob is exact, \
+             without noise. Sampling goes pixel by pixel.",
         takes: Images,
     }
 }
@@ -61,10 +62,10 @@ impl PixelConditioner for PixelRnn {
     }
 }
 
-/// The density, with a Bernoulli or a categorical law.
+/// The density, with Bernoulli or categorical laws.
 pub(super) fn network(recipe: &Recipe, recurrence: Recurrence, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
     let (image, law) = (pixels::image(recipe), pixels::law(recipe));
-    // Beyond the borders of an image there is nothing to see.
+    // A window need not reach beyond the borders of an image.
     let farthest = image.height.max(image.width).saturating_sub(1).max(1);
     let config = PixelRnnConfig {
         context_dim: recipe.context_dim(),

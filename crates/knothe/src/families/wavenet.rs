@@ -15,10 +15,10 @@ use crate::{
 
 /// Gated layers.
 const LAYERS: FamilyOption = FamilyOption::count("layers", "Gated layers of the network", (1, 1_000), 20);
-/// Layers until the dilation is 1 again.
+/// The number of layers after which the dilation is 1 again.
 const CYCLE: FamilyOption =
     FamilyOption::count("cycle", "Number of layers after which the dilation, doubled from layer to layer, is 1 again", (1, 25), 10);
-/// Channels from layer to layer.
+/// Channels between layers.
 const RESIDUAL: FamilyOption = FamilyOption::count("width", "Channels from layer to layer", (1, 65_536), 32);
 /// Channels to the output.
 const SKIP: FamilyOption = FamilyOption::count("skip", "Channels from the layers to the output", (1, 65_536), 128);
@@ -27,19 +27,19 @@ family! {
     WaveNet {
         name: "wavenet",
         about: "Autoregressive model of sound: each sample given those before it",
-        details: "P(x) = Π P(x_t | x_<t), with a categorical law over 256 levels for each sample. Dilated causal convolutions with gates give all laws in one pass \
-             (van den Oord et al. 2016, WaveNet: a generative model for raw audio). With 20 layers in cycles of 10 each law reads the 2,048 samples before its own. If recordings \
+        details: "P(x) = Π P(x_t | x_<t), with a categorical law over 256 levels for each sample. Dilated causal convolutions with gates give all laws in one pass (van den Oord \
+             et al. 2016, WaveNet: a generative model for raw audio). With 20 layers in cycles of 10, each law depends on the 2,048 samples before its own. If recordings \
              differ in length, the length has a law of its own. log_prob is exact. Sampling goes sample by sample.",
         takes: Recordings,
     }
 }
 
-/// Whether a space has sequences of one number per step, of at least two levels.
+/// Whether a space has sequences of one number per step, with at least two levels.
 pub(super) fn supports(space: &Space) -> bool {
     matches!(space.shape, Shape::Sequence { channels: 1, length: 1.. }) && matches!(space.law(), Some(Law::Codes(2..)))
 }
 
-/// The steps and the levels of sequences.
+/// The number of steps and the number of levels of sequences.
 fn sizes(space: &Space) -> (usize, usize) {
     match (space.shape, space.law()) {
         (Shape::Sequence { length, .. }, Some(Law::Codes(levels))) => (length, levels as usize),

@@ -8,7 +8,7 @@ use super::{
     lanes::{LANES, Lanes, vectorised},
 };
 
-/// c' and h of gates `[rows, 4 · width, …]` and c `[rows, width, …]`, which is 0 where there is none yet.
+/// c' and h from gates, `[rows, 4 · width, …]`, and c, `[rows, width, …]`. Without `old`, c is 0.
 pub(crate) fn cell<const D: usize>(gates: Tensor<D>, old: Option<Tensor<D>>) -> [Tensor<D>; 2] {
     let width = gates.dims()[1] / 4;
     let [output, forget, input, new] = [0, 1, 2, 3].map(|k| gates.clone().narrow(1, k * width, width));
@@ -20,7 +20,7 @@ pub(crate) fn cell<const D: usize>(gates: Tensor<D>, old: Option<Tensor<D>>) -> 
     [cells.clone(), sigmoid(output) * cells.tanh()]
 }
 
-/// Writes as many of the lanes as there is room for.
+/// Writes as many lanes as fit.
 #[inline(always)]
 fn set<T: Real>(lanes: Lanes<T>, into: &mut [T], start: usize) {
     match into[start..].first_chunk_mut::<LANES>() {
@@ -64,7 +64,7 @@ pub(super) fn step<T: Real>(gates: &mut [T], old: &[T], cells: &mut [T], hidden:
     );
 }
 
-/// The gradients of the gates from their activations, c, c' and the gradient of h. `of_cells` holds the gradient of c' by what comes later, and then that of c.
+/// The gradients of the gates from their activations, c, c' and the gradient of h. `of_cells` first holds the gradient of c' from later lines, and then the gradient of c.
 pub(super) fn step_back<T: Real>(gates: &[T], [old, cells]: [&[T]; 2], of_hidden: &[T], of_cells: &mut [T], of_gates: &mut [T]) {
     let n = old.len();
     let (outputs, rest) = of_gates.split_at_mut(n);

@@ -26,7 +26,7 @@ impl Window {
         Window { kernel: [1, size], before: [0, (size - 1) * dilation], dilation }
     }
 
-    /// The `size` samples (at least 1) of a row before the sample, without itself.
+    /// The `size` samples (at least 1) before a sample in its row, without the sample itself.
     pub fn before(size: usize) -> Self {
         let size = size.max(1);
         Window { kernel: [1, size], before: [0, size], dilation: 1 }

@@ -7,15 +7,15 @@ use super::Real;
 /// The order in which a recurrence goes through the pixels of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lines {
-    /// The rows from the top. The position on a line is the column. A pixel follows the three pixels above it.
+    /// The rows from the top. The position on a line is the column. A pixel depends on the three pixels above it.
     Rows,
-    /// The diagonals from the upper left corner. The position on a line is the row. A pixel follows the one to its left and the one above it.
+    /// The diagonals from the upper left corner. The position on a line is the row. A pixel depends on the pixel to its left and the pixel above it.
     Diagonals,
-    /// The diagonals from the upper right corner. A pixel follows the one to its right and the one above it.
+    /// The diagonals from the upper right corner. The position on a line is the row. A pixel depends on the pixel to its right and the pixel above it.
     Mirrored,
 }
 
-/// A line: pixel `start` + k · `step` stands at position `first` + k.
+/// A line: pixel `start` + k · `step` is at position `first` + k.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     pub first: usize,
@@ -25,7 +25,7 @@ pub(super) struct Line {
 }
 
 impl Lines {
-    /// How many positions of the line before a pixel follows: those at offsets −1, 0, … from its own.
+    /// The number of positions of the line before on which a pixel depends. They are at offsets −1, 0, … from its own position.
     pub fn taps(self) -> usize {
         if self == Lines::Rows { 3 } else { 2 }
     }
@@ -35,12 +35,12 @@ impl Lines {
         if self == Lines::Rows { height } else { (height + width).saturating_sub(1) }
     }
 
-    /// The positions of the longest line.
+    /// The number of positions of the longest line.
     pub(super) fn longest(self, [height, width]: [usize; 2]) -> usize {
         if self == Lines::Rows { width } else { height.min(width) }
     }
 
-    /// A line of an image that has pixels.
+    /// Line t of an image that has pixels.
     pub(super) fn line(self, t: usize, [height, width]: [usize; 2]) -> Line {
         if self == Lines::Rows {
             return Line { first: 0, positions: width, start: t * width, step: 1 };
@@ -58,7 +58,7 @@ impl Lines {
 }
 
 impl Line {
-    /// Copies the pixels of the line from images of so many channels and pixels to `into`, `[channels, images, positions]`.
+    /// Copies the pixels of the line from images, which have these numbers of channels and pixels, to `into`, `[channels, images, positions]`.
     pub fn take<T: Real>(self, images: &[T], [channels, pixels]: [usize; 2], into: &mut [T]) {
         let count = images.len() / (channels * pixels);
         for (k, channel) in images.chunks_exact(pixels).enumerate() {
@@ -84,7 +84,8 @@ impl Line {
         }
     }
 
-    /// The positions of this line that have one at an offset on the line before, counted from the first, and that of the first of them there.
+    /// The positions of this line that have a counterpart on the line before, at an offset. Both results count positions from the start of their line: the range on this line, and
+    /// the start of the counterparts.
     fn overlap(self, before: Line, offset: isize) -> (Range<usize>, usize) {
         let (own, other) = (self.positions as isize, before.positions as isize);
         let shift = self.first as isize + offset - before.first as isize;
@@ -93,8 +94,8 @@ impl Line {
         (start.unsigned_abs()..end.unsigned_abs(), (start + shift).clamp(0, other).unsigned_abs())
     }
 
-    /// What each position sees of the line before, whose numbers are `[channels, images, positions]`: row (channel, offset) of `into`,
-    /// `[channels · offsets, images · positions]`. What lies beyond the ends of that line is 0.
+    /// Copies the numbers of the line before, `[channels, images, positions]`, that each position sees, to `into`, `[channels · offsets, images · positions]`. Its rows are
+    /// (channel, offset). Numbers beyond the ends of the line before are 0.
     pub fn look_back<T: Real>(self, (from, before): (&[T], Line), images: usize, offsets: &[isize], into: &mut [T]) {
         let (row, zero) = (images * self.positions, T::of(0.0));
         for (k, into) in into.chunks_exact_mut(row).enumerate() {
@@ -108,7 +109,7 @@ impl Line {
         }
     }
 
-    /// The adjoint of [`Line::look_back`]: each number of the line before becomes the sum of what would be read from it.
+    /// The adjoint of [`Line::look_back`]. Each number of the line before becomes the sum of the numbers at all places that would read it.
     pub fn give_back<T: Real>(self, from: &[T], images: usize, offsets: &[isize], (into, before): (&mut [T], Line)) {
         into.fill(T::of(0.0));
         for (k, from) in from.chunks_exact(images * self.positions).enumerate() {
@@ -127,12 +128,12 @@ impl Line {
 mod tests {
     use super::*;
 
-    /// Each pixel stands on one line, and follows its neighbours on the line before.
+    /// Each pixel is on one line, and depends on its neighbours on the line before.
     #[test]
     fn every_pixel_follows_its_neighbours() {
         for size in [[1, 1], [1, 4], [4, 1], [2, 3], [3, 2], [5, 5], [3, 8]] {
             let [height, width] = size;
-            // The pixels from 1 on, since 0 stands for none.
+            // Pixels are numbered from 1, since 0 stands for none.
             let image: Vec<f64> = (1..=height * width).map(|k| k as f64).collect();
             let at = |i: isize, j: isize| {
                 let inside = (0..height as isize).contains(&i) && (0..width as isize).contains(&j);

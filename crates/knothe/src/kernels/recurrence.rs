@@ -1,7 +1,7 @@
-//! An LSTM over the lines of images: the gates of a line are given, but for a convolution of the hidden states of the line before.
+//! An LSTM over the lines of images. The gates of a line are given, except for a convolution of the hidden states of the line before.
 //!
-//! The batch is cut into parts by its size alone. The numbers of a line stand in a matrix, a channel in each row with the images side by side, so that the convolution is one
-//! product per line. Gradients of the weights are summed over runs of parts in order, so that threads change no bit.
+//! The division of the batch into parts depends only on its sizes. The numbers of a line form a matrix, with one row per channel and the images side by side. The convolution is
+//! then one product per line. Gradients of the weights are summed over runs of parts in order, so the number of threads changes no bit.
 
 use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
@@ -19,17 +19,17 @@ use super::{
 };
 use crate::placement::Placement;
 
-/// The fewest pixels on the longest line of a part: enough columns that a matrix product repays the packing of its weights.
+/// The fewest pixels on the longest line of a part, unless the batch is smaller. With so many columns, a matrix product repays the packing of its weights.
 const COLUMNS: usize = 64;
 /// The largest number of runs of parts. Each run sums its gradients on its own, in parallel with the others.
 const RUNS: usize = 8;
-/// The offsets of the positions that a pixel follows on the line before.
+/// The offsets of the positions on the line before on which a pixel depends.
 const OFFSETS: [isize; 3] = [-1, 0, 1];
-/// A cell follows the one at its own position.
+/// A cell depends on the cell at its own position.
 const SAME: [isize; 1] = [0];
 
 /// The hidden states h of `[rows, width, height, width of the images]` from gates of `[rows, 4 · width, …]` and weights W of `[4 · width, width, taps]`
-/// (van den Oord, Kalchbrenner & Kavukcuoglu 2016, *Pixel recurrent neural networks*, eq. 3). Line by line,
+/// (van den Oord, Kalchbrenner & Kavukcuoglu 2016, *Pixel recurrent neural networks*, eq. 3). The formula for each line is
 ///
 /// (o, f, i, g) = gates_t + W ∗ h_{t−1},   c_t = σ(f) c_{t−1} + σ(i) tanh(g),   h_t = σ(o) tanh(c_t).
 pub(crate) fn recur(gates: Tensor<4>, weight: Tensor<3>, lines: Lines) -> Tensor<4> {
@@ -42,7 +42,7 @@ pub(crate) fn recur(gates: Tensor<4>, weight: Tensor<3>, lines: Lines) -> Tensor
     composed(gates, weight, lines)
 }
 
-/// What the hidden states of a line of `[rows, width, 1, positions]` add to the gates of the next, and a bias of `[1 or rows, 4 · width]`.
+/// The layer that turns the hidden states of a line, `[rows, width, 1, positions]`, into their contribution to the gates of the next line. The bias is `[1 or rows, 4 · width]`.
 pub(crate) fn followed(weight: Tensor<3>, bias: Tensor<2>) -> ConvolutionLayer {
     let [outputs, inputs, taps] = weight.dims();
     let window = Window { kernel: [1, taps], before: [0, 1], dilation: 1 };
@@ -75,7 +75,7 @@ fn composed(gates: Tensor<4>, weight: Tensor<3>, lines: Lines) -> Tensor<4> {
     if lines == Lines::Mirrored { h.flip([3]) } else { h }
 }
 
-/// Row i moved i columns to the right, with zeros around it: gates of 0 keep a state of 0. Its diagonals are columns then.
+/// Moves row i by i columns to the right, with zeros around it, so that diagonals become columns. Gates of 0 keep a state of 0.
 fn skewed(x: Tensor<4>) -> Tensor<4> {
     let [rows, channels, height, width] = x.dims();
     let gap = Placement::of(&x.clone().inner()).zeros([rows, channels, height, height]);
@@ -94,13 +94,13 @@ fn straightened(x: Tensor<4>) -> Tensor<4> {
 #[derive(Clone, Debug)]
 struct Recurrence(Lines);
 
-/// What the gradient needs.
+/// The values that the gradient needs.
 #[derive(Clone, Debug)]
 struct Saved {
     weight: Plain,
     /// The hidden states.
     y: Plain,
-    /// Of each part, the activations of the gates and the cells, line by line.
+    /// For each part, the activations of the gates and the cells, line by line.
     parts: Vec<Plain>,
 }
 
@@ -130,10 +130,10 @@ impl FusedOp<1> for Recurrence {
 struct Sizes {
     lines: Lines,
     rows: usize,
-    /// Hidden states of a pixel.
+    /// Hidden states per pixel.
     width: usize,
     size: [usize; 2],
-    /// Images in each part.
+    /// Images per part.
     images: usize,
 }
 
@@ -150,7 +150,7 @@ struct Buffers<T> {
     later: Vec<T>,
 }
 
-/// A buffer of so many numbers, whose contents do not matter.
+/// A buffer of this length. Its contents are arbitrary.
 fn sized<T: Real>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
     buffer.resize(length, T::of(0.0));
     buffer
@@ -167,12 +167,12 @@ impl Sizes {
         self.size[0] * self.size[1]
     }
 
-    /// Rows of the columns that a line sees of the one before.
+    /// The number of hidden states of the line before that each position sees.
     fn depth(self) -> usize {
         self.width * self.lines.taps()
     }
 
-    /// The hidden states, and what each part saves if `keep` is set.
+    /// The hidden states, and the saved values of each part if `keep` is set.
     fn value<T: Real>(self, gates: &Plain, weight: &Plain, keep: bool) -> (Plain, Vec<Plain>) {
         let of_image = self.width * self.pixels();
         let mut y = vec![T::of(0.0); self.rows * of_image];
@@ -254,7 +254,7 @@ impl Sizes {
         let images = y.len() / (width * pixels);
         let offsets = &OFFSETS[..self.lines.taps()];
         let Buffers { gates: own, columns, hidden, old, of_hidden, of_cells, later, .. } = buffers;
-        // The gradients by what comes after a line.
+        // The gradients from the lines after a line.
         later.clear();
         of_cells.clear();
         for t in (0..self.lines.count(self.size)).rev() {
@@ -283,7 +283,7 @@ impl Sizes {
             multiply((sum, of_weight), (own, of_own), (columns, transposed(of_columns)), true);
             multiply((columns, of_columns), (weight, transposed(of_weight)), (own, of_own), false);
             line.give_back(columns, images, offsets, (sized(later, length), before));
-            // The buffer of the states is free again.
+            // The buffer of the hidden states is free again.
             line.give_back(of_cells, images, &SAME, (hidden, before));
             of_cells.clear();
             of_cells.extend_from_slice(hidden);

@@ -9,13 +9,13 @@ use crate::placement::{Precision, values};
 
 const ALL: [Lines; 3] = [Lines::Rows, Lines::Diagonals, Lines::Mirrored];
 
-/// Rows, hidden states, height and width: one part and several of which the last is not full, more parts than runs, lines longer than a part, single rows, columns and
-/// pixels, and states that are no multiple of a vector.
+/// Rows, hidden states, height and width. The cases are one part, several parts of which the last is not full, lines longer than [`COLUMNS`], single rows, columns and
+/// pixels, and numbers of states that are no multiple of a vector.
 const SHAPES: [[usize; 4]; 7] = [[3, 4, 5, 7], [43, 3, 6, 4], [150, 2, 3, 3], [2, 5, 2, 70], [5, 3, 1, 6], [5, 3, 6, 1], [2, 1, 1, 1]];
 
 type Form = fn(Tensor<4>, Tensor<3>, Lines) -> Tensor<4>;
 
-/// The value and the gradients of a loss that weighs each output on its own.
+/// The value and the gradients of a loss that gives each output its own weight.
 fn run(form: Form, [rows, width, height, across]: [usize; 4], lines: Lines, precision: Precision) -> Vec<Vec<f64>> {
     let place = Placement::cpu(precision).autodiff();
     let mut rng = ChaCha12Rng::seed_from_u64(6);
@@ -67,7 +67,7 @@ fn a_state_follows_the_one_before_it() {
         let c = sigmoid(f) * old + sigmoid(i) * g.tanh();
         (c, sigmoid(o) * c.tanh())
     };
-    // Of pixel k, gate a stands at 2 a + k. The tap is the one of the first pixel, as the second sees it. The second cell follows the first where both have one position on their lines.
+    // Gate a of pixel k is at 2 a + k. `tap` is the tap through which the second pixel sees the first. The second cell depends on the first if both have the same position.
     let cases = [
         (Lines::Rows, [2, 1], 1, 0, true),
         (Lines::Diagonals, [2, 1], 0, 0, false),

@@ -1,32 +1,32 @@
-//! A stack of dilated gated layers, step by step: what [`super::program`] computes for all steps at once, with nothing computed twice.
+//! A stack of dilated gated layers, step by step. [`super::program`] computes the same for all steps at once. Here nothing is computed twice.
 //!
-//! Sequences go side by side in groups, so that a weight that is loaded serves all of a group. Channels are padded to whole vectors.
+//! Sequences run side by side in groups, so each weight is loaded once per group. Channels are padded to whole vectors.
 
 use super::{
     Real,
     lanes::{LANES, Lanes, vectorised},
 };
 
-/// The sequences of a group: as many as the registers of a product hold.
+/// The most sequences of a group. Their sums fit into the registers during a product.
 pub(crate) const GROUP: usize = 4;
 
-/// y = b + W x, for x of `inputs` numbers and y of as many as the bias has.
+/// y = b + W x. x has `inputs` numbers, and y has as many as the bias.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix<T> {
     inputs: usize,
-    /// Vector of outputs by vector of outputs, and in each input by input.
+    /// Ordered by vectors of outputs, and within each vector by inputs.
     weight: Vec<T>,
-    /// Of whole vectors.
+    /// Padded to whole vectors.
     pub bias: Vec<T>,
 }
 
-/// The next whole number of vectors.
+/// The number of channels, rounded up to whole vectors.
 pub(crate) fn padded(channels: usize) -> usize {
     channels.next_multiple_of(LANES)
 }
 
 impl<T: Real> Matrix<T> {
-    /// The matrix of `weight(output, input)`; `outputs` are whole vectors.
+    /// The matrix of `weight(output, input)`. `outputs` is rounded up to whole vectors.
     pub fn new(inputs: usize, outputs: usize, weight: impl Fn(usize, usize) -> f64, bias: impl Fn(usize) -> f64) -> Self {
         let outputs = padded(outputs);
         let place = |k: usize| (k / (inputs * LANES) * LANES + k % LANES, k / LANES % inputs);
@@ -34,7 +34,7 @@ impl<T: Real> Matrix<T> {
         Matrix { inputs, weight, bias: (0..outputs).map(|o| T::of(bias(o))).collect() }
     }
 
-    /// The outputs.
+    /// The number of outputs.
     pub fn outputs(&self) -> usize {
         self.bias.len()
     }
@@ -62,7 +62,7 @@ impl<T: Real> Matrix<T> {
         }
     }
 
-    /// The same for B vectors of outputs.
+    /// The same for B vectors of outputs, starting at vector `from`.
     #[inline(always)]
     fn add_block<const S: usize, const B: usize>(&self, from: usize, x: &[T], y: &mut [T]) {
         let (n, outputs) = (self.inputs, self.outputs());
@@ -96,41 +96,41 @@ impl<T: Real> Matrix<T> {
     }
 }
 
-/// A layer: z = tanh(a) σ(b) with (a, b) = W (older input, newer input), and what z adds to the input of the next layer and to the output.
+/// A layer: z = tanh(a) σ(b) with (a, b) = W (older input, newer input). z then adds to the input of the next layer and to the output.
 #[derive(Clone, Debug)]
 pub(crate) struct GatedLayer<T> {
-    /// The steps between older and newer input.
+    /// The number of steps between the older and the newer input.
     pub dilation: usize,
-    /// From 2 C inputs to 2 C outputs, of C padded channels.
+    /// From 2 C inputs to 2 C outputs, where C is the number of padded channels.
     pub gate: Matrix<T>,
-    /// From C to C channels for the next layer and those of the output.
+    /// From C channels to the C channels of the next layer and the channels of the output.
     pub sums: Matrix<T>,
 }
 
-/// A stack of layers with what comes before and after it.
+/// A stack of layers with its input and its output.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack<T> {
     /// From the features of the last steps to C channels.
     pub input: Matrix<T>,
     pub layers: Vec<GatedLayer<T>>,
-    /// From the sum of the layers, rectified.
+    /// From the rectified sum of the layers to the hidden layer.
     pub hidden: Matrix<T>,
-    /// From the hidden layer, rectified, to the parameters.
+    /// From the rectified hidden layer to the parameters.
     pub output: Matrix<T>,
 }
 
 /// Up to [`GROUP`] sequences on their way through a stack.
 pub(crate) struct Streams<'a, T> {
     stack: &'a Stack<T>,
-    /// The sequences that are computed: 1, 2 or [`GROUP`].
+    /// The number of sequences that are computed: 1, 2 or [`GROUP`].
     group: usize,
-    /// The steps taken.
+    /// The number of steps taken.
     time: usize,
-    /// Of each layer the gates' bias per sequence.
+    /// The bias of the gates for each layer, per sequence.
     biases: Vec<Vec<T>>,
-    /// Of each layer the inputs of its last steps, step by step in a ring.
+    /// The inputs of the last steps for each layer, in a ring.
     rings: Vec<Vec<T>>,
-    /// Older and newer input of a layer.
+    /// The older and the newer input of a layer.
     pair: Vec<T>,
     gates: Vec<T>,
     gated: Vec<T>,
@@ -143,7 +143,7 @@ pub(crate) struct Streams<'a, T> {
 }
 
 impl<'a, T: Real> Streams<'a, T> {
-    /// So many sequences at their start; `added(layer, sequence, channel)` is added before the gates.
+    /// Starts this number of sequences. `added(layer, sequence, channel)` is added before the gates.
     pub fn new(stack: &'a Stack<T>, sequences: usize, added: impl Fn(usize, usize, usize) -> f64) -> Self {
         let group = if sequences <= 2 { sequences.max(1) } else { GROUP };
         let channels = stack.input.outputs();
@@ -173,7 +173,7 @@ impl<'a, T: Real> Streams<'a, T> {
         }
     }
 
-    /// The sequences that are computed, of which some may be idle.
+    /// The number of sequences that are computed. Some of them may be idle.
     pub fn group(&self) -> usize {
         self.group
     }

@@ -18,8 +18,8 @@ use crate::{
 /// The part of an event that a reconstruction keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
-    /// How many of the event's parts stay, from the first: scales of a flow, the coarsest first, or rows of pixels of an autoregressive model. With all of them the event
-    /// comes back.
+    /// The number of the event's parts to keep, from the first. They are the scales of a flow, the coarsest first, or the rows of pixels or the samples of an autoregressive
+    /// model. A model that keeps all parts returns the event itself.
     pub parts: usize,
     /// The standard deviation of the normal draws that take the place of the other coordinates; 1 for an autoregressive model.
     pub temperature: f64,
@@ -31,7 +31,7 @@ impl<C: Coding> Model<C> {
     ///
     /// With all scales every event comes back, but where rounding carries an integer over the edge of its level.
     ///
-    /// An autoregressive model completes an event. It keeps the first rows of pixels, and draws the others from their exact conditional law.
+    /// An autoregressive model completes an event. It keeps the first rows of pixels or samples, and draws the others from their exact conditional law.
     ///
     /// # Errors
     /// As [`Coding::encode`]; [`Error::Unsupported`] for an ensemble, which has no map of its own; [`Error::Invalid`] for parts that the model does not have, and a
@@ -75,12 +75,13 @@ impl<C: Coding> Model<C> {
         self.coding.decode(all, self.coding.context_of(events))
     }
 
-    /// The number of parts of an event, of which [`Model::reconstruct`] keeps the first: scales of a flow, or rows of pixels of an autoregressive model.
+    /// The number of parts of an event. [`Model::reconstruct`] keeps the first of them. They are the scales of a flow, or the rows of pixels or the samples of an autoregressive
+    /// model.
     pub fn parts(&self) -> usize {
         self.members.first().map_or(1, |member| member.recipe.family().parts(&member.recipe))
     }
 
-    /// The word for these parts, in the plural: "scales" or "rows of pixels".
+    /// The word for these parts, in the plural: "scales", "rows of pixels" or "samples".
     pub fn part_words(&self) -> &'static str {
         self.members.first().map_or("scales", |member| member.recipe.family().part_words())
     }

@@ -22,7 +22,7 @@ pub struct LogLikelihood {
     /// The mean over the other events.
     #[serde(with = "crate::number", default)]
     pub possible_mean: f64,
-    /// The (weighted) mean number of elements of the events, where they differ in it.
+    /// The (weighted) mean number of elements per event, if this number can differ between events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elements: Option<f64>,
 }
@@ -42,14 +42,14 @@ impl LogLikelihood {
         LogLikelihood { mean, two_se, rows: log_prob.len(), impossible, possible_mean, elements: None }
     }
 
-    /// The mean over events, with their weights and the number of their elements.
+    /// The mean over events, with their weights and their numbers of elements.
     pub fn of_events(log_prob: &[f64], events: &impl Events) -> Self {
         let elements = events.elements().map(|each| LogLikelihood::of(&each, events.weights()).mean);
         LogLikelihood { elements, ..LogLikelihood::of(log_prob, events.weights()) }
     }
 
-    /// The same in bits for each number of an event, −log₂ P/dim, which is smaller for a better model. Events have `dim` numbers, unless they differ in that: then it is the bits of all
-    /// events over the numbers of all of them.
+    /// The same in bits per element of an event, −log₂ P/dim. A better model has fewer bits. If the number of elements differs between events, the bits of all events are divided
+    /// by the number of all elements. Otherwise each event has `dim` elements.
     pub fn bits_per_dim(&self, dim: usize) -> Self {
         let scale = self.elements.map_or(1.0, |elements| dim as f64 / elements);
         let bits = |mean| bits_per_dim(mean, dim) * scale;

@@ -19,7 +19,7 @@ const RANGES: usize = 64;
 /// Hidden units of the network that reads the context.
 const HIDDEN: usize = 32;
 
-/// P(n | context) = P(range of n | context)/(lengths of the range), over ranges of 1, …, L of about one width.
+/// P(n | context) = P(range of n | context)/(number of lengths in the range), over ranges of 1, …, L of about equal width.
 #[derive(Module, Debug)]
 pub(super) struct Lengths {
     ranges: CodesDensity,
@@ -31,13 +31,13 @@ fn count(longest: usize) -> usize {
     longest.clamp(1, RANGES)
 }
 
-/// The range of a length; one beyond the last for what is no length.
+/// The range of a length. A number that is no length gets the range after the last.
 fn range_of(n: f64, longest: usize) -> usize {
     let fits = n.fract() == 0.0 && (1.0..=longest as f64).contains(&n);
     if fits { ((n as usize - 1) * count(longest)) / longest } else { count(longest) }
 }
 
-/// The first length of a range, and how many it has.
+/// The first length of a range, and the number of its lengths.
 fn bounds(range: usize, longest: usize) -> (usize, usize) {
     let first = |range: usize| (range * longest).div_ceil(count(longest)) + 1;
     (first(range), first(range + 1) - first(range))
@@ -56,7 +56,7 @@ impl Lengths {
         Ok(Lengths { ranges: CodesDensity::new(&space, &config, place, rng)?, longest })
     }
 
-    /// The frequencies of the ranges, whatever the context.
+    /// Starts from the frequencies of the ranges, for every context.
     pub fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
         let longest = self.longest;
         let map = move |batch: &Batch| {
@@ -66,7 +66,7 @@ impl Lengths {
         self.ranges.initialise(&mut Mapped { data, map })
     }
 
-    /// log P(n | context) of lengths, `[rows, 1]`: −∞ for what is no length.
+    /// log P(n | context) of lengths, `[rows, 1]`. It is −∞ for a number that is no length.
     pub fn log_prob(&self, n: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         let place = Placement::of(&n.clone().inner());
         let width = |n: f64| bounds(range_of(n, self.longest).min(count(self.longest) - 1), self.longest).1 as f64;
@@ -75,7 +75,7 @@ impl Lengths {
         Ok(self.ranges.log_prob(ranges_of(n, self.longest), given)? - place.tensor(widths, [rows]))
     }
 
-    /// As many lengths as the context has rows.
+    /// Draws `n` lengths.
     pub fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Vec<usize>> {
         let ranges = values(self.ranges.sample(n, given, rng)?);
         let length = |range: f64| {

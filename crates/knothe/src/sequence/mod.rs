@@ -27,9 +27,9 @@ use parts::parts;
 
 /// log q(n, x_1, …, x_n | context) = log q(n | context) + Σ_{t ≤ n} log P(x_t | x_<t, context).
 ///
-/// A row is (n, x_1, …, x_n, 0, …, 0), `[rows, 1 + L]` with the longest length L; it is (x_1, …, x_L) where all sequences have one length. The length n has a categorical law over
-/// up to 64 ranges of equal width, and is uniform within its range. The law reads the context. The levels x_t have categorical laws, whose parameters come from
-/// a [`WaveNet`]. Steps after the n-th add nothing, whatever stands there.
+/// A row is (n, x_1, …, x_n, 0, …, 0), `[rows, 1 + L]`, where L is the longest length. If all sequences have the same length, a row is (x_1, …, x_L). The length n has a
+/// categorical law over up to 64 ranges of about equal width, and is uniform within its range. The law depends on the context. The levels x_t have categorical laws, whose
+/// parameters come from a [`WaveNet`]. Steps after the n-th add nothing, and their values do not matter.
 #[derive(Module, Debug)]
 pub struct SequenceDensity {
     lengths: Option<Lengths>,
@@ -38,7 +38,7 @@ pub struct SequenceDensity {
     context_dim: usize,
 }
 
-/// What is drawn: sequences of given lengths, whose first `known` steps stand in `x`.
+/// A request for sequences of given lengths. Their first `known` steps are in `x`.
 struct Draws<'a> {
     x: &'a [f64],
     lengths: &'a [usize],
@@ -48,10 +48,10 @@ struct Draws<'a> {
 }
 
 impl SequenceDensity {
-    /// Joins a network to a law of the length where it varies.
+    /// Joins a network to a law of the length, if the length is `varying`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the network has one parameter per level, and those of [`CodesDensity::new`](crate::codes::CodesDensity::new).
+    /// [`Error::Shape`] unless the network has one parameter per level, and the errors of [`CodesDensity::new`](crate::codes::CodesDensity::new).
     pub fn new(network: WaveNet, varying: bool, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
         let (longest, context_dim) = (network.widths().outputs, network.widths().context_dim);
         check_widths(&network, longest, network.config().levels, longest)?;
@@ -69,12 +69,12 @@ impl SequenceDensity {
         Categorical(self.network.config().levels)
     }
 
-    /// The numbers of a row before its steps.
+    /// The number of elements of a row before its steps.
     fn ahead(&self) -> usize {
         usize::from(self.lengths.is_some())
     }
 
-    /// Checks rows and what they are given; returns their number.
+    /// Checks rows and their context, and returns the number of rows.
     fn check(&self, x: &Tensor<2>, given: &Given) -> Result<usize> {
         let rows = check_input("x", x, self.dim(), self.network.dtype())?;
         given.check(rows, self.context_dim)?;
@@ -82,7 +82,7 @@ impl SequenceDensity {
         Ok(rows)
     }
 
-    /// The steps of each row that count: none of a row whose length is none.
+    /// The number of steps of each row that count. It is 0 if the length of the row is invalid.
     fn counted(&self, x: &Tensor<2>) -> Vec<usize> {
         match self.lengths {
             Some(_) => {
@@ -93,8 +93,8 @@ impl SequenceDensity {
         }
     }
 
-    /// What `of` makes of the steps and their parameters, `[rows, steps]`, in parts of rows of about one length; with 1 for each step that counts and 0 for others. Parts come with the
-    /// numbers of their rows.
+    /// Applies `of` to the steps and their parameters, in parts of rows of similar length. Each part has the numbers of its rows, the result, `[rows, steps]`, and a mask. The mask
+    /// is 1 for each step that counts and 0 for the others.
     fn in_parts(
         &self,
         x: &Tensor<2>,
@@ -103,7 +103,7 @@ impl SequenceDensity {
     ) -> Result<Vec<(Vec<usize>, Tensor<2>, Tensor<2>)>> {
         let (counted, place) = (self.counted(x), Placement::of(&x.clone().inner()));
         let part = |rows: Vec<usize>| {
-            // Burn narrows to no size of 0.
+            // Burn cannot narrow to a size of 0.
             let steps = rows.iter().map(|&row| counted[row]).max().unwrap_or(0).max(1);
             let own = given.map(|t| t.clone().select(0, index(&rows, &t.device())));
             let x = x.clone().select(0, index(&rows, &x.device())).narrow(1, self.ahead(), steps);
@@ -127,7 +127,7 @@ impl SequenceDensity {
         self.drawn(&steps, &lengths, known, given, rng)
     }
 
-    /// Rows of these lengths.
+    /// Draws rows of these lengths.
     fn drawn(&self, x: &[f64], lengths: &[usize], known: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
         let (place, rows) = (self.network.placement(), lengths.len());
         let context = check_context(given.context, rows, self.context_dim, place.dtype())?;
@@ -140,12 +140,12 @@ impl SequenceDensity {
         Ok(place.tensor(all, [rows, self.dim()]))
     }
 
-    /// The rows of draws, in groups of sequences of about one length, side by side on the threads.
+    /// Draws the rows in groups of sequences of similar length, in parallel.
     fn draw<T: Real>(&self, draws: &Draws) -> Result<Vec<f64>> {
         let (dim, rows) = (self.dim(), draws.lengths.len());
         let mut order: Vec<usize> = (0..rows).collect();
         order.sort_by_key(|&row| std::cmp::Reverse(draws.lengths[row]));
-        // A sequence gets the same numbers in every group, so the size may depend on the threads.
+        // A sequence gets the same numbers in every group, so the size may depend on the number of threads.
         let size = match rows.div_ceil(rayon::current_num_threads()) {
             0 | 1 => 1,
             2 | 3 => 2,
@@ -219,7 +219,7 @@ impl Density for SequenceDensity {
         let (mut order, mut sums) = (Vec::with_capacity(rows), Vec::with_capacity(found.len()));
         for (rows, log_prob, mask) in found {
             order.extend(rows);
-            // A product would let −∞ through.
+            // A product with the mask would turn −∞ into NaN.
             sums.push(log_prob.mask_fill(mask.equal_scalar(0.0), 0.0).sum_dim(1));
         }
         let mut place_of = vec![0; rows];
@@ -244,7 +244,7 @@ impl Density for SequenceDensity {
         self.drawn(&[], &lengths, 0, given, rng)
     }
 
-    /// F(x−) + V P(x), with V uniform from `given.seed`, and V itself for steps after the last.
+    /// F(x−) + V P(x), with V uniform from `given.seed`. Steps after the last give V itself. For a length, x is its range.
     fn to_uniform(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let rows = self.check(&x, given)?;
         if rows == 0 {

@@ -1,11 +1,11 @@
-//! Rows of about one length together, so that little is computed beyond their ends.
+//! Parts of rows of similar length, so that little is computed beyond the ends of the rows.
 
-/// The share of the longest length of a part that each of its rows has at least.
+/// Each row of a part has at least this share of the longest length of the part.
 const SHARE: f64 = 0.75;
-/// The most steps of a part.
+/// The most steps of a part of several rows.
 const MOST: usize = 1 << 17;
 
-/// The rows of these lengths in parts, the longest first. Which rows share a part depends on the lengths alone.
+/// The rows of these lengths in parts, the longest first. The parts depend only on the lengths.
 pub(super) fn parts(lengths: &[usize]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).filter(|&row| lengths[row] > 0).collect();
     order.sort_by_key(|&row| std::cmp::Reverse(lengths[row]));

@@ -59,7 +59,7 @@ pub struct Space {
     /// The parent of each element, where elements have any; see [`Space::with_parents`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     parents: Vec<Option<u32>>,
-    /// Whether the length varies from event to event. It is then the first element of a row, and the row goes on with zeros after the end of the event.
+    /// Whether the length varies from event to event. If it does, it is the first element of a row, and zeros fill the row after the end of the event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub varying: bool,
 }
@@ -95,12 +95,12 @@ impl Space {
         Ok(space)
     }
 
-    /// The number of elements of a row: those of the shape, and before them the length where it varies.
+    /// The number of elements of a row. These are the elements of the shape and, if the length varies, the length before them.
     pub fn dim(&self) -> usize {
         self.shape.dim().saturating_add(usize::from(self.varying))
     }
 
-    /// The same events, of lengths that vary from 1 to that of the shape.
+    /// The same space, with lengths that vary from 1 to the length of the shape.
     pub fn of_varying_length(self) -> Self {
         Space { varying: true, ..self }
     }

@@ -1,11 +1,11 @@
 //! The μ-law, which gives quiet sounds finer levels than loud ones.
 
-/// sign(x) log(1 + μ |x|)/log(1 + μ) of an amplitude x in [−1, 1], itself in [−1, 1] (ITU-T G.711 in its continuous form; van den Oord et al. 2016, *WaveNet*, §2.2).
+/// sign(x) log(1 + μ |x|)/log(1 + μ) of an amplitude x in [−1, 1]. The result is in [−1, 1] (ITU-T G.711 in its continuous form; van den Oord et al. 2016, *WaveNet*, §2.2).
 pub fn mu_law(x: f64, mu: f64) -> f64 {
     ((mu * x.abs()).ln_1p() / mu.ln_1p()).copysign(x)
 }
 
-/// The amplitude of a level: the inverse of [`mu_law`], sign(y) ((1 + μ)^|y| − 1)/μ.
+/// The inverse of [`mu_law`]: the amplitude sign(y) ((1 + μ)^|y| − 1)/μ.
 pub fn mu_law_inverse(y: f64, mu: f64) -> f64 {
     ((y.abs() * mu.ln_1p()).exp_m1() / mu).copysign(y)
 }

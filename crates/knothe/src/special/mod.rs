@@ -1,4 +1,4 @@
-//! Special functions, exact in both precisions: what univariate maps and densities need and Burn lacks.
+//! Special functions that univariate maps and densities need and Burn lacks. They are exact in both precisions.
 //!
 //! Functions of tensors work on each element (or along one dimension), on every device, and have an exact gradient.
 

@@ -79,7 +79,7 @@ impl Categorical {
         (log_softmax(theta, 1), classes.expand(shape))
     }
 
-    /// The smallest c with F(c | θ) ≥ u for logits on the host; none where they are not all finite. `masses` is memory to work in.
+    /// The smallest c with F(c | θ) ≥ u, for logits on the host. It is `None` unless the sum of their masses is finite. `masses` is a buffer.
     pub(crate) fn quantile_of<T: Real>(self, theta: &[T], u: f64, masses: &mut Vec<T>) -> Option<usize> {
         let total = unnormalised(theta, masses);
         if !total.is_finite() {
@@ -92,7 +92,7 @@ impl Categorical {
                 return Some(c);
             }
         }
-        // Rounding of the sum.
+        // Rounding of the sum can leave a small rest.
         Some(last)
     }
 

@@ -143,7 +143,7 @@ fn no_high(cell: &Cells) -> bool {
     cell.high.is_none()
 }
 
-/// log [σ(b) − σ(a)] of a and b = a + length. Where a mask of `open` holds, the edge of its side is infinite: a at the first mask, and b at the second.
+/// log [σ(b) − σ(a)] of a and b = a + length. a is −∞ where the first mask of `open` holds, and b is ∞ where the second one holds.
 pub(super) fn log_difference(a: Tensor<3>, length: Tensor<3>, open: [Option<Tensor<3, Bool>>; 2]) -> Tensor<3> {
     // σ(b) − σ(a) = σ(b) σ(−a) (1 − e^−(b − a)): each factor keeps its digits in both tails.
     let mut left = special::softplus(a.clone());

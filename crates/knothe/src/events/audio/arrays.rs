@@ -19,7 +19,7 @@ use crate::{
 /// The largest magnitude of a 16-bit integer.
 const FULL: f64 = 32_768.0;
 
-/// Whether a .npz file holds samples: the array that is named, or the usual one. A file that cannot be read is none.
+/// Whether a .npz file holds recordings: the default array of samples, or the named array beside offsets or a sample rate. A file that cannot be read holds none.
 pub fn holds_recordings(path: &Path, key: Option<&str>) -> bool {
     let file = std::fs::File::open(path).map(io::BufReader::new);
     let names = file.ok().and_then(|file| ZipArchive::new(file).ok()).map(|archive| names(&archive)).unwrap_or_default();
@@ -41,10 +41,7 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
         [n] if n > 0 => offsets(path, n)?,
         _ => {
             let shape = found.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
-            return Err(wrong(
-                format!("expected samples in one dimension, or in a row for each recording, found an array of {shape}"),
-                None,
-            ));
+            return Err(wrong(format!("expected samples in one dimension, or one row per recording, found an array of {shape}"), None));
         }
     };
     let own = if contains(path, RATE_KEY)? { array(path, RATE_KEY)?.numbers().next() } else { None };
@@ -60,16 +57,16 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
     Ok(RecordingSet { path: path.to_owned(), rate, samples, ends, names: Vec::new(), labels: None })
 }
 
-/// Whether a file has an array of a name.
+/// Whether a .npz file has an array of this name.
 fn contains(path: &Path, key: &str) -> Result<bool> {
     let file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
     Ok(ZipArchive::new(io::BufReader::new(file)).is_ok_and(|archive| names(&archive).iter().any(|name| name == key)))
 }
 
-/// Where each of the recordings in `n` samples ends.
+/// The end of each recording in `n` samples.
 fn offsets(path: &Path, n: usize) -> Result<Vec<usize>> {
     if !contains(path, OFFSETS_KEY)? {
-        // One recording.
+        // The file holds one recording.
         return Ok(vec![n]);
     }
     let found = array(path, OFFSETS_KEY)?;
@@ -79,13 +76,13 @@ fn offsets(path: &Path, n: usize) -> Result<Vec<usize>> {
     if offsets.len() < 2 || rising.is_some() || !whole || offsets[0] != 0.0 || offsets[offsets.len() - 1] != n as f64 {
         let place = rising.map_or(String::new(), |at| format!(", and {} after {} at recording {}", offsets[at + 1], offsets[at], at + 1));
         let ends = (offsets.first().copied().unwrap_or(f64::NAN), offsets.last().copied().unwrap_or(f64::NAN));
-        let problem = format!("expected whole numbers that rise from 0 to {n} in '{OFFSETS_KEY}', found {} to {}{place}", ends.0, ends.1);
+        let problem = format!("expected increasing whole numbers from 0 to {n} in '{OFFSETS_KEY}', found {} to {}{place}", ends.0, ends.1);
         return Err(Error::table(path, problem, Hint::other("a recording has at least one sample")));
     }
     Ok(offsets[1..].iter().map(|&v| v as usize).collect())
 }
 
-/// The classes of recordings, which are whole numbers.
+/// The classes of recordings. They must be whole numbers.
 pub(super) fn labels(path: &Path, key: &str) -> Result<Vec<String>> {
     let found = array(path, key)?;
     if !found.item.is_integral() || found.shape.len() != 1 {
@@ -94,10 +91,10 @@ pub(super) fn labels(path: &Path, key: &str) -> Result<Vec<String>> {
     Ok(found.numbers().map(|v| format!("{}", v as i64)).collect())
 }
 
-/// Writes a file that [`read`] reads. Classes are written where they are whole numbers.
+/// Writes a file that [`read`] reads. Classes are written if all of them are whole numbers.
 pub(super) fn write(set: &RecordingSet, path: &Path) -> Result<()> {
     let io = |e| Error::io("write", path, e);
-    // The time of a file is left at its default, so that the same recordings are the same bytes.
+    // The time of a file keeps its default, so the same recordings give the same bytes.
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 16, NewFile::create(path)?));
     let mut put = |name: &str, kind: &str, shape: &[usize], bytes: &mut dyn Iterator<Item = [u8; 8]>, size: usize| -> io::Result<()> {

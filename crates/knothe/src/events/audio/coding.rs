@@ -1,4 +1,4 @@
-//! Between the amplitudes of recordings and the levels of a density.
+//! The coding between the amplitudes of recordings and the levels of a density.
 
 use std::path::PathBuf;
 
@@ -13,40 +13,41 @@ use crate::{
     special::{mu_law, mu_law_inverse},
 };
 
-/// The levels of a sample.
+/// The number of levels of a sample.
 const LEVELS: u32 = 256;
 /// μ of the law of the levels.
 const MU: f64 = 255.0;
-/// The most classes, each of which is a column of the context.
+/// The most classes. Each class is a column of the context.
 const MOST_CLASSES: usize = 4096;
 /// The most samples of a recording.
 const LONGEST: usize = 1 << 24;
-/// The name of the class as a context.
+/// The name of the class in the context.
 const CLASS: &str = "class";
 
 /// The coding of recordings: their sample rate, their lengths and their classes.
 ///
-/// A sample of the amplitude x is the level ⌊255 (f(x) + 1)/2 + ½⌋ of the density, with the μ-law f of μ = 255 ([`mu_law`]); the level k is the amplitude f⁻¹(2k/255 − 1). So log_prob is
-/// that of the levels. The context has one column per class: 1 for the class of the recording, 0 for the others. In the units of the file it is the number of the class.
+/// A sample with amplitude x has the level ⌊255 (f(x) + 1)/2 + ½⌋, where f is the μ-law with μ = 255 ([`mu_law`]). The level k has the amplitude f⁻¹(2k/255 − 1). log_prob is
+/// the log-probability of the levels, and of the length if lengths vary. The context has one column per class: 1 for the class of the recording, 0 for the others. In the
+/// units of the file, the context is the number of the class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Waveform {
     /// Samples per second.
     pub rate: u32,
-    /// The samples of the longest recording.
+    /// The number of samples of the longest recording.
     pub longest: usize,
-    /// Whether lengths vary from recording to recording. They are then part of the density.
+    /// Whether lengths vary from recording to recording. If they do, they are part of the density.
     pub varying: bool,
-    /// The samples of a recording on the mean, which progress in bits per sample is told with.
+    /// The mean number of samples per recording. The progress of a fit uses it to show bits per sample.
     pub mean_length: f64,
     /// The labels of the classes, in order; empty for a model without classes.
     pub classes: Vec<String>,
 }
 
 impl Waveform {
-    /// The coding of sets, together.
+    /// One coding for all sets.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for labels that are all the same, and [`Error::Table`] for sets of different sample rates.
+    /// [`Error::Invalid`] if all labels are the same or if a recording is too long, and [`Error::Table`] for sets of different sample rates.
     pub fn of(sets: &[&RecordingSet]) -> Result<Self> {
         let lengths: Vec<usize> = sets.iter().flat_map(|set| set.lengths()).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
@@ -64,21 +65,21 @@ impl Waveform {
         Ok(coding)
     }
 
-    /// Which class a label is.
+    /// The number of the class with a label.
     pub fn class(&self, label: &str) -> Option<usize> {
         self.classes.iter().position(|class| class == label)
     }
 
-    /// Checks that recordings have the sample rate of the model's.
+    /// Checks that recordings have the sample rate of the model.
     ///
     /// # Errors
-    /// [`Error::Table`] where they have another.
+    /// [`Error::Table`] if they have another.
     pub fn check_rate(&self, set: &RecordingSet) -> Result<()> {
         if set.rate == self.rate {
             return Ok(());
         }
         let problem = format!("expected {} samples per second, found {}", self.rate, set.rate);
-        Err(Error::table(&set.path, problem, Hint::other("bring the recordings to that sample rate, for example with ffmpeg -ar")))
+        Err(Error::table(&set.path, problem, Hint::other("convert the recordings to that sample rate, for example with ffmpeg -ar")))
     }
 
     /// The level of an amplitude.
@@ -91,7 +92,7 @@ impl Waveform {
         mu_law_inverse(f64::from(level) * 2.0 / MU - 1.0, MU) as f32
     }
 
-    /// The numbers of a row.
+    /// The number of elements of a row.
     fn dim(&self) -> usize {
         self.longest + usize::from(self.varying)
     }
@@ -156,7 +157,7 @@ impl Coding for Waveform {
     }
 
     fn declare(&mut self, _: Law) -> Result<()> {
-        // Levels are codes; a family of real numbers does not support their space, and says so.
+        // Levels are codes. A family of real numbers does not support their space, and says so.
         Ok(())
     }
 
@@ -171,7 +172,7 @@ impl Coding for Waveform {
             let recording = set.recording(at);
             let n = recording.len().min(self.longest);
             if self.varying {
-                // A recording that is longer than any length of the model is impossible.
+                // A recording that is longer than the longest of the model is impossible.
                 row[0] = recording.len() as f64;
             } else if recording.len() != self.longest {
                 let problem = format!("expected recordings of {} samples each, found one of {}", self.longest, recording.len());

@@ -19,15 +19,15 @@ use crate::{
     hint::Hint,
 };
 
-/// The array of a .npz file that holds the samples of all recordings one after another, unless another is named.
+/// The default array of a .npz file that holds the samples of all recordings one after another.
 pub const SAMPLES_KEY: &str = "pcm";
-/// The array of a .npz file that holds where each recording begins, and at the end where the last one ends.
+/// The array of a .npz file that holds the start of each recording, and then the end of the last one.
 pub const OFFSETS_KEY: &str = "offsets";
 /// The array of a .npz file that holds the number of samples per second.
 pub const RATE_KEY: &str = "sample_rate";
 /// The array of a .npz file that holds the class of each recording.
 pub const LABELS_KEY: &str = "labels";
-/// The word that takes the class of a recording from the name of its file: what stands before the first `_`, `-` or space.
+/// With this word, the class of a recording is the part of its file's name before the first `_`, `-` or space.
 pub const PREFIX: &str = "prefix";
 
 /// Seconds of silence between the recordings of one WAV file.
@@ -44,25 +44,25 @@ pub struct RecordingSet {
     pub samples: Vec<f32>,
     /// Where each recording ends in `samples`.
     pub ends: Vec<usize>,
-    /// The name of the file of each recording, where each has one.
+    /// The name of each recording's file without its ending. It is empty for recordings that come from elsewhere.
     pub names: Vec<String>,
-    /// The class of each recording, where it has one.
+    /// The class of each recording, if they have classes.
     pub labels: Option<Vec<String>>,
 }
 
 impl RecordingSet {
-    /// Reads
+    /// Reads recordings from one of these paths:
     ///
-    /// - a .wav file, of integers of 8, 16, 24 or 32 bits or floats of 32 bits. The channels of a recording are averaged, and floats beyond ±1 are cut off there;
-    /// - a folder: every file in it, not below it, that ends in .wav, in the order of their names;
-    /// - a .npz file: the array `key` ([`SAMPLES_KEY`] by default) of 16-bit integers or of floats in [−1, 1]. An array of one dimension holds all recordings one after another,
-    ///   and the array [`OFFSETS_KEY`] says where each begins, and where the last one ends. An array of two dimensions has a row for each recording. The sample rate
-    ///   stands in the array [`RATE_KEY`].
+    /// - A .wav file holds integers of 8, 16, 24 or 32 bits or floats of 32 bits. The channels are averaged, and floats are clipped to ±1.
+    /// - A folder holds .wav files. They are read in the order of their names. Folders inside it are ignored.
+    /// - A .npz file holds samples in the array `key` ([`SAMPLES_KEY`] by default), as 16-bit integers or floats in [−1, 1]. An array of two dimensions has one row per recording.
+    ///   An array of one dimension holds all recordings one after another. The array [`OFFSETS_KEY`] then holds the start of each, and the end of the last one. Without it there is
+    ///   one recording. The array [`RATE_KEY`] holds the sample rate.
     ///
-    /// All recordings have one sample rate, and none is empty. `rate` is the sample rate where a .npz file has none.
+    /// All recordings must have the same sample rate, and none may be empty. `rate` is the sample rate of a .npz file that does not hold one. Any other file must have this rate.
     ///
     /// # Errors
-    /// [`Error::Table`], which names the file, what was expected and what was found.
+    /// [`Error::Table`], which names the file, the expectation and the finding.
     pub fn read(path: &Path, key: Option<&str>, rate: Option<u32>) -> Result<Self> {
         let set = if path.is_dir() {
             wav::folder(path)?
@@ -79,10 +79,10 @@ impl RecordingSet {
         }
     }
 
-    /// Sets the classes: from the names of the files for [`PREFIX`], and otherwise the array of that name in the .npz file of the recordings.
+    /// Sets the classes. With [`PREFIX`] they come from the names of the files, and otherwise from the array of this name in the .npz file of the recordings.
     ///
     /// # Errors
-    /// [`Error::Table`] where there is none, or not one for each recording.
+    /// [`Error::Table`] if there are no such classes, or not one per recording.
     pub fn with_labels(mut self, name: &str) -> Result<Self> {
         let labels = match name {
             PREFIX if !self.names.is_empty() => self.names.iter().map(|name| prefix(name)).collect(),
@@ -111,7 +111,7 @@ impl RecordingSet {
         &self.samples[start..self.ends[at]]
     }
 
-    /// The samples of each recording.
+    /// The number of samples of each recording.
     pub fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.ends.len()).map(|at| self.recording(at).len())
     }
@@ -135,10 +135,10 @@ impl RecordingSet {
         Ok(())
     }
 
-    /// Each recording followed by that of `others` in the same place.
+    /// Each recording, followed by the recording of `others` at the same position.
     ///
     /// # Errors
-    /// [`Error::Shape`] where there are not as many of the same rate.
+    /// [`Error::Shape`] unless both sets have the same number of recordings and the same rate.
     pub fn interleaved(&self, others: &Self) -> Result<Self> {
         if (self.rate, self.len()) != (others.rate, others.len()) {
             let of = |set: &Self| format!("{} of {} samples per second", set.len(), set.rate);
@@ -154,11 +154,11 @@ impl RecordingSet {
         Ok(all)
     }
 
-    /// Writes a .wav file of 16 bits, in which a quarter of a second of silence is between two recordings, or a .npz file that [`RecordingSet::read`] and
-    /// [`RecordingSet::with_labels`] read. The file appears when it is complete.
+    /// Writes a .wav or a .npz file. A .wav file has 16 bits and a quarter of a second of silence between two recordings. [`RecordingSet::read`] and
+    /// [`RecordingSet::with_labels`] read the .npz file. The file appears when it is complete.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for another ending, and [`Error::Io`] where it cannot be written.
+    /// [`Error::Invalid`] for another ending, and [`Error::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         match ending(path).as_str() {
             "wav" => wav::write(self, path, (PAUSE * f64::from(self.rate)) as usize),
@@ -170,7 +170,7 @@ impl RecordingSet {
         }
     }
 
-    /// The labels that occur, in order: as numbers where all of them are whole numbers.
+    /// The distinct labels in order. If all of them are whole numbers, the order is numeric.
     pub fn classes(&self) -> Vec<String> {
         let mut classes = self.labels.clone().unwrap_or_default();
         let number = |class: &String| class.parse::<i64>().ok();
@@ -210,7 +210,7 @@ fn prefix(name: &str) -> String {
     name.split(['_', '-', ' ']).next().unwrap_or(name).to_owned()
 }
 
-/// Whether a path is one of recordings: a .wav file, a folder that has one, or a .npz file with samples.
+/// Whether a path holds recordings: a .wav file, a folder that has one, or a .npz file with samples.
 pub fn is_recording_set(path: &Path, key: Option<&str>) -> bool {
     if path.is_dir() {
         return wav::is_folder(path);

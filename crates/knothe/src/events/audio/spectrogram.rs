@@ -8,16 +8,17 @@ use crate::{
     space::ImageShape,
 };
 
-/// Samples of a window, and from one window to the next.
+/// Samples per window.
 const WINDOW: usize = 256;
+/// Samples from the start of one window to the start of the next.
 const HOP: usize = 64;
-/// The range of powers that is drawn, in decibels below a full-scale sine.
+/// The range of powers that is drawn, in decibels below the power of a full-scale sine.
 const RANGE: f64 = 80.0;
-/// The most windows of a picture; longer recordings are cut there.
+/// The most windows of a picture. Longer recordings are cut off there.
 const WIDEST: usize = 1024;
 
-/// The spectrogram of each recording, as grey images of one size: frequency upwards from 0 to half the sample rate, time to the right, and powers from 80 dB below that of a full-scale
-/// sine (black) to its own (white).
+/// The spectrogram of each recording, as grey images of the same size. Frequency goes upwards from 0 to half the sample rate, and time goes to the right. White is the power of a
+/// full-scale sine, and black is 80 dB below it.
 ///
 /// Window t holds the samples 64 t to 64 t + 255, weighted by a Hann window w. The power at frequency k is |Σ_n w_n x_n e^{−2πikn/256}|²/(Σ_n w_n/2)².
 pub fn spectrograms(set: &RecordingSet) -> ImageSet {
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_sine_is_one_line_of_its_own_power() {
-        // 1,000 Hz at 8,000 samples per second is line 32 of 128, and half the amplitude is 6.02 dB less.
+        // 1,000 Hz at 8,000 samples per second is line 32 of 128. Half the amplitude is 6.02 dB less.
         let sine = |amplitude: f64| (0..1024).map(move |n| (amplitude * (std::f64::consts::TAU * 0.125 * f64::from(n)).sin()) as f32);
         let set =
             RecordingSet { rate: 8000, samples: sine(1.0).chain(sine(0.5)).collect(), ends: vec![1024, 2048], ..RecordingSet::default() };

@@ -1,4 +1,4 @@
-//! Sets of recordings from files, good and bad.
+//! Sets of recordings from good and bad files.
 #![allow(clippy::unwrap_used)]
 
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -76,7 +76,7 @@ fn every_format_of_wav_is_read() {
         let stereo = wav(&folder, "b.wav", (2, 44_100, bits, format), &[0.5, -0.25, 0.0, -0.5]);
         assert_eq!(RecordingSet::read(&stereo, None, None).unwrap().samples, [0.125, -0.25], "{bits} {format:?}");
     }
-    // Floats beyond full scale are cut off.
+    // Floats beyond full scale are clipped.
     let loud = wav(&folder, "c.wav", (1, 8000, 32, SampleFormat::Float), &[1.5, -3.0]);
     assert_eq!(RecordingSet::read(&loud, None, None).unwrap().samples, [1.0, -1.0]);
 }
@@ -115,7 +115,7 @@ fn what_is_no_recording_says_why() {
 
 #[test]
 fn levels_are_those_of_the_mu_law() {
-    // Silence is the level 128, and full scale the ends.
+    // Silence has the level 128. Full scale has the first and the last level.
     assert_eq!([-1.0, 0.0, 1.0].map(Waveform::level), [0, 128, 255]);
     for level in 0..=255 {
         assert_eq!(Waveform::level(Waveform::amplitude(level)), level);
@@ -131,14 +131,14 @@ fn recordings_come_back_from_their_levels() {
     let decoded = coding.decode(rows.values.clone(), coding.context_of(&set())).unwrap();
     assert_eq!((&decoded.ends, &decoded.labels), (&set().ends, &set().labels));
     assert_eq!(coding.encode(&decoded).unwrap(), rows);
-    // A level near 0 is 1/255 log 256 wide, and one at full scale 2 log 256/255 of the amplitude.
+    // A level near 0 is 2 log 256/255² wide, and a level at full scale is 2 log 256/255 of the amplitude wide. The error is half of that at most.
     assert!(decoded.samples.iter().zip(&set().samples).all(|(a, b)| (a - b).abs() <= 0.0001 + 0.022 * b.abs()));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
-    /// Whatever bytes a file has, it is read or refused.
+    /// A file of arbitrary bytes is read or refused.
     #[test]
     fn damaged_files_are_read_or_refused(at in 0usize..10_000, byte: u8, length in 0usize..10_000) {
         let folder = tempdir().unwrap();

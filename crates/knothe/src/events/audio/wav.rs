@@ -15,10 +15,10 @@ use crate::{
     memory,
 };
 
-/// The bytes per sample of a recording: its amplitude, and what a fit makes of it.
+/// The bytes of memory per sample of a recording, for its amplitude and for the values that a fit derives from it.
 const CODED: usize = 16;
 
-/// Whether the name of a file is that of a recording: one that ends in .wav.
+/// Whether the name of a file ends in .wav or .wave.
 pub fn is_recording(path: &Path) -> bool {
     matches!(ending(path).as_str(), "wav" | "wave")
 }
@@ -47,7 +47,7 @@ pub(super) fn folder(folder: &Path) -> Result<RecordingSet> {
     let rate = specs[0].0.sample_rate;
     if let Some((path, (spec, _))) = paths.iter().zip(&specs).find(|(_, (spec, _))| spec.sample_rate != rate) {
         let problem = format!("expected {rate} samples per second, as in {}, found {}", first.display(), spec.sample_rate);
-        return Err(Error::table(path, problem, Hint::other("bring all recordings to one sample rate, for example with ffmpeg -ar")));
+        return Err(Error::table(path, problem, Hint::other("convert all recordings to one sample rate, for example with ffmpeg -ar")));
     }
     let samples = specs.iter().fold(0usize, |sum, (_, frames)| sum.saturating_add(*frames));
     memory::check(format!("the {} recordings of {}", paths.len(), folder.display()), memory::product(&[CODED, samples]))?;
@@ -83,7 +83,7 @@ fn opened(path: &Path) -> Result<WavReader<std::io::BufReader<std::fs::File>>> {
     WavReader::open(path).map_err(|e| damaged(path, &e))
 }
 
-/// What a header says, checked against the length of the file: the format, and the number of frames.
+/// The format and the number of frames by the header, checked against the length of the file.
 fn checked(path: &Path) -> Result<(WavSpec, usize)> {
     let reader = opened(path)?;
     let (spec, frames) = (reader.spec(), reader.duration());
@@ -99,7 +99,7 @@ fn checked(path: &Path) -> Result<(WavSpec, usize)> {
     Ok((spec, frames as usize))
 }
 
-/// The sample rate, and the mean of the channels of each frame in [−1, 1].
+/// The sample rate, and the mean of the channels of each frame, in [−1, 1].
 fn amplitudes(path: &Path) -> Result<(u32, Vec<f32>)> {
     let mut reader = opened(path)?;
     let spec = reader.spec();
@@ -125,7 +125,7 @@ pub(super) fn integer(amplitude: f32) -> i16 {
     (amplitude * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
 
-/// Writes the recordings with so many samples of silence between two of them.
+/// Writes the recordings, with `pause` samples of silence between two of them.
 pub(super) fn write(set: &RecordingSet, path: &Path, pause: usize) -> Result<()> {
     let failed = |e: hound::Error| match e {
         hound::Error::IoError(e) => Error::io("write", path, e),

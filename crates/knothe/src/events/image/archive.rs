@@ -20,7 +20,7 @@ pub(super) fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
     Ok((BufReader::new(file), length))
 }
 
-/// The array of a .npy file, or the one of that name in a .npz file.
+/// The array of a .npy file, or the array of this name in a .npz file.
 pub(in crate::events) fn array(path: &Path, key: &str) -> Result<Array> {
     let (file, length) = open(path)?;
     match ending(path).as_str() {

@@ -26,7 +26,7 @@ use crate::{
 pub(super) const MOST_CATEGORIES: usize = 4_096;
 /// The most labels of a text column that is inferred to be categorical.
 const MOST_INFERRED: usize = 1_000;
-/// The most different texts among numbers that are taken for slips.
+/// The most distinct texts among numbers that count as slips.
 const MOST_SLIPS: usize = 5;
 /// The most distinct values of a numeric column without a pattern that is inferred to be categorical, and the fewest rows per value on average.
 const MOST_NUMBERS: usize = 32;
@@ -217,7 +217,7 @@ fn left_out(table: &Table, column: &Column, kept: &[usize], seen: &Seen) -> Noti
     Notice::new(format!("'{name}' has {} different texts in {rows} rows{reason}", seen.distinct), categorical)
 }
 
-/// The different texts, if there are few and short ones.
+/// The distinct texts, if they are few and short.
 fn few(texts: impl Iterator<Item = String>) -> Option<Vec<String>> {
     let mut found = Vec::new();
     for text in texts {

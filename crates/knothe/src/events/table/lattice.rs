@@ -7,7 +7,7 @@ use super::rounding::Rounding;
 pub struct Lattice {
     step: f64,
     offset: f64,
-    /// The power of ten that makes step and offset whole, where they are decimals of few digits.
+    /// The power of ten that makes step and offset whole, if they are decimals of few digits.
     power: Option<f64>,
 }
 
@@ -43,7 +43,7 @@ const DIGITS: f64 = 6.0;
 const DIGITS_AN_EXCEPTION: f64 = 3.0;
 
 impl Lattice {
-    /// The lattice of a distance of neighbours and one of the values.
+    /// The lattice with this distance between neighbours and this value.
     pub fn new(step: f64, offset: f64) -> Self {
         let is_decimal = |x: f64, power: f64| (x * power).round() / power == x;
         let power = POWERS.into_iter().find(|&power| is_decimal(step, power) && is_decimal(offset, power));
