@@ -68,8 +68,12 @@ impl RecordingSet {
             wav::folder(path)?
         } else if is_recording(path) {
             wav::one(path)?
-        } else {
+        } else if ending(path) == "npz" {
             arrays::read(path, key.unwrap_or(SAMPLES_KEY), rate)?
+        } else {
+            let found = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            let problem = format!("expected a WAV file, a folder of them or an NPZ file of recordings, found '{found}'");
+            return Err(Error::table(path, problem, None));
         };
         match rate {
             Some(rate) if rate != set.rate => {
