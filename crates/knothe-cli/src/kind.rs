@@ -9,7 +9,7 @@ use std::path::Path;
 use knothe::{
     Model,
     events::{
-        Coding,
+        Coding, Events,
         audio::Waveform,
         image::Pixels,
         table::{Contradiction, Schema},
@@ -158,4 +158,26 @@ pub fn refuse_others<C: Kind>(found: &str, supplied: &[(&'static str, bool)]) ->
         }
         None => Ok(()),
     }
+}
+
+/// Checks that the class of events is set once, and only for a model that has classes.
+fn check_labels(input: &Input, has_classes: bool) -> Result<(), Failure> {
+    if input.labels.is_some() && !has_classes {
+        return Err(Failure::usage("--labels: expected a model of classes, and this one has none", "leave it out"));
+    }
+    if input.labels.is_some() && !input.given.is_empty() {
+        return Err(Failure::usage("--given and --labels: expected one of them, since both set the class", ""));
+    }
+    Ok(())
+}
+
+/// Events in memory, `size` at a time. Events that do not fit the model are refused before anything is printed.
+fn in_parts<'a, C: Kind<Events: 'a>>(coding: &C, events: C::Events, size: usize) -> Result<Parts<'a, C::Events>, Failure> {
+    let starts = (0..events.len()).step_by(size);
+    let part = move |start: usize| events.pick(&(start..events.len().min(start + size)).collect::<Vec<_>>());
+    starts.clone().try_for_each(|start| coding.encode(&part(start)).map(drop))?;
+    Ok(Box::new(starts.map(move |start| {
+        let events = part(start);
+        Ok(Part { rows: events.len(), positions: (0..events.len()).collect(), events: Some(events), contradictions: Vec::new() })
+    })))
 }

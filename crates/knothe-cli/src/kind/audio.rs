@@ -18,7 +18,7 @@ use knothe::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Opened, Part, Parts, Read, Sink};
+use super::{Kind, Opened, Parts, Read, Sink, check_labels, in_parts};
 use crate::{
     cli::{PlotArguments, SampleArguments},
     context::Context,
@@ -91,12 +91,7 @@ impl Kind for Waveform {
     }
 
     fn read(&self, path: &Path, input: &Input) -> Result<Read<RecordingSet>, Failure> {
-        if input.labels.is_some() && self.classes.is_empty() {
-            return Err(Failure::usage("--labels: expected a model of classes, and this one has none", "leave it out"));
-        }
-        if input.labels.is_some() && !input.given.is_empty() {
-            return Err(Failure::usage("--given and --labels: expected one of them, since both set the class", ""));
-        }
+        check_labels(input, !self.classes.is_empty())?;
         let mut recordings = set(path, &input.labels, &input.key, Some(self.rate))?;
         if let Some(class) = class(&input.given, self)? {
             recordings.labels = Some(vec![self.classes[class].clone(); recordings.len()]);
@@ -105,15 +100,7 @@ impl Kind for Waveform {
     }
 
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, RecordingSet>, Failure> {
-        let recordings = self.read(path, input)?.events;
-        let starts = (0..recordings.len()).step_by(PART);
-        let part = move |start: usize| recordings.pick(&(start..recordings.len().min(start + PART)).collect::<Vec<_>>());
-        // Recordings that do not fit the model are refused before anything is printed.
-        starts.clone().try_for_each(|start| self.encode(&part(start)).map(drop))?;
-        Ok(Box::new(starts.map(move |start| {
-            let events = part(start);
-            Ok(Part { rows: events.len(), positions: (0..events.len()).collect(), events: Some(events), contradictions: Vec::new() })
-        })))
+        in_parts(self, self.read(path, input)?.events, PART)
     }
 
     fn context(&self, given: &[Value], _: Option<&Path>, _: &TextFiles) -> Result<Context, Failure> {

@@ -17,7 +17,7 @@ use knothe::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Opened, Part, Parts, Read, Sink};
+use super::{Kind, Opened, Parts, Read, Sink, check_labels, in_parts};
 use crate::{
     cli::{PlotArguments, SampleArguments},
     context::Context,
@@ -82,12 +82,7 @@ impl Kind for Pixels {
     }
 
     fn read(&self, path: &Path, input: &Input) -> Result<Read<ImageSet>, Failure> {
-        if input.labels.is_some() && self.classes.is_empty() {
-            return Err(Failure::usage("--labels: expected a model of classes, and this one has none", "leave it out"));
-        }
-        if input.labels.is_some() && !input.given.is_empty() {
-            return Err(Failure::usage("--given and --labels: expected one of them, since both set the class", ""));
-        }
+        check_labels(input, !self.classes.is_empty())?;
         let mut images = set(path, &input.labels, &input.key)?;
         if let Some(class) = classes(&input.given, 1)?.first() {
             self.encode_context(&[*class as f64])?;
@@ -97,15 +92,7 @@ impl Kind for Pixels {
     }
 
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, ImageSet>, Failure> {
-        let images = self.read(path, input)?.events;
-        let starts = (0..images.len()).step_by(PART);
-        let part = move |start: usize| images.pick(&(start..images.len().min(start + PART)).collect::<Vec<_>>());
-        // What does not fit the model is said before anything is printed.
-        starts.clone().try_for_each(|start| self.encode(&part(start)).map(drop))?;
-        Ok(Box::new(starts.map(move |start| {
-            let images = part(start);
-            Ok(Part { rows: images.len(), positions: (0..images.len()).collect(), events: Some(images), contradictions: Vec::new() })
-        })))
+        in_parts(self, self.read(path, input)?.events, PART)
     }
 
     fn context(&self, given: &[Value], _: Option<&Path>, _: &TextFiles) -> Result<Context, Failure> {
