@@ -10,10 +10,13 @@ impl Space {
     /// Checks that laws, parents and their order are possible. It asks for no memory.
     ///
     /// # Errors
-    /// [`Error::Shape`] where there is neither one law nor one for each element, or not one parent for each. [`Error::Invalid`] for an impossible law, a parent
+    /// [`Error::Invalid`] for a varying length of anything but a sequence. [`Error::Shape`] where there is neither one law nor one for each element, or not one parent for each. [`Error::Invalid`] for an impossible law, a parent
     /// that is not an element of codes before its child, real columns before discrete ones, and more than 10⁶ features.
     pub fn check(&self) -> Result<()> {
         let dim = self.dim();
+        if self.varying && !matches!(self.shape, Shape::Sequence { .. }) {
+            return Err(Error::invalid("varying length", "none but of sequences", self.shape.name()));
+        }
         if self.laws.len() != 1 && self.laws.len() != dim {
             return Err(Error::shape("laws", format!("1 or {dim}, one for each element"), self.laws.len()));
         }
@@ -73,6 +76,14 @@ mod tests {
         assert!(columns(&[LATTICE, LATTICE]).unwrap().is_mixed());
         assert!(!columns(&[Law::Real, Law::Real]).unwrap().is_mixed());
         assert!(Space::new(Shape::Columns(usize::MAX), Law::Codes(3)).check().is_err());
+    }
+
+    #[test]
+    fn only_sequences_vary_in_length() {
+        let sequence = Space::new(Shape::Sequence { channels: 1, length: 5 }, Law::Codes(4));
+        assert_eq!([sequence.clone(), sequence.clone().of_varying_length()].map(|space| space.dim()), [5, 6]);
+        assert!(sequence.of_varying_length().check().is_ok());
+        assert!(Space::from(5).of_varying_length().check().is_err());
     }
 
     #[test]
