@@ -90,7 +90,7 @@ pub struct FitArguments {
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     pub key: Option<String>,
     /// Sample rate of the recordings in an NPZ file without the array sample_rate, in samples per second
-    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Input")]
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000), help_heading = "Input")]
     pub sample_rate: Option<u32>,
     /// Keep the N highest bits of each pixel value, 1 to 8 [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8), help_heading = "Input")]

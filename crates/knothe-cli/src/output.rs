@@ -4,7 +4,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use knothe::events::table::{Column, TableWriter, write_csv_header, write_csv_rows, written_ending};
-use knothe::{events::image::is_picture, file::NewFile, plot::Picture};
+use knothe::{
+    events::{audio::is_recording, image::is_picture},
+    file::NewFile,
+    plot::Picture,
+};
 
 use crate::failure::{Failure, printable, steers};
 
@@ -92,10 +96,10 @@ pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
     if is_stdout(out) {
         return Ok(());
     }
-    // The pictures in a folder are inputs, and so is what they link to.
+    // The pictures and recordings in a folder are inputs, and so is what they link to.
     let is_in = |folder: &Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        out.exists() && entries.filter(|entry| is_picture(entry)).any(|entry| is_same(out, &entry))
+        out.exists() && entries.filter(|entry| is_picture(entry) || is_recording(entry)).any(|entry| is_same(out, &entry))
     };
     match inputs.iter().find(|input| is_same(out, input) || is_in(input)) {
         Some(input) => {

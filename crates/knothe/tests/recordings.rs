@@ -10,7 +10,7 @@ use knothe::{
         audio::{RecordingSet, Waveform},
     },
     fit::FitConfig,
-    model::{AnyModel, Fitting, Kept, Scoring, Split, Weighting},
+    model::{AnyModel, Fitting, Kept, LogLikelihood, Scoring, Split, Weighting},
     values,
 };
 
@@ -170,6 +170,18 @@ fn recordings() -> RecordingSet {
         set.labels.as_mut().unwrap().push(["low", "high"][k % 2].into());
     }
     set
+}
+
+/// Recordings of the same bits per sample have no error in them, whatever their lengths.
+#[test]
+fn bits_per_sample_have_the_error_of_a_ratio() {
+    let set = RecordingSet { rate: 8000, samples: vec![0.0; 60], ends: vec![20, 21, 60], ..RecordingSet::default() };
+    let same = LogLikelihood::of_events(&[-40.0, -2.0, -78.0], &set);
+    let bits = same.bits_per_dim(40);
+    assert!((bits.mean * std::f64::consts::LN_2 - 2.0).abs() < 1e-12 && bits.two_se.abs() < 1e-12, "{bits:?}");
+    // Residuals of 1, 1 and −2 nats: 2 √6/60 nats per sample.
+    let bits = LogLikelihood::of_events(&[-39.0, -1.0, -80.0], &set).bits_per_dim(40);
+    assert!((bits.two_se * std::f64::consts::LN_2 - 2.0 * 6f64.sqrt() / 60.0).abs() < 1e-12, "{bits:?}");
 }
 
 /// A model is fitted, saved and loaded. It gives the same scores bit for bit, samples valid recordings of a class, and completes recordings.

@@ -22,7 +22,7 @@ use super::{Kind, Opened, Parts, Read, Sink, check_labels, in_parts};
 use crate::{
     cli::{PlotArguments, SampleArguments},
     context::Context,
-    failure::Failure,
+    failure::{Failure, say},
     fit_arguments::FitArguments,
     given::{self, Value},
     options::Input,
@@ -75,7 +75,10 @@ impl Kind for Waveform {
     }
 
     fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<RecordingSet>, Failure> {
-        split(to_fit(&arguments.data, arguments)?, arguments, seed)
+        let split = split(to_fit(&arguments.data, arguments)?, arguments, seed)?;
+        // A recording that the model calls impossible has no gradient.
+        [&split.train, &split.validation].into_iter().try_for_each(|set| self.check_lengths(set))?;
+        Ok(split)
     }
 
     fn described(&self, n: usize) -> String {
@@ -231,6 +234,11 @@ impl Sink<RecordingSet> for Recordings<'_> {
     }
 
     fn finish(self: Box<Self>) -> Result<(), Failure> {
+        if ending(self.out) == "npz" && !self.coding.classes.is_empty() && self.drawn.whole_labels().is_none() {
+            say(format_args!(
+                "note: an NPZ file holds classes that are whole numbers, and those of this model are not, so they are left out"
+            ));
+        }
         self.coding.write(&self.drawn, COLUMNS, self.out)
     }
 }

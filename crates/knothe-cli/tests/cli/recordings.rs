@@ -130,6 +130,26 @@ fn what_does_not_fit_is_refused_in_one_line() {
     refuses("sample tones.safetensors -n 2 --temperature 0.5 --out x.wav", 2, "has no source to scale");
     refuses("score tones.safetensors tones", 1, "expected a label for each recording, found none");
     refuses("score tones.safetensors nothing.wav --given class=1", 1, "nothing.wav");
+    // What is read is not written over.
+    for command in [
+        "fit tones --steps 1 --out tones/0_00.wav",
+        "fit set.npz --validation tones --steps 1 --out tones/0_02.wav",
+        "reconstruct tones.safetensors tones --labels prefix --keep 20 --out tones/0_04.wav",
+    ] {
+        refuses(command, 2, "expected a file other than the input tones");
+    }
+    let longer = RecordingSet {
+        samples: vec![0.1; 300],
+        ends: vec![100, 200, 300],
+        labels: Some(["0", "1", "0"].map(String::from).into()),
+        ..set(1)
+    };
+    longer.write(&recordings().join("longer.npz")).unwrap();
+    refuses(
+        "fit longer.npz --labels labels --continue tones.safetensors --out x.safetensors",
+        1,
+        "expected recordings of at most 80 samples",
+    );
     refuses("inspect tones.safetensors --moments", 2, "expected a model of columns with names and units, found one of recordings");
     let table = fitted().join("table.csv").display().to_string();
     assert!(knothe(recordings(), &format!("score tones.safetensors {table} --given class=1")).code == 1);

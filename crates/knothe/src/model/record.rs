@@ -25,6 +25,9 @@ pub struct LogLikelihood {
     /// The (weighted) mean number of elements per event, if this number can differ between events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elements: Option<f64>,
+    /// Two standard errors of Σ w log q/Σ w n, the mean per element of events of n elements, where they differ in n.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub two_se_per_element: Option<f64>,
 }
 
 impl LogLikelihood {
@@ -39,13 +42,18 @@ impl LogLikelihood {
         let possible = || counted().filter(|(_, l)| *l > f64::NEG_INFINITY);
         let possible_mean = possible().map(|(w, l)| w * l).sum::<f64>() / possible().map(|(w, _)| w).sum::<f64>();
         let impossible = counted().count() - possible().count();
-        LogLikelihood { mean, two_se, rows: log_prob.len(), impossible, possible_mean, elements: None }
+        LogLikelihood { mean, two_se, rows: log_prob.len(), impossible, possible_mean, elements: None, two_se_per_element: None }
     }
 
     /// The mean over events, with their weights and their numbers of elements.
     pub fn of_events(log_prob: &[f64], events: &impl Events) -> Self {
-        let elements = events.elements().map(|each| LogLikelihood::of(&each, events.weights()).mean);
-        LogLikelihood { elements, ..LogLikelihood::of(log_prob, events.weights()) }
+        let found = LogLikelihood::of(log_prob, events.weights());
+        let Some(each) = events.elements() else { return found };
+        let elements = LogLikelihood::of(&each, events.weights()).mean;
+        // The error of a ratio of means is that of the residuals log q − r n, of which the mean is 0 (Cochran 1977, §2.11).
+        let residuals: Vec<f64> = log_prob.iter().zip(&each).map(|(l, n)| l - found.mean / elements * n).collect();
+        let two_se = LogLikelihood::of(&residuals, events.weights()).two_se / elements;
+        LogLikelihood { elements: Some(elements), two_se_per_element: Some(two_se).filter(|two_se| two_se.is_finite()), ..found }
     }
 
     /// The same in bits per element of an event, −log₂ P/dim. A better model has fewer bits. If the number of elements differs between events, the bits of all events are divided
@@ -53,7 +61,8 @@ impl LogLikelihood {
     pub fn bits_per_dim(&self, dim: usize) -> Self {
         let scale = self.elements.map_or(1.0, |elements| dim as f64 / elements);
         let bits = |mean| bits_per_dim(mean, dim) * scale;
-        LogLikelihood { mean: bits(self.mean), two_se: -bits(self.two_se), possible_mean: bits(self.possible_mean), ..*self }
+        let two_se = self.two_se_per_element.map_or(-bits(self.two_se), |two_se| two_se / std::f64::consts::LN_2);
+        LogLikelihood { mean: bits(self.mean), two_se, possible_mean: bits(self.possible_mean), ..*self }
     }
 }
 

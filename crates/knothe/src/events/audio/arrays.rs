@@ -9,8 +9,8 @@ use super::{LABELS_KEY, OFFSETS_KEY, RATE_KEY, RecordingSet, SAMPLES_KEY, wav::i
 use crate::{
     error::{Error, Result},
     events::{
-        image::archive::{array, names},
-        table::npy::write_header,
+        image::archive::{array, names, open},
+        table::{LARGEST_INTEGER, npy::write_header},
     },
     file::NewFile,
     hint::Hint,
@@ -18,11 +18,12 @@ use crate::{
 
 /// The largest magnitude of a 16-bit integer.
 const FULL: f64 = 32_768.0;
+/// The highest sample rate; a WAV file has room for the bytes per second of twice as many.
+const HIGHEST: f64 = 1e9;
 
 /// Whether a .npz file holds recordings: the default array of samples, or the named array beside offsets or a sample rate. A file that cannot be read holds none.
 pub fn holds_recordings(path: &Path, key: Option<&str>) -> bool {
-    let file = std::fs::File::open(path).map(io::BufReader::new);
-    let names = file.ok().and_then(|file| ZipArchive::new(file).ok()).map(|archive| names(&archive)).unwrap_or_default();
+    let names = open(path).ok().and_then(|(file, _)| ZipArchive::new(file).ok()).map(|archive| names(&archive)).unwrap_or_default();
     let has = |name: &str| names.iter().any(|own| own == name);
     has(SAMPLES_KEY) || key.is_some_and(has) && (has(OFFSETS_KEY) || has(RATE_KEY))
 }
@@ -44,10 +45,14 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
             return Err(wrong(format!("expected samples in one dimension, or one row per recording, found an array of {shape}"), None));
         }
     };
-    let own = if contains(path, RATE_KEY)? { array(path, RATE_KEY)?.numbers().next() } else { None };
-    let rate = match (own, rate) {
-        (Some(v), _) if v >= 1.0 && v.fract() == 0.0 && v <= f64::from(u32::MAX) => v as u32,
-        (Some(v), _) => return Err(wrong(format!("expected a whole number of samples per second in '{RATE_KEY}', found {v}"), None)),
+    let own = if contains(path, RATE_KEY)? { Some(array(path, RATE_KEY)?.numbers().collect::<Vec<f64>>()) } else { None };
+    let rate = match (own.as_deref(), rate) {
+        (Some(&[v]), _) if (1.0..=HIGHEST).contains(&v) && v.fract() == 0.0 => v as u32,
+        (Some(found), _) => {
+            let found = if let [one] = found { one.to_string() } else { format!("{} numbers", found.len()) };
+            let problem = format!("expected one whole number of samples per second from 1 to {HIGHEST} in '{RATE_KEY}', found {found}");
+            return Err(wrong(problem, None));
+        }
         (None, Some(rate)) => rate,
         (None, None) => {
             let problem = format!("expected the number of samples per second in an array '{RATE_KEY}', found none");
@@ -59,8 +64,8 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
 
 /// Whether a .npz file has an array of this name.
 fn contains(path: &Path, key: &str) -> Result<bool> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
-    Ok(ZipArchive::new(io::BufReader::new(file)).is_ok_and(|archive| names(&archive).iter().any(|name| name == key)))
+    let (file, _) = open(path)?;
+    Ok(ZipArchive::new(file).is_ok_and(|archive| names(&archive).iter().any(|name| name == key)))
 }
 
 /// The end of each recording in `n` samples.
@@ -88,10 +93,15 @@ pub(super) fn labels(path: &Path, key: &str) -> Result<Vec<String>> {
     if !found.item.is_integral() || found.shape.len() != 1 {
         return Err(Error::table(path, format!("expected whole numbers in one dimension in '{key}', found other ones"), None));
     }
+    // Numbers are read as 64-bit floats, which tell integers apart up to here.
+    if let Some(found) = found.numbers().find(|v| v.abs() >= LARGEST_INTEGER) {
+        let problem = format!("expected labels below 2^53 in magnitude in '{key}', found {found}");
+        return Err(Error::table(path, problem, Hint::other("number the classes from 0")));
+    }
     Ok(found.numbers().map(|v| format!("{}", v as i64)).collect())
 }
 
-/// Writes a file that [`read`] reads. Classes are written if all of them are whole numbers.
+/// Writes a file that [`read`] reads. Classes are written if all of them are [whole numbers](RecordingSet::whole_labels).
 pub(super) fn write(set: &RecordingSet, path: &Path) -> Result<()> {
     let io = |e| Error::io("write", path, e);
     // The time of a file keeps its default, so the same recordings give the same bytes.
@@ -110,8 +120,7 @@ pub(super) fn write(set: &RecordingSet, path: &Path) -> Result<()> {
     let offsets = std::iter::once(&0).chain(&set.ends);
     put(OFFSETS_KEY, "<i8", &[set.ends.len() + 1], &mut offsets.map(|&end| whole(end as i64)), 8).map_err(io)?;
     put(RATE_KEY, "<i8", &[1], &mut std::iter::once(whole(i64::from(set.rate))), 8).map_err(io)?;
-    let labels: Option<Vec<i64>> = set.labels.as_ref().and_then(|labels| labels.iter().map(|label| label.parse().ok()).collect());
-    if let Some(labels) = labels {
+    if let Some(labels) = set.whole_labels() {
         put(LABELS_KEY, "<i8", &[labels.len()], &mut labels.iter().map(|&label| whole(label)), 8).map_err(io)?;
     }
     let file = archive.finish().map_err(io::Error::from).and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));

@@ -82,6 +82,22 @@ impl Waveform {
         Err(Error::table(&set.path, problem, Hint::other("convert the recordings to that sample rate, for example with ffmpeg -ar")))
     }
 
+    /// Checks that no recording is longer than the longest one of the model's fit.
+    ///
+    /// # Errors
+    /// [`Error::Table`], which names the first that is longer.
+    pub fn check_lengths(&self, set: &RecordingSet) -> Result<()> {
+        match set.lengths().enumerate().find(|(_, n)| *n > self.longest) {
+            Some((at, n)) => {
+                let name = set.names.get(at).map(|name| format!(" '{name}'")).unwrap_or_default();
+                let problem =
+                    format!("expected recordings of at most {} samples, as in the model's fit, found one{name} of {n}", self.longest);
+                Err(Error::Table { path: set.path.clone(), column: None, row: Some(at as u64 + 1), problem, hint: None })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The level of an amplitude.
     pub fn level(amplitude: f32) -> u8 {
         (MU * (mu_law(f64::from(amplitude.clamp(-1.0, 1.0)), MU) + 1.0) / 2.0 + 0.5).floor() as u8

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod coding;
+mod riff;
 mod spectrogram;
 mod wav;
 
@@ -89,7 +90,14 @@ impl RecordingSet {
     /// [`Error::Table`] if there are no such classes, or not one per recording.
     pub fn with_labels(mut self, name: &str) -> Result<Self> {
         let labels = match name {
-            PREFIX if !self.names.is_empty() => self.names.iter().map(|name| prefix(name)).collect(),
+            PREFIX if !self.names.is_empty() => {
+                let labels: Vec<String> = self.names.iter().map(|name| prefix(name)).collect();
+                if let Some(at) = labels.iter().position(String::is_empty) {
+                    let problem = format!("expected a class at the start of each file name, found none in '{}'", self.names[at]);
+                    return Err(Error::table(&self.path, problem, None));
+                }
+                labels
+            }
             PREFIX => return Err(Error::table(&self.path, "expected recordings in files with names, found an array", None)),
             _ if ending(&self.path) == "npz" => arrays::labels(&self.path, name)?,
             _ => {
@@ -172,6 +180,12 @@ impl RecordingSet {
                 Err(Error::invalid("a file of recordings", "a name that ends in .wav or .npz", found))
             }
         }
+    }
+
+    /// The classes as whole numbers, if all of them are written as such: '3' is one, and '03' and 'three' are not.
+    pub fn whole_labels(&self) -> Option<Vec<i64>> {
+        let whole = |label: &String| label.parse::<i64>().ok().filter(|number| number.to_string() == *label);
+        self.labels.as_ref()?.iter().map(whole).collect()
     }
 
     /// The distinct labels in order. If all of them are whole numbers, the order is numeric.

@@ -50,6 +50,29 @@ fn arrays_come_back() {
 }
 
 #[test]
+fn classes_are_whole_numbers_only_as_they_are_written() {
+    let with = |labels: [&str; 3]| RecordingSet { labels: Some(labels.map(String::from).into()), ..set() }.whole_labels();
+    assert_eq!(with(["3", "-1", "10"]), Some(vec![3, -1, 10]));
+    assert_eq!(([with(["03", "3", "1"]), with(["three", "3", "1"])], RecordingSet::default().whole_labels()), ([None, None], None));
+}
+
+#[test]
+fn arrays_of_numbers_that_cannot_be_are_refused() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("set.npz");
+    set().write(&path).unwrap();
+    let error = |key| RecordingSet::read(&path, Some(key), None).unwrap_err().to_string();
+    assert!(error("sample_rate").contains("from 0 to 1 in 'offsets'"), "{}", error("sample_rate"));
+    assert!(error("nothing").contains("expected an array 'nothing'"));
+    assert!(RecordingSet::read(folder.path().join("set.csv").as_path(), None, None).unwrap_err().to_string().contains("found 'set.csv'"));
+    let fast = RecordingSet { rate: u32::MAX, ..set() };
+    fast.write(&path).unwrap();
+    assert!(
+        RecordingSet::read(&path, None, None).unwrap_err().to_string().contains("from 1 to 1000000000 in 'sample_rate', found 4294967295")
+    );
+}
+
+#[test]
 fn a_wav_file_has_the_recordings_with_silence_between_them() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("set.wav");
@@ -81,6 +104,61 @@ fn every_format_of_wav_is_read() {
     assert_eq!(RecordingSet::read(&loud, None, None).unwrap().samples, [1.0, -1.0]);
 }
 
+/// A file of these chunks.
+fn chunks(folder: &TempDir, chunks: &[(&[u8; 4], &[u8])]) -> PathBuf {
+    let mut bytes = b"RIFF\0\0\0\0WAVE".to_vec();
+    for (name, content) in chunks {
+        bytes.extend(*name);
+        bytes.extend((content.len() as u32).to_le_bytes());
+        bytes.extend(*content);
+        bytes.extend(&[0u8][..content.len() % 2]);
+    }
+    let path = folder.path().join("chunks.wav");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// A format chunk: the tag, one channel, 8,000 Hz, the bytes and the bits of a sample; with the valid bits of an extensible format.
+fn format(tag: u16, bytes: u16, bits: u16, valid: Option<u16>) -> Vec<u8> {
+    let mut chunk: Vec<u8> = [tag, 1].iter().flat_map(|v| v.to_le_bytes()).collect();
+    chunk.extend(8000u32.to_le_bytes());
+    chunk.extend((8000 * u32::from(bytes)).to_le_bytes());
+    chunk.extend([bytes, bits].iter().flat_map(|v| v.to_le_bytes()));
+    if let Some(valid) = valid {
+        chunk.extend([22, valid].iter().flat_map(|v: &u16| v.to_le_bytes()));
+        chunk.extend(4u32.to_le_bytes());
+        // The subformat of integers.
+        chunk.extend([1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71]);
+    }
+    chunk
+}
+
+#[test]
+fn odd_chunks_are_skipped_and_samples_stand_at_the_upper_end_of_their_bytes() {
+    let folder = tempdir().unwrap();
+    let samples: Vec<u8> = [0.5f64, -0.25].iter().flat_map(|v| ((v * f64::from(1u32 << 31)) as i32).to_le_bytes()).collect();
+    for valid in [24, 32] {
+        let path = chunks(
+            &folder,
+            &[(b"LIST", b"odd"), (b"fmt ", &format(0xfffe, 4, 32, Some(valid))), (b"junk", b"1234567"), (b"data", &samples)],
+        );
+        assert_eq!(RecordingSet::read(&path, None, None).unwrap().samples, [0.5, -0.25], "{valid}");
+    }
+    // Twelve bits in two bytes, and a last frame that is not whole.
+    let path = chunks(&folder, &[(b"fmt ", &format(1, 2, 12, None)), (b"data", &[0, 0x40, 0, 0xe0, 7])]);
+    assert_eq!(RecordingSet::read(&path, None, None).unwrap().samples, [0.5, -0.25]);
+    for (format, expected) in [
+        (format(1, 2, 24, None), "expected samples of 1 to 16 bits in 2 bytes, found 24"),
+        (format(6, 1, 8, None), "expected a whole WAV file of integers or 32-bit floats"),
+        (vec![1, 0, 0, 0], "found a format chunk of 4 bytes"),
+    ] {
+        let found = error(&chunks(&folder, &[(b"fmt ", &format), (b"data", &[0, 0])]));
+        assert!(found.contains(expected), "{found}");
+    }
+    assert!(error(&chunks(&folder, &[(b"data", &[0, 0])])).contains("whose format does not stand before its data"));
+    assert!(error(&chunks(&folder, &[(b"LIST", b"odd")])).contains("found one without a data chunk"));
+}
+
 #[test]
 fn a_folder_has_classes_from_its_names() {
     let folder = tempdir().unwrap();
@@ -106,9 +184,13 @@ fn what_is_no_recording_says_why() {
     let bytes = std::fs::read(&whole).unwrap();
     std::fs::write(folder.path().join("cut.wav"), &bytes[..150]).unwrap();
     let cut = error(&folder.path().join("cut.wav"));
-    assert!(cut.contains("expected 200 bytes of samples, as its header says, found a file of 150 bytes"), "{cut}");
+    assert!(cut.contains("expected 200 bytes of samples, as its header says, found 106"), "{cut}");
     std::fs::write(folder.path().join("other.wav"), b"no sound at all").unwrap();
     assert!(error(&folder.path().join("other.wav")).contains("expected a whole WAV file"));
+    let silent = wav(&folder, "rate.wav", (1, 0, 16, SampleFormat::Int), &[0.5]);
+    assert!(error(&silent).contains("expected a sample rate above 0"));
+    let infinite = wav(&folder, "infinite.wav", (1, 8000, 32, SampleFormat::Float), &[0.0, f64::INFINITY]);
+    assert!(error(&infinite).contains("expected finite numbers, found inf at sample 2"));
     let nan = wav(&folder, "nan.wav", (2, 8000, 32, SampleFormat::Float), &[0.0, 0.0, 0.0, f64::NAN]);
     assert!(error(&nan).contains("expected finite numbers, found NaN at sample 2"));
 }

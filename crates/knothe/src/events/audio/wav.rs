@@ -1,12 +1,13 @@
 //! WAV files.
 
+use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use rayon::prelude::*;
 
-use super::RecordingSet;
+use super::{RecordingSet, riff};
 use crate::{
     error::{Error, Result},
     events::Events,
@@ -75,25 +76,24 @@ fn damaged(path: &Path, error: &hound::Error) -> Error {
     Error::table(path, problem, Hint::other("convert it, for example with ffmpeg -c:a pcm_s16le, or remove it"))
 }
 
-fn opened(path: &Path) -> Result<WavReader<std::io::BufReader<std::fs::File>>> {
+fn opened(path: &Path) -> Result<WavReader<riff::Plain>> {
     let io = |e| Error::io("read", path, e);
-    if !std::fs::metadata(path).map_err(io)?.is_file() {
+    let found = std::fs::metadata(path).map_err(io)?;
+    if !found.is_file() {
         return Err(Error::table(path, "expected a WAV file, found a folder, a device or a pipe", None));
     }
-    WavReader::open(path).map_err(|e| damaged(path, &e))
+    let file = File::open(path).map_err(io)?;
+    WavReader::new(riff::plain(path, file, found.len())?).map_err(|e| damaged(path, &e))
 }
 
 /// The format and the number of frames by the header, checked against the length of the file.
 fn checked(path: &Path) -> Result<(WavSpec, usize)> {
     let reader = opened(path)?;
     let (spec, frames) = (reader.spec(), reader.duration());
-    let length = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
-    let bytes = u64::from(frames) * u64::from(spec.channels) * u64::from(spec.bits_per_sample.div_ceil(8));
-    if bytes > length {
-        let problem = format!("expected {bytes} bytes of samples, as its header says, found a file of {length} bytes");
-        return Err(Error::table(path, problem, Hint::other("the file was cut off: copy it again, or remove it")));
+    if spec.sample_rate == 0 {
+        return Err(Error::table(path, "expected a sample rate above 0, found 0", Hint::other("remove the file")));
     }
-    if frames == 0 || spec.channels == 0 || spec.sample_rate == 0 {
+    if frames == 0 {
         return Err(Error::table(path, "expected at least one sample, found none", Hint::other("remove the file")));
     }
     Ok((spec, frames as usize))
@@ -106,17 +106,17 @@ fn amplitudes(path: &Path) -> Result<(u32, Vec<f32>)> {
     let channels = usize::from(spec.channels);
     let numbers: Vec<f32> = match spec.sample_format {
         SampleFormat::Int => {
-            let one = (1u64 << (spec.bits_per_sample - 1)) as f64;
+            let one = 2f64.powi(i32::from(spec.bits_per_sample) - 1);
             reader.samples::<i32>().map(|v| v.map(|v| (f64::from(v) / one) as f32)).collect::<Result<_, _>>()
         }
-        SampleFormat::Float => reader.samples::<f32>().map(|v| v.map(|v| v.clamp(-1.0, 1.0))).collect(),
+        SampleFormat::Float => reader.samples::<f32>().collect(),
     }
     .map_err(|e| damaged(path, &e))?;
     if let Some(at) = numbers.iter().position(|v| !v.is_finite()) {
         let problem = format!("expected finite numbers, found {} at sample {}", numbers[at], at / channels + 1);
         return Err(Error::table(path, problem, None));
     }
-    let mean = |frame: &[f32]| frame.iter().sum::<f32>() / channels as f32;
+    let mean = |frame: &[f32]| frame.iter().map(|v| v.clamp(-1.0, 1.0)).sum::<f32>() / channels as f32;
     Ok((spec.sample_rate, numbers.chunks_exact(channels).map(mean).collect()))
 }
 

@@ -13,8 +13,12 @@ use crate::{
     hint::Hint,
 };
 
-pub(super) fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
+/// A file and its length. A pipe has none, and would wait for its other end.
+pub(in crate::events) fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
     let io = |e| Error::io("read", path, e);
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(Error::table(path, "expected an NPY or NPZ file, found a folder, a device or a pipe", None));
+    }
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     Ok((BufReader::new(file), length))

@@ -68,7 +68,7 @@ impl Header {
 
         let descr = entry(&header, "descr").ok_or_else(|| damaged("type"))?;
         let item = item(descr).ok_or_else(|| {
-            let found: String = descr.chars().take(24).collect();
+            let found: String = descr.split_inclusive('\'').take(2).flat_map(str::chars).take(24).collect();
             Error::table(
                 path,
                 format!("expected 32- or 64-bit floats, integers or Booleans, found {}", found.trim().replace(char::is_control, " ")),
