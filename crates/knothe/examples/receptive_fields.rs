@@ -23,17 +23,20 @@ const SIDE: usize = 15;
 const IMAGE: ImageShape = ImageShape { channels: 1, height: SIDE, width: SIDE };
 const MIDDLE: usize = SIDE / 2 * SIDE + SIDE / 2;
 const DECADES: f64 = 6.0;
+/// Pixels of the picture along each side of a pixel.
+const ZOOM: usize = 10;
 
 fn main() -> Result<()> {
     let out = std::env::args().nth(1).unwrap_or_else(|| "receptive_fields.png".into());
     let space = || Space::new(Shape::Grid(IMAGE), Law::Codes(2));
     let recipes = [
-        PixelCnn::new(space()).layers(3).width(8).windows([5, 3]),
+        PixelCnn::new(space()).layers(6).width(8).windows([5, 3]),
         RowLstm::new(space()).layers(3).width(4).windows([5]),
         DiagonalBilstm::new(space()).layers(3).width(4).windows([5]),
     ];
     let pixels = recipes.into_iter().map(field).collect::<Result<Vec<_>>>()?.concat();
-    let fields = ImageSet { path: "".into(), shape: IMAGE, depth: 8, white: u8::MAX, pixels, labels: None, weights: None };
+    let shape = ImageShape { channels: 1, height: ZOOM * SIDE, width: ZOOM * SIDE };
+    let fields = ImageSet { path: "".into(), shape, depth: 8, white: u8::MAX, pixels, labels: None, weights: None };
     mosaic(&fields, 3)?.write(Path::new(&out))
 }
 
@@ -62,5 +65,7 @@ fn field(recipe: Recipe) -> Result<Vec<u8>> {
     }
     let most = found.iter().enumerate().filter(|(k, _)| *k != MIDDLE).map(|(_, v)| *v).fold(0.0, f64::max);
     let level = |v: f64| if v > 0.0 { (((v / most).log10() / DECADES + 1.0).clamp(0.1, 1.0) * 255.0) as u8 } else { 0 };
-    Ok((0..dim).map(|k| if k == MIDDLE { 128 } else { level(found[k]) }).collect())
+    let drawn = |k: usize| if k == MIDDLE { 128 } else { level(found[k]) };
+    let side = ZOOM * SIDE;
+    Ok((0..side * side).map(|k| drawn(k / side / ZOOM * SIDE + k % side / ZOOM)).collect())
 }

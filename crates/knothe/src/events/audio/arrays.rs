@@ -5,7 +5,7 @@ use std::path::Path;
 
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-use super::{LABELS_KEY, OFFSETS_KEY, RATE_KEY, RecordingSet, SAMPLES_KEY, wav::integer};
+use super::{HIGHEST_RATE, LABELS_KEY, OFFSETS_KEY, RATE_KEY, RecordingSet, SAMPLES_KEY, wav::integer};
 use crate::{
     error::{Error, Result},
     events::{
@@ -18,8 +18,6 @@ use crate::{
 
 /// The largest magnitude of a 16-bit integer.
 const FULL: f64 = 32_768.0;
-/// The highest sample rate; a WAV file has room for the bytes per second of twice as many.
-const HIGHEST: f64 = 1e9;
 
 /// Whether a .npz file holds recordings: the default array of samples, or the named array beside offsets or a sample rate. A file that cannot be read holds none.
 pub fn holds_recordings(path: &Path, key: Option<&str>) -> bool {
@@ -47,10 +45,11 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
     };
     let own = if contains(path, RATE_KEY)? { Some(array(path, RATE_KEY)?.numbers().collect::<Vec<f64>>()) } else { None };
     let rate = match (own.as_deref(), rate) {
-        (Some(&[v]), _) if (1.0..=HIGHEST).contains(&v) && v.fract() == 0.0 => v as u32,
+        (Some(&[v]), _) if (1.0..=f64::from(HIGHEST_RATE)).contains(&v) && v.fract() == 0.0 => v as u32,
         (Some(found), _) => {
             let found = if let [one] = found { one.to_string() } else { format!("{} numbers", found.len()) };
-            let problem = format!("expected one whole number of samples per second from 1 to {HIGHEST} in '{RATE_KEY}', found {found}");
+            let problem =
+                format!("expected one whole number of samples per second from 1 to {HIGHEST_RATE} in '{RATE_KEY}', found {found}");
             return Err(wrong(problem, None));
         }
         (None, Some(rate)) => rate,

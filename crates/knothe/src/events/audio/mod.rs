@@ -31,6 +31,9 @@ pub const LABELS_KEY: &str = "labels";
 /// With this word, the class of a recording is the part of its file's name before the first `_`, `-` or space.
 pub const PREFIX: &str = "prefix";
 
+/// The highest sample rate; a WAV file has room for the bytes per second of about twice as many.
+const HIGHEST_RATE: u32 = 1_000_000_000;
+
 /// Seconds of silence between the recordings of one WAV file.
 const PAUSE: f64 = 0.25;
 

@@ -187,8 +187,11 @@ fn what_is_no_recording_says_why() {
     assert!(cut.contains("expected 200 bytes of samples, as its header says, found 106"), "{cut}");
     std::fs::write(folder.path().join("other.wav"), b"no sound at all").unwrap();
     assert!(error(&folder.path().join("other.wav")).contains("expected a whole WAV file"));
-    let silent = wav(&folder, "rate.wav", (1, 0, 16, SampleFormat::Int), &[0.5]);
-    assert!(error(&silent).contains("expected a sample rate above 0"));
+    let mut without_rate = format(1, 2, 16, None);
+    without_rate[4..12].fill(0);
+    assert!(error(&chunks(&folder, &[(b"fmt ", &without_rate), (b"data", &[0, 0])])).contains("expected a sample rate above 0"));
+    let timeless = RecordingSet { rate: 0, ..set() };
+    assert!(timeless.write(&folder.path().join("timeless.wav")).unwrap_err().to_string().contains("expected 1 to 1000000000, found 0"));
     let infinite = wav(&folder, "infinite.wav", (1, 8000, 32, SampleFormat::Float), &[0.0, f64::INFINITY]);
     assert!(error(&infinite).contains("expected finite numbers, found inf at sample 2"));
     let nan = wav(&folder, "nan.wav", (2, 8000, 32, SampleFormat::Float), &[0.0, 0.0, 0.0, f64::NAN]);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use rayon::prelude::*;
 
-use super::{RecordingSet, riff};
+use super::{HIGHEST_RATE, RecordingSet, riff};
 use crate::{
     error::{Error, Result},
     events::Events,
@@ -131,6 +131,9 @@ pub(super) fn write(set: &RecordingSet, path: &Path, pause: usize) -> Result<()>
         hound::Error::IoError(e) => Error::io("write", path, e),
         other => Error::invalid("a WAV file", "fewer than 2^31 samples", other),
     };
+    if !(1..=HIGHEST_RATE).contains(&set.rate) {
+        return Err(Error::invalid("sample rate", format!("1 to {HIGHEST_RATE}"), set.rate));
+    }
     let spec = WavSpec { channels: 1, sample_rate: set.rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut file = BufWriter::with_capacity(1 << 16, NewFile::create(path)?);
     {
