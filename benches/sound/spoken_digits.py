@@ -4,7 +4,8 @@
     spoken_digits.py FOLDER [--knothe target/release/knothe] [--out FOLDER] [--model FILE] [-- FIT OPTIONS]
 
 FOLDER holds raw_concat.npz: the array `pcm` of 16-bit integers at 8 kHz, and the array `offsets` of 3,001 integers. The recordings are sorted by speaker, digit and index (0 to 49).
-Recordings of index 0 to 4 are the test set, those of 5 to 9 choose the epoch, and the others are fitted to, given the digit. With --model a finished model is judged and none is fitted.
+Recordings with index 0 to 4 are the test set, and recordings with index 5 to 9 choose the epoch. The model is fitted to the others, given the digit.
+With --model the script fits no model and judges the given one.
 Prints JSON. Needs numpy.
 """
 
@@ -64,8 +65,13 @@ def main():
     parser.add_argument("--knothe", type=Path, default=ROOT / "target" / "release" / "knothe")
     parser.add_argument("--out", type=Path, default=ROOT / "target" / "spoken_digits")
     parser.add_argument("--model", type=Path)
-    parser.add_argument("options", nargs="*", help="options of `knothe fit`, after --")
-    args = parser.parse_args()
+    # argparse would take options after -- for its own.
+    own, options = sys.argv[1:], []
+    if "--" in own:
+        at = own.index("--")
+        own, options = own[:at], own[at + 1 :]
+    args = parser.parse_args(own)
+    args.options = options
     args.out.mkdir(parents=True, exist_ok=True)
     files = sets(args.folder, args.out)
 

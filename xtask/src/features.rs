@@ -7,12 +7,12 @@ use crate::step::{Outcome, output, program};
 
 /// Names every package that a fresh clone's first command builds in one way and its tests in another.
 pub fn check() -> Outcome {
-    // Two builds of one package, for build scripts and for the program, are two features lists; in both commands the same ones.
+    // A package that is built for build scripts and for the program has two lists of features. Both commands must have the same lists.
     let run = features(&["--package", "knothe-cli", "--edges", "normal,build"])?;
     let test = features(&["--workspace", "--edges", "normal,build,dev"])?;
     let differences: Vec<String> = run
         .iter()
-        // A list that the tests alone have is a second build as well: `cargo tree` does not say which of two lists is that of build scripts.
+        // A list that only the tests have is a second build too. `cargo tree` does not say which of two lists belongs to build scripts.
         .filter(|(package, lists)| test.get(*package) != Some(lists))
         .map(|(package, lists)| {
             let own = test.get(package).map_or(&[][..], Vec::as_slice);

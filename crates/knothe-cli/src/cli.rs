@@ -9,6 +9,7 @@ use crate::{
     fit_arguments::FitArguments,
     given::Value,
     options::{Input, Runtime, at_least_zero, count},
+    posterior::PosteriorArguments,
     text_files::TextFiles,
 };
 
@@ -44,6 +45,7 @@ pub enum Command {
     Plot(PlotArguments),
     Reconstruct(ReconstructArguments),
     Interpolate(InterpolateArguments),
+    Posterior(Box<PosteriorArguments>),
     Models(ModelsArguments),
     /// Print a completion script for a shell
     Completions {
@@ -190,7 +192,7 @@ pub struct SampleArguments {
     /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
     pub seed: u64,
-    /// Scale the source's standard deviation by T. Values below 1 give more typical events. Only for models of images or of continuous columns without special or missing values
+    /// Scale the source's standard deviation by T. Values below 1 give more typical events. Only for flows of images, and for models of continuous columns without special or missing values
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Sampling")]
     pub temperature: f64,
     /// Rows: a CSV, TSV, Parquet, Arrow IPC or NPY file [default: CSV on standard output]. Images: a PNG, NPY or NPZ file. Recordings: a WAV, NPZ or PNG file. - means standard output (CSV or PNG)

@@ -118,7 +118,13 @@ pub fn report_checks(checks: &Checks) -> String {
     let meaning = |check: &str| match check {
         "ks" => "the centre of that column's conditional density is off: fit longer, or with more layers or components",
         "energy" => "shape, scale or dependence of the columns is off: do not rely on samples",
-        _ => "the tails are too light (share too large) or too heavy: do not rely on log_prob of extreme rows",
+        _ if overall.share < overall.interval[0] => {
+            "fewer surprises than expected, so the model's tails are too heavy: do not rely on log_prob of extreme rows"
+        }
+        _ if overall.share > overall.interval[1] => {
+            "more surprises than expected, so the model's tails are too light: do not rely on log_prob of extreme rows"
+        }
+        _ => "the tails of these columns are off: do not rely on log_prob of extreme rows",
     };
     let mut text = String::new();
     for ((check, verdict), line) in checks.verdicts().into_iter().zip([ks_line, energy_line, tails_line]) {

@@ -59,7 +59,7 @@ Examples:
   knothe fit data/digits.npz --labels labels --out digits.safetensors
   knothe fit speech/ --labels prefix --out speech.safetensors")]
 pub struct FitArguments {
-    /// Table (text, Parquet, Arrow or NPY file, a pattern such as 'data/*.parquet', or - for standard input), images (folder of PNG and JPEG files, NPZ or NPY file) or recordings (WAV file, folder of WAV files, NPZ file)
+    /// Table, images or recordings. A table is a text, Parquet, Arrow or NPY file, a pattern such as 'data/*.parquet', or - for standard input. Images are a folder of PNG and JPEG files, or an NPZ or NPY file. Recordings are a WAV file, a folder of WAV files, or an NPZ file
     pub data: PathBuf,
 
     /// Separate data for early stopping and for the reported score [default: hold out 20 % of the data, 10 % for each]

@@ -36,7 +36,7 @@ pub fn worded(hint: &Hint) -> String {
         Hint::AllBits => "the model was fitted to images of smaller numbers; fit with --bits 8 to accept all of them".into(),
         Hint::LowerLearningRate => "lower --lr, or look for extreme values in the table".into(),
         Hint::SingleModel => "fit without --ensemble".into(),
-        Hint::OneLayer => "fit with --layers 1".into(),
+        Hint::OneLayer => "fit with --model maf --layers 1".into(),
         Hint::StartAnew => "leave out --resume to start a new fit".into(),
         Hint::ResumeSame => "repeat the interrupted command with --resume, or leave out --resume to start a new fit".into(),
         Hint::SinglePrecision => "use --precision f32".into(),

@@ -7,7 +7,7 @@ mod table;
 use std::path::Path;
 
 use knothe::{
-    Model,
+    Error, Model,
     events::{
         Coding, Events,
         audio::Waveform,
@@ -15,7 +15,8 @@ use knothe::{
         table::{Contradiction, Schema},
     },
     families::Family,
-    model::Split,
+    file::ending,
+    model::{HeldOut, Split},
     plot::Picture,
     space::Law,
 };
@@ -26,8 +27,9 @@ use crate::{
     context::Context,
     failure::Failure,
     fit_arguments::FitArguments,
-    given::Value,
+    given::{self, Value},
     options::Input,
+    output::is_stdout,
     text_files::TextFiles,
 };
 
@@ -163,7 +165,7 @@ pub fn refuse_others<C: Kind>(found: &str, supplied: &[(&'static str, bool)]) ->
 /// Checks that the class of events is set once, and only for a model that has classes.
 fn check_labels(input: &Input, has_classes: bool) -> Result<(), Failure> {
     if input.labels.is_some() && !has_classes {
-        return Err(Failure::usage("--labels: expected a model of classes, and this one has none", "leave it out"));
+        return Err(Failure::usage("--labels: expected a model with classes, found one without", "leave it out"));
     }
     if input.labels.is_some() && !input.given.is_empty() {
         return Err(Failure::usage("--given and --labels: expected one of them, since both set the class", ""));
@@ -171,13 +173,62 @@ fn check_labels(input: &Input, has_classes: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// An error about a row of a part, which begins at `start`, with the row of the whole.
+fn in_whole(error: Error, start: usize) -> Error {
+    match error {
+        Error::Table { path, column, row, problem, hint } => {
+            Error::Table { path, column, row: row.map(|row| row + start as u64), problem, hint }
+        }
+        other => other,
+    }
+}
+
 /// Events in memory, `size` at a time. Events that do not fit the model are refused before anything is printed.
 fn in_parts<'a, C: Kind<Events: 'a>>(coding: &C, events: C::Events, size: usize) -> Result<Parts<'a, C::Events>, Failure> {
     let starts = (0..events.len()).step_by(size);
     let part = move |start: usize| events.pick(&(start..events.len().min(start + size)).collect::<Vec<_>>());
-    starts.clone().try_for_each(|start| coding.encode(&part(start)).map(drop))?;
+    starts.clone().try_for_each(|start| coding.encode(&part(start)).map(drop).map_err(|e| in_whole(e, start)))?;
     Ok(Box::new(starts.map(move |start| {
         let events = part(start);
         Ok(Part { rows: events.len(), positions: (0..events.len()).collect(), events: Some(events), contradictions: Vec::new() })
     })))
+}
+
+/// The split of images or recordings to fit to. `read` reads those of `--validation`.
+fn split<E: Events>(
+    events: E,
+    arguments: &FitArguments,
+    seed: u64,
+    read: impl Fn(&Path, &FitArguments) -> Result<E, Failure>,
+) -> Result<Split<E>, Failure> {
+    Ok(match &arguments.validation {
+        None => Split::random(&arguments.data, &events, seed)?,
+        Some(path) => Split { train: events, validation: read(path, arguments)?, held_out: HeldOut::Validation },
+    })
+}
+
+/// The context of samples of images or recordings: one class for all, or the `classes` in turn.
+fn class_context<C: Coding>(coding: &C, class: Option<f64>, classes: usize) -> Context {
+    let values = class.map_or_else(|| coding.usual_context(classes).unwrap_or_default(), |class| vec![class]);
+    let width = coding.given().len();
+    Context { values, width, whole: vec![true; width] }
+}
+
+/// One of the events of a file, by the user's `FILE:NUMBER`. `read` reads the file.
+fn numbered<C: Coding>(name: &Path, example: &str, read: impl Fn(&Path) -> Result<C::Events, Failure>) -> Result<C::Events, Failure> {
+    let (file, number) = given::indexed(name, example)?;
+    let events = read(&file)?;
+    if number > events.len() {
+        let ([_, word], n) = (C::WORDS, events.len());
+        return Err(Failure::usage(
+            format!("{}: expected a number from 1 to {n}, the number of {word}, found {number}", name.display()),
+            "",
+        ));
+    }
+    Ok(events.pick(&[number - 1]))
+}
+
+/// Whether the name of a file asks for a picture.
+fn is_picture(out: &Path) -> bool {
+    is_stdout(out) || ending(out) == "png"
 }

@@ -23,6 +23,7 @@ mod notices;
 mod options;
 mod output;
 mod plot;
+mod posterior;
 mod sample;
 mod schema;
 mod score;
@@ -94,6 +95,7 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Reconstruct(mut arguments) => with_file!(arguments.input.given, coordinates::reconstruct),
         Command::Interpolate(mut arguments) => with_file!(arguments.input.given, coordinates::interpolate),
+        Command::Posterior(arguments) => posterior::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Completions { shell } => models::completions(shell),
     }

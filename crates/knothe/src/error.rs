@@ -145,6 +145,11 @@ impl Error {
         Error::Invalid { what: what.into(), expected: expected.to_string(), found: found.to_string() }
     }
 
+    /// Refuses a count of 0.
+    pub(crate) fn check_count(what: &str, count: usize) -> Result<()> {
+        if count > 0 { Ok(()) } else { Err(Error::invalid(what, "at least 1", 0)) }
+    }
+
     /// A failed operation on a file.
     pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Error::Io { action, path: path.to_owned(), source }

@@ -48,6 +48,7 @@ pub mod fit;
 mod flow;
 mod given;
 mod hint;
+pub mod inference;
 mod inverse;
 mod kernels;
 pub mod linear;

@@ -103,16 +103,18 @@ impl Network {
         matches!(self, Network::Pixels(_) | Network::PixelMixture(_) | Network::RecurrentPixels(_) | Network::Sequence(_))
     }
 
-    /// Keeps the first `known` elements of each row in the order of the density, and draws the others given them.
+    /// Keeps the first `kept` of so many equal `parts` of each row in the order of the density, and draws the others given them. The parts of a sequence are its steps.
     ///
     /// # Errors
     /// As [`AutoregressiveDensity::complete`], and [`Error::Unsupported`] for a density without such an order.
-    pub fn complete(&self, x: Tensor<2>, known: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+    pub fn complete(&self, x: Tensor<2>, (kept, parts): (usize, usize), given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {
+        let known = x.dims()[1] / parts.max(1) * kept;
         match self {
             Network::Pixels(q) => q.complete(x, known, given, rng),
             Network::PixelMixture(q) => q.complete(x, known, given, rng),
             Network::RecurrentPixels(q) => q.complete(x, known, given, rng),
-            Network::Sequence(q) => q.complete(x, known, given, rng),
+            // The length of a sequence stands before its steps.
+            Network::Sequence(q) => q.complete(x, kept, given, rng),
             _ => {
                 let reason = "expected an autoregressive model of images or recordings".into();
                 Err(Error::Unsupported { what: "a completion".into(), reason, hint: None })

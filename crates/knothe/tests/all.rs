@@ -24,6 +24,8 @@ mod fit_open;
 #[cfg(feature = "images")]
 mod image_models;
 mod images;
+#[cfg(feature = "targets")]
+mod inference;
 mod laws;
 mod laws_broken;
 #[cfg(feature = "tables")]

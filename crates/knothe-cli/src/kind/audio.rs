@@ -6,25 +6,24 @@ use knothe::{
     Model,
     events::{
         Coding, Events,
-        audio::{RecordingSet, Waveform, spectrograms},
-        image::ImageSet,
+        audio::{LARGEST_SPECTROGRAM, RecordingSet, Waveform, is_recording, spectrograms},
     },
     families::{Family, Takes},
     file::ending,
     memory,
     model::{HeldOut, Split},
     plot::{Picture, check_mosaic, mosaic},
-    space::{ImageShape, Law},
+    space::Law,
 };
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Opened, Parts, Read, Sink, check_labels, in_parts};
+use super::{Kind, Opened, Parts, Read, Sink, check_labels, class_context, in_parts, is_picture, numbered, split};
 use crate::{
     cli::{PlotArguments, SampleArguments},
     context::Context,
     failure::{Failure, say},
     fit_arguments::FitArguments,
-    given::{self, Value},
+    given::Value,
     options::Input,
     output::{is_stdout, write_picture},
     text_files::TextFiles,
@@ -36,14 +35,6 @@ const PART: usize = 64;
 const DRAWN: usize = 12;
 /// The most spectrograms per row.
 const COLUMNS: usize = 4;
-
-/// The split of the recordings to fit to.
-fn split(recordings: RecordingSet, arguments: &FitArguments, seed: u64) -> Result<Split<RecordingSet>, Failure> {
-    Ok(match &arguments.validation {
-        None => Split::random(&arguments.data, &recordings, seed)?,
-        Some(path) => Split { train: recordings, validation: to_fit(path, arguments)?, held_out: HeldOut::Validation },
-    })
-}
 
 /// Recordings to fit to.
 fn to_fit(path: &Path, arguments: &FitArguments) -> Result<RecordingSet, Failure> {
@@ -65,7 +56,7 @@ impl Kind for Waveform {
 
     fn open(arguments: &FitArguments, _: Law) -> Result<Opened<Self>, Failure> {
         let recordings = to_fit(&arguments.data, arguments)?;
-        let split = split(recordings, arguments, arguments.seed.unwrap_or(0))?;
+        let split = split(recordings, arguments, arguments.seed.unwrap_or(0), to_fit)?;
         let mut sets = vec![&split.train, &split.validation];
         if let HeldOut::Events(held_out) = &split.held_out {
             sets.push(held_out);
@@ -75,10 +66,13 @@ impl Kind for Waveform {
     }
 
     fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<RecordingSet>, Failure> {
-        let split = split(to_fit(&arguments.data, arguments)?, arguments, seed)?;
         // A recording that the model calls impossible has no gradient.
-        [&split.train, &split.validation].into_iter().try_for_each(|set| self.check_lengths(set))?;
-        Ok(split)
+        let short = |path: &Path, arguments: &FitArguments| {
+            let set = to_fit(path, arguments)?;
+            self.check_lengths(&set)?;
+            Ok(set)
+        };
+        split(short(&arguments.data, arguments)?, arguments, seed, short)
     }
 
     fn described(&self, n: usize) -> String {
@@ -107,11 +101,7 @@ impl Kind for Waveform {
     }
 
     fn context(&self, given: &[Value], _: Option<&Path>, _: &TextFiles) -> Result<Context, Failure> {
-        let values: Vec<f64> = match class(given, self)? {
-            Some(class) => vec![class as f64],
-            None => self.usual_context(self.classes.len()).unwrap_or_default(),
-        };
-        Ok(Context { values, width: self.given().len(), whole: vec![true; self.given().len()] })
+        Ok(class_context(self, class(given, self)?.map(|class| class as f64), self.classes.len()))
     }
 
     fn sink<'a>(&'a self, arguments: &'a SampleArguments, _: &'a Context) -> Result<Box<dyn Sink<RecordingSet> + 'a>, Failure> {
@@ -119,6 +109,9 @@ impl Kind for Waveform {
             return Err(Failure::usage("--out: expected a name that ends in .wav, .npz or .png for recordings, found none", ""));
         };
         Self::check_out(out)?;
+        if is_picture(out) {
+            check_picture(arguments.n, COLUMNS)?;
+        }
         memory::check(format!("drawing {} recordings", arguments.n), memory::product(&[8, arguments.n, self.longest]))?;
         Ok(Box::new(Recordings {
             coding: self,
@@ -128,16 +121,10 @@ impl Kind for Waveform {
     }
 
     fn one(&self, name: &Path, input: &Input) -> Result<RecordingSet, Failure> {
-        if ending(name) == "wav" {
+        if is_recording(name) {
             return set(name, &None, &None, Some(self.rate));
         }
-        let (file, number) = given::indexed(name, "recordings.npz")?;
-        let recordings = set(&file, &input.labels, &input.key, Some(self.rate))?;
-        if number > recordings.len() {
-            let message = format!("{}: expected a recording from 1 to {}, found {number}", name.display(), recordings.len());
-            return Err(Failure::usage(message, ""));
-        }
-        Ok(recordings.pick(&[number - 1]))
+        numbered::<Self>(name, "recordings.npz", |file| set(file, &input.labels, &input.key, Some(self.rate)))
     }
 
     fn both(&self, [mut a, b]: [RecordingSet; 2], _: &[Value]) -> Result<RecordingSet, Failure> {
@@ -194,6 +181,7 @@ impl Kind for Waveform {
         let coding = &model.coding;
         let n = arguments.n.map_or(DRAWN, |n| usize::try_from(n).unwrap_or(usize::MAX));
         memory::check(format!("drawing {n} recordings at once"), memory::product(&[16, n, coding.longest]))?;
+        check_picture(if arguments.data.is_some() { n.saturating_mul(2) } else { n }, COLUMNS)?;
         let context = coding.context(&arguments.input.given, None, &arguments.input.text_files)?;
         let Some(path) = &arguments.data else {
             return picture(&model.sample(n, &context.part(0, n), arguments.seed)?, COLUMNS);
@@ -207,18 +195,17 @@ impl Kind for Waveform {
     }
 }
 
-/// The spectrograms of recordings, with `columns` per row.
-fn picture(recordings: &RecordingSet, columns: usize) -> Result<Picture, Failure> {
-    let (n, columns) = (recordings.len(), columns.clamp(1, COLUMNS));
-    let most = ImageShape { channels: 1, height: 129, width: 1024 };
-    check_mosaic(most, n, columns)?;
-    let images: ImageSet = spectrograms(recordings);
-    Ok(mosaic(&images, columns)?)
+/// The columns of a picture of `n` spectrograms, if it is not too large.
+fn check_picture(n: usize, columns: usize) -> Result<usize, Failure> {
+    let columns = columns.clamp(1, COLUMNS);
+    check_mosaic(LARGEST_SPECTROGRAM, n, columns)?;
+    Ok(columns)
 }
 
-/// Whether the name of a file asks for a picture.
-fn is_picture(out: &Path) -> bool {
-    is_stdout(out) || ending(out) == "png"
+/// The spectrograms of recordings, with `columns` per row.
+fn picture(recordings: &RecordingSet, columns: usize) -> Result<Picture, Failure> {
+    let columns = check_picture(recordings.len(), columns)?;
+    Ok(mosaic(&spectrograms(recordings), columns)?)
 }
 
 /// Recordings on their way to a file.
@@ -235,9 +222,7 @@ impl Sink<RecordingSet> for Recordings<'_> {
 
     fn finish(self: Box<Self>) -> Result<(), Failure> {
         if ending(self.out) == "npz" && !self.coding.classes.is_empty() && self.drawn.whole_labels().is_none() {
-            say(format_args!(
-                "note: an NPZ file holds classes that are whole numbers, and those of this model are not, so they are left out"
-            ));
+            say(format_args!("note: the classes are left out, because an NPZ file holds only classes that are whole numbers"));
         }
         self.coding.write(&self.drawn, COLUMNS, self.out)
     }
@@ -259,7 +244,7 @@ fn class(given: &[Value], coding: &Waveform) -> Result<Option<usize>, Failure> {
         Some(class) if value.column == "class" => Ok(Some(class)),
         _ => {
             let known =
-                if coding.classes.is_empty() { "a model of classes".into() } else { format!("one of {}", coding.classes.join(", ")) };
+                if coding.classes.is_empty() { "a model with classes".into() } else { format!("one of {}", coding.classes.join(", ")) };
             Err(Failure::usage(format!("--given {}: expected {known}, found '{}'", value.column, value.text), ""))
         }
     }

@@ -11,19 +11,19 @@ use knothe::{
     families::{Family, Takes},
     file::ending,
     memory,
-    model::{HeldOut, Split},
+    model::Split,
     plot::{Picture, check_mosaic, mosaic},
     space::{ImageShape, Law},
 };
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Opened, Parts, Read, Sink, check_labels, in_parts};
+use super::{Kind, Opened, Parts, Read, Sink, check_labels, class_context, in_parts, is_picture, numbered, split};
 use crate::{
     cli::{PlotArguments, SampleArguments},
     context::Context,
     failure::Failure,
     fit_arguments::FitArguments,
-    given::{self, Value},
+    given::Value,
     options::Input,
     output::{is_stdout, write_picture},
     text_files::TextFiles,
@@ -45,14 +45,6 @@ fn weighted(path: &Path, arguments: &FitArguments) -> Result<ImageSet, Failure> 
     }
 }
 
-/// The split of images to fit to.
-fn split(images: ImageSet, arguments: &FitArguments, seed: u64) -> Result<Split<ImageSet>, Failure> {
-    Ok(match &arguments.validation {
-        None => Split::random(&arguments.data, &images, seed)?,
-        Some(path) => Split { train: images, validation: weighted(path, arguments)?, held_out: HeldOut::Validation },
-    })
-}
-
 impl Kind for Pixels {
     const NOUN: &'static str = "images";
     const FAMILIES: &'static str = "images";
@@ -66,12 +58,12 @@ impl Kind for Pixels {
     fn open(arguments: &FitArguments, _: Law) -> Result<Opened<Self>, Failure> {
         let images = weighted(&arguments.data, arguments)?;
         let coding = Pixels::of(&images, arguments.bits.map(usize::from))?;
-        let split = split(images, arguments, arguments.seed.unwrap_or(0))?;
+        let split = split(images, arguments, arguments.seed.unwrap_or(0), weighted)?;
         Ok(Opened { coding, split })
     }
 
     fn split(&self, arguments: &FitArguments, seed: u64) -> Result<Split<ImageSet>, Failure> {
-        split(weighted(&arguments.data, arguments)?, arguments, seed)
+        split(weighted(&arguments.data, arguments)?, arguments, seed, weighted)
     }
 
     fn described(&self, n: usize) -> String {
@@ -96,11 +88,7 @@ impl Kind for Pixels {
     }
 
     fn context(&self, given: &[Value], _: Option<&Path>, _: &TextFiles) -> Result<Context, Failure> {
-        let values: Vec<f64> = match classes(given, 1)?.first() {
-            Some(class) => vec![*class as f64],
-            None => self.usual_context(self.classes.len()).unwrap_or_default(),
-        };
-        Ok(Context { values, width: self.given().len(), whole: vec![true; self.given().len()] })
+        Ok(class_context(self, classes(given, 1)?.first().map(|class| *class as f64), self.classes.len()))
     }
 
     fn sink<'a>(&'a self, arguments: &'a SampleArguments, context: &'a Context) -> Result<Box<dyn Sink<ImageSet> + 'a>, Failure> {
@@ -126,13 +114,7 @@ impl Kind for Pixels {
         let image = if image::is_picture(name) {
             ImageSet::read_picture(name, self.shape.channels, self.white)?
         } else {
-            let (file, number) = given::indexed(name, "images.npz")?;
-            let images = set(&file, &input.labels, &input.key)?;
-            if number > images.len() {
-                let message = format!("{}: expected an image from 1 to {}, found {number}", name.display(), images.len());
-                return Err(Failure::usage(message, ""));
-            }
-            images.pick(&[number - 1])
+            numbered::<Self>(name, "images.npz", |file| set(file, &input.labels, &input.key))?
         };
         // The model says what is wrong with either.
         self.check_shape(&image)?;
@@ -141,7 +123,7 @@ impl Kind for Pixels {
 
     fn both(&self, [a, b]: [ImageSet; 2], given: &[Value]) -> Result<ImageSet, Failure> {
         if self.classes.is_empty() && !given.is_empty() {
-            return Err(Failure::usage("--given class: expected a model of classes, and this one has none", "leave it out"));
+            return Err(Failure::usage("--given class: expected a model with classes, found one without", "leave it out"));
         }
         let given = classes(given, 2)?;
         given.iter().try_for_each(|class| self.encode_context(&[*class as f64]).map(drop))?;
@@ -225,11 +207,6 @@ fn side_by_side(images: &ImageSet, samples: &ImageSet) -> ImageSet {
         places.for_each(|k| pixels.extend(image(samples, k)));
     }
     ImageSet { pixels, labels: None, weights: None, ..samples.clone() }
-}
-
-/// Whether images become a picture, by the name of their file.
-fn is_picture(out: &Path) -> bool {
-    is_stdout(out) || ending(out) == "png"
 }
 
 /// Checks that memory holds so many images: their numbers as they are drawn, and as bytes.

@@ -260,7 +260,7 @@ fn moments_are_in_the_units_of_the_file() {
     let refused = knothe(folder.path(), "inspect reals.safetensors --moments");
     assert_eq!(refused.code, 1);
     assert!(
-        refused.error().contains("expected one autoregressive layer") && refused.stderr.contains("hint: fit with --layers 1"),
+        refused.error().contains("expected one autoregressive layer") && refused.stderr.contains("hint: fit with --model maf --layers 1"),
         "{}",
         refused.stderr
     );

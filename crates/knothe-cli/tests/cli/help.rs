@@ -22,6 +22,7 @@ fn help_of_the_command() {
       plot         Draw a model's density or samples as a PNG picture
       reconstruct  Reconstruct or complete events and compare them with the originals
       interpolate  Draw the events between two
+      posterior    Draw from the posterior of a target in a shared library
       models       List the model families, or describe one of them
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)

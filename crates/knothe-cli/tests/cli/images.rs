@@ -182,7 +182,11 @@ fn interpolations_end_at_their_ends() {
             "expected FILE:NUMBER, or a .png or .jpg file for a model of images, found set.npz",
         ),
         ("interpolate MODEL set.npz:0 set.npz:1 --out x.png", 2, "set.npz:0: expected a number from 1, found 0"),
-        ("interpolate MODEL set.npz:101 set.npz:1 --out x.png", 2, "set.npz:101: expected an image from 1 to 100, found 101"),
+        (
+            "interpolate MODEL set.npz:101 set.npz:1 --out x.png",
+            2,
+            "set.npz:101: expected a number from 1 to 100, the number of images, found 101",
+        ),
         ("interpolate MODEL set.npz:1 set.npz:2 --out x.png", 1, "expected a label for each image, found none"),
         ("interpolate MODEL set.npz:1 set.npz:2 --given class=7 --out x.png", 2, "class: expected one of 0, 1, found 7"),
         (

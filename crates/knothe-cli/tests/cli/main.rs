@@ -14,6 +14,7 @@ mod help;
 mod images;
 mod pins;
 mod plots;
+mod posterior;
 mod recordings;
 mod safety;
 mod streams;

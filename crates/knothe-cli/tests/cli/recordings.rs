@@ -152,7 +152,11 @@ fn what_does_not_fit_is_refused_in_one_line() {
     );
     refuses("inspect tones.safetensors --moments", 2, "expected a model of columns with names and units, found one of recordings");
     let table = fitted().join("table.csv").display().to_string();
-    assert!(knothe(recordings(), &format!("score tones.safetensors {table} --given class=1")).code == 1);
+    refuses(
+        &format!("score tones.safetensors {table} --given class=1"),
+        1,
+        "expected a WAV file, a folder of them or an NPZ file of recordings, found 'table.csv'",
+    );
     let shown = succeeds(recordings(), "inspect tones.safetensors");
     assert!(shown.contains("8000 samples per second") && shown.contains("the length has a law of its own"), "{shown}");
 }

@@ -13,7 +13,7 @@ use burn::tensor::{DType, Tensor};
 
 use crate::{
     bijection::{Batch, Bijection, Given, Mapped, Replay, Seen, check_dim, check_input},
-    conditioner::Convolutional,
+    conditioner::{Convolutional, PolynomialConditioner},
     error::{Error, Result},
     inverse::Inverse,
     kernels::{Step, run, run_of},
@@ -35,6 +35,10 @@ pub enum Layer<U: Module = Never> {
     Autoregressive(Autoregressive),
     /// z_j = T(x_j; θ(x_<j)): the density in one pass.
     InverseAutoregressive(Inverse<Autoregressive>),
+    /// x_j = T(z_j; θ(z_<j)), where θ are polynomials.
+    Polynomial(Autoregressive<PolynomialConditioner>),
+    /// z_j = T(x_j; θ(x_<j)), where θ are polynomials.
+    InversePolynomial(Inverse<Autoregressive<PolynomialConditioner>>),
     /// x_A = T(z_A; θ(z_P)).
     Coupling(Coupling),
     /// z_A = T(x_A; θ(x_P)).
@@ -97,6 +101,8 @@ macro_rules! inner {
         match $layer {
             Layer::Autoregressive(b) => b,
             Layer::InverseAutoregressive(b) => b,
+            Layer::Polynomial(b) => b,
+            Layer::InversePolynomial(b) => b,
             Layer::Coupling(b) => b,
             Layer::InverseCoupling(b) => b,
             Layer::Elementwise(b) => b,

@@ -14,6 +14,7 @@ mod pixel_cnn;
 mod pixel_cnn_solve;
 mod pixel_rnn;
 mod pixel_rnn_solve;
+mod polynomial;
 mod solve;
 mod wavenet;
 mod wavenet_solve;
@@ -29,6 +30,7 @@ pub use linear::Linear;
 pub use made::{Made, MadeConfig};
 pub use pixel_cnn::{PixelCnn, PixelCnnConfig};
 pub use pixel_rnn::{PixelRnn, PixelRnnConfig, Recurrence};
+pub use polynomial::{MultiIndex, PolynomialConditioner, total_degree};
 pub use wavenet::{WaveNet, WaveNetConfig};
 pub(crate) use wavenet_solve::Stepper;
 

@@ -77,9 +77,7 @@ impl PixelCnn {
     pub fn new(image: ImageShape, config: PixelCnnConfig, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
         let PixelCnnConfig { context_dim, levels, layers, first_radius, radius, parameters, within_pixel, .. } = config;
         let counts = [("layers", layers), ("width", config.width), ("radius", radius.min(first_radius)), ("parameters", parameters)];
-        if let Some((what, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(Error::invalid(what, "at least 1", 0));
-        }
+        counts.into_iter().try_for_each(|(what, count)| Error::check_count(what, count))?;
         if levels < 2 {
             return Err(Error::invalid("levels", "at least 2", levels));
         }

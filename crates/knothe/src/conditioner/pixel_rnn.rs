@@ -117,9 +117,7 @@ impl PixelRnn {
     pub fn new(image: ImageShape, config: PixelRnnConfig, place: &Placement, rng: &mut impl Rng) -> Result<Self> {
         let PixelRnnConfig { context_dim, levels, layers: count, radius, parameters, recurrence, .. } = config;
         let counts = [("layers", count), ("width", config.width), ("radius", radius), ("parameters", parameters)];
-        if let Some((what, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(Error::invalid(what, "at least 1", 0));
-        }
+        counts.into_iter().try_for_each(|(what, count)| Error::check_count(what, count))?;
         if levels < 2 {
             return Err(Error::invalid("levels", "at least 2", levels));
         }

@@ -100,9 +100,7 @@ impl WaveNet {
         let WaveNetConfig { context_dim, levels, layers, cycle, residual, skip, parameters } = config;
         let counts =
             [("length", length), ("layers", layers), ("cycle", cycle), ("residual", residual), ("skip", skip), ("parameters", parameters)];
-        if let Some((what, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(Error::invalid(what, "at least 1", 0));
-        }
+        counts.into_iter().try_for_each(|(what, count)| Error::check_count(what, count))?;
         if levels < 2 {
             return Err(Error::invalid("levels", "at least 2", levels));
         }

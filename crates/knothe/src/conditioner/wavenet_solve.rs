@@ -116,7 +116,7 @@ impl WaveNet {
         let size = crate::kernels::GROUP;
         let starts = (0..rows).step_by(size);
         let part = |start: usize| &context[start * width..rows.min(start + size) * width];
-        let mut walks: Vec<Walk<T>> = starts.map(|start| stepper.walk(size.min(rows - start), part(start))).collect();
+        let mut walks: Vec<Walk<T>> = starts.map(|start| stepper.walk(size.min(rows - start), steps, part(start))).collect();
         let (mut all, mut last) = (Vec::with_capacity(steps), vec![None; rows]);
         for t in 0..steps {
             let mut theta = Vec::with_capacity(rows * stepper.parameters);
@@ -134,15 +134,15 @@ impl WaveNet {
 }
 
 impl<T: Real> Stepper<T> {
-    /// Starts sequences, at most [`GROUP`](crate::kernels::GROUP) of them. `context` is `[sequences, context_dim]`.
-    pub fn walk(&self, sequences: usize, context: &[f64]) -> Walk<'_, T> {
+    /// Starts sequences of at most `steps` steps, at most [`GROUP`](crate::kernels::GROUP) of them. `context` is `[sequences, context_dim]`.
+    pub fn walk(&self, sequences: usize, steps: usize, context: &[f64]) -> Walk<'_, T> {
         let ([c, wide], width) = (self.channels, context.len() / sequences.max(1));
         let added = |l: usize, s: usize, o: usize| {
             let channel = o / wide * c + o % wide;
             let own = context[s * width..][..width].iter().enumerate();
             if o % wide < c { own.map(|(k, value)| value * self.contexts[l][k * 2 * c + channel]).sum() } else { 0.0 }
         };
-        let streams = Streams::new(&self.stack, sequences, added);
+        let streams = Streams::new(&self.stack, sequences, steps, added);
         let last = vec![T::of(0.0); streams.group() * FIRST * FEATURES];
         Walk { stepper: self, streams, sequences, last }
     }

@@ -6,6 +6,8 @@
 #[cfg(feature = "audio")]
 pub mod audio;
 #[cfg(feature = "images")]
+mod classes;
+#[cfg(feature = "images")]
 pub mod image;
 mod rows;
 #[cfg(feature = "tables")]
@@ -25,6 +27,9 @@ use crate::{
 
 /// Events in the units of their file.
 pub trait Events: Clone + Debug {
+    /// The word for several of them.
+    const WORD: &'static str = "events";
+
     /// The number of events.
     fn len(&self) -> usize;
 

@@ -272,19 +272,20 @@ impl Network {
                 continue;
             };
             let (layer, bias, rectified) = (&layers[l], numbers::<T>(&biases[l]), self.layers[l].1);
-            let mut apply = |into: &mut [T], layout| {
-                layer.forward(part, source, (&mut *into, layout), work);
+            let mut apply = |into: &mut [T], layout, add| {
+                layer.forward(part, source, (&mut *into, layout), add, work);
                 finish(part, (into, layout), bias, (first, layer.outputs), rectified);
             };
             match after.first_mut() {
-                None => apply(y, part.apart(layer.outputs)),
+                None => apply(y, part.apart(layer.outputs), false),
                 Some(target) if target.is_empty() => {
                     target.resize(layer.outputs * part.columns(), T::of(0.0));
-                    apply(target, part.beside());
+                    apply(target, part.beside(), false);
                 }
+                Some(target) if !rectified && layer.adds(part, [source.1, part.beside()]) => apply(target, part.beside(), true),
                 Some(target) => {
                     term.resize(target.len(), T::of(0.0));
-                    apply(term, part.beside());
+                    apply(term, part.beside(), false);
                     add(target, term);
                 }
             }
@@ -400,7 +401,7 @@ impl Network {
                         }
                         if of_input { &mut term[..] } else { gx }
                     });
-                    layer.backward(part, (x, apart), (g, layout), weight, target.map(|gx| (gx, apart)), work);
+                    layer.backward(part, (x, apart), (g, layout), weight, target.map(|gx| ((gx, apart), false)), work);
                     if let Some(gx) = gx.as_deref_mut().filter(|_| of_input) {
                         add(gx, term);
                     }
@@ -408,11 +409,14 @@ impl Network {
                 }
                 Some(target) if target.is_empty() => {
                     target.resize(source.len(), T::of(0.0));
-                    layer.backward(part, (source, part.beside()), (g, layout), weight, Some((target, part.beside())), work);
+                    layer.backward(part, (source, part.beside()), (g, layout), weight, Some(((target, part.beside()), false)), work);
+                }
+                Some(target) if layer.adds(part, [layout, part.beside()]) => {
+                    layer.backward(part, (source, part.beside()), (g, layout), weight, Some(((target, part.beside()), true)), work);
                 }
                 Some(target) => {
                     term.resize(source.len(), T::of(0.0));
-                    layer.backward(part, (source, part.beside()), (g, layout), weight, Some((term, part.beside())), work);
+                    layer.backward(part, (source, part.beside()), (g, layout), weight, Some(((term, part.beside()), false)), work);
                     add(target, term);
                 }
             }

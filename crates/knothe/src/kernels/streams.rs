@@ -143,8 +143,8 @@ pub(crate) struct Streams<'a, T> {
 }
 
 impl<'a, T: Real> Streams<'a, T> {
-    /// Starts this number of sequences. `added(layer, sequence, channel)` is added before the gates.
-    pub fn new(stack: &'a Stack<T>, sequences: usize, added: impl Fn(usize, usize, usize) -> f64) -> Self {
+    /// Starts this number of sequences of at most `steps` steps. `added(layer, sequence, channel)` is added before the gates.
+    pub fn new(stack: &'a Stack<T>, sequences: usize, steps: usize, added: impl Fn(usize, usize, usize) -> f64) -> Self {
         let group = if sequences <= 2 { sequences.max(1) } else { GROUP };
         let channels = stack.input.outputs();
         let width = stack.layers.first().map_or(channels, |layer| layer.sums.outputs());
@@ -162,7 +162,8 @@ impl<'a, T: Real> Streams<'a, T> {
             group,
             time: 0,
             biases: stack.layers.iter().enumerate().map(bias).collect(),
-            rings: stack.layers.iter().map(|layer| zeros(layer.dilation * channels)).collect(),
+            // Without a step before it, the older input is 0, which is what a place of the ring holds at first.
+            rings: stack.layers.iter().map(|layer| zeros(layer.dilation.min(steps).max(1) * channels)).collect(),
             pair: zeros(2 * channels),
             gates: zeros(2 * channels),
             gated: zeros(channels),
@@ -207,7 +208,7 @@ impl<'a, T: Real> Streams<'a, T> {
             sums[channels..].fill(T::of(0.0));
         }
         for (l, layer) in stack.layers.iter().enumerate() {
-            let at = self.time % layer.dilation * S * channels;
+            let at = self.time * S * channels % self.rings[l].len();
             let older = &mut self.rings[l][at..][..S * channels];
             for s in 0..S {
                 let (newer, older) = (&self.sums[s * width..][..channels], &mut older[s * channels..][..channels]);

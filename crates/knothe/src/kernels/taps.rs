@@ -93,31 +93,36 @@ impl<'a, T: Real> Taps<'a, T> {
         buffer
     }
 
-    /// B = W · columns.
-    fn expand(&self, part: Part, columns: &[T], (into, layout): PixelsMut<T>, buffer: &mut Vec<T>) {
+    /// Whether a pass from pixels to pixels is one product, which can add to the pixels that are there.
+    pub fn adds(&self, part: Part, [from, into]: [Layout; 2]) -> bool {
+        self.window.taps() == 1 && part.is_beside(from) && part.is_beside(into)
+    }
+
+    /// B = W · columns, or B + W · columns if the layer [adds](Taps::adds) and `add` is set.
+    fn expand(&self, part: Part, columns: &[T], (into, layout): PixelsMut<T>, add: bool, buffer: &mut Vec<T>) {
         let (shape, n) = (self.shape(), part.columns());
-        let product = |into: &mut [T]| {
-            multiply((into, by_rows(shape.rows, n)), (&self.weight, shape), (columns, by_rows(shape.columns, n)), false);
+        let product = |into: &mut [T], add: bool| {
+            multiply((into, by_rows(shape.rows, n)), (&self.weight, shape), (columns, by_rows(shape.columns, n)), add);
         };
         if part.is_beside(layout) {
-            return product(into);
+            return product(into, add);
         }
         buffer.resize(shape.rows * n, T::of(0.0));
-        product(buffer);
+        product(buffer, false);
         part.scatter((into, layout), buffer, Window::same(1), false);
     }
 
-    /// N = scatter(Wᵀ B).
-    fn contract(&self, part: Part, broad: &[T], (into, layout): PixelsMut<T>, buffer: &mut Vec<T>) {
+    /// N = scatter(Wᵀ B), or the sum of N and that.
+    fn contract(&self, part: Part, broad: &[T], (into, layout): PixelsMut<T>, add: bool, buffer: &mut Vec<T>) {
         let (shape, n) = (self.shape(), part.columns());
-        let product = |into: &mut [T]| {
-            multiply((into, by_rows(shape.columns, n)), (&self.weight, transposed(shape)), (broad, by_rows(shape.rows, n)), false);
+        let product = |into: &mut [T], add: bool| {
+            multiply((into, by_rows(shape.columns, n)), (&self.weight, transposed(shape)), (broad, by_rows(shape.rows, n)), add);
         };
         if self.window.taps() == 1 && part.is_beside(layout) {
-            return product(into);
+            return product(into, add);
         }
         buffer.resize(shape.columns * n, T::of(0.0));
-        product(buffer);
+        product(buffer, false);
         part.scatter((into, layout), buffer, self.window, !self.widens());
     }
 
@@ -127,32 +132,32 @@ impl<'a, T: Real> Taps<'a, T> {
         multiply((sum, shape), (broad, by_rows(shape.rows, n)), (columns, transposed(by_rows(shape.columns, n))), true);
     }
 
-    /// y from x, without the bias.
-    pub fn forward(&self, part: Part, x: Pixels<T>, y: PixelsMut<T>, work: &mut Work<T>) {
+    /// Writes y from x, without the bias, or adds it to y if the layer [adds](Taps::adds) and `add` is set.
+    pub fn forward(&self, part: Part, x: Pixels<T>, y: PixelsMut<T>, add: bool, work: &mut Work<T>) {
         if self.widens() {
             let columns = self.gathered(part, x, &mut work.columns);
-            self.expand(part, columns, y, &mut work.product);
+            self.expand(part, columns, y, add, &mut work.product);
         } else {
             let broad = beside(part, x, self.inputs, &mut work.beside);
-            self.contract(part, broad, y, &mut work.columns);
+            self.contract(part, broad, y, add, &mut work.columns);
         }
     }
 
-    /// Adds the gradient of W to `sum`, and writes that of x, where it is wanted, from that of y.
-    pub fn backward(&self, part: Part, x: Pixels<T>, g: Pixels<T>, sum: &mut [T], gx: Option<PixelsMut<T>>, work: &mut Work<T>) {
+    /// Adds the gradient of W to `sum`, and writes that of x, where it is wanted, from that of y. With `add`, it is added to what is there, if the layer [adds](Taps::adds).
+    pub fn backward(&self, part: Part, x: Pixels<T>, g: Pixels<T>, sum: &mut [T], gx: Option<(PixelsMut<T>, bool)>, work: &mut Work<T>) {
         if self.widens() {
             let broad = beside(part, g, self.outputs, &mut work.beside);
             let columns = self.gathered(part, x, &mut work.columns);
             self.outer(part, broad, columns, sum);
-            if let Some(gx) = gx {
-                self.contract(part, broad, gx, &mut work.columns);
+            if let Some((gx, add)) = gx {
+                self.contract(part, broad, gx, add, &mut work.columns);
             }
         } else {
             let broad = beside(part, x, self.inputs, &mut work.beside);
             let columns = self.gathered(part, g, &mut work.columns);
             self.outer(part, broad, columns, sum);
-            if let Some(gx) = gx {
-                self.expand(part, columns, gx, &mut work.product);
+            if let Some((gx, add)) = gx {
+                self.expand(part, columns, gx, add, &mut work.product);
             }
         }
     }

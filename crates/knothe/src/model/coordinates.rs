@@ -43,13 +43,9 @@ impl<C: Coding> Model<C> {
             return Err(Error::invalid(format!("{} to keep", self.part_words()), range, kept.parts));
         }
         check_temperature(kept.temperature)?;
-        let own = if network.completes() {
+        if network.completes() {
             network.check_temperature(kept.temperature)?;
-            dim / parts * kept.parts
-        } else {
-            // A level splits off half of what comes into it, and goes on with the first half.
-            dim >> (parts - kept.parts)
-        };
+        }
         let rows = self.coding.encode(events)?;
         let mut all = Vec::with_capacity(rows.values.len());
         for (block, start) in (0..rows.len()).step_by(C::SAMPLE_BLOCK).enumerate() {
@@ -57,11 +53,15 @@ impl<C: Coding> Model<C> {
             let mut rng = stream(seed, Purpose::Sample, block as u64);
             let x = if network.completes() {
                 let (x, context) = self.part(&rows, range.clone());
-                network.complete(x, own, &Given::context(context.as_ref()), &mut rng)?
+                network
+                    .complete(x, (kept.parts, parts), &Given::context(context.as_ref()), &mut rng)
+                    .map_err(|e| e.renumbered(|row| start + row))?
             } else {
                 let found = self.to_source(network, &rows, range.clone(), seed);
                 let (z, context) = found.map_err(|e| in_file(e.renumbered(|row| start + row), events))?;
                 let given = Given { context: context.as_ref(), seed, ..Given::default() };
+                // A level splits off half of what comes into it, and goes on with the first half.
+                let own = dim >> (parts - kept.parts);
                 let z = if own == dim {
                     z
                 } else {

@@ -39,6 +39,7 @@ use crate::{
     parameters,
     placement::{Placement, values},
     random::{Purpose, stream},
+    special::log_add,
 };
 
 /// Draws of the true values of an event with measurement errors, for each of [`Scoring::samples`].
@@ -217,10 +218,4 @@ fn log_prob<C: Coding>(coding: &C, q: &impl Density, place: &Placement, events: 
     }
     total.iter_mut().for_each(|total| *total -= (samples as f64).ln());
     Ok(total)
-}
-
-/// log(eᵃ + eᵇ).
-fn log_add(a: f64, b: f64) -> f64 {
-    let (high, low) = (a.max(b), a.min(b));
-    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }

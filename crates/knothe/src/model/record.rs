@@ -50,7 +50,7 @@ impl LogLikelihood {
         let found = LogLikelihood::of(log_prob, events.weights());
         let Some(each) = events.elements() else { return found };
         let elements = LogLikelihood::of(&each, events.weights()).mean;
-        // The error of a ratio of means is that of the residuals log q − r n, of which the mean is 0 (Cochran 1977, §2.11).
+        // r is a ratio of means. Its error is that of the residuals log q − r n, whose mean is 0 (Cochran 1977, §2.11).
         let residuals: Vec<f64> = log_prob.iter().zip(&each).map(|(l, n)| l - found.mean / elements * n).collect();
         let two_se = LogLikelihood::of(&residuals, events.weights()).two_se / elements;
         LogLikelihood { elements: Some(elements), two_se_per_element: Some(two_se).filter(|two_se| two_se.is_finite()), ..found }

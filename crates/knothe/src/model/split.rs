@@ -38,7 +38,7 @@ impl<E: Events> Split<E> {
     pub fn random(path: &Path, events: &E, seed: u64) -> Result<Self> {
         let n = events.len();
         if n < 3 {
-            let problem = format!("expected at least 3 rows, to fit, to validate and to hold out, found {n}");
+            let problem = format!("expected at least 3 {}, to fit, to validate and to hold out, found {n}", E::WORD);
             return Err(Error::table(path, problem, Hint::NameValidation));
         }
         let order = Order::random(n, &mut stream(seed, Purpose::Split, 0));
@@ -52,8 +52,10 @@ impl<E: Events> Split<E> {
         let (train, validation) = rest.split_at(rest.len() - tenth);
         let parts = [train, validation, held_out].map(pick);
         if parts.iter().any(|part| part.weights().is_some_and(|weights| weights.iter().sum::<f64>() <= 0.0)) {
-            let problem =
-                "expected rows of positive weight to fit, to validate and to hold out, found only weights of 0 in one of these parts";
+            let word = E::WORD;
+            let problem = format!(
+                "expected {word} of positive weight to fit, to validate and to hold out, found only weights of 0 in one of these parts"
+            );
             return Err(Error::table(path, problem, Hint::NameValidation));
         }
         let [train, validation, held_out] = parts;

@@ -85,7 +85,7 @@ impl Lengths {
         Ok(ranges.into_iter().map(length).collect())
     }
 
-    /// Uniform numbers for lengths that follow the law, `[rows, 1]`.
+    /// Maps lengths to numbers, `[rows, 1]`, which are uniform if the lengths follow the law.
     pub fn to_uniform(&self, n: Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         self.ranges.to_uniform(ranges_of(n, self.longest), given)
     }
@@ -93,7 +93,33 @@ impl Lengths {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha12Rng;
+
     use super::*;
+    use crate::placement::Precision;
+
+    /// With 100 lengths, ranges hold one or two of them.
+    #[test]
+    fn masses_of_lengths_sum_to_one_and_samples_have_them() {
+        let (place, mut rng) = (Placement::cpu(Precision::F64), ChaCha12Rng::seed_from_u64(3));
+        let mut law = Lengths::new(100, 0, &place, &mut rng).unwrap();
+        // Short lengths are likelier.
+        let seen = place.tensor((0..5_000).map(|k| f64::from(1 + k * k % 97 % 60)).collect(), [5_000, 1]);
+        law.initialise(&mut crate::bijection::Seen(vec![Batch::new(seen)])).unwrap();
+        let all = place.tensor((1..=100).map(f64::from).collect(), [100, 1]);
+        let masses: Vec<f64> = values(law.log_prob(all, &Given::default()).unwrap()).into_iter().map(f64::exp).collect();
+        assert!((masses.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        let n = 20_000;
+        let drawn = law.sample(n, &Given::default(), &mut rng).unwrap();
+        for (k, mass) in masses.into_iter().enumerate() {
+            let share = drawn.iter().filter(|&&length| length == k + 1).count() as f64 / n as f64;
+            // Five standard errors, or five counts if fewer than one is expected.
+            assert!((share - mass).abs() <= 5.0 * (mass / n as f64).sqrt().max(1.0 / n as f64), "{}: {share}, {mass}", k + 1);
+        }
+    }
 
     #[test]
     fn the_ranges_have_every_length_once() {

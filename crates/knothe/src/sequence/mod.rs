@@ -168,11 +168,12 @@ impl SequenceDensity {
     fn draw_group<T: Real>(&self, stepper: &Stepper<T>, group: &[usize], draws: &Draws) -> Result<Vec<Vec<f64>>> {
         let width = self.context_dim;
         let context: Vec<f64> = group.iter().flat_map(|&row| &draws.context[row * width..(row + 1) * width]).copied().collect();
-        let mut walk = stepper.walk(group.len(), &context);
+        let steps = group.iter().map(|&row| draws.lengths[row]).max().unwrap_or(0);
+        let mut walk = stepper.walk(group.len(), steps, &context);
         let mut rngs: Vec<ChaCha12Rng> = group.iter().map(|&row| stream(draws.seed, Purpose::Sample, row as u64)).collect();
         let (mut all, mut last) = (vec![Vec::new(); group.len()], vec![None; group.len()]);
         let (law, mut masses) = (self.law(), Vec::new());
-        for t in 0..group.iter().map(|&row| draws.lengths[row]).max().unwrap_or(0) {
+        for t in 0..steps {
             for (k, theta) in walk.next(&last).enumerate() {
                 let row = group[k];
                 if t >= draws.lengths[row] {

@@ -7,6 +7,15 @@ use std::f64::consts::LN_2;
 
 use burn::tensor::Tensor;
 
+/// log(eᵃ + eᵇ). NaN stays NaN.
+pub(crate) fn log_add(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        return f64::NAN;
+    }
+    let (high, low) = (a.max(b), a.min(b));
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+}
+
 /// log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|).
 ///
 /// It tends to eˣ for x → −∞ and to x for x → ∞, and it rises strictly until rounding levels it. Every result has an error

@@ -7,6 +7,7 @@ mod logarithms;
 mod normal;
 
 pub use companding::{mu_law, mu_law_inverse};
+pub(crate) use logarithms::log_add;
 pub use logarithms::{log_cosh, logsumexp, softplus};
 pub(crate) use normal::{
     cdf_and_density, log_gamma_half_step, normal_cdf, normal_log_cdf, normal_log_hazard, normal_quantile, normal_quantile_of_log, quantile,

@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, activation::log_softmax};
 
 use super::{
     MonotoneMap, bounded, check_theta, root,
-    sigmoidal::{check_units, logit_of_mixture, spread_offset, spread_offsets},
+    sigmoidal::{logit_of_mixture, spread_offset, spread_offsets},
     special::logsumexp,
 };
 use crate::{
@@ -75,8 +75,8 @@ impl DeepSigmoidal {
     }
 
     fn check(&self) -> Result<()> {
-        check_units("units of a deep sigmoidal map", self.units)?;
-        if self.layers == 0 { Err(Error::invalid("layers of a deep sigmoidal map", "at least 1", 0)) } else { Ok(()) }
+        Error::check_count("units of a deep sigmoidal map", self.units)?;
+        Error::check_count("layers of a deep sigmoidal map", self.layers)
     }
 }
 

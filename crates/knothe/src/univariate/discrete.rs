@@ -66,9 +66,7 @@ pub struct Categorical(pub usize);
 
 impl Categorical {
     fn check(self, x: &Tensor<2>, theta: &Tensor<3>) -> Result<()> {
-        if self.0 == 0 {
-            return Err(Error::invalid("categories", "at least 1", 0));
-        }
+        Error::check_count("categories", self.0)?;
         check_theta(x, theta, self.0)
     }
 
@@ -81,19 +79,20 @@ impl Categorical {
 
     /// The smallest c with F(c | θ) ≥ u, for logits on the host. It is `None` unless the sum of their masses is finite. `masses` is a buffer.
     pub(crate) fn quantile_of<T: Real>(self, theta: &[T], u: f64, masses: &mut Vec<T>) -> Option<usize> {
-        let total = unnormalised(theta, masses);
+        unnormalised(theta, masses);
+        // In 32 bits, the rounding of the sum would be a chance of the last class.
+        let of = |mass: &T| nalgebra::try_convert::<T, f64>(*mass).unwrap_or(f64::NAN);
+        let total: f64 = masses.iter().map(of).sum();
         if !total.is_finite() {
             return None;
         }
-        let (mut left, last) = (T::of(u) * total, masses.len().checked_sub(1)?);
-        for (c, &mass) in masses.iter().enumerate() {
-            left -= mass;
-            if left <= T::of(0.0) {
-                return Some(c);
-            }
-        }
-        // Rounding of the sum can leave a small rest.
-        Some(last)
+        let mut left = u * total;
+        let found = masses.iter().position(|mass| {
+            left -= of(mass);
+            left <= 0.0
+        });
+        // Rounding can leave a small rest.
+        found.or_else(|| masses.iter().rposition(|mass| of(mass) > 0.0))
     }
 
     /// [`Conditional::log_prob`] from tensor operations.

@@ -42,9 +42,7 @@ impl DiscretisedLogistics {
     /// # Errors
     /// [`Error::Invalid`] without a component, and those of [`Cells::new`].
     pub fn new(components: usize, cells: Vec<Cells>) -> Result<Self> {
-        if components == 0 {
-            return Err(Error::invalid("components", "at least 1", 0));
-        }
+        Error::check_count("components", components)?;
         cells.iter().try_for_each(|cell| Cells::new(cell.width, cell.low, cell.high).map(|_| ()))?;
         Ok(DiscretisedLogistics { components, cells })
     }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Affine, Composed, DeepSigmoidal, Inverted, MixtureCdf, MonotoneMap, Scale, Sigmoidal, Spline, Standard, SumOfSquares};
+use super::{
+    Affine, Composed, DeepSigmoidal, Inverted, MixtureCdf, MonotoneMap, RectifiedPolynomial, Scale, Sigmoidal, Spline, Standard,
+    SumOfSquares,
+};
 
 /// Every built-in map by name, in settings small enough for tests. A new map is one line here.
 ///
@@ -35,6 +38,8 @@ pub fn all() -> Vec<(&'static str, Arc<dyn MonotoneMap>)> {
         ("logistic mixture CDF before location and scale", Arc::new(Composed(logistic, Affine::default()))),
         ("sum of squares", Arc::new(SumOfSquares::default())),
         ("sum of squares on [−3, 3]", Arc::new(SumOfSquares { polynomials: 7, degree: 2, bound: Some(3.0) })),
+        ("rectified polynomial", Arc::new(RectifiedPolynomial::default())),
+        ("rectified polynomial of degree 5", Arc::new(RectifiedPolynomial { degree: 5, bound: 3.0 })),
         ("raw sum of squares", Arc::new(SumOfSquares { polynomials: 2, degree: 2, bound: None })),
     ]
 }

@@ -20,6 +20,10 @@ fn settings_that_are_no_map_are_errors() {
     for (law, components) in [(Standard::Normal, 0), (Standard::Uniform, 1)] {
         assert!(matches!(MixtureCdf { law, components }.value(zeros().0, zeros().1), Err(Error::Invalid { .. })), "{law:?}");
     }
+    for broken in [(0, 4.0), (17, 4.0), (2, 0.0), (2, f64::NAN)] {
+        let found = RectifiedPolynomial { degree: broken.0, bound: broken.1 }.value(zeros().0, zeros().1);
+        assert!(matches!(found, Err(Error::Invalid { .. })), "{broken:?}");
+    }
     assert!(matches!(Sigmoidal(0).value(zeros().0, zeros().1), Err(Error::Invalid { .. })));
     for broken in [Spline { bins: 1, bound: 1.0 }, Spline { bins: 8, bound: 0.0 }, Spline { bins: 8, bound: f64::NAN }] {
         assert!(matches!(broken.value(zeros().0, zeros().1), Err(Error::Invalid { .. })), "{broken:?}");

@@ -126,9 +126,7 @@ impl Mixture {
     }
 
     fn check(self, x: &Tensor<2>, theta: &Tensor<3>) -> Result<()> {
-        if self.components == 0 {
-            return Err(Error::invalid("components", "at least 1", 0));
-        }
+        Error::check_count("components", self.components)?;
         check_theta(x, theta, 3 * self.components)
     }
 

@@ -12,11 +12,7 @@
 use burn::tensor::{Tensor, activation::log_softmax};
 
 use super::{
-    MonotoneMap, Standard, bounded, check_theta,
-    mixture_cdf_lanes::LogisticCdf,
-    root,
-    sigmoidal::{check_units, spread_offsets},
-    special::logsumexp,
+    MonotoneMap, Standard, bounded, check_theta, mixture_cdf_lanes::LogisticCdf, root, sigmoidal::spread_offsets, special::logsumexp,
 };
 use crate::{
     error::{Error, Result},
@@ -64,7 +60,7 @@ impl MonotoneMap for MixtureCdf {
 
 impl MixtureCdf {
     fn check(&self) -> Result<()> {
-        check_units("components of a mixture-CDF map", self.components)?;
+        Error::check_count("components of a mixture-CDF map", self.components)?;
         if self.law == Standard::Uniform {
             return Err(Error::invalid("law of a mixture-CDF map", "normal or logistic", "uniform"));
         }

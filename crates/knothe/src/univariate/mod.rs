@@ -2,7 +2,7 @@
 //! θ of `[rows, parameters, dim]`. None of them knows where θ comes from.
 //!
 //! - A [`MonotoneMap`] is y = T(x; θ) with its log-derivative and its inverse: [`Affine`], [`Spline`],
-//!   [`Sigmoidal`], [`DeepSigmoidal`], [`SumOfSquares`], [`MixtureCdf`]; [`Composed`], one after another, and [`Inverted`],
+//!   [`Sigmoidal`], [`DeepSigmoidal`], [`SumOfSquares`], [`RectifiedPolynomial`], [`MixtureCdf`]; [`Composed`], one after another, and [`Inverted`],
 //!   which swaps the two directions. A map without a closed inverse takes [`root::inverse`].
 //! - A [`Conditional`] is a law q(x | θ) with distribution and quantile function: [`GaussianMixture`], [`LogisticMixture`],
 //!   [`Bernoulli`], [`Categorical`], [`DiscretisedLogistics`], and [`Pushforward`], which makes one of a [`Standard`] law and any map.
@@ -29,6 +29,7 @@ mod mixture_cdf_lanes;
 mod mixture_lanes;
 mod mixture_root;
 mod pushforward;
+mod rectified;
 pub mod root;
 mod sigmoidal;
 mod sigmoidal_lanes;
@@ -55,6 +56,8 @@ pub use list::all;
 pub use mixture::{GaussianMixture, LogisticMixture};
 pub use mixture_cdf::MixtureCdf;
 pub use pushforward::Pushforward;
+pub use rectified::RectifiedPolynomial;
+pub(crate) use rectified::hermite;
 pub use sigmoidal::Sigmoidal;
 pub use sos::SumOfSquares;
 pub use spline::Spline;

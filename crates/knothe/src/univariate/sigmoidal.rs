@@ -58,18 +58,13 @@ pub(super) fn spread_offset(i: usize, units: usize, spread: f64) -> f64 {
     spread * ((i as f64 + 0.5) / units as f64 - 0.5)
 }
 
-/// Checks the number of units of a map.
-pub(super) fn check_units(what: &str, units: usize) -> Result<()> {
-    if units > 0 { Ok(()) } else { Err(Error::invalid(what, "at least 1", 0)) }
-}
-
 impl MonotoneMap for Sigmoidal {
     fn parameters(&self) -> usize {
         3 * self.0
     }
 
     fn value(&self, x: Tensor<2>, theta: Tensor<3>) -> Result<(Tensor<2>, Tensor<2>)> {
-        check_units("units of a sigmoidal map", self.0)?;
+        Error::check_count("units of a sigmoidal map", self.0)?;
         check_theta(&x, &theta, self.parameters())?;
         Ok(kernels::value(&Kernel::new(*self), &x, &theta).unwrap_or_else(|| self.composed(x, theta)))
     }

@@ -57,9 +57,7 @@ impl SumOfSquares {
     pub const BOUND: f64 = 3.0;
 
     fn check(&self) -> Result<()> {
-        if self.polynomials == 0 {
-            return Err(Error::invalid("polynomials of a sum of squares", "at least 1", 0));
-        }
+        Error::check_count("polynomials of a sum of squares", self.polynomials)?;
         if self.degree > 16 {
             return Err(Error::invalid("degree of a sum of squares", "0 to 16", self.degree));
         }

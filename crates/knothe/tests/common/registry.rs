@@ -9,7 +9,7 @@ use std::sync::Arc;
 use burn::{module::Module, tensor::Tensor};
 use knothe::{
     Bijection, Compose, Flow, Inverse, Mixture, Never, Partial, Pixelwise, Placement, Result,
-    conditioner::{Activation, ConvolutionalConfig, Degrees, MadeConfig, Order},
+    conditioner::{Activation, ConvolutionalConfig, Degrees, MadeConfig, Order, PolynomialConditioner},
     families::{ALL, Family, Range, Recipe},
     fit::Dataset,
     linear::{ActNorm, BatchNorm, Lu, Matrix, Permutation, Rotation, RotationStart, TriangularAffine},
@@ -17,8 +17,8 @@ use knothe::{
     space::{ImageShape, Space},
     triangular::{Autoregressive, Coupling, Elementwise, Marginals},
     univariate::{
-        self, Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward, Scale,
-        Standard,
+        self, Affine, Bernoulli, Categorical, Conditional, GaussianMixture, Inverted, LogisticMixture, MonotoneMap, Pushforward,
+        RectifiedPolynomial, Scale, Standard,
     },
     values,
 };
@@ -101,6 +101,27 @@ fn autoregressive(name: &str, config: MadeConfig, map: Arc<dyn MonotoneMap>) -> 
     ]
 }
 
+/// Maps whose parameters are polynomials, with terms of several columns and of the context, and their inverses.
+fn polynomials() -> Vec<Entry<Map>> {
+    let mut all = Vec::new();
+    for (dim, context_dim, degree) in [(1, 0, 3), (3, 0, 3), (3, 2, 2), (5, 0, 1)] {
+        let order = Order::natural(dim).reversed();
+        let columns = Some(order.columns().to_vec());
+        let build = move |place: &Placement| {
+            let map = Arc::new(RectifiedPolynomial { degree, bound: 4.0 });
+            Autoregressive::of(PolynomialConditioner::of_degree(order.clone(), context_dim, degree, place)?, map)
+        };
+        let (build2, name) = (build.clone(), format!("polynomials of degree {degree}, D = {dim}, context {context_dim}"));
+        all.push(layer(format!("{name}, forward in one pass"), (dim, context_dim), columns.clone(), move |place, _| {
+            Ok(Layer::Polynomial(build(place)?))
+        }));
+        all.push(layer(format!("{name}, inverse in one pass"), (dim, context_dim), columns, move |place, _| {
+            Ok(Layer::InversePolynomial(Inverse::of(build2(place)?)))
+        }));
+    }
+    all
+}
+
 /// A coupling of alternating columns, and its inverse. The columns that stand still come first in its order.
 fn coupling(name: &str, dim: usize, context_dim: usize, hidden: &'static [usize], map: Arc<dyn MonotoneMap>) -> [Entry<Map>; 2] {
     let moves: Vec<bool> = (0..dim).map(|j| j % 2 == 0).collect();
@@ -172,6 +193,7 @@ pub fn bijections() -> Vec<Entry<Map>> {
             Ok(Layer::Elementwise(Elementwise::new(2, 0, map.clone(), place)))
         }));
     }
+    all.extend(polynomials());
     all.extend(linear::linear());
     all.extend(images::images());
     all.extend(own::own());

@@ -3,13 +3,13 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{HIGHEST_RATE, LABELS_KEY, OFFSETS_KEY, RATE_KEY, RecordingSet, SAMPLES_KEY, wav::integer};
 use crate::{
     error::{Error, Result},
     events::{
-        image::archive::{array, names, open},
+        image::archive::Archive,
         table::{LARGEST_INTEGER, npy::write_header},
     },
     file::NewFile,
@@ -21,14 +21,20 @@ const FULL: f64 = 32_768.0;
 
 /// Whether a .npz file holds recordings: the default array of samples, or the named array beside offsets or a sample rate. A file that cannot be read holds none.
 pub fn holds_recordings(path: &Path, key: Option<&str>) -> bool {
-    let names = open(path).ok().and_then(|(file, _)| ZipArchive::new(file).ok()).map(|archive| names(&archive)).unwrap_or_default();
-    let has = |name: &str| names.iter().any(|own| own == name);
-    has(SAMPLES_KEY) || key.is_some_and(has) && (has(OFFSETS_KEY) || has(RATE_KEY))
+    Archive::open(path).is_ok_and(|archive| {
+        let has = |name: &str| archive.has(name);
+        has(SAMPLES_KEY) || key.is_some_and(has) && (has(OFFSETS_KEY) || has(RATE_KEY))
+    })
 }
 
 pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<RecordingSet> {
     let wrong = |problem: String, hint: Option<&'static str>| Error::table(path, problem, hint.map(Hint::other));
-    let found = array(path, key)?;
+    let mut archive = Archive::open(path)?;
+    let found = archive.array(key)?;
+    if found.item.is_integral() && found.item.bytes() < 2 {
+        let problem = format!("expected integers of 16 bits or floats in '{key}', found integers of 8 bits");
+        return Err(wrong(problem, Some("subtract 128 from unsigned bytes, and multiply by 256")));
+    }
     let full = if found.item.is_integral() { FULL } else { 1.0 };
     if let Some(v) = found.numbers().find(|v| !(-full..=full).contains(v)) {
         let range = if full > 1.0 { "integers of 16 bits" } else { "numbers from -1 to 1" };
@@ -37,13 +43,13 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
     let samples: Vec<f32> = found.numbers().map(|v| (v / full) as f32).collect();
     let ends = match found.shape[..] {
         [n, length] if n > 0 && length > 0 => (1..=n).map(|k| k * length).collect(),
-        [n] if n > 0 => offsets(path, n)?,
+        [n] if n > 0 => offsets(path, &mut archive, n)?,
         _ => {
             let shape = found.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
             return Err(wrong(format!("expected samples in one dimension, or one row per recording, found an array of {shape}"), None));
         }
     };
-    let own = if contains(path, RATE_KEY)? { Some(array(path, RATE_KEY)?.numbers().collect::<Vec<f64>>()) } else { None };
+    let own = if archive.has(RATE_KEY) { Some(archive.array(RATE_KEY)?.numbers().collect::<Vec<f64>>()) } else { None };
     let rate = match (own.as_deref(), rate) {
         (Some(&[v]), _) if (1.0..=f64::from(HIGHEST_RATE)).contains(&v) && v.fract() == 0.0 => v as u32,
         (Some(found), _) => {
@@ -61,19 +67,13 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
     Ok(RecordingSet { path: path.to_owned(), rate, samples, ends, names: Vec::new(), labels: None })
 }
 
-/// Whether a .npz file has an array of this name.
-fn contains(path: &Path, key: &str) -> Result<bool> {
-    let (file, _) = open(path)?;
-    Ok(ZipArchive::new(file).is_ok_and(|archive| names(&archive).iter().any(|name| name == key)))
-}
-
 /// The end of each recording in `n` samples.
-fn offsets(path: &Path, n: usize) -> Result<Vec<usize>> {
-    if !contains(path, OFFSETS_KEY)? {
+fn offsets(path: &Path, archive: &mut Archive, n: usize) -> Result<Vec<usize>> {
+    if !archive.has(OFFSETS_KEY) {
         // The file holds one recording.
         return Ok(vec![n]);
     }
-    let found = array(path, OFFSETS_KEY)?;
+    let found = archive.array(OFFSETS_KEY)?;
     let offsets: Vec<f64> = found.numbers().collect();
     let rising = offsets.windows(2).position(|pair| pair[0] >= pair[1] || pair[0].is_nan() || pair[1].is_nan());
     let whole = offsets.iter().all(|v| v.fract() == 0.0);
@@ -88,7 +88,7 @@ fn offsets(path: &Path, n: usize) -> Result<Vec<usize>> {
 
 /// The classes of recordings. They must be whole numbers.
 pub(super) fn labels(path: &Path, key: &str) -> Result<Vec<String>> {
-    let found = array(path, key)?;
+    let found = Archive::open(path)?.array(key)?;
     if !found.item.is_integral() || found.shape.len() != 1 {
         return Err(Error::table(path, format!("expected whole numbers in one dimension in '{key}', found other ones"), None));
     }

@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::RecordingSet;
 use crate::{
     error::{Error, Result},
-    events::{Coding, Events, Rows, Units},
+    events::{
+        Coding, Events, Rows, Units,
+        classes::{self, CLASS},
+    },
     hint::Hint,
+    memory,
     space::{Law, Shape, Space},
     special::{mu_law, mu_law_inverse},
 };
@@ -17,12 +21,8 @@ use crate::{
 const LEVELS: u32 = 256;
 /// μ of the law of the levels.
 const MU: f64 = 255.0;
-/// The most classes. Each class is a column of the context.
-const MOST_CLASSES: usize = 4096;
 /// The most samples of a recording.
 const LONGEST: usize = 1 << 24;
-/// The name of the class in the context.
-const CLASS: &str = "class";
 
 /// The coding of recordings: their sample rate, their lengths and their classes.
 ///
@@ -61,25 +61,13 @@ impl Waveform {
             classes: RecordingSet { labels, ..RecordingSet::default() }.classes(),
         };
         coding.check()?;
-        sets.iter().try_for_each(|set| coding.check_rate(set))?;
+        sets.iter().try_for_each(|set| set.check_rate(coding.rate))?;
         Ok(coding)
     }
 
     /// The number of the class with a label.
     pub fn class(&self, label: &str) -> Option<usize> {
         self.classes.iter().position(|class| class == label)
-    }
-
-    /// Checks that recordings have the sample rate of the model.
-    ///
-    /// # Errors
-    /// [`Error::Table`] if they have another.
-    pub fn check_rate(&self, set: &RecordingSet) -> Result<()> {
-        if set.rate == self.rate {
-            return Ok(());
-        }
-        let problem = format!("expected {} samples per second, found {}", self.rate, set.rate);
-        Err(Error::table(&set.path, problem, Hint::other("convert the recordings to that sample rate, for example with ffmpeg -ar")))
     }
 
     /// Checks that no recording is longer than the longest one of the model's fit.
@@ -131,7 +119,7 @@ impl Coding for Waveform {
     }
 
     fn given(&self) -> Vec<String> {
-        if self.classes.is_empty() { Vec::new() } else { vec![CLASS.into()] }
+        classes::given(&self.classes)
     }
 
     fn elements(&self) -> Vec<String> {
@@ -158,18 +146,7 @@ impl Coding for Waveform {
                 format!("{} and {}", self.rate, self.mean_length),
             ));
         }
-        let mut distinct = self.classes.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        match self.classes.as_slice() {
-            [] => Ok(()),
-            [only] => Err(Error::invalid("labels", "two classes or more", format!("'{only}' alone"))),
-            all if all.len() > MOST_CLASSES => {
-                Err(Error::invalid("labels", format!("at most {MOST_CLASSES} classes"), format!("{} distinct labels", all.len())))
-            }
-            all if all.len() != distinct.len() => Err(Error::invalid("classes", "each once", format!("{all:?}"))),
-            _ => Ok(()),
-        }
+        classes::check(&self.classes)
     }
 
     fn declare(&mut self, _: Law) -> Result<()> {
@@ -178,11 +155,16 @@ impl Coding for Waveform {
     }
 
     fn encode(&self, set: &RecordingSet) -> Result<Rows> {
-        self.check_rate(set)?;
+        set.check_rate(self.rate)?;
         if set.labels.is_none() && !self.classes.is_empty() {
             return Err(Error::table(&set.path, "expected a label for each recording, found none", Hint::NameLabels));
         }
         let dim = self.dim();
+        // Every row is as long as the longest recording of the model.
+        memory::check(
+            format!("{} recordings of up to {} samples", set.len(), self.longest),
+            memory::product(&[size_of::<f64>(), set.len(), dim]),
+        )?;
         let mut values = vec![0.0; set.len() * dim];
         for (at, row) in values.chunks_exact_mut(dim.max(1)).enumerate() {
             let recording = set.recording(at);
@@ -198,16 +180,9 @@ impl Coding for Waveform {
             steps.for_each(|(value, &amplitude)| *value = f64::from(Self::level(amplitude)));
         }
         let labels = if self.classes.is_empty() { &[] } else { set.labels.as_deref().unwrap_or_default() };
-        let mut context = vec![0.0; labels.len() * self.classes.len()];
-        for (row, label) in labels.iter().enumerate() {
-            let Some(class) = self.class(label) else {
-                let problem = format!("expected one of the classes {}, found '{label}'", self.classes.join(", "));
-                let (path, column) = (set.path.clone(), Some(CLASS.into()));
-                return Err(Error::Table { path, column, row: Some(row as u64 + 1), problem, hint: None });
-            };
-            context[row * self.classes.len() + class] = 1.0;
-        }
-        Ok(Rows { context_dim: self.classes.len(), context, ..Rows::new(values, dim) })
+        let own = classes::of_labels(&set.path, labels, &self.classes, |label| self.class(label))?;
+        let count = self.classes.len();
+        Ok(Rows { context_dim: count, context: classes::columns(&own, count), ..Rows::new(values, dim) })
     }
 
     fn context_of(&self, set: &RecordingSet) -> Vec<f64> {
@@ -218,15 +193,12 @@ impl Coding for Waveform {
     }
 
     fn encode_context(&self, given: &[f64]) -> Result<Vec<f64>> {
-        let classes = self.classes.len();
-        let mut context = vec![0.0; given.len() * classes];
-        for (row, &class) in given.iter().enumerate() {
-            if !(class.fract() == 0.0 && (0.0..classes as f64).contains(&class)) {
-                return Err(Error::invalid(CLASS, format!("a number below {classes}"), class));
-            }
-            context[row * classes + class as usize] = 1.0;
-        }
-        Ok(context)
+        let count = self.classes.len();
+        let class = |&class: &f64| {
+            let known = class.fract() == 0.0 && (0.0..count as f64).contains(&class);
+            if known { Ok(class as usize) } else { Err(Error::invalid(CLASS, format!("a number below {count}"), class)) }
+        };
+        Ok(classes::columns(&given.iter().map(class).collect::<Result<Vec<_>>>()?, count))
     }
 
     fn usual_context(&self, n: usize) -> Option<Vec<f64>> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use arrays::holds_recordings;
 pub use coding::Waveform;
-pub use spectrogram::spectrograms;
+pub use spectrogram::{LARGEST_SPECTROGRAM, spectrograms};
 pub use wav::is_recording;
 
 use crate::{
@@ -57,7 +57,7 @@ pub struct RecordingSet {
 impl RecordingSet {
     /// Reads recordings from one of these paths:
     ///
-    /// - A .wav file holds integers of 8, 16, 24 or 32 bits or floats of 32 bits. The channels are averaged, and floats are clipped to ±1.
+    /// - A .wav file holds integers of 8, 16, 24 or 32 bits or floats of 32 bits. Floats are clipped to ±1, and the channels are averaged.
     /// - A folder holds .wav files. They are read in the order of their names. Folders inside it are ignored.
     /// - A .npz file holds samples in the array `key` ([`SAMPLES_KEY`] by default), as 16-bit integers or floats in [−1, 1]. An array of two dimensions has one row per recording.
     ///   An array of one dimension holds all recordings one after another. The array [`OFFSETS_KEY`] then holds the start of each, and the end of the last one. Without it there is
@@ -80,10 +80,8 @@ impl RecordingSet {
             return Err(Error::table(path, problem, None));
         };
         match rate {
-            Some(rate) if rate != set.rate => {
-                Err(Error::table(path, format!("expected {rate} samples per second, found {}", set.rate), None))
-            }
-            _ => Ok(set),
+            Some(rate) => set.check_rate(rate).map(|()| set),
+            None => Ok(set),
         }
     }
 
@@ -118,6 +116,18 @@ impl RecordingSet {
         }
         self.labels = Some(labels);
         Ok(self)
+    }
+
+    /// Checks the sample rate.
+    ///
+    /// # Errors
+    /// [`Error::Table`] for another one.
+    pub fn check_rate(&self, rate: u32) -> Result<()> {
+        if self.rate == rate {
+            return Ok(());
+        }
+        let problem = format!("expected {rate} samples per second, found {}", self.rate);
+        Err(Error::table(&self.path, problem, Hint::other("convert the recordings to that sample rate, for example with ffmpeg -ar")))
     }
 
     /// The amplitudes of a recording.
@@ -206,6 +216,8 @@ impl RecordingSet {
 }
 
 impl Events for RecordingSet {
+    const WORD: &'static str = "recordings";
+
     fn len(&self) -> usize {
         self.ends.len()
     }

@@ -19,8 +19,8 @@ const EXTENSIBLE: u16 = 0xfffe;
 /// A file of a format chunk and a data chunk alone.
 pub(super) type Plain = Chain<Cursor<Vec<u8>>, Take<BufReader<File>>>;
 
-/// The format and the samples of a file of `length` bytes, without its other chunks. Samples that have fewer bits than their bytes stand at the upper end, as the format demands, and are
-/// given all bits.
+/// The format and the samples of a file of `length` bytes, without its other chunks. Samples with fewer bits than their bytes fill the upper bits, as the format demands. They are
+/// read as samples that use all bits of their bytes.
 pub(super) fn plain(path: &Path, file: File, length: u64) -> Result<Plain> {
     let io = |e| Error::io("read", path, e);
     let damaged =

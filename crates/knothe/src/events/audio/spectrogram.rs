@@ -17,13 +17,19 @@ const RANGE: f64 = 80.0;
 /// The most windows of a picture. Longer recordings are cut off there.
 const WIDEST: usize = 1024;
 
+/// Frequencies from 0 to half the sample rate.
+const FREQUENCIES: usize = WINDOW / 2 + 1;
+
+/// The largest spectrogram.
+pub const LARGEST_SPECTROGRAM: ImageShape = ImageShape { channels: 1, height: FREQUENCIES, width: WIDEST };
+
 /// The spectrogram of each recording, as grey images of the same size. Frequency goes upwards from 0 to half the sample rate, and time goes to the right. White is the power of a
 /// full-scale sine, and black is 80 dB below it.
 ///
 /// Window t holds the samples 64 t to 64 t + 255, weighted by a Hann window w. The power at frequency k is |Σ_n w_n x_n e^{−2πikn/256}|²/(Σ_n w_n/2)².
 pub fn spectrograms(set: &RecordingSet) -> ImageSet {
     let windows = |samples: usize| samples.saturating_sub(WINDOW).div_ceil(HOP).min(WIDEST - 1) + 1;
-    let (height, width) = (WINDOW / 2 + 1, set.lengths().map(windows).max().unwrap_or(1));
+    let (height, width) = (FREQUENCIES, set.lengths().map(windows).max().unwrap_or(1));
     let shape = ImageShape { channels: 1, height, width };
     let hann: Vec<f64> = (0..WINDOW).map(|n| 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / WINDOW as f64).cos()).collect();
     let full = (hann.iter().sum::<f64>() / 2.0).powi(2);

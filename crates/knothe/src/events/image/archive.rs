@@ -1,10 +1,10 @@
 //! Arrays of NPY files, and of NPZ files, which are ZIP archives of them.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
-use std::path::Path;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-use zip::ZipArchive;
+use zip::{ZipArchive, result::ZipError};
 
 use crate::{
     error::{Error, Result},
@@ -24,34 +24,54 @@ pub(in crate::events) fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
     Ok((BufReader::new(file), length))
 }
 
+/// A .npz file, opened once for all of its arrays.
+pub(in crate::events) struct Archive {
+    path: PathBuf,
+    zip: ZipArchive<BufReader<File>>,
+    names: Vec<String>,
+}
+
+impl Archive {
+    pub fn open(path: &Path) -> Result<Self> {
+        let zip = ZipArchive::new(open(path)?.0).map_err(|e| damaged(path, e))?;
+        let names = zip.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned())).collect();
+        Ok(Archive { path: path.to_owned(), zip, names })
+    }
+
+    /// Whether there is an array of this name.
+    pub fn has(&self, key: &str) -> bool {
+        self.names.iter().any(|name| name == key)
+    }
+
+    /// The array of this name.
+    pub fn array(&mut self, key: &str) -> Result<Array> {
+        if !self.has(key) {
+            let found = if self.names.is_empty() { "none".into() } else { quoted(&self.names) };
+            let problem = format!("expected an array '{key}', found {found}");
+            return Err(Error::table(&self.path, problem, Hint::NameArray));
+        }
+        let entry = self.zip.by_name(&format!("{key}.npy")).map_err(|e| damaged(&self.path, e))?;
+        let length = entry.size();
+        Array::read(&self.path.join(key), entry, length)
+    }
+}
+
+fn damaged(path: &Path, error: ZipError) -> Error {
+    Error::table(path, format!("expected an NPZ file, found one that cannot be read: {error}"), None)
+}
+
 /// The array of a .npy file, or the array of this name in a .npz file.
 pub(in crate::events) fn array(path: &Path, key: &str) -> Result<Array> {
-    let (file, length) = open(path)?;
     match ending(path).as_str() {
-        "npy" => Array::read(path, file, length),
-        "npz" => {
-            let damaged = |e| Error::table(path, format!("expected an NPZ file, found one that cannot be read: {e}"), None);
-            let mut archive = ZipArchive::new(file).map_err(damaged)?;
-            let names = names(&archive);
-            if !names.iter().any(|name| name == key) {
-                let found = if names.is_empty() { "none".into() } else { quoted(&names) };
-                let problem = format!("expected an array '{key}', found {found}");
-                return Err(Error::table(path, problem, Hint::NameArray));
-            }
-            let entry = archive.by_name(&format!("{key}.npy")).map_err(damaged)?;
-            let length = entry.size();
-            let inside = path.join(key);
-            Array::read(&inside, entry, length)
+        "npy" => {
+            let (file, length) = open(path)?;
+            Array::read(path, file, length)
         }
+        "npz" => Archive::open(path)?.array(key),
         other => {
             let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
             let problem = format!("expected a folder of pictures, or a name that ends in .npy or .npz, found {found}");
             Err(Error::table(path, problem, None))
         }
     }
-}
-
-/// The names of the arrays of a .npz file.
-pub(in crate::events) fn names(archive: &ZipArchive<impl Read + Seek>) -> Vec<String> {
-    archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned())).collect()
 }

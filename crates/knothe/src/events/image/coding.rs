@@ -7,18 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::ImageSet;
 use crate::{
     error::{Error, Result},
-    events::{Coding, Events, Rows, Units},
+    events::{
+        Coding, Events, Rows, Units,
+        classes::{self, CLASS},
+    },
     hint::Hint,
     space::{ImageShape, Law, Shape, Space},
 };
 
-/// The most classes, each of which is a column of the context.
-const MOST_CLASSES: usize = 4096;
-
-/// The name of the class as a context.
-const CLASS: &str = "class";
-
 impl Events for ImageSet {
+    const WORD: &'static str = "images";
+
     fn len(&self) -> usize {
         self.pixels.len() / self.shape.dim().max(1)
     }
@@ -68,7 +67,7 @@ impl Pixels {
 
     /// Which class a label is.
     fn class(&self, label: f64) -> Option<usize> {
-        self.classes.binary_search_by(|&class| (class as f64).total_cmp(&label)).ok()
+        self.classes.iter().position(|&class| class as f64 == label)
     }
 
     /// The bits that the density leaves out.
@@ -106,7 +105,7 @@ impl Coding for Pixels {
     }
 
     fn given(&self) -> Vec<String> {
-        if self.classes.is_empty() { Vec::new() } else { vec![CLASS.into()] }
+        classes::given(&self.classes)
     }
 
     fn elements(&self) -> Vec<String> {
@@ -126,16 +125,7 @@ impl Coding for Pixels {
         if !(1..=8).contains(&self.bits) || !(self.bits..=8).contains(&self.depth) {
             return Err(Error::invalid("bits", "1 to 8", self.bits));
         }
-        match self.classes[..] {
-            _ if self.classes.len() > MOST_CLASSES => {
-                Err(Error::invalid("labels", format!("at most {MOST_CLASSES} classes"), format!("{} distinct labels", self.classes.len())))
-            }
-            [only] => Err(Error::invalid("labels", "two classes or more", format!("{only} alone"))),
-            _ if !self.classes.is_sorted_by(|a, b| a < b) => {
-                Err(Error::invalid("classes", "each once and in order", format!("{:?}", self.classes)))
-            }
-            _ => Ok(()),
-        }
+        classes::check(&self.classes)
     }
 
     fn declare(&mut self, _: Law) -> Result<()> {
@@ -154,22 +144,12 @@ impl Coding for Pixels {
         if set.labels.is_none() && !self.classes.is_empty() {
             return Err(wrong("expected a label for each image, found none".into(), Hint::NameLabels));
         }
-        let labels = self.context_of(set);
-        if let Some(row) = labels.iter().position(|label| !self.classes.is_empty() && self.class(*label).is_none()) {
-            let known = self.classes.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-            let problem = format!("expected one of the classes {known}, found {}", labels[row]);
-            return Err(Error::Table {
-                path: set.path.clone(),
-                column: Some(CLASS.into()),
-                row: Some(row as u64 + 1),
-                problem,
-                hint: None,
-            });
-        }
-        let (shift, context) = (self.shift(), self.encode_context(&labels)?);
+        let labels = if self.classes.is_empty() { &[] } else { set.labels.as_deref().unwrap_or_default() };
+        let own = classes::of_labels(&set.path, labels, &self.classes, |&label| self.class(label as f64))?;
+        let (shift, count) = (self.shift(), self.classes.len());
         let values = set.pixels.iter().map(|&v| f64::from(v >> shift)).collect();
         let rows = Rows::new(values, self.shape.dim());
-        Ok(Rows { context_dim: self.classes.len(), context, weights: set.weights.clone(), ..rows })
+        Ok(Rows { context_dim: count, context: classes::columns(&own, count), weights: set.weights.clone(), ..rows })
     }
 
     fn context_of(&self, set: &ImageSet) -> Vec<f64> {
@@ -180,16 +160,14 @@ impl Coding for Pixels {
     }
 
     fn encode_context(&self, given: &[f64]) -> Result<Vec<f64>> {
-        let mut context = vec![0.0; given.len() * self.classes.len()];
-        for (row, label) in given.iter().enumerate() {
-            let Some(class) = self.class(*label) else {
-                let known = self.classes.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-                let expected = if known.is_empty() { "none, of a model without classes".into() } else { format!("one of {known}") };
-                return Err(Error::invalid(CLASS, expected, label));
-            };
-            context[row * self.classes.len() + class] = 1.0;
-        }
-        Ok(context)
+        let class = |label: &f64| {
+            self.class(*label).ok_or_else(|| {
+                let words = classes::words(&self.classes);
+                let expected = if words.is_empty() { "none, of a model without classes".into() } else { format!("one of {words}") };
+                Error::invalid(CLASS, expected, label)
+            })
+        };
+        Ok(classes::columns(&given.iter().map(class).collect::<Result<Vec<_>>>()?, self.classes.len()))
     }
 
     fn usual_context(&self, n: usize) -> Option<Vec<f64>> {

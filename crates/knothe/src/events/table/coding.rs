@@ -16,6 +16,8 @@ use crate::{
 };
 
 impl Events for TableRows {
+    const WORD: &'static str = "rows";
+
     fn len(&self) -> usize {
         self.n
     }

@@ -27,6 +27,12 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// The bytes per number.
+    #[cfg(feature = "images")]
+    pub(crate) fn bytes(self) -> usize {
+        self.size
+    }
+
     /// Whether the numbers are integers or Booleans.
     pub(crate) fn is_integral(self) -> bool {
         self.kind != b'f'
