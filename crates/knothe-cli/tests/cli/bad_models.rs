@@ -121,6 +121,7 @@ fn damaged_files_of_images_are_refused_with_the_reason() {
         (all(&[("/coding/shape/height", 4_096.into()), ("/members/0/recipe/space/shape/grid/height", 4_096.into())]), "parameter"),
         (all(&[("/coding/classes", (0..60_000).collect()), ("/members/0/recipe/context_dim", 60_000.into())]), "at most 4096 classes"),
         (content("/coding/depth", 9.into()), "its coding cannot be"),
+        (content("/coding/classes", vec![1, 0].into()), "its coding cannot be"),
         (content("/coding/classes", vec![1, 1].into()), "its coding cannot be"),
         (content("/kind", "image".into()), "expected a model, found kind \"image\""),
     ];

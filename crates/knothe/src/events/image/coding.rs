@@ -125,7 +125,11 @@ impl Coding for Pixels {
         if !(1..=8).contains(&self.bits) || !(self.bits..=8).contains(&self.depth) {
             return Err(Error::invalid("bits", "1 to 8", self.bits));
         }
-        classes::check(&self.classes)
+        classes::check(&self.classes)?;
+        if self.classes.is_sorted() {
+            return Ok(());
+        }
+        Err(Error::invalid("classes", "each once and in order", format!("{:?}", self.classes)))
     }
 
     fn declare(&mut self, _: Law) -> Result<()> {
