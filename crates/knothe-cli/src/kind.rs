@@ -194,7 +194,7 @@ fn in_parts<'a, C: Kind<Events: 'a>>(coding: &C, events: C::Events, size: usize)
     })))
 }
 
-/// The split of images or recordings to fit to. `read` reads those of `--validation`.
+/// The split of images or recordings to fit to. `read` reads the events of `--validation`.
 fn split<E: Events>(
     events: E,
     arguments: &FitArguments,

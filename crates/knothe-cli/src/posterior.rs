@@ -30,8 +30,9 @@ const TRIED: usize = 100;
 /// Draw from the posterior of a target in a shared library
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The library has the C interface of BridgeStan. A compiled Stan model is such a library. docs/inference.md shows
-how to make one from a Stan model or in Rust. Loading a library runs its code.
+The library has the C interface of BridgeStan. A compiled Stan model is such a library.
+docs/inference.md shows how to make one from a Stan model or in Rust. Loading a library runs its
+code.
 
 A triangular map is fitted that carries a normal density to the posterior. If it is good enough, the
 draws come from importance sampling with the map as the proposal. Otherwise they come from
@@ -152,7 +153,7 @@ fn found(target: &LibraryTarget, arguments: &PosteriorArguments) -> Result<Found
     };
     let fitted = settings.fit(target)?;
     let n = arguments.n as usize;
-    // Another seed than that of the held-out draws of the fit.
+    // The held-out draws of the fit have another seed.
     let weighted = WeightedDraws::of(&fitted.flow, target, WEIGHTED * n, arguments.seed.wrapping_add(1))?;
     let smoothed = Smoothed::of(&weighted.weights);
     let (diagnostic, effective) = (MapDiagnostic::of(&weighted.weights), weighted.weights.effective_sample_size());

@@ -7,7 +7,7 @@ use std::f64::consts::PI;
 
 use knothe_target::{Target, export, numbers, serde_json::Value};
 
-/// The standard deviation of the prior of μ, and the scale of that of τ.
+/// The standard deviation of the prior of μ, and the scale of the prior of τ.
 const SCALE: f64 = 5.0;
 /// ½ log 2π.
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_7;

@@ -143,13 +143,12 @@ impl PolynomialConditioner {
     /// The same polynomials with the coefficients of another conditioner, for the multi-indices that both have.
     pub(crate) fn with_coefficients_of(mut self, other: &Self) -> Self {
         let (dim, columns) = (self.order.dim(), self.order.columns().to_vec());
-        let own = values(self.coefficients.val().inner());
+        let mut found = values(self.coefficients.val().inner());
         let theirs = values(other.coefficients.val().inner());
         let place_of = |monomials: &[MultiIndex], parameters: usize, monomial: &[(usize, usize)], degree: usize, rank: usize| {
             let row = monomials.binary_search_by(|known| (known.len(), &known[..]).cmp(&(monomial.len(), monomial))).ok()?;
             Some(row * parameters * dim + degree * dim + columns[rank])
         };
-        let mut found = own;
         for (rank, set) in self.sets.iter().enumerate() {
             for alpha in set.intersection(&other.sets[rank]) {
                 let (before, degree) = split(alpha, self.context_dim + rank);

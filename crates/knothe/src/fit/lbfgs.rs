@@ -107,9 +107,7 @@ impl<M: Density + Module, O: Objective<M>> Problem<'_, M, O> {
         *self.latest.borrow_mut() = Some(found.clone());
         Ok(found)
     }
-}
 
-impl<M: Density + Module, O: Objective<M>> Problem<'_, M, O> {
     /// The same for the solver, which keeps errors to itself.
     fn told(&self, x: &[f64]) -> Result<Evaluated, SolverError> {
         match self.at(x) {

@@ -27,7 +27,7 @@ fn variance(x: &[f64]) -> f64 {
 }
 
 impl<'a> Chains<'a> {
-    /// Draws in the order in which they were made: those of all chains at one time stand together.
+    /// Takes draws in the order in which they were made. The draws of all chains at one iteration stand together.
     pub fn new(draws: &'a [f64], chains: usize) -> Self {
         Chains { draws, chains: chains.max(1) }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{LogRatioVariance, LogWeights, MapDiagnostic, ReverseKl, Target, target::log_densities};
 use crate::{
-    Bijection, Compose, Density, Flow, Layer,
+    Compose, Density, Flow, Layer,
     bijection::{Batch, Given},
     conditioner::PolynomialConditioner,
     error::{Error, Result},
@@ -46,7 +46,7 @@ const BOUND: f64 = RectifiedPolynomial::BOUND;
 pub struct OptimalMap {
     /// Draws from the source in each fit.
     pub draws: usize,
-    /// Draws that judge a map. They are not those of a fit.
+    /// Draws that judge a map. No fit uses them.
     pub held_out: usize,
     /// The highest total degree of the polynomials.
     pub degree: usize,
@@ -147,7 +147,7 @@ impl OptimalMap {
         // What is too large is refused before the work.
         PolynomialConditioner::of_degree(order.clone(), 0, self.degree, &place)?;
         let affine = Layer::TriangularAffine(TriangularAffine::new(&order, 0, &place));
-        let (mut flow, mut best) = self.improved(flow_of(vec![affine], &place)?, &target)?;
+        let (mut flow, mut best) = self.improved(flow_of(target.dim(), vec![affine], &place)?, &target)?;
         let mut steps = vec![self.step(1, 0, &best, &target)];
         for maps in 1..=self.maps {
             // Whether this map has polynomials already.
@@ -230,15 +230,13 @@ impl Judged {
 }
 
 /// A normal source under layers.
-fn flow_of(layers: Vec<Layer>, place: &Placement) -> Result<TabularFlow> {
-    let dim = layers.first().map_or(0, Bijection::dim);
+fn flow_of(dim: usize, layers: Vec<Layer>, place: &Placement) -> Result<TabularFlow> {
     Flow::new(Source::Normal(Normal::new(dim, place)), Compose::new(dim, layers)?, 0)
 }
 
 /// The same flow with polynomials up to a degree in the map at the source, or with a new map of polynomials there.
 fn bent(flow: &TabularFlow, degree: usize, new: bool, place: &Placement) -> Result<TabularFlow> {
-    let mut layers = flow.bijection().layers().to_vec();
-    let dim = flow.bijection().layers().first().map_or(0, Bijection::dim);
+    let (dim, mut layers) = (flow.dim(), flow.bijection().layers().to_vec());
     let mut conditioner = PolynomialConditioner::of_degree(Order::natural(dim), 0, degree, place)?;
     if let (false, Some(Layer::Polynomial(old))) = (new, layers.first()) {
         conditioner = conditioner.with_coefficients_of(old.conditioner());
@@ -246,5 +244,5 @@ fn bent(flow: &TabularFlow, degree: usize, new: bool, place: &Placement) -> Resu
     }
     let map = Autoregressive::of(conditioner, Arc::new(RectifiedPolynomial { degree, bound: BOUND }))?;
     layers.insert(0, Layer::Polynomial(map));
-    flow_of(layers, place)
+    flow_of(dim, layers, place)
 }

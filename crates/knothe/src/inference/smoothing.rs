@@ -41,7 +41,7 @@ impl Smoothed {
         let count = ((0.2 * draws).min(3.0 * draws.sqrt()).ceil() as usize).min(positive.saturating_sub(1));
         let mut order: Vec<usize> = (0..logs.len()).collect();
         order.sort_by(|&a, &b| logs[a].total_cmp(&logs[b]));
-        if count < 5 || count >= logs.len() {
+        if count < 5 {
             return Smoothed { weights: weights.clone(), shape: f64::INFINITY };
         }
         let (body, tail) = order.split_at(logs.len() - count);
@@ -174,7 +174,7 @@ mod tests {
         order.sort_by(|&a, &b| before[a].total_cmp(&before[b]));
         assert!(order.windows(2).all(|pair| after[pair[0]] <= after[pair[1]]));
         assert!(order[..1800].iter().all(|&at| before[at] == after[at]));
-        // The tail has the quantiles of its fit in the place of its weights.
+        // Quantiles of the fitted law replace the weights of the tail.
         assert!(order[1900..1990].iter().all(|&at| before[at] != after[at]));
     }
 

@@ -49,7 +49,7 @@ impl Default for SourceHmc {
 /// Draws of Hamiltonian Monte Carlo.
 #[derive(Clone, Debug)]
 pub struct HmcDraws {
-    /// x = T(z), row-major `[iterations · chains, dim]`; those of all chains at one iteration stand together.
+    /// x = T(z), row-major `[iterations · chains, dim]`. The draws of all chains at one iteration stand together.
     pub x: Vec<f64>,
     /// The number of coordinates.
     pub dim: usize,

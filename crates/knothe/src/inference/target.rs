@@ -68,7 +68,7 @@ pub(super) fn log_densities(target: &(impl Target + ?Sized), x: &[f64]) -> Resul
     }
 }
 
-/// log π̃ of the rows of a tensor, `[rows]`. Gradients pass through it to x, and are those of the target.
+/// log π̃ of the rows of a tensor, `[rows]`. Gradients pass through it to x, with the gradient of the target.
 pub(super) fn log_density_of(target: &(impl Target + ?Sized), x: Tensor<2>) -> Result<Tensor<1>> {
     let ([rows, dim], place) = (x.dims(), Placement::of(&x));
     if !x.is_tracked() {
