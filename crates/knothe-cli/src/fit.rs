@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use knothe::{
     Error, Model, Placement,
-    events::{Coding, audio::Waveform, image::Pixels, table::Schema},
+    events::{Coding, Events, audio::Waveform, image::Pixels, table::Schema},
     families::Recipe,
     fit::{Checkpoints, FitConfig},
     model::{Fitting, Resume, Split, Weighting, check_checkpoints, remove_checkpoints},
@@ -42,15 +42,19 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     let found = if C::QUANTITIES { format!("{} {}", C::NOUN.replace("a ", "the "), arguments.data.display()) } else { C::NOUN.to_owned() };
     refuse_others::<C>(&found, &arguments.supplied())?;
     let checkpoint = checkpoint_path(&arguments.out);
-    let Plan { coding, split, recipes, weighting, config, place, from } = match &arguments.from {
+    let Plan { coding, split, recipes, weighting, mut config, place, from } = match &arguments.from {
         None => anew::<C>(arguments, &checkpoint)?,
         Some(path) => further::<C>(arguments, path, &checkpoint)?,
     };
     members::check(arguments, &recipes)?;
     room::check(&recipes, &split, &coding, place.precision, &arguments.out)?;
+    let left = if arguments.resume { Some(Resume::read(&checkpoint, recipes.len())?) } else { None };
+    if let Some(batch) = left.as_ref().and_then(job::batch).filter(|_| arguments.batch.is_none()) {
+        config.batch = batch;
+    }
     let fitting = Fitting { split: &split, coding: &coding, recipes: &recipes, weighting, config: &config, place: &place };
     let job = job::describe(&fitting, place.precision, from.as_ref())?;
-    let resume = if arguments.resume { Some(resumed(&checkpoint, recipes.len(), &job)?) } else { None };
+    let resume = left.map(|left| resumed(left, &checkpoint, recipes.len(), &job)).transpose()?;
     note_replaced(resume.is_none(), &checkpoint);
     report::start(&fitting);
     let checkpoints = Checkpoints { path: checkpoint.clone(), every: CHECKPOINT_EVERY, job };
@@ -88,7 +92,7 @@ fn anew<C: Kind>(arguments: &FitArguments, checkpoint: &Path) -> Result<Plan<C>,
     check_outputs(arguments, checkpoint, families.len())?;
     let Opened { coding, split } = C::open(arguments, members::law(&families)?)?;
     let recipes = members::recipes(arguments, &families, &coding)?;
-    let own = recipes.first().map(|recipe| recipe.family().fitting()).unwrap_or_default();
+    let own = recipes.first().map(|recipe| recipe.family().fitting(split.train.len())).unwrap_or_default();
     Ok(Plan { coding, split, recipes, weighting: arguments.ensemble_weights.into(), config: arguments.config(own), place, from: None })
 }
 
@@ -104,10 +108,11 @@ fn further<C: Kind>(arguments: &FitArguments, path: &Path, checkpoint: &Path) ->
     check_outputs(arguments, checkpoint, model.members.len())?;
     let recipes: Vec<Recipe> = model.members.iter().map(|member| member.recipe.clone()).collect();
     let first = model.members.first();
-    let mut config = arguments.config(first.map(|member| member.recipe.family().fitting()).unwrap_or_default());
     // The same seed gives the same split: no row that the model was fitted to judges it.
-    config.seed = arguments.seed.or(first.map(|member| member.config.seed)).unwrap_or(config.seed);
-    let split = model.coding.split(arguments, config.seed)?;
+    let seed = arguments.seed.or(first.map(|member| member.config.seed)).unwrap_or(0);
+    let split = model.coding.split(arguments, seed)?;
+    let own = first.map(|member| FitConfig { batch: member.config.batch, ..member.recipe.family().fitting(split.train.len()) });
+    let config = FitConfig { seed, ..arguments.config(own.unwrap_or_default()) };
     let (coding, place) = (model.coding.clone(), model.placement().clone());
     Ok(Plan { coding, split, recipes, weighting: model.record.weighting, config, place, from: Some(model) })
 }
@@ -159,8 +164,7 @@ fn interrupted(checkpoint: &Path) -> Failure {
 }
 
 /// What an interrupted fit of the same job has left.
-fn resumed(checkpoint: &Path, members: usize, job: &Value) -> Result<Resume, Failure> {
-    let read = Resume::read(checkpoint, members)?;
+fn resumed(read: Resume, checkpoint: &Path, members: usize, job: &Value) -> Result<Resume, Failure> {
     read.jobs().try_for_each(|(path, found)| job::check_same(path, found, job))?;
     let done = match read.finished() {
         0 => format!("{} steps", read.steps()),

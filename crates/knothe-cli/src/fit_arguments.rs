@@ -37,7 +37,7 @@ Interruptions: Ctrl-C stops the fit and leaves a checkpoint. Run the same comman
 continue; the result is the same as without the interruption.
 
 More training: --continue MODEL trains every member of a finished model further, with the training
-options of this command. Use the same data and the same --validation, if any. The seed of the model
+options of this command and the batch of the model, unless --batch is given. Use the same data and the same --validation, if any. The seed of the model
 gives the same split as before; another --seed would move training rows into the validation and
 held-out rows. If no epoch improves the validation score, the model stays as it is.
 
@@ -120,7 +120,7 @@ pub struct FitArguments {
     /// Total number of steps, instead of --epochs
     #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub steps: Option<u64>,
-    /// Rows per step [default: 512; 32 for images; 8 for recordings]
+    /// Rows per step [default: a 16th of the training rows, rounded down to a power of two from 32 to 512; 32 for images; 8 for recordings]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS), help_heading = "Training")]
     pub batch: Option<u64>,
     /// Learning rate of Adam [default: 0.002; 0.004 for flows of images; 0.001 for autoregressive models of images]

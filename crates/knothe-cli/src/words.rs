@@ -88,7 +88,7 @@ pub fn families<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 pub fn members<C: Kind>(model: &Model<C>) -> Vec<Value> {
     let one = |(m, weight): (&Member, &f64)| {
         let (name, seed) = (m.recipe.name(), m.recipe.start_seed());
-        json!({ "model": name, "seed": seed, "weight": weight, "held_out": m.held_out })
+        json!({ "model": name, "seed": seed, "weight": weight, "batch": m.config.batch, "held_out": m.held_out })
     };
     model.members.iter().zip(model.mixture().weights()).map(one).collect()
 }

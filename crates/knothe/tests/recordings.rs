@@ -192,7 +192,7 @@ fn a_model_of_recordings_goes_through_its_file() {
     let coding = Waveform::of(&[&set]).unwrap();
     assert!(coding.varying && coding.longest == 42 && coding.classes == ["high", "low"]);
     let recipes = [knothe::families::WaveNet::new(coding.space()).context(2).layers(4).set("cycle", 4usize).width(8).set("skip", 8usize)];
-    let (config, place) = (FitConfig { steps: Some(30), batch: 8, ..recipes[0].family().fitting() }, Placement::cpu(Precision::F32));
+    let (config, place) = (FitConfig { steps: Some(30), batch: 8, ..recipes[0].family().fitting(1) }, Placement::cpu(Precision::F32));
     let fitting =
         Fitting { split: &split, coding: &coding, recipes: &recipes, weighting: Weighting::Uniform, config: &config, place: &place };
     let model = fitting.run(None, None, &mut ()).unwrap().unwrap();

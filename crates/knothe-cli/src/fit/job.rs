@@ -5,7 +5,7 @@ use std::path::Path;
 use knothe::{
     Error, Hint, Model, Precision, Result,
     events::{Coding, Events},
-    model::Fitting,
+    model::{Fitting, Resume},
 };
 use serde_json::{Value, json};
 
@@ -34,6 +34,11 @@ pub fn describe<C: Coding>(fitting: &Fitting<C>, precision: Precision, from: Opt
         job[key] = own.into_iter().chain(options.as_object().cloned().into_iter().flatten()).collect();
     }
     Ok(job)
+}
+
+/// The batch of the fit that left a checkpoint.
+pub fn batch(left: &Resume) -> Option<usize> {
+    left.jobs().find_map(|(_, job)| job["settings"]["batch"].as_u64()?.try_into().ok())
 }
 
 fn steps<C: Coding>(model: &Model<C>) -> Vec<u64> {

@@ -52,7 +52,7 @@ pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Event
     let reports: Vec<&FitReport> = model.members.iter().map(|m| &m.report).collect();
     let steps = note_skipped(&reports);
     let what = match model.members.as_slice() {
-        [one] => course(&one.report),
+        [one] => course::<C>(one),
         all => format!("{} members, {steps} steps in {:.1} s", all.len(), all.iter().map(|m| m.report.seconds).sum::<f64>()),
     };
     say(format_args!("{what}; on the {}:\n", judged_on::<C>(split, record.weighting)));
@@ -67,7 +67,9 @@ pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Event
 }
 
 /// How a fit went.
-fn course(report: &FitReport) -> String {
+fn course<C: Kind>(member: &Member) -> String {
+    let report = &member.report;
+    let each = if report.steps > 0 { format!(" of {} {}", member.config.batch, C::WORDS[1]) } else { String::new() };
     let ended = if report.stopped == Stopped::Patience { ", stopped early" } else { "" };
     let epochs = report.history.len();
     let best = match report.best {
@@ -75,14 +77,14 @@ fn course(report: &FitReport) -> String {
         Some((_, epoch)) => format!(", best epoch {epoch} of {epochs}"),
         None => String::new(),
     };
-    format!("{} steps in {:.1} s{best}{ended}", report.steps, report.seconds)
+    format!("{} steps{each} in {:.1} s{best}{ended}", report.steps, report.seconds)
 }
 
 /// One line for each member of an ensemble, with its own likelihood; nothing for a single model.
 fn each_member<C: Kind>(model: &Model<C>) -> String {
     let line = |(k, (m, weight)): (usize, (&Member, &f64))| {
         let (own, name) = (likelihood(&model.coding, &m.held_out), m.recipe.name());
-        format!("{:<15} {own}; {name}, weight {weight:.3}, {}\n", format!("member {}", k + 1), course(&m.report))
+        format!("{:<15} {own}; {name}, weight {weight:.3}, {}\n", format!("member {}", k + 1), course::<C>(m))
     };
     let members = if model.members.len() > 1 { model.members.as_slice() } else { &[] };
     members.iter().zip(model.mixture().weights()).enumerate().map(line).collect()

@@ -90,3 +90,26 @@ fn images_go_on_too() {
     let next = likelihood(folder.path(), &format!("fit {digits} --continue d.safetensors --steps 4 --out d.safetensors"));
     assert!(next > first, "{next} after {first}");
 }
+
+/// A small table has small batches, and a fit that goes on keeps them.
+#[test]
+fn the_batch_depends_on_the_rows_and_is_kept() {
+    let (folder, _) = folder();
+    let batch = |fit: &str| {
+        let report: Value = serde_json::from_str(&succeeds(folder.path(), &format!("{fit} --json"))).unwrap();
+        report["fit"]["members"][0]["batch"].as_u64().unwrap()
+    };
+    let fit = "fit table.csv --model maf --layers 1 --hidden 8 --epochs 1 --drop same";
+    assert_eq!(batch(&format!("{fit} --out a.safetensors")), 32);
+    assert_eq!(batch(&format!("{fit} --batch 50 --out b.safetensors")), 50);
+    let further = "fit table.csv --continue b.safetensors --epochs 1 --out c.safetensors";
+    assert_eq!((batch(further), batch(&format!("{further} --batch 20"))), (50, 20));
+    let run = knothe(folder.path(), &format!("{fit} --out a.safetensors"));
+    assert!(run.stderr.contains(" steps of 32 rows in "), "{}", run.stderr);
+    // A checkpoint keeps the batch that it was written with.
+    let long = "fit table.csv --drop same --layers 2 --hidden 16 --epochs 60 --patience 0 --threads 1 --out d.safetensors";
+    let mut child = started(folder.path(), &format!("{long} --batch 16"), "d.safetensors.checkpoint");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(batch(&format!("{long} --resume")), 16);
+}

@@ -50,7 +50,7 @@ impl Family for Glow {
         pixels::network(recipe, map, place, rng)
     }
 
-    fn fitting(&self) -> FitConfig {
+    fn fitting(&self, _events: usize) -> FitConfig {
         pixels::fitting()
     }
 

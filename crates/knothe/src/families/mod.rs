@@ -171,9 +171,9 @@ pub trait Family: Debug + Sync {
     /// Builds a network with its parameters at their start, or its [outline](Placement::outline). The recipe has passed [`Recipe::check`].
     fn build(&self, recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network>;
 
-    /// The settings of a fit, unless the user has others.
-    fn fitting(&self) -> FitConfig {
-        FitConfig::default()
+    /// The settings of a fit to this many training events, unless the user has others.
+    fn fitting(&self, events: usize) -> FitConfig {
+        FitConfig::of_rows(events)
     }
 
     /// Whether the data-dependent start is already the maximum of the likelihood.

@@ -54,7 +54,7 @@ macro_rules! families {
                 self.joined(recipe, place, rng)
             }
 
-            fn fitting(&self) -> FitConfig {
+            fn fitting(&self, _events: usize) -> FitConfig {
                 FitConfig { batch: 32, learning_rate: 1e-3, ..FitConfig::default() }
             }
 

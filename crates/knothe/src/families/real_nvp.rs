@@ -74,7 +74,7 @@ impl Family for ImageRealNvp {
         pixels::network(recipe, map, place, rng)
     }
 
-    fn fitting(&self) -> FitConfig {
+    fn fitting(&self, _events: usize) -> FitConfig {
         pixels::fitting()
     }
 

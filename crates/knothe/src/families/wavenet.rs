@@ -79,7 +79,7 @@ impl Family for WaveNet {
         "samples"
     }
 
-    fn fitting(&self) -> FitConfig {
+    fn fitting(&self, _events: usize) -> FitConfig {
         FitConfig { batch: 8, learning_rate: 2e-3, ..FitConfig::default() }
     }
 }

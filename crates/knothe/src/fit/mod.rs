@@ -75,11 +75,26 @@ pub struct FitConfig {
 }
 
 impl Default for FitConfig {
+/// Rows per step of a fit to a large table, and the fewest of a fit to a small one.
+const MOST_BATCH: usize = 512;
+const LEAST_BATCH: usize = 32;
+/// The steps that an epoch has at least, where the batch is not the smallest. With the 2 steps per epoch that 800 rows in batches of 512 leave, a fit ends before it has learned how
+/// many zeros a column of counts has.
+const STEPS: usize = 16;
+
+impl FitConfig {
+    /// The default settings of a fit to a table with this many training rows: the batch is the largest power of two that leaves 16 steps per epoch, from 32 to 512.
+    pub fn of_rows(rows: usize) -> Self {
+        let most = (rows / STEPS).clamp(LEAST_BATCH, MOST_BATCH);
+        FitConfig { batch: 1 << most.ilog2(), ..FitConfig::default() }
+    }
+}
+
     fn default() -> Self {
         FitConfig {
             epochs: 100,
             steps: None,
-            batch: 512,
+            batch: MOST_BATCH,
             learning_rate: 2e-3,
             warm_up: 10,
             weight_decay: 0.0,
@@ -147,4 +162,15 @@ pub struct FitReport {
     pub seconds: f64,
     /// Why it ended.
     pub stopped: Stopped,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_tables_have_small_batches() {
+        let batches = [1, 400, 1_000, 1_024, 1_600, 4_000, 8_191, 8_192, 1_000_000].map(|rows| FitConfig::of_rows(rows).batch);
+        assert_eq!(batches, [32, 32, 32, 64, 64, 128, 256, 512, 512]);
+    }
 }
