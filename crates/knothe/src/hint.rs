@@ -28,7 +28,7 @@ pub enum Hint {
     AllowMissing,
     /// If these texts stand for a missing value, read them as one.
     ReadAsMissing(Vec<String>),
-    /// These texts stand among numbers. Correct them, or read them as missing values.
+    /// These texts stand among numbers or dates. Correct them, or read them as missing values.
     NotNumbers(Vec<String>),
     /// One of these names may be meant.
     DidYouMean(Vec<String>),
@@ -121,6 +121,11 @@ impl fmt::Display for Hint {
             Hint::Other(text) => f.write_str(text),
         }
     }
+}
+
+/// A number with its noun: "1 row", "2 rows".
+pub fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// Names for a message: `'a', 'b' and 'c'`.

@@ -4,6 +4,8 @@
 mod absent;
 mod common;
 #[cfg(feature = "tables")]
+mod data_codes;
+#[cfg(feature = "tables")]
 mod data_fuzz;
 #[cfg(feature = "tables")]
 mod data_read;

@@ -122,3 +122,30 @@ fn places_that_cannot_be_written() {
     }
     refuses(folder.path(), "score model.safetensors table.csv --out taken.csv", "expected a file, found a folder");
 }
+
+/// The value that makes a column of dates or numbers text is named, and not the first one.
+#[test]
+fn the_value_that_is_no_date_or_number_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let day = |i: usize| format!("{}-01-{:02}", 2000 + i / 28 % 20, 1 + i % 28);
+    let rows = |n: usize| (0..n).map(|i| format!("{};{},5\n", day(i), i % 9)).collect::<String>();
+    write("good.csv", &format!("d;y\n{}", rows(100)));
+    let run = knothe(folder.path(), "fit good.csv --model gaussian --out d.safetensors");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for n in [2, 50_000] {
+        write("date.csv", &format!("d;y\n{}yesterday;0,5\n", rows(n)));
+        write("number.csv", &format!("d;y\n{}2000-01-01;much\n", rows(n)));
+        let row = n + 1;
+        refuses(
+            folder.path(),
+            "score d.safetensors date.csv --out out.csv",
+            &format!("column 'd', row {row}: expected dates or times, found 'yesterday'"),
+        );
+        refuses(
+            folder.path(),
+            "score d.safetensors number.csv --out out.csv",
+            &format!("column 'y', row {row}: expected numbers, found 'much'"),
+        );
+    }
+}

@@ -19,6 +19,9 @@ const TIMES_NEXT: usize = 3;
 const NEAR: usize = 20;
 /// Columns on a lattice with fewer cells have no atoms, because each value already has its own mass.
 const CELLS: f64 = 64.0;
+/// The same for a value at an end of a lattice with fewer cells, compared with what the values next to it predict; and the smallest share of the rows that it has.
+const TIMES_PREDICTED: f64 = 3.0;
+const SHARE_AT_AN_END: f64 = 0.2;
 /// The most atoms of a column. The most frequent ones are kept.
 const MOST: usize = 8;
 
@@ -62,6 +65,31 @@ pub(super) fn atoms(sorted: &[f64], lattice: Option<&Lattice>) -> Vec<(f64, usiz
     found.truncate(MOST);
     found.sort_unstable();
     found.into_iter().map(|i| runs[i]).collect()
+}
+
+/// The first or the last of few sorted values on a lattice, if it has far more rows than the decay of the others explains, as the zeros of a zero-inflated count do.
+///
+/// The counts of Poisson, geometric and binomial laws are log-concave: with the counts c₀ at the end, c₁ next to it and cₖ further in, c₀ ≤ c₁ (c₁ / cₖ)^(1/(k−1)). A value with at least three times
+/// as many rows is an excess. Each count may be off by two standard deviations.
+pub(super) fn excess(sorted: &[f64], lattice: &Lattice) -> Option<f64> {
+    let mut runs: Vec<(f64, f64)> = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as f64)).collect();
+    let is_excess = |runs: &[(f64, f64)]| {
+        let [end, next, others @ ..] = runs else { return false };
+        let cells = |a: f64, b: f64| ((a - b) / lattice.step()).abs();
+        let most = next.1 + 2.0 * next.1.sqrt();
+        let predicted = others.iter().filter_map(|other| {
+            let least = other.1 - 2.0 * other.1.sqrt();
+            (least > 0.0).then(|| most * (most / least).max(1.0).powf(cells(end.0, next.0) / cells(other.0, next.0)))
+        });
+        let predicted = predicted.fold(f64::INFINITY, f64::min);
+        end.1 >= SHARE_AT_AN_END * sorted.len() as f64 && end.1 >= TIMES_PREDICTED * predicted
+    };
+    let ends = [0, 1].map(|_| {
+        let found = is_excess(&runs).then(|| runs[0].0);
+        runs.reverse();
+        found
+    });
+    ends.into_iter().flatten().next()
 }
 
 /// The 90 % quantile of the counts of the nearby values. It exceeds the median, so that chance repeats among the many single rows of coarsely rounded values are not atoms.

@@ -4,7 +4,7 @@ use crate::events::table::lattice::INTEGERS;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
-use rand_distr::{Cauchy, Distribution, LogNormal, Poisson, StandardNormal};
+use rand_distr::{Binomial, Cauchy, Distribution, Gamma, Geometric, LogNormal, Poisson, StandardNormal};
 
 fn drawn(n: usize, seed: u64, mut value: impl FnMut(&mut ChaCha12Rng) -> f64) -> Vec<f64> {
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
@@ -63,6 +63,23 @@ fn ratings_and_months_have_none() {
     assert_eq!(atoms(&[1.0; 100], None), []);
 }
 
+#[test]
+fn zeros_in_excess_of_few_whole_numbers() {
+    let gamma: Gamma<f64> = Gamma::new(2.0, 2.0).unwrap();
+    for n in [500, 1000, 2000] {
+        let column = drawn(n, 7, |rng| if rng.random::<f64>() < 0.625 { 0.0 } else { gamma.sample(rng).round() });
+        assert_eq!(excess(&column, &INTEGERS), Some(0.0), "{n} rows");
+        // The same at the other end.
+        let mut mirrored: Vec<f64> = column.iter().map(|v| 50.0 - v).collect();
+        mirrored.reverse();
+        assert_eq!(excess(&mirrored, &INTEGERS), Some(50.0), "{n} rows");
+    }
+    let poisson = Poisson::new(4.0).unwrap();
+    let column = drawn(1000, 8, |rng| if rng.random::<f64>() < 0.9 { 0.0 } else { poisson.sample(rng) });
+    assert_eq!(excess(&column, &INTEGERS), Some(0.0));
+    assert_eq!(excess(&[], &INTEGERS), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, rng_seed: proptest::test_runner::RngSeed::Fixed(6), ..ProptestConfig::default() })]
 
@@ -89,5 +106,15 @@ proptest! {
     fn the_mode_of_a_poisson_law_is_none(n in 5usize..5000, seed in any::<u64>(), rate in 0.05f64..2000.0) {
         let law = Poisson::new(rate).unwrap();
         prop_assert_eq!(atoms(&drawn(n, seed, |rng| law.sample(rng)), Some(&INTEGERS)), []);
+    }
+
+    #[test]
+    fn counts_have_no_excess(n in 5usize..5000, seed in any::<u64>(), law in 0..3, size in 0.01f64..1.0) {
+        let column = match law {
+            0 => { let p = Poisson::new(5.0 * size * size).unwrap(); drawn(n, seed, |rng| p.sample(rng)) }
+            1 => { let p = Geometric::new(0.99 * size).unwrap(); drawn(n, seed, |rng| p.sample(rng) as f64) }
+            _ => { let p = Binomial::new(20, 0.5 * size).unwrap(); drawn(n, seed, |rng| p.sample(rng) as f64) }
+        };
+        prop_assert_eq!(excess(&column, &INTEGERS), None);
     }
 }

@@ -9,6 +9,7 @@ use super::{
     reader::Table,
     rows::{TableRows, other_form},
     schema::{ErrorColumn, Schema, SchemaColumn},
+    text::is_number,
 };
 use crate::{
     error::{Error, Result},
@@ -69,7 +70,7 @@ pub(super) fn sigmas(schema: &Schema, table: &Table, kept: &[usize]) -> Result<O
 /// Refuses negative and infinite standard deviations.
 fn check(table: &Table, column: &Column, kept: &[usize]) -> Result<()> {
     if !column.is_numeric() {
-        return Err(other_form(table, column, "standard deviations of errors"));
+        return Err(other_form(table, column, "standard deviations of errors", is_number));
     }
     match kept.iter().find(|&&i| column.values[i] < 0.0 || column.values[i].is_infinite()) {
         None => Ok(()),

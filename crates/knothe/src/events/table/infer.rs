@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{
-    atoms::atoms,
-    column::{Column, Form, shortened, shown},
+    atoms::{atoms, excess},
+    column::{Column, Form, shown},
     declared::{Declared, Overrides},
     edges::edges,
     errors::check_kinds,
@@ -13,21 +13,20 @@ use super::{
     placeholders::placeholders,
     quoted,
     reader::Table,
-    rows::{complete_rows, near, other_form},
+    rows::{complete_rows, near, not_moments, not_numbers, other_form},
     schema::{ContextColumn, MissingPolicy, Notice, Roles, Schema, SchemaColumn},
-    text::is_missing,
+    slips::Slips,
+    text::{is_missing, is_number},
 };
 use crate::{
     error::{Error, Result},
-    hint::Hint,
+    hint::{Hint, counted},
 };
 
 /// The most labels of a categorical column.
 pub(super) const MOST_CATEGORIES: usize = 4_096;
 /// The most labels of a text column that is inferred to be categorical.
 const MOST_INFERRED: usize = 1_000;
-/// The most distinct texts among numbers that count as slips.
-const MOST_SLIPS: usize = 5;
 /// The most distinct values of a numeric column without a pattern that is inferred to be categorical, and the fewest rows per value on average.
 const MOST_NUMBERS: usize = 32;
 const ROWS_PER_NUMBER: usize = 20;
@@ -75,7 +74,9 @@ impl Schema {
                     Hint::other("leave it out"),
                 ));
             }
-            schema.context.push(context(table, column, &seen)?);
+            let found = context(table, column, &seen)?;
+            notices.extend(slipped(table, column, &kept, found.labels.len()));
+            schema.context.push(found);
         }
         for column in used.iter().filter(|c| !is_context(c)) {
             match inferred(table, column, overrides.0.get(&column.name), &kept)? {
@@ -100,7 +101,7 @@ impl Schema {
 
 /// The result for one column.
 enum Inferred {
-    Column(SchemaColumn, Option<Notice>),
+    Column(SchemaColumn, Vec<Notice>),
     LeftOut(Notice),
 }
 
@@ -156,7 +157,7 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
         let value = label(&column.form, seen.sorted[0]);
         let message = format!("'{name}' is {value} in every row: it is left out of the density and restored in samples");
         let notice = Notice::new(message, Hint::DropConstant(name.clone()));
-        return Ok(Inferred::Column(SchemaColumn::new(name, Kind::Constant(value)), Some(notice)));
+        return Ok(Inferred::Column(SchemaColumn::new(name, Kind::Constant(value)), vec![notice]));
     }
     let mut notice = None;
     let (kind, special) = match declared {
@@ -165,7 +166,10 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
             return Ok(Inferred::LeftOut(left_out(table, column, kept, &seen)));
         }
         None => match &column.form {
-            Form::Text(_) | Form::Boolean => (Kind::Categorical(seen.labels(&column.form)), Vec::new()),
+            Form::Text(_) | Form::Boolean => {
+                notice = slipped(table, column, kept, seen.distinct);
+                (Kind::Categorical(seen.labels(&column.form)), Vec::new())
+            }
             Form::Time(unit) => (Kind::Time(*unit), Vec::new()),
             Form::Real | Form::Whole => {
                 let far = far(table, column, kept);
@@ -175,11 +179,11 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
         },
     };
     check_keeps_apart(table, column, &kind, &seen)?;
-    notice = notice.or_else(|| words_for_missing(name, &kind));
+    let notices: Vec<Notice> = notice.into_iter().chain(words_for_missing(name, &kind)).collect();
     // A value that already has its own mass is not a special value too.
     let special: Vec<f64> = special.into_iter().filter(|v| !kind.is_discrete() || kind.contradiction(*v).is_some()).collect();
     let missing = seen.missing > 0;
-    Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, notice))
+    Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, notices))
 }
 
 /// A notice of categories that text files use for a missing value.
@@ -199,15 +203,11 @@ fn is_identifier(column: &Column, seen: &Seen) -> bool {
 /// Why a column of so many texts is left out.
 fn left_out(table: &Table, column: &Column, kept: &[usize], seen: &Seen) -> Notice {
     let (name, rows) = (&column.name, seen.sorted.len());
-    let is_number = |row: &usize| column.text(*row).parse::<f64>().is_ok();
-    let there = || kept.iter().copied().filter(|&i| !column.values[i].is_nan());
-    let numbers = there().filter(is_number).count();
     let categorical = Hint::DeclareKind { columns: vec![name.clone()], kind: r#""categorical""#.into(), only_seen: false };
-    if let Some(row) = there().find(|row| !is_number(row)).filter(|_| 2 * numbers > rows) {
-        let (text, number) = (column.shown(row), table.number(row));
-        let slips = few(there().filter(|row| !is_number(row)).map(|row| column.text(row)));
-        let message = format!("'{name}' is text because of {text} in row {number}, among {numbers} numbers: it is left out");
-        return Notice::new(message, slips.map_or(categorical, Hint::NotNumbers));
+    if let Some(slips) = Slips::of(table, column, kept) {
+        let Slips { others, among, .. } = &slips;
+        let message = format!("'{name}' is text because of {others}, among {among}: it is left out");
+        return Notice::new(message, slips.hint().unwrap_or(categorical));
     }
     let reason = if 2 * seen.distinct > rows {
         ": it identifies rows, so it is left out".into()
@@ -217,18 +217,11 @@ fn left_out(table: &Table, column: &Column, kept: &[usize], seen: &Seen) -> Noti
     Notice::new(format!("'{name}' has {} different texts in {rows} rows{reason}", seen.distinct), categorical)
 }
 
-/// The distinct texts, if they are few and short.
-fn few(texts: impl Iterator<Item = String>) -> Option<Vec<String>> {
-    let mut found = Vec::new();
-    for text in texts {
-        if !found.contains(&text) {
-            if found.len() == MOST_SLIPS || shortened(&text) != text {
-                return None;
-            }
-            found.push(text);
-        }
-    }
-    Some(found)
+/// The notice of a categorical column whose texts are nearly all numbers, or nearly all dates.
+fn slipped(table: &Table, column: &Column, kept: &[usize], categories: usize) -> Option<Notice> {
+    let slips = Slips::of(table, column, kept).filter(Slips::are_few)?;
+    let (noun, hint) = (counted(categories, "category", "categories"), slips.hint());
+    Some(Notice::new(format!("'{}' holds {} and {}, so it is text with {noun}", column.name, slips.among, slips.others), hint))
 }
 
 /// A declared kind, with the labels of the table if none are declared. A column of another form is an error.
@@ -244,9 +237,9 @@ fn of_table(table: &Table, column: &Column, kind: &Kind, seen: &Seen) -> Result<
         }
         Kind::Categorical(_) | Kind::Ordered(_) => Ok(kind.clone()),
         Kind::Time(_) if matches!(column.form, Form::Time(_)) => Ok(kind.clone()),
-        Kind::Time(_) => Err(other_form(table, column, "dates or times")),
+        Kind::Time(_) => Err(not_moments(table, column)),
         _ if column.is_numeric() => Ok(kind.clone()),
-        _ => Err(other_form(table, column, "numbers")),
+        _ => Err(not_numbers(table, column)),
     }
 }
 
@@ -280,12 +273,23 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
         _ => (None, Vec::new()),
     };
     let rest = without(&exceptions);
+    let is_alone = known.is_empty();
     let mut special = [known, exceptions].concat();
     special.extend(atoms(&rest, lattice.as_ref()).into_iter().map(|(value, _)| value));
-    let rest = without(&special);
-    if let Some(lattice) = lattice {
+    let mut rest = without(&special);
+    if let Some(mut lattice) = lattice {
         if rest.is_empty() {
             return (categories(seen), Vec::new());
+        }
+        match gaps(&rest, &lattice) {
+            Gaps::Unequal if is_alone => return (categories(seen), Vec::new()),
+            Gaps::Equal(wider) => lattice = wider,
+            _ => {}
+        }
+        // Where each value has its own mass, none can be in excess.
+        if edges(&rest, &lattice).contains(&None) {
+            special.extend(excess(&rest, &lattice));
+            rest = without(&special);
         }
         // 0 and 1 are answers to a yes-no question, however rare one of them is.
         let [mut low, mut high] = if rest.iter().all(|v| *v == 0.0 || *v == 1.0) { [Some(0.0), Some(1.0)] } else { edges(&rest, &lattice) };
@@ -320,6 +324,38 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
     }
 }
 
+/// The gaps between values on a lattice.
+enum Gaps {
+    /// None, or gaps that chance explains.
+    None,
+    /// The values are those of a wider lattice.
+    Equal(Lattice),
+    /// The values are codes.
+    Unequal,
+}
+
+/// The gaps between at most 32 sorted values with at least 20 rows each. In a count, a gap between two such values does not occur by chance.
+fn gaps(sorted: &[f64], lattice: &Lattice) -> Gaps {
+    let runs: Vec<&[f64]> = sorted.chunk_by(|a, b| a == b).collect();
+    let cells: Vec<f64> = runs.windows(2).map(|w| ((w[1][0] - w[0][0]) / lattice.step()).round()).collect();
+    if !(3..=MOST_NUMBERS).contains(&runs.len()) || runs.iter().any(|run| run.len() < ROWS_PER_NUMBER) || cells.iter().all(|&c| c <= 1.0) {
+        return Gaps::None;
+    }
+    if cells.iter().any(|c| *c != cells[0]) {
+        return Gaps::Unequal;
+    }
+    let (first, step) = (sorted[0], cells[0] * lattice.step());
+    // As a difference, 4.99 − 5 · 1 has digits that no value of the column has.
+    let offset = first - step * (first / step).round();
+    Gaps::Equal(
+        [offset, first]
+            .into_iter()
+            .map(|offset| Lattice::new(step, offset))
+            .find(Lattice::is_decimal)
+            .unwrap_or(Lattice::new(step, offset)),
+    )
+}
+
 /// The values of a column as categories.
 fn categories(seen: &Seen) -> Kind {
     Kind::Categorical(seen.labels(&Form::Real))
@@ -334,7 +370,7 @@ fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn>
         return Err(Error::table(&table.path, problem, None));
     }
     if labels.is_empty() && !column.is_numeric() {
-        return Err(other_form(table, column, "numbers or categories"));
+        return Err(other_form(table, column, "numbers or categories", is_number));
     }
     Ok(ContextColumn { name: column.name.clone(), labels, shift: 0.0, scale: 1.0 })
 }

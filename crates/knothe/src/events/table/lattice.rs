@@ -55,6 +55,11 @@ impl Lattice {
         self.step
     }
 
+    /// Whether step and offset are decimals of few digits.
+    pub(super) fn is_decimal(&self) -> bool {
+        self.power.is_some()
+    }
+
     /// One of the values.
     pub fn offset(&self) -> f64 {
         self.offset

@@ -47,6 +47,7 @@ mod repeats;
 mod rounding;
 mod rows;
 mod schema;
+mod slips;
 mod text;
 mod write;
 mod written;

@@ -64,6 +64,11 @@ pub(super) fn parse(text: &str) -> Option<i64> {
     (1..=9999).contains(&moment.year()).then(|| moment.and_utc().timestamp_micros())
 }
 
+/// Whether a text is a date or a time.
+pub(super) fn is_moment(text: &str) -> bool {
+    parse(text).is_some()
+}
+
 /// Parses `2026-11-29`, optionally with a time after a space or `T`, a fraction and a zone.
 fn iso(text: &str, mark: u8) -> Option<NaiveDateTime> {
     let (date, time) = match text.split_once(['T', ' ']) {

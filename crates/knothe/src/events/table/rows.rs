@@ -7,11 +7,12 @@ use super::{
     column::{Column, Form, is_same},
     errors,
     kind::{Kind, Label, in_words},
-    moment, quoted,
+    moment::{self, is_moment},
+    quoted,
     reader::Table,
     reading::Reading,
     schema::{ContextColumn, MissingPolicy, Schema, SchemaColumn},
-    text::boolean,
+    text::{boolean, is_mark, is_number},
 };
 use crate::{
     error::{Error, Result},
@@ -166,7 +167,7 @@ impl Schema {
             _ => None,
         };
         if let Some(other) = weights.filter(|column| !column.is_numeric()) {
-            return Err(other_form(table, other, "numbers"));
+            return Err(not_numbers(table, other));
         }
         let used =
             modelled.iter().chain(&constant).map(|m| (m.found, &m.values[..], m.column.missing || self.missing == MissingPolicy::Model));
@@ -271,17 +272,17 @@ fn values_of<'a>(table: &Table, column: &'a Column, kind: &Kind) -> Result<Cow<'
                 let scaled = |v: &f64| if found > unit { v * (found / unit) as f64 } else { v / (unit / found) as f64 };
                 Ok(column.values.iter().map(scaled).collect())
             }
-            _ => Err(other_form(table, column, "dates or times")),
+            _ => Err(not_moments(table, column)),
         },
         _ if column.is_numeric() => Ok(Cow::Borrowed(&column.values)),
-        _ => Err(other_form(table, column, "numbers")),
+        _ => Err(not_numbers(table, column)),
     }
 }
 
 /// The values of a context column: numbers or indices of labels.
 fn context_values<'a>(table: &Table, found: &'a Column, column: &ContextColumn) -> Result<Cow<'a, [f64]>> {
     if column.labels.is_empty() {
-        return if found.is_numeric() { Ok(Cow::Borrowed(&found.values)) } else { Err(other_form(table, found, "numbers")) };
+        return if found.is_numeric() { Ok(Cow::Borrowed(&found.values)) } else { Err(not_numbers(table, found)) };
     }
     let indices = indices(found, &column.labels);
     match indices.iter().position(|index| index.is_infinite()) {
@@ -355,10 +356,20 @@ fn without_declaration(error: Error) -> Error {
     }
 }
 
-/// The error for a column whose form does not fit its kind.
-pub(super) fn other_form(table: &Table, column: &Column, expected: &str) -> Error {
-    // The first value that is not a number is to blame, if there is one.
-    let is_other = |&i: &usize| !column.values[i].is_nan() && column.text(i).parse::<f64>().is_err();
+/// The error for a column that should hold numbers.
+pub(super) fn not_numbers(table: &Table, column: &Column) -> Error {
+    other_form(table, column, "numbers", |text| is_number(text) || is_mark(text.as_bytes()))
+}
+
+/// The error for a column that should hold dates or times.
+pub(super) fn not_moments(table: &Table, column: &Column) -> Error {
+    other_form(table, column, "dates or times", is_moment)
+}
+
+/// The error for a column whose form does not fit its kind. `fits` says of a text whether it does.
+pub(super) fn other_form(table: &Table, column: &Column, expected: &str, fits: fn(&str) -> bool) -> Error {
+    // The first value that does not fit is to blame, if there is one.
+    let is_other = |&i: &usize| !column.values[i].is_nan() && !fits(&column.text(i));
     let row = (0..column.values.len()).find(is_other).or_else(|| column.values.iter().position(|v| !v.is_nan()));
     let found = row.map_or_else(|| "nothing".into(), |i| column.shown(i));
     Error::Table {

@@ -162,8 +162,15 @@ pub(in super::super) fn is_missing(field: &[u8]) -> bool {
 }
 
 /// Marks that stand for a missing value among numbers, and for themselves among texts.
-pub(super) fn is_mark(field: &[u8]) -> bool {
+pub(in super::super) fn is_mark(field: &[u8]) -> bool {
     matches!(field, b"?" | b"." | b"-")
+}
+
+/// Whether a text is a number in one of the usual ways of writing numbers.
+pub(in super::super) fn is_number(text: &str) -> bool {
+    let ways = [(false, ','), (false, '\''), (false, ' '), (true, '.'), (true, '\''), (true, ' ')];
+    let numerals = ways.map(|(decimal_comma, mark)| Numerals { decimal_comma, thousands: Some(mark) });
+    numerals.iter().any(|numerals| numerals.number(text.as_bytes()).is_some())
 }
 
 /// 1 for true and 0 for false.

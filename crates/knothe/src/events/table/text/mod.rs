@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 pub use dialect::Dialect;
-pub(super) use field::{boolean, is_missing};
+pub(super) use field::{boolean, is_mark, is_missing, is_number};
 
 use self::columns::Columns;
 use self::header::layout;
