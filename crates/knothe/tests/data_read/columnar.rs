@@ -12,6 +12,7 @@ fn types() -> RecordBatch {
         ("date", Arc::new(Date32Array::from(vec![Some(20786), None, Some(0)]))),
         ("moment", Arc::new(TimestampNanosecondArray::from(vec![1_500_000_000, 0, -500_000_000]).with_timezone("+02:00"))),
         ("span", Arc::new(DurationMillisecondArray::from(vec![1500, 0, 250]))),
+        ("seconds", Arc::new(DurationMillisecondArray::from(vec![Some(3000), None, Some(60_000)]))),
         ("nothing", Arc::new(NullArray::new(3))),
         ("half", Arc::new(Float16Array::from(vec![half(1.5), half(0.0), half(-2.0)]))),
     ];
@@ -46,8 +47,10 @@ fn arrows_types_codecs_and_streams_are_read() {
                 (&[Some(1500.0), Some(0.0), Some(-500.0)][..], &Form::Time(Unit::Millisecond))
             );
             assert_eq!(values[5], [Some(1.5), Some(0.0), Some(0.25)]);
-            assert_eq!(values[6], [None; 3]);
-            assert_eq!(values[7], [Some(1.5), Some(0.0), Some(-2.0)]);
+            assert_eq!((&values[6][..], &table.columns[6].form), (&[Some(3.0), None, Some(60.0)][..], &Form::Whole));
+            assert_eq!(table.columns[5].form, Form::Real);
+            assert_eq!(values[7], [None; 3]);
+            assert_eq!(values[8], [Some(1.5), Some(0.0), Some(-2.0)]);
         }
     }
 }

@@ -66,6 +66,8 @@ fn text_of_every_dialect_is_read_and_said() {
         ("p.csv", ",x,y\na,1.5,-3\nb,2.5,4\n".into(), "the first column, which has no name, numbers or names the rows and is left out"),
         ("q.txt", "\"x\" \"y\"\n\"1\" 1.5 -3\n\"2\" 2.5 4\n".into(), "read as space-separated text"),
         ("r.csv", "rownames,x,y\n1,1.5,-3\n2,2.5,4\n".into(), "the first column, 'rownames', numbers or names the rows and is left out"),
+        ("k2.csv", format!("% by a logger\n% and more\n{plain}% a pause\n").into(), "read as text with comments after %"),
+        ("k3.csv", format!("// by a logger\n{plain}").into(), "read as text with comments after /"),
         ("s.tsv", "x\ty\n1.5\t-3\n2.5\t4\n".into(), ""),
     ];
     for (name, bytes, note) in cases {
@@ -77,9 +79,35 @@ fn text_of_every_dialect_is_read_and_said() {
 
 #[test]
 fn thousands_are_read_in_every_dialect() {
-    for text in ["a,b\n\"1,234,567\",1\n12,2\n", "a;b\n1.234.567;1,5\n12;2\n", "a;b\n1 234 567;1\n12;2\n", "a;b\n1,234,567;1.5\n12;2\n"] {
+    for text in [
+        "a,b\n\"1,234,567\",1\n12,2\n",
+        "a;b\n1.234.567;1,5\n12;2\n",
+        "a;b\n1 234 567;1\n12;2\n",
+        "a;b\n1,234,567;1.5\n12;2\n",
+        "a;b\n1'234'567;1.5\n12;2\n",
+        "a,b\n1’234’567,Linz\n12,Wien\n",
+    ] {
         assert_eq!(read("t.csv", text).0.columns[0].values, [1_234_567.0, 12.0], "{text}");
     }
+}
+
+#[test]
+fn thousands_are_said() {
+    for (text, note) in [
+        ("a,b\n\"4,081.838\",1\n\"1,206.540\",2\n", "read as text with thousands separated by ','"),
+        ("a;b\n4.081,838;1,5\n1.206,540;2,5\n", "read as ';'-separated text with decimal commas, with thousands separated by '.'"),
+        ("a;b\n4'081.838;1\n1'206.540;2\n", "read as ';'-separated text with thousands separated by apostrophes"),
+        ("a;b\n4,5;1\n1,25;2\n", "read as ';'-separated text with decimal commas"),
+        ("a,b\n4.5,1\n1.25,\"x, 2\"\n", ""),
+    ] {
+        assert_eq!(read("t.csv", text).1.first().map_or("", String::as_str), note, "{text}");
+    }
+}
+
+#[test]
+fn a_header_may_begin_like_a_comment() {
+    let (table, notes) = read("t.csv", "%CPU,%MEM\n1.5,2\n3,4\n");
+    assert_eq!((table.columns[0].name.as_str(), notes.len()), ("%CPU", 0));
 }
 
 #[test]

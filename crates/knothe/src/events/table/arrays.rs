@@ -136,5 +136,7 @@ where
 /// Durations and times of day, in seconds.
 fn seconds<T: ArrowPrimitiveType<Native: Into<i64>>>(name: &str, array: &ArrayRef, per_second: f64) -> Column {
     let seconds = |v: Option<T::Native>| v.map_or(f64::NAN, |v| v.into() as f64 / per_second);
-    Column::real(name, array.as_primitive::<T>().iter().map(seconds).collect())
+    let values: Vec<f64> = array.as_primitive::<T>().iter().map(seconds).collect();
+    let whole = values.iter().all(|v| v.is_nan() || v.fract() == 0.0);
+    Column::numbers(name, values, whole)
 }

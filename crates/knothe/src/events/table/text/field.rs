@@ -20,7 +20,7 @@ const LARGEST_INTEGER: u128 = 1 << 53;
 pub(super) struct Numerals {
     /// `1,5` for 3/2.
     pub(super) decimal_comma: bool,
-    /// The thousands separator: a comma, a point, or a space for every kind of space.
+    /// The thousands separator: a comma, a point, an apostrophe for both of its forms, or a space for every kind of space.
     pub(super) thousands: Option<char>,
 }
 
@@ -184,7 +184,7 @@ pub(in super::super) fn boolean(field: &[u8]) -> Option<f64> {
 
 /// Whether a number is written as a whole one of a magnitude above 2⁵³.
 fn is_identifier(field: &[u8]) -> bool {
-    let digits: Vec<u8> = field.iter().copied().filter(|b| !matches!(b, b'+' | b'-' | b',' | b' ')).collect();
+    let digits: Vec<u8> = field.iter().copied().filter(|b| !matches!(b, b'+' | b'-' | b',' | b' ' | b'\'')).collect();
     let all = digits.iter().all(u8::is_ascii_digit);
     // More digits than u128 has are a larger number still.
     all && std::str::from_utf8(&digits).is_ok_and(|d| d.parse().map_or(true, |n: u128| n > LARGEST_INTEGER))
@@ -203,6 +203,14 @@ impl Numerals {
         if field.iter().any(u8::is_ascii_digit) { self.grouped(field) } else { None }
     }
 
+    /// Whether a field is a number with thousands separators.
+    pub(super) fn is_grouped(self, field: &[u8]) -> bool {
+        // Spaces and apostrophes have forms beyond ASCII, and nothing else in a number has.
+        let marks =
+            |mark: char| field.iter().any(|b| !b.is_ascii_digit() && (*b == mark as u8 || (!b.is_ascii() && matches!(mark, ' ' | '\''))));
+        self.thousands.is_some_and(marks) && self.number(field).is_some()
+    }
+
     /// A number with a decimal comma or thousands separators.
     fn grouped(self, field: &[u8]) -> Option<f64> {
         let text = std::str::from_utf8(field).ok()?;
@@ -213,6 +221,7 @@ impl Numerals {
         let mut plain = sign.to_owned();
         let parts: Vec<&str> = match self.thousands {
             Some(' ') => digits.split([' ', '\u{a0}', '\u{202f}']).collect(),
+            Some('\'') => digits.split(['\'', '’']).collect(),
             Some(mark) => digits.split(mark).collect(),
             None => vec![digits],
         };
@@ -242,6 +251,7 @@ mod tests {
         let english = Numerals { thousands: Some(','), ..plain };
         let german = Numerals { decimal_comma: true, thousands: Some('.') };
         let french = Numerals { decimal_comma: true, thousands: Some(' ') };
+        let swiss = Numerals { thousands: Some('\''), ..plain };
         for (numerals, text, expected) in [
             (plain, "1.5", Some(1.5)),
             (plain, "+1.", Some(1.0)),
@@ -261,6 +271,9 @@ mod tests {
             (german, "12", Some(12.0)),
             (french, "1 234,5", Some(1234.5)),
             (french, "1\u{202f}234", Some(1234.0)),
+            (swiss, "1'234'567.5", Some(1_234_567.5)),
+            (swiss, "-1’234", Some(-1234.0)),
+            (swiss, "5'11", None),
         ] {
             assert_eq!(numerals.number(text.as_bytes()), expected, "{text}");
         }

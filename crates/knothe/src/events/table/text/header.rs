@@ -103,7 +103,7 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     }
     let names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
     check_names(path, &names)?;
-    describe(&mut how, &syntax, numerals, sample);
+    describe(&mut how, &syntax, numerals, sample, data);
     if !how.is_empty() || syntax.delimiter != usual_delimiter(tabs) {
         let text = if syntax.delimiter == usual_delimiter(tabs) { "text".into() } else { named(syntax.delimiter) };
         notes.insert(0, format!("read as {text} {}", how.join(", ")).trim_end().into());
@@ -116,16 +116,24 @@ fn usual_delimiter(tabs: bool) -> u8 {
 }
 
 /// A description of the dialect, apart from UTF-8 with commas and points.
-fn describe(how: &mut Vec<String>, syntax: &Syntax, numerals: Numerals, sample: &[u8]) {
+fn describe(how: &mut Vec<String>, syntax: &Syntax, numerals: Numerals, sample: &[u8], data: &[Record]) {
     if syntax.quote != b'"' {
         how.push(format!("quoted by {}", char::from(syntax.quote)));
     }
     if numerals.decimal_comma {
         how.push("with decimal commas".into());
     }
-    let parted = numerals.thousands.filter(|mark| syntax.delimiter != b',' && !(numerals.decimal_comma && *mark == '.'));
+    // Commas and points are looked for in every file.
+    let is_assumed = |mark: char| if numerals.decimal_comma { mark == '.' } else { mark == ',' };
+    let occurs = || data.iter().flatten().any(|field| numerals.is_grouped(field));
+    let parted = numerals.thousands.filter(|mark| !is_assumed(*mark) || occurs());
     if let Some(mark) = parted {
-        how.push(format!("with thousands separated by {}", if mark == ' ' { "spaces".into() } else { format!("'{mark}'") }));
+        let name = match mark {
+            ' ' => "spaces".into(),
+            '\'' => "apostrophes".into(),
+            mark => format!("'{mark}'"),
+        };
+        how.push(format!("with thousands separated by {name}"));
     }
     if let Some(mark) = syntax.comment.filter(|mark| memchr::memchr(*mark, sample).is_some()) {
         how.push(format!("with comments after {}", char::from(mark)));

@@ -76,7 +76,7 @@ pub(super) fn syntax(sample: &[u8], complete: bool, dialect: &Dialect, tabs: boo
         syntax.quote = quote(sample, complete, syntax);
     }
     if dialect.comment.is_none() && !has_comments(sample, complete, syntax) {
-        syntax.comment = None;
+        syntax.comment = other_comments(sample, complete, syntax);
     }
     syntax
 }
@@ -150,6 +150,16 @@ fn has_comments(sample: &[u8], complete: bool, syntax: Syntax) -> bool {
     all.iter().any(|r| r.first().is_some_and(|f| f.starts_with(b"#")) && r.len() != usual)
 }
 
+/// The first character of comments that begin with `%` or `//`: those of the first line, if it is not cut as most lines are. A header may begin with `%` too.
+fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<u8> {
+    let plain = Syntax { comment: None, ..syntax };
+    let first = &sample[plain.skip(sample, 0)..];
+    let mark = [(&b"%"[..], b'%'), (b"//", b'/')].into_iter().find(|(start, _)| first.starts_with(start))?.1;
+    let all = start(sample, complete, &plain).records;
+    let usual = usual_width(&start(sample, complete, &Syntax { comment: Some(mark), ..syntax }).records);
+    all.first().is_some_and(|record| record.len() != usual).then_some(mark)
+}
+
 /// The evidence in a column for each way of writing numbers.
 #[derive(Default)]
 struct Evidence {
@@ -158,6 +168,7 @@ struct Evidence {
     comma_groups: usize,
     point_groups: usize,
     space_groups: usize,
+    apostrophe_groups: usize,
     /// `1,234`, which may be either.
     undecided: usize,
     /// Whole numbers without marks below 1000, and from there on.
@@ -168,7 +179,7 @@ struct Evidence {
 /// How numbers are written in the records after a header.
 pub(super) fn numerals(data: &[Record], width: usize, delimiter: u8, dialect: &Dialect) -> Numerals {
     let (mut commas, mut points) = (0, 0);
-    let (mut comma_groups, mut point_groups, mut space_groups) = (0, 0, 0);
+    let (mut comma_groups, mut point_groups, mut space_groups, mut apostrophe_groups) = (0, 0, 0, 0);
     for j in 0..width {
         let mut column = Evidence::default();
         data.iter().filter_map(|r| r.get(j)).filter_map(|f| std::str::from_utf8(f).ok()).for_each(|field| column.weigh(field));
@@ -178,6 +189,7 @@ pub(super) fn numerals(data: &[Record], width: usize, delimiter: u8, dialect: &D
         points += column.decimal_point;
         point_groups += column.point_groups;
         space_groups += column.space_groups;
+        apostrophe_groups += column.apostrophe_groups;
     }
     let decimal_comma = match (dialect.decimal, dialect.thousands) {
         (Some(mark), _) => mark == ',',
@@ -188,6 +200,7 @@ pub(super) fn numerals(data: &[Record], width: usize, delimiter: u8, dialect: &D
     // Between commas, quoted numbers with commas can be nothing else.
     let thousands = dialect.thousands.or(match (decimal_comma, space_groups > 0) {
         (_, true) if delimiter != SPACES => Some(' '),
+        _ if apostrophe_groups > 0 => Some('\''),
         (true, _) => Some('.'),
         (false, _) => (delimiter == b',' || comma_groups > 0 || commas > 0).then_some(','),
     });
@@ -199,16 +212,24 @@ impl Evidence {
         let body = field.trim_start_matches(['+', '-']);
         let body = body.split(['e', 'E']).next().unwrap_or_default();
         if !body.chars().any(|c| c.is_ascii_digit())
-            || !body.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '.' | ' ' | '\u{a0}' | '\u{202f}'))
+            || !body.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '.' | ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’'))
         {
             return;
         }
         let grouped = |mark| Numerals { decimal_comma: false, thousands: Some(mark) }.number(body.as_bytes()).is_some();
         let german = |mark| Numerals { decimal_comma: true, thousands: Some(mark) }.number(body.as_bytes()).is_some();
         let (commas, points) = (body.matches(',').count(), body.matches('.').count());
-        let spaces = body.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, ',' | '.')).count();
+        let apostrophes = body.chars().filter(|c| matches!(c, '\'' | '’')).count();
+        let spaces = body.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, ',' | '.')).count() - apostrophes;
         let three_after =
             |mark| body.split_once(mark).is_some_and(|(a, b)| b.len() == 3 && (1..=3).contains(&a.len()) && !a.starts_with('0'));
+        if apostrophes > 0 {
+            let (plain, comma) = (spaces == 0 && grouped('\''), spaces == 0 && german('\''));
+            self.apostrophe_groups += usize::from(plain || comma);
+            self.decimal_point += usize::from(plain && points > 0);
+            self.decimal_comma += usize::from(comma && commas > 0);
+            return;
+        }
         match (commas, points, spaces) {
             (0, 0, 0) if body.len() < 4 => self.below_1000 += 1,
             (0, 0, 0) => self.from_1000 += 1,
