@@ -9,6 +9,7 @@ use crate::{
     given,
     kind::{Kind, Read, model_of, refuse_others},
     output::{check_writable, is_stdout, print, print_json},
+    words::lacking,
 };
 
 /// How far apart two numbers of a reconstruction may be, as the network sees them: reals are standardised.
@@ -25,7 +26,7 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
     check_writable(&arguments.out, &arguments.input.files(&[&arguments.model, &arguments.data]))?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
     if dropped > 0 {
-        say(format_args!("warning: {dropped} rows lack a value and are left out"));
+        say(format_args!("warning: {}", lacking(dropped, "is left out", "are left out")));
     }
     let events = events.pick(&(0..events.len().min(arguments.n as usize)).collect::<Vec<_>>());
     let of = model.parts();

@@ -16,7 +16,7 @@ use crate::{
     given,
     kind::{Kind, Read, model_of, refuse_others},
     output::{print, print_json},
-    words::{exactness_of, likelihood, likelihood_name, members, units},
+    words::{exactness_of, lacking, likelihood, likelihood_name, members, units},
 };
 
 /// Evaluates a model on events.
@@ -25,7 +25,7 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &EvaluateArguments) -> Result<(
     given::check(&arguments.input.given, &model.coding)?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
     if dropped > 0 {
-        say(format_args!("warning: {dropped} rows lack a value and are left out"));
+        say(format_args!("warning: {}", lacking(dropped, "is left out", "are left out")));
     }
     let log_likelihood = LogLikelihood::of_events(&model.log_prob(&events, arguments.noise.scoring())?, &events);
     let checks = model.check(&events, arguments.noise.seed)?;

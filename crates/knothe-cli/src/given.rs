@@ -8,7 +8,7 @@ use knothe::events::{
     table::{Column, Form, LARGEST, Schema, Table, quoted},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, hints::for_shell, kind::Kind};
 
 /// A context column and its value for every row.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +55,9 @@ pub fn settle(given: &mut [Value], names: &[String]) {
 }
 
 /// Checks that each value is for a context column, and that none has two.
-pub fn check<C: Coding>(given: &[Value], coding: &C) -> Result<(), Failure> {
+///
+/// Says which values the model has not learned from.
+pub fn check<C: Kind>(given: &[Value], coding: &C) -> Result<(), Failure> {
     let context = coding.given();
     for (i, value) in given.iter().enumerate() {
         let name = &value.column;
@@ -70,6 +72,7 @@ pub fn check<C: Coding>(given: &[Value], coding: &C) -> Result<(), Failure> {
             return Err(Failure::usage(format!("--given: expected each column once, found '{name}' twice"), ""));
         }
     }
+    coding.note_given(given);
     Ok(())
 }
 
@@ -79,7 +82,7 @@ pub fn check_complete<C: Coding>(given: &[Value], coding: &C) -> Result<(), Fail
     if missing.is_empty() {
         return Ok(());
     }
-    let each: Vec<String> = missing.iter().map(|name| format!("--given {name}=VALUE")).collect();
+    let each: Vec<String> = missing.iter().map(|name| format!("--given {}=VALUE", for_shell(name))).collect();
     let message = format!("expected a value for each context column, found none for {}", quoted(&missing));
     Err(Failure::usage(message, format!("add {}, or name a table", each.join(" "))))
 }

@@ -1,5 +1,7 @@
 //! The hints of the library in the words of the command line.
 
+use std::path::Path;
+
 use knothe::Hint;
 
 /// What to type, for a hint of the library.
@@ -64,6 +66,12 @@ pub fn for_shell(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
+/// A file as a POSIX shell takes it, and as the program takes it too: a name that begins with `-` is no option.
+pub fn file_for_shell(path: &Path) -> String {
+    let name = path.display().to_string();
+    for_shell(&if name.len() > 1 && name.starts_with('-') { format!("./{name}") } else { name })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +82,10 @@ mod tests {
         assert_eq!(drop(&["a", "b_2"]), "--drop a,b_2");
         assert_eq!(drop(&["a", "Income, USD", "b c"]), "--drop 'a,b c' --drop 'Income, USD'");
         assert_eq!(drop(&["it's $5"]), r"--drop 'it'\''s $5'");
+        assert_eq!(
+            ["a b.csv", "-a.csv", "-", "a/b.csv"].map(|name| file_for_shell(name.as_ref())),
+            ["'a b.csv'", "./-a.csv", "-", "a/b.csv"]
+        );
         assert_eq!(worded(&Hint::DropConstant(String::new())), "--drop '' leaves it out of the samples too");
     }
 

@@ -100,6 +100,9 @@ pub trait Kind: Coding<Events: Send> + Send + Sync {
     /// Reads events to score, part by part.
     fn parts<'a>(&'a self, path: &Path, input: &'a Input) -> Result<Parts<'a, Self::Events>, Failure>;
 
+    /// Says which values of the context are outside the range of the training events, where it has a range.
+    fn note_given(&self, _given: &[Value]) {}
+
     /// The context of samples.
     fn context(&self, given: &[Value], table: Option<&Path>, text_files: &TextFiles) -> Result<Context, Failure>;
 

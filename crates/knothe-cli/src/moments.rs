@@ -16,6 +16,7 @@ use crate::{
     failure::{Failure, say},
     output::{print, print_json},
     text_files::TextFiles,
+    words::lacking,
 };
 
 /// Prints the moments at the rows of a table, or at the mean row.
@@ -44,7 +45,7 @@ fn rows(model: &Model<Schema>, path: &Path, text_files: &TextFiles) -> Result<Ta
     let reading = model.coding.reading(model.coding.weights.clone());
     let rows = model.coding.rows(&text_files.of(path, reading).read(path)?, Need::Score)?;
     if rows.dropped > 0 {
-        say(format_args!("warning: {} rows lack a value and are left out", rows.dropped));
+        say(format_args!("warning: {}", lacking(rows.dropped, "is left out", "are left out")));
     }
     Ok(rows)
 }

@@ -10,6 +10,7 @@ use crate::{
     kind::{Kind, Part, model_of, refuse_others},
     notices::note_contradictions,
     output::{Output, check_writable, column},
+    words::lacking,
 };
 
 /// Scores events.
@@ -36,7 +37,7 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), 
     output.finish()?;
     note_contradictions(&contradictions);
     if dropped > 0 {
-        say(format_args!("warning: {dropped} rows lack a value and have no log_prob (NaN)"));
+        say(format_args!("warning: {}", lacking(dropped, "has no log_prob (NaN)", "have no log_prob (NaN)")));
     }
     Ok(())
 }

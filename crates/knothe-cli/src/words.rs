@@ -2,7 +2,7 @@
 
 use knothe::{
     Exactness, Model, bits_per_dim,
-    events::{Coding, Units},
+    events::{Coding, Units, table::counted},
     fit::{FitReport, Stopped},
     model::{LogLikelihood, Member},
 };
@@ -73,6 +73,11 @@ pub fn units<C: Coding>(coding: &C) -> String {
     }
 }
 
+/// The rows that lack a value, and what becomes of one of them or of several: "2 rows lack a value and are left out".
+pub fn lacking(rows: usize, one: &str, several: &str) -> String {
+    counted(rows, &format!("row lacks a value and {one}"), &format!("rows lack a value and {several}"))
+}
+
 /// The families that members take in turn, as `--model` has them.
 pub fn families<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut distinct: Vec<&str> = Vec::new();
@@ -101,5 +106,6 @@ pub fn course(report: &FitReport) -> String {
         Stopped::Interrupted => "interrupted",
     };
     let (epochs, skipped) = (report.history.len(), report.skipped);
-    format!("{} steps, {epochs} epochs, {skipped} skipped; {stopped}", report.steps)
+    let (steps, epochs) = (counted(report.steps as usize, "step", "steps"), counted(epochs, "epoch", "epochs"));
+    format!("{steps}, {epochs}, {skipped} skipped; {stopped}")
 }

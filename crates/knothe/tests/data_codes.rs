@@ -1,6 +1,6 @@
 //! Codes, counts and slips: what is inferred of columns with few values or with a few texts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use knothe::Hint;
 use knothe::events::table::{Bounds, Column, Form, Kind, Label, MissingPolicy, Need, Notice, Overrides, Roles, Schema, Spaced, Table};
@@ -90,4 +90,20 @@ fn slips_among_repeated_numbers_and_dates_are_named() {
     // A context column is named as well, and what is declared is meant.
     assert_eq!(infer(&t, "{}", &roles(&["day"], &["m"])).unwrap().1, expected[1..]);
     assert_eq!(infer(&t, r#"{"m": "categorical", "day": "categorical"}"#, &Roles::default()).unwrap().1, []);
+}
+
+#[test]
+fn a_value_beyond_the_reach_of_a_fit_is_named() {
+    let [x, y] = [7, 11].map(|k| (0..50).map(|i| f64::from(i * k % 50) / 50.0 + 0.003).collect::<Vec<_>>());
+    let t = table(&[("x", &x, false), ("y", &y, false)]);
+    let (mut schema, _) = infer(&t, "{}", &roles(&["y"], &[])).unwrap();
+    schema.fit(&schema.rows(&t, Need::Fit).unwrap()).unwrap();
+    let check = |x: [f64; 2], y: [f64; 2]| {
+        let rows = schema.rows(&table(&[("x", &x, false), ("y", &y, false)]), Need::Fit).unwrap();
+        schema.check_reach(&rows, Path::new("v.csv")).map_err(|e| e.to_string())
+    };
+    assert_eq!(check([0.5, 1e12], [0.5, -1e12]), Ok(()));
+    let problem = "expected a number within 1e15 standard deviations of the training rows, found";
+    assert_eq!(check([0.5, 1e30], [0.5, 0.5]), Err(format!("v.csv, column 'x', row 2: {problem} 1e30")));
+    assert_eq!(check([0.5, 0.5], [-1e30, 0.5]), Err(format!("v.csv, column 'y', row 1: {problem} -1e30")));
 }

@@ -2,7 +2,7 @@
 
 use knothe::{
     Model,
-    events::{Coding, Events},
+    events::{Coding, Events, table::counted},
     fit::{FitReport, Stopped},
     model::{Checks, Fitting, HeldOut, Member, Split, Weighting},
 };
@@ -11,6 +11,7 @@ use crate::{
     evaluate,
     failure::{Failure, say},
     fit_arguments::FitArguments,
+    hints::file_for_shell,
     kind::Kind,
     output::print_json,
     words::{families, likelihood},
@@ -41,7 +42,10 @@ fn note_skipped(reports: &[&FitReport]) -> u64 {
         say(format_args!("note: {skipped} of {steps} steps were skipped because their loss or gradient was not finite"));
     }
     if retreats > 0 {
-        say(format_args!("note: the fit diverged {retreats} times; each time it continued from its best epoch at half the learning rate"));
+        say(format_args!(
+            "note: the fit diverged {}; each time it continued from its best epoch at half the learning rate",
+            counted(retreats as usize, "time", "times")
+        ));
     }
     steps
 }
@@ -60,7 +64,7 @@ pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Event
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
     say(format_args!("{first}\n{}{}{rest}", each_member(model), beside_gaussian(model)));
     let mut next = model.coding.next(arguments);
-    next.push((format!("knothe inspect {}", arguments.out.display()), "the contents of the file"));
+    next.push((format!("knothe inspect {}", file_for_shell(&arguments.out)), "the contents of the file"));
     let lines: Vec<String> = next.iter().map(|(command, what)| format!("  {command}    {what}")).collect();
     say(format_args!("wrote {}; next:\n{}", arguments.out.display(), lines.join("\n")));
     if arguments.json { print_json(&evaluate::document(model, split.judge(), &record.held_out, 0, checks)) } else { Ok(()) }

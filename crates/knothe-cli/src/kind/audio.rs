@@ -24,6 +24,7 @@ use crate::{
     failure::{Failure, say},
     fit_arguments::FitArguments,
     given::Value,
+    hints::file_for_shell,
     options::Input,
     output::{is_stdout, write_picture},
     text_files::TextFiles,
@@ -170,7 +171,7 @@ impl Kind for Waveform {
 
     fn next(&self, arguments: &FitArguments) -> Vec<(String, &'static str)> {
         let given = if self.classes.is_empty() { "" } else { " --labels …" };
-        let (out, data) = (arguments.out.display(), arguments.data.display());
+        let [out, data] = [&arguments.out, &arguments.data].map(|path| file_for_shell(path));
         vec![
             (format!("knothe sample {out} -n 10 --out samples.wav"), "new recordings, one after another"),
             (format!("knothe evaluate {out} {data}{given}"), "bits per sample and checks"),

@@ -8,7 +8,7 @@ use knothe::{
         Coding, Events,
         table::{
             Bounds, Column, ErrorColumn, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn,
-            Table, TableReader, TableRows, Unit, diagnose, quoted, written_ending,
+            Table, TableReader, TableRows, Unit, counted, diagnose, quoted, written_ending,
         },
     },
     families::{Family, Takes},
@@ -27,11 +27,13 @@ use crate::{
     failure::{Failure, say},
     fit_arguments::FitArguments,
     given::{self, Value, given_column, set},
+    hints::{file_for_shell, for_shell},
     moments,
     notices::{note_contradictions, say_notices},
     options::Input,
     output::{Output, is_stdout},
     text_files::TextFiles,
+    words::lacking,
 };
 
 /// Rows read and scored at a time.
@@ -41,7 +43,7 @@ const MOST_NAMED: usize = 12;
 
 fn note_dropped(rows: &TableRows) {
     if rows.dropped > 0 {
-        say(format_args!("note: {} rows lack a value and are left out", rows.dropped));
+        say(format_args!("note: {}", lacking(rows.dropped, "is left out", "are left out")));
     }
 }
 
@@ -99,6 +101,7 @@ impl Kind for Schema {
         say_notices(&notices);
         let split = split(&schema, rows, arguments, arguments.seed.unwrap_or(0))?;
         schema.learn(&split.train)?;
+        schema.check_reach(&split.validation, arguments.validation.as_ref().unwrap_or(&arguments.data))?;
         Ok(Opened { coding: schema, split })
     }
 
@@ -112,7 +115,9 @@ impl Kind for Schema {
         let asked = arguments.text_files.of(&arguments.data, self.reading([]));
         let rows = self.rows(&asked.read(&arguments.data)?, Need::Fit)?;
         note_dropped(&rows);
-        split(self, rows, arguments, seed)
+        let split = split(self, rows, arguments, seed)?;
+        self.check_reach(&split.validation, arguments.validation.as_ref().unwrap_or(&arguments.data))?;
+        Ok(split)
     }
 
     fn kinds(&self) -> Option<String> {
@@ -122,7 +127,7 @@ impl Kind for Schema {
     fn described(&self, n: usize) -> String {
         let given = self.given();
         let given = if given.is_empty() { String::new() } else { format!(" given {}", given.join(", ")) };
-        format!("{n} rows of {} columns{given}", self.width())
+        format!("{} of {}{given}", counted(n, "row", "rows"), counted(self.width(), "column", "columns"))
     }
 
     fn read(&self, path: &Path, input: &Input) -> Result<Read<TableRows>, Failure> {
@@ -157,6 +162,16 @@ impl Kind for Schema {
         })))
     }
 
+    fn note_given(&self, given: &[Value]) {
+        for Value { column, text, value, .. } in given {
+            let range = self.context.iter().find(|c| c.name == *column).and_then(|c| c.range);
+            if let Some([low, high]) = range.filter(|[low, high]| value < low || value > high) {
+                let [low, high] = [low, high].map(|v| Label::Number(v).to_string());
+                say(format_args!("note: --given {column}: {text} is outside the range of the training rows, {low} to {high}"));
+            }
+        }
+    }
+
     fn context(&self, given: &[Value], table: Option<&Path>, text_files: &TextFiles) -> Result<Context, Failure> {
         text_files.check(&table.into_iter().collect::<Vec<_>>())?;
         let mut table = match table {
@@ -178,7 +193,7 @@ impl Kind for Schema {
         set(&mut table, given, self)?;
         let rows = self.rows(&table, Need::Context)?;
         if rows.dropped > 0 {
-            say(format_args!("warning: {} rows of the context lack a value and are left out", rows.dropped));
+            say(format_args!("warning: in the context, {}", lacking(rows.dropped, "is left out", "are left out")));
         }
         let whole = self.context.iter().map(|c| table.column(&c.name).is_some_and(|column| column.form.is_whole())).collect();
         Ok(Context { values: rows.context, width: self.context.len(), whole })
@@ -247,8 +262,8 @@ impl Kind for Schema {
     }
 
     fn next(&self, arguments: &FitArguments) -> Vec<(String, &'static str)> {
-        let (out, data, how) = (arguments.out.display(), arguments.data.display(), arguments.text_files.typed());
-        let given: String = self.context.iter().map(|c| format!(" --given {}=…", c.name)).collect();
+        let ([out, data], how) = ([&arguments.out, &arguments.data].map(|path| file_for_shell(path)), arguments.text_files.typed());
+        let given: String = self.context.iter().map(|c| format!(" --given {}=…", for_shell(&c.name))).collect();
         vec![
             (format!("knothe score {out} {data}{how}"), "log_prob of each row"),
             (format!("knothe sample {out} -n 1000{given}"), "new rows"),
@@ -379,8 +394,8 @@ fn words(c: &SchemaColumn) -> String {
             let what = if l.offset == 0.0 { format!("multiples of {}", l.step) } else { format!("{} + multiples of {}", l.offset, l.step) };
             bounded(&what, &Bounds { low: l.low, high: l.high })
         }
-        ColumnKind::Categorical(labels) => format!("{} categories", labels.len()),
-        ColumnKind::Ordered(labels) => format!("{} ordered categories", labels.len()),
+        ColumnKind::Categorical(labels) => counted(labels.len(), "category", "categories"),
+        ColumnKind::Ordered(labels) => counted(labels.len(), "ordered category", "ordered categories"),
         ColumnKind::Time(Unit::Day) => "date".into(),
         ColumnKind::Time(unit) => format!("time in {unit:?}s").to_lowercase(),
         ColumnKind::Constant(value) => format!("always {value}"),

@@ -149,3 +149,12 @@ fn the_value_that_is_no_date_or_number_is_named() {
         );
     }
 }
+
+#[test]
+fn a_validation_value_beyond_the_reach_of_a_fit_is_named() {
+    let folder = copy();
+    let path = folder.path().join("far.csv");
+    std::fs::write(path, "class,x,y,k,same\n0,1,2,3,7.5\n1,2,1e30,3,7.5\n").unwrap();
+    let expected = "far.csv, column 'y', row 2: expected a number within 1e15 standard deviations of the training rows, found 1e30";
+    refuses(folder.path(), "fit table.csv --validation far.csv --epochs 1 --out out.safetensors", expected);
+}

@@ -53,7 +53,7 @@ fn a_row_that_lacks_a_value_keeps_its_place() {
     let run = knothe(folder.path(), "score model.safetensors holes.csv");
     let values = log_prob(&run.stdout);
     assert!(values[0].is_finite() && values[1].is_nan() && values[2].is_finite(), "{values:?}");
-    assert_eq!(run.stderr, "warning: 1 rows lack a value and have no log_prob (NaN)\n");
+    assert_eq!(run.stderr, "warning: 1 row lacks a value and has no log_prob (NaN)\n");
 }
 
 #[test]
@@ -264,4 +264,18 @@ fn moments_are_in_the_units_of_the_file() {
         "{}",
         refused.stderr
     );
+}
+
+#[test]
+fn a_given_value_outside_the_training_range_is_noted() {
+    let note = "note: --given class: 7 is outside the range of the training rows, 0 to 1\n";
+    for (command, far) in [
+        ("sample model.safetensors -n 3", 7),
+        ("score model.safetensors table.csv", 7),
+        ("evaluate model.safetensors table.csv", 7),
+        ("sample model.safetensors -n 3", 1),
+    ] {
+        let run = knothe(fitted(), &format!("{command} --given class={far}"));
+        assert_eq!((run.code, run.stderr.matches(note).count()), (0, usize::from(far == 7)), "{command}: {}", run.stderr);
+    }
 }

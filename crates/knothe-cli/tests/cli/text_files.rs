@@ -249,3 +249,22 @@ fn images_have_no_text() {
         assert!(run.code == 2 && run.error().contains(expected), "{arguments}: {}", run.stderr);
     }
 }
+
+#[test]
+fn printed_commands_are_quoted_for_the_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = table(60).replacen("class,", "\"Income, USD\",", 1);
+    write(folder.path(), "my table.csv", &text);
+    let fit =
+        ["fit", "my table.csv", "--context", "Income, USD", "--drop", "same,k", "--model", "gaussian", "--out", "my model.safetensors"];
+    let (_, said) = run(folder.path(), &fit);
+    for expected in [
+        "  knothe score 'my model.safetensors' 'my table.csv'  ",
+        "  knothe sample 'my model.safetensors' -n 1000 --given 'Income, USD'=…  ",
+        "  knothe inspect 'my model.safetensors'  ",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let run = command(folder.path()).args(["sample", "my model.safetensors", "-n", "1"]).output().unwrap();
+    assert!(String::from_utf8(run.stderr).unwrap().contains("--given 'Income, USD'=VALUE"));
+}

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The largest magnitude of a standardised value: a value far outside its column, whose square is still a 32-bit float.
-const LARGEST: f64 = 1e15;
+pub(crate) const LARGEST: f64 = 1e15;
 
 /// Numbers in row-major order that a [`super::Dataset`] can be made from: slices and vectors of `f32` or `f64`, and tensors.
 pub trait Numbers {

@@ -34,6 +34,7 @@ pub use schedule::Schedule;
 
 pub(crate) use batches::EVALUATION_ROWS;
 pub(crate) use deconvolve::{SCORE_DRAWS, deconvolved};
+pub(crate) use matrix::LARGEST as MOST_STANDARDISED;
 
 use std::path::PathBuf;
 
@@ -74,7 +75,6 @@ pub struct FitConfig {
     pub seed: u64,
 }
 
-impl Default for FitConfig {
 /// Rows per step of a fit to a large table, and the fewest of a fit to a small one.
 const MOST_BATCH: usize = 512;
 const LEAST_BATCH: usize = 32;
@@ -90,6 +90,7 @@ impl FitConfig {
     }
 }
 
+impl Default for FitConfig {
     fn default() -> Self {
         FitConfig {
             epochs: 100,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    hint::Hint,
+    hint::{Hint, counted},
 };
 
 /// Looks for columns and rows that a density cannot describe.
@@ -28,7 +28,9 @@ pub fn diagnose(path: &Path, schema: &Schema, rows: &TableRows) -> Result<Vec<No
     let (n, dim, mut notices) = (rows.n, schema.width(), Vec::new());
     if n <= dim {
         let message = format!(
-            "{n} rows, {dim} columns: there are not more rows than columns, so no model can learn how the columns depend on each other"
+            "{}, {}: there are not more rows than columns, so no model can learn how the columns depend on each other",
+            counted(n, "row", "rows"),
+            counted(dim, "column", "columns")
         );
         notices.push(Notice::new(message, Hint::other("leave columns out, or collect more rows")));
     } else if numbers.names.len() > MOST_COLUMNS {

@@ -372,7 +372,7 @@ fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn>
     if labels.is_empty() && !column.is_numeric() {
         return Err(other_form(table, column, "numbers or categories", is_number));
     }
-    Ok(ContextColumn { name: column.name.clone(), labels, shift: 0.0, scale: 1.0 })
+    Ok(ContextColumn { name: column.name.clone(), labels, shift: 0.0, scale: 1.0, range: None })
 }
 
 /// Refuses a declared lattice that merges distinct values, because the difference would be lost.

@@ -52,7 +52,7 @@ mod text;
 mod write;
 mod written;
 
-pub use crate::hint::quoted;
+pub use crate::hint::{counted, quoted};
 pub use column::{Column, Form, Unit};
 pub use declared::{Declared, Overrides};
 pub use diagnose::diagnose;

@@ -1,15 +1,18 @@
 //! The schema of a table, which the model file keeps.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    column::is_same,
+    column::{is_same, shown},
     kind::{Kind, Label},
     reading::check_names,
     rows::TableRows,
 };
 use crate::{
     error::{Error, Result},
+    fit::MOST_STANDARDISED,
     hint::Hint,
 };
 
@@ -120,6 +123,9 @@ pub struct ContextColumn {
     pub shift: f64,
     /// The standard deviation. A number is read as (value − shift) / scale.
     pub scale: f64,
+    /// The smallest and the largest number of the training rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
 }
 
 impl ContextColumn {
@@ -218,6 +224,34 @@ impl Schema {
         for (j, column) in self.context.iter_mut().enumerate().filter(|(_, c)| c.labels.is_empty()) {
             let (mean, variance) = moments((0..rows.n).map(|i| (rows.weight(i), rows.context[i * given + j])));
             (column.shift, column.scale) = (mean, scale(variance, 1.0));
+            let values = (0..rows.n).map(|i| rows.context[i * given + j]);
+            let range = values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| [low.min(v), high.max(v)]);
+            column.range = Some(range).filter(|[low, high]| low <= high);
+        }
+        Ok(())
+    }
+
+    /// Checks that a fit can compute with the values of rows of a file, such as those that validate it: none is more than 10¹⁵ standard deviations from the mean.
+    ///
+    /// # Errors
+    /// [`Error::Table`], with the column and the row.
+    pub fn check_reach(&self, rows: &TableRows, path: &Path) -> Result<()> {
+        let is_far = |v: f64| v.abs() > MOST_STANDARDISED;
+        let (width, given, columns) = (self.width(), self.context.len(), self.modelled().collect::<Vec<_>>());
+        for i in 0..rows.n {
+            let x = columns.iter().zip(&rows.x[i * width..(i + 1) * width]);
+            let values = x.filter(|(c, x)| c.flag(**x).is_none() && !c.kind.is_discrete() && is_far(c.standardised(**x)));
+            let context = self.context.iter().zip(&rows.context[i * given..(i + 1) * given]);
+            let context = context.filter(|(c, x)| c.labels.is_empty() && is_far((**x - c.shift) / c.scale));
+            if let Some((name, value)) = values.map(|(c, x)| (&c.name, *x)).chain(context.map(|(c, x)| (&c.name, *x))).next() {
+                return Err(Error::Table {
+                    path: path.to_owned(),
+                    column: Some(name.clone()),
+                    row: Some(rows.index[i] + 1),
+                    problem: format!("expected a number within 1e15 standard deviations of the training rows, found {}", shown(value)),
+                    hint: Some(Hint::other("an empty field marks a missing value").into()),
+                });
+            }
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::events::table::absent::Absent;
 use crate::events::table::column::{Column, Form, Unit};
 use crate::events::table::join::Joined;
 use crate::events::table::reading::{Reading, identifier, too_fine};
-use crate::hint::Hint;
+use crate::hint::{Hint, counted};
 
 /// The error of a quote that is never closed, in this row or in the header.
 pub(super) fn unclosed(path: &Path, row: Option<u64>, quote: u8) -> Error {
@@ -85,7 +85,7 @@ impl Columns {
         if uneven.unclosed {
             return unclosed(&self.path, row, self.layout.syntax.quote);
         }
-        let problem = format!("expected {} fields, found {}", self.layout.width, uneven.found);
+        let problem = format!("expected {}, found {}", counted(self.layout.width, "field", "fields"), uneven.found);
         Error::Table { path: self.path.clone(), column: None, row, problem, hint: None }
     }
 
