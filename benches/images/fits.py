@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,13 +13,8 @@ def arguments(parser, out, models):
     parser.add_argument("--knothe", type=Path, default=ROOT / "target" / "release" / "knothe")
     parser.add_argument("--out", type=Path, default=ROOT / "target" / out)
     parser.add_argument("--models", default=models)
-    # argparse would take options after -- for its own.
-    own, options = sys.argv[1:], []
-    if "--" in own:
-        at = own.index("--")
-        own, options = own[:at], own[at + 1 :]
-    args = parser.parse_args(own)
-    args.options = options
+    parser.add_argument("options", nargs="*", help="options of knothe fit, after --")
+    args = parser.parse_intermixed_args()
     args.out.mkdir(parents=True, exist_ok=True)
     return args
 

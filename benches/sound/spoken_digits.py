@@ -65,13 +65,8 @@ def main():
     parser.add_argument("--knothe", type=Path, default=ROOT / "target" / "release" / "knothe")
     parser.add_argument("--out", type=Path, default=ROOT / "target" / "spoken_digits")
     parser.add_argument("--model", type=Path)
-    # argparse would take options after -- for its own.
-    own, options = sys.argv[1:], []
-    if "--" in own:
-        at = own.index("--")
-        own, options = own[:at], own[at + 1 :]
-    args = parser.parse_args(own)
-    args.options = options
+    parser.add_argument("options", nargs="*", help="options of knothe fit, after --")
+    args = parser.parse_intermixed_args()
     args.out.mkdir(parents=True, exist_ok=True)
     files = sets(args.folder, args.out)
 

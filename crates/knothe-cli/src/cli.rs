@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::{
     fit_arguments::FitArguments,
     given::Value,
+    importance::ImportanceArguments,
     options::{Input, Runtime, at_least_zero, count},
     posterior::PosteriorArguments,
     text_files::TextFiles,
@@ -46,6 +47,7 @@ pub enum Command {
     Reconstruct(ReconstructArguments),
     Interpolate(InterpolateArguments),
     Posterior(Box<PosteriorArguments>),
+    Importance(ImportanceArguments),
     Models(ModelsArguments),
     /// Print a completion script for a shell
     Completions {
@@ -61,7 +63,7 @@ pub struct NoiseArguments {
     /// Seed of the dequantisation noise and of the draws of true values
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Draw K noise samples per image, or K times 256 true values per row with measurement errors. The bound on log_prob tightens as K grows. Other tables need no draws
+    /// Draw K noise samples per image, or K times 256 true values per row with measurement errors. The bound on log_prob tightens as K grows. Other tables need no draws. At most 10^6
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub samples: u64,
 }
@@ -345,7 +347,7 @@ pub struct ReconstructArguments {
     pub data: PathBuf,
     #[command(flatten)]
     pub input: Input,
-    /// Number of events
+    /// Number of events, at most 10^6
     #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Reconstruction")]
     pub n: u64,
     /// Keep the N coarsest scales of a flow, or the first N rows of pixels or samples of an autoregressive model, and draw the others anew [default: keep all]
@@ -391,7 +393,7 @@ pub struct InterpolateArguments {
     pub to: PathBuf,
     #[command(flatten)]
     pub input: Input,
-    /// Number of events, including both ends
+    /// Number of events, including both ends, at most 10^6
     #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Interpolation")]
     pub n: u64,
     /// Seed of the dequantisation noise

@@ -102,7 +102,7 @@ pub struct FitArguments {
     #[arg(long = "model", value_name = "NAME", hide_possible_values = true, value_delimiter = ',',
           value_parser = PossibleValuesParser::new(names()), help_heading = "Model")]
     pub models: Vec<String>,
-    /// Fit N models and average their densities. The families of --model take turns [default: one model per family]
+    /// Fit N models, at most 1000, and average their densities. The families of --model take turns [default: one model per family]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000), help_heading = "Model")]
     pub ensemble: Option<u64>,
     /// Weights of the ensemble's members: uniform, or validation (maximise the likelihood of the validation rows)
@@ -114,10 +114,10 @@ pub struct FitArguments {
     #[command(flatten)]
     pub family: FamilyArguments,
 
-    /// Number of passes over the training data
+    /// Number of passes over the training data, at most 10^12
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().epochs, value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub epochs: u64,
-    /// Total number of steps, instead of --epochs
+    /// Total number of steps, at most 10^12, instead of --epochs
     #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub steps: Option<u64>,
     /// Rows per step [default: a 16th of the training rows, rounded down to a power of two from 32 to 512; 32 for images; 8 for recordings]
@@ -147,7 +147,7 @@ pub struct FitArguments {
     /// Add Gaussian noise with standard deviation S to each batch, in standardised units
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub noise: f64,
-    /// With --errors: draw K true values per row and step. The bound on the likelihood tightens as K grows [default: 16]
+    /// With --errors: draw K true values per row and step, at most 4096. The bound on the likelihood tightens as K grows [default: 16]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=MOST_DRAWS), help_heading = "Training")]
     pub error_draws: Option<u64>,
     /// Seed of the random split, the initial parameters, the shuffling and the noise [default: 0; with --continue, the model's seed]

@@ -7,6 +7,7 @@ mod cli;
 mod columns;
 mod context;
 mod coordinates;
+mod crash;
 mod drawing;
 mod evaluate;
 mod failure;
@@ -15,6 +16,7 @@ mod fit;
 mod fit_arguments;
 mod given;
 mod hints;
+mod importance;
 mod inspect;
 mod kind;
 mod models;
@@ -96,6 +98,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Reconstruct(mut arguments) => with_file!(arguments.input.given, coordinates::reconstruct),
         Command::Interpolate(mut arguments) => with_file!(arguments.input.given, coordinates::interpolate),
         Command::Posterior(arguments) => posterior::run(&arguments),
+        Command::Importance(arguments) => importance::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Completions { shell } => models::completions(shell),
     }

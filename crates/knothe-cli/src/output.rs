@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use knothe::events::table::{Column, TableWriter, write_csv_header, write_csv_rows, written_ending};
+use knothe::events::table::{Column, TableWriter, files_of, write_csv_header, write_csv_rows, written_ending};
 use knothe::{
     events::{audio::is_recording, image::is_picture},
     file::NewFile,
@@ -96,10 +96,14 @@ pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
     if is_stdout(out) {
         return Ok(());
     }
-    // The pictures and recordings in a folder are inputs, and so is what they link to.
-    let is_in = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        out.exists() && entries.filter(|entry| is_picture(entry) || is_recording(entry)).any(|entry| is_same(out, &entry))
+    // The files that a pattern or a folder stands for are inputs, and so is what they link to. A file is also what standard input may come from.
+    let is_in = |input: &Path| {
+        if input == Path::new("-") {
+            return is_same(out, Path::new("/dev/stdin"));
+        }
+        let entries = std::fs::read_dir(input).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files = entries.filter(|entry| is_picture(entry) || is_recording(entry)).chain(files_of(input).unwrap_or_default());
+        out.exists() && files.any(|file| is_same(out, &file))
     };
     match inputs.iter().find(|input| is_same(out, input) || is_in(input)) {
         Some(input) => {

@@ -1,6 +1,9 @@
 //! `knothe score`: log q(x | context) of each event; of a table in memory that does not depend on its size.
 
-use knothe::{Model, events::table::Contradiction};
+use knothe::{
+    Model,
+    events::{Events, table::Contradiction},
+};
 
 use crate::{
     ahead::ahead,
@@ -23,19 +26,26 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), 
     let parts = model.coding.parts(&arguments.data, &arguments.input)?;
     let mut output = Output::open(arguments.out.as_deref(), &["log_prob"])?;
     let mut contradictions = Vec::new();
-    let dropped = std::thread::scope(|scope| {
+    let (dropped, far) = std::thread::scope(|scope| {
         let parts = ahead(scope, parts);
-        let mut dropped = 0;
+        let (mut dropped, mut far) = (0, 0);
         for part in ahead(scope, parts.into_iter().map(|part| score(arguments, model, part?))) {
-            let (log_prob, without, more) = part?;
+            let Scored { log_prob, without, beyond, contradictions: more } = part?;
             output.rows(&[column("log_prob", log_prob)])?;
             dropped += without;
+            far += beyond;
             add(&mut contradictions, more);
         }
-        Ok::<_, Failure>(dropped)
+        Ok::<_, Failure>((dropped, far))
     })?;
     output.finish()?;
     note_contradictions(&contradictions);
+    if far > 0 {
+        let rows = if far == 1 { "row" } else { "rows" };
+        say(format_args!(
+            "note: {far} possible {rows} lie so far out that the log_prob underflows the numbers of the model; a model of --precision f64 reaches farther"
+        ));
+    }
     if dropped > 0 {
         say(format_args!("warning: {}", lacking(dropped, "has no log_prob (NaN)", "have no log_prob (NaN)")));
     }
@@ -52,16 +62,25 @@ fn add(all: &mut Vec<Contradiction>, more: Vec<Contradiction>) {
     }
 }
 
-/// The log_prob of each row of a part.
-type Scored = (Vec<f64>, usize, Vec<Contradiction>);
+/// The scores of a part.
+struct Scored {
+    /// The log_prob of each row.
+    log_prob: Vec<f64>,
+    /// The number of rows without one, because they lack a value.
+    without: usize,
+    /// The number of rows that are possible and have a log_prob of −∞, which is below the numbers of the model's precision.
+    beyond: usize,
+    /// What makes rows impossible.
+    contradictions: Vec<Contradiction>,
+}
 
-/// The log_prob of each row of a part, how many have none, and what makes rows impossible.
 fn score<C: Kind>(arguments: &ScoreArguments, model: &Model<C>, part: Part<C::Events>) -> Result<Scored, Failure> {
-    let mut values = vec![f64::NAN; part.rows];
+    let (mut log_prob, mut beyond) = (vec![f64::NAN; part.rows], 0);
     if let Some(events) = &part.events {
-        for (position, value) in part.positions.iter().zip(model.log_prob(events, arguments.noise.scoring())?) {
-            values[*position] = value;
+        for (k, (position, value)) in part.positions.iter().zip(model.log_prob(events, arguments.noise.scoring())?).enumerate() {
+            log_prob[*position] = value;
+            beyond += usize::from(value == f64::NEG_INFINITY && events.is_possible(k));
         }
     }
-    Ok((values, part.rows - part.positions.len(), part.contradictions))
+    Ok(Scored { log_prob, without: part.rows - part.positions.len(), beyond, contradictions: part.contradictions })
 }

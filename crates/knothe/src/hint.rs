@@ -124,6 +124,7 @@ impl fmt::Display for Hint {
 }
 
 /// A number with its noun: "1 row", "2 rows".
+#[cfg(feature = "tables")]
 pub fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }

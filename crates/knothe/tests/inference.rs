@@ -15,7 +15,6 @@ use knothe::{
     fit::{Batch, Batches, Fit, Objective, Schedule},
     inference::{
         LibraryTarget, LogRatioVariance, LogWeights, MapDiagnostic, Reliability, ReverseKl, Smoothed, SourceDraws, Target, WeightedDraws,
-        log_densities_and_gradients,
     },
     source::{Normal, StudentT},
     triangular::Autoregressive,
@@ -300,7 +299,7 @@ fn the_evidence_of_bod_is_that_of_quadrature() {
     // Grid points from −5 to 5 by the trapezoidal rule.
     let axis: Vec<f64> = (-250..=250).map(|k| f64::from(k) / 50.0).collect();
     let points: Vec<f64> = axis.iter().flat_map(|a| axis.iter().flat_map(move |b| [*a, *b])).collect();
-    let (logs, _) = log_densities_and_gradients(&bod, &points).unwrap();
+    let (logs, _) = bod.log_densities_and_gradients(&points).unwrap();
     let sum: f64 = logs.iter().map(|l| l.exp()).sum::<f64>() / 2500.0;
     assert!((sum.ln() - 9.088253).abs() < 1e-4, "{}", sum.ln());
 }

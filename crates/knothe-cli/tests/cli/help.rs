@@ -23,6 +23,7 @@ fn help_of_the_command() {
       reconstruct  Reconstruct or complete events and compare them with the originals
       interpolate  Draw the events between two
       posterior    Draw from the posterior of a target in a shared library
+      importance   Estimate expectations and the evidence from weighted draws
       models       List the model families, or describe one of them
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
@@ -87,7 +88,7 @@ fn help_of_score() {
           --seed <N>     Seed of the dequantisation noise and of the draws of true values [default: 0]
           --samples <K>  Draw K noise samples per image, or K times 256 true values per row with
                          measurement errors. The bound on log_prob tightens as K grows. Other tables
-                         need no draws [default: 1]
+                         need no draws. At most 10^6 [default: 1]
 
     Output:
           --out <FILE>  CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output

@@ -12,6 +12,7 @@ mod fits;
 mod forge;
 mod help;
 mod images;
+mod importance;
 mod pins;
 mod plots;
 mod posterior;

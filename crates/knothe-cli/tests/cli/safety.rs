@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use knothe::events::table::{Table, write_table};
+
 use crate::{
     images::images,
     support::{command, copy, knothe, succeeds, table},
@@ -43,6 +45,50 @@ fn an_output_that_is_an_input_is_refused() {
         assert_eq!(names(folder.path()), before, "{arguments}");
         assert_eq!(["model.safetensors", "table.csv"].map(|name| fs::read(folder.path().join(name)).unwrap()), bytes, "{arguments}");
     }
+}
+
+/// Patterns, folders and standard input stand for files, which are inputs as well.
+#[test]
+fn an_output_that_is_one_of_many_inputs_is_refused() {
+    let folder = copy();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("parts")).unwrap();
+    let table = Table::read(&at("table.csv")).unwrap();
+    for name in ["parts/a.parquet", "parts/b.parquet"] {
+        write_table(&at(name), &table.columns).unwrap();
+    }
+    fs::copy(at("table.csv"), at("parts/c.csv")).unwrap();
+    fs::hard_link(at("parts/a.parquet"), at("hard.png")).unwrap();
+    let all = ["parts/a.parquet", "parts/b.parquet", "parts/c.csv", "table.csv"];
+    let read = || all.map(|name| fs::read(at(name)).unwrap());
+    let bytes = read();
+    for arguments in [
+        "fit parts --out parts/b.parquet",
+        "fit table.csv --validation parts/*.parquet --out parts/a.parquet",
+        "score model.safetensors parts/*.parquet --out parts/a.parquet",
+        "score model.safetensors parts --out parts/b.parquet",
+        "score model.safetensors parts/*.csv --out parts/c.csv",
+        "sample model.safetensors -n 3 --context parts --out parts/a.parquet",
+        "plot model.safetensors parts --out hard.png",
+        "schema parts --out parts/a.parquet",
+        "reconstruct model.safetensors parts --out parts/a.parquet",
+        "interpolate model.safetensors parts:1 parts:2 --out parts/a.parquet",
+    ] {
+        let run = knothe(folder.path(), arguments);
+        assert_eq!(run.code, 2, "{arguments}: {}", run.stderr);
+        assert!(run.error().contains("expected a file other than the input"), "{arguments}: {}", run.stderr);
+        assert_eq!(read(), bytes, "{arguments}");
+    }
+    #[cfg(unix)]
+    for command in ["score model.safetensors -", "schema -", "fit -"] {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_knothe"));
+        run.args(command.split(' ')).args(["--out", "table.csv"]).current_dir(folder.path());
+        let run = run.stdin(fs::File::open(at("table.csv")).unwrap()).output().unwrap();
+        assert_eq!(run.status.code(), Some(2), "{command}: {}", String::from_utf8_lossy(&run.stderr));
+        assert_eq!(read(), bytes, "{command}");
+    }
+    // A new file in the folder destroys nothing.
+    assert_eq!(knothe(folder.path(), "score model.safetensors parts/*.parquet --out parts/new.csv").code, 0);
 }
 
 #[cfg(unix)]

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Gradients, Tensor};
 
-use super::{AutoregressiveConditioner, Conditioner, Order, Widths, check_context, index};
+use super::{
+    AutoregressiveConditioner, Conditioner, Order, Widths, check_context, index,
+    multi_index::{MultiIndex, total_degree},
+};
 use crate::{
     error::{Error, Result},
     given::Given,
@@ -13,9 +16,6 @@ use crate::{
     shape::check_input,
     univariate::hermite,
 };
-
-/// Degrees of variables. The variables are the context columns and then the coordinates in their order. A pair is a variable and its degree, above 0; pairs are sorted by variable.
-pub type MultiIndex = Vec<(usize, usize)>;
 
 /// The most multi-indices of all coordinates together.
 const MOST: usize = 1 << 17;
@@ -48,20 +48,6 @@ pub struct PolynomialConditioner {
     parameters: usize,
 }
 
-/// All multi-indices of a total degree of at most `degree` over the first `variables` variables.
-pub fn total_degree(variables: usize, degree: usize) -> Vec<MultiIndex> {
-    let mut all: Vec<MultiIndex> = vec![Vec::new()];
-    for variable in 0..variables {
-        let mut longer = Vec::new();
-        for known in &all {
-            let left = degree - known.iter().map(|(_, d)| d).sum::<usize>();
-            longer.extend((1..=left).map(|d| known.iter().copied().chain([(variable, d)]).collect::<MultiIndex>()));
-        }
-        all.extend(longer);
-    }
-    all
-}
-
 impl PolynomialConditioner {
     /// All polynomials up to a total degree.
     ///
@@ -90,7 +76,6 @@ impl PolynomialConditioner {
             return Err(Error::shape("sets of multi-indices", format!("{dim}, one per coordinate"), sets.len()));
         }
         let mut earlier: BTreeSet<MultiIndex> = BTreeSet::from([Vec::new()]);
-        let mut used = Vec::new();
         for (rank, set) in sets.iter().enumerate() {
             for alpha in set {
                 let own = context_dim + rank;
@@ -104,7 +89,6 @@ impl PolynomialConditioner {
                         format!("{alpha:?}"),
                     ));
                 }
-                used.push((before.to_vec(), degree, rank));
                 // With a monomial come its beginnings, from which it is computed.
                 earlier.extend((0..=before.len()).map(|length| before[..length].to_vec()));
             }
@@ -112,27 +96,27 @@ impl PolynomialConditioner {
         let mut monomials: Vec<MultiIndex> = earlier.into_iter().collect();
         monomials.sort_by_key(|monomial| (monomial.len(), monomial.clone()));
         place.count(monomials.len())?;
-        let place_of = |monomial: &MultiIndex| monomials.binary_search_by_key(&(monomial.len(), monomial), |own| (own.len(), own));
-        let columns = order.columns().to_vec();
         let size = [monomials.len(), parameters * dim];
-        let mut mask = vec![0.0; if place.is_outline() { 0 } else { size[0] * size[1] }];
-        if !place.is_outline() {
-            for (monomial, degree, rank) in &used {
-                if let Ok(row) = place_of(monomial) {
-                    mask[row * size[1] + degree * dim + columns[*rank]] = 1.0;
-                }
-            }
-        }
-        let mask = if place.is_outline() { place.zeros(size) } else { place.tensor(mask, size) };
-        Ok(PolynomialConditioner {
-            coefficients: Param::from_tensor(place.zeros(size)),
-            mask,
+        let zeros = place.zeros(size);
+        let mut found = PolynomialConditioner {
+            coefficients: Param::from_tensor(zeros.clone()),
+            mask: zeros,
             monomials,
             sets,
             order,
             context_dim,
             parameters,
-        })
+        };
+        if !place.is_outline() {
+            let mut mask = vec![0.0; size[0] * size[1]];
+            for (rank, alpha) in found.terms() {
+                if let Some(at) = found.place_of(alpha, rank) {
+                    mask[at] = 1.0;
+                }
+            }
+            found.mask = place.tensor(mask, size);
+        }
+        Ok(found)
     }
 
     /// The multi-indices of each coordinate, in the order of the coordinates.
@@ -142,29 +126,36 @@ impl PolynomialConditioner {
 
     /// The same polynomials with the coefficients of another conditioner, for the multi-indices that both have.
     pub(crate) fn with_coefficients_of(mut self, other: &Self) -> Self {
-        let (dim, columns) = (self.order.dim(), self.order.columns().to_vec());
         let mut found = values(self.coefficients.val().inner());
         let theirs = values(other.coefficients.val().inner());
-        let place_of = |monomials: &[MultiIndex], parameters: usize, monomial: &[(usize, usize)], degree: usize, rank: usize| {
-            let row = monomials.binary_search_by(|known| (known.len(), &known[..]).cmp(&(monomial.len(), monomial))).ok()?;
-            Some(row * parameters * dim + degree * dim + columns[rank])
-        };
-        for (rank, set) in self.sets.iter().enumerate() {
-            for alpha in set.intersection(&other.sets[rank]) {
-                let (before, degree) = split(alpha, self.context_dim + rank);
-                let (to, from) = (
-                    place_of(&self.monomials, self.parameters, before, degree, rank),
-                    place_of(&other.monomials, other.parameters, before, degree, rank),
-                );
-                if let (Some(to), Some(from)) = (to, from) {
-                    found[to] = theirs[from];
-                }
+        for (rank, alpha) in self.terms().filter(|(rank, alpha)| other.sets[*rank].contains(*alpha)) {
+            if let (Some(to), Some(from)) = (self.place_of(alpha, rank), other.place_of(alpha, rank)) {
+                found[to] = theirs[from];
             }
         }
         let shape = self.coefficients.dims();
         let place = Placement::of(&self.mask);
         self.coefficients = Param::from_tensor(place.tensor(found, shape));
         self
+    }
+
+    /// The gradient by the coefficient of each multi-index, with the rank of its coordinate.
+    pub(crate) fn gradient_of_terms(&self, gradients: &Gradients) -> Vec<(usize, MultiIndex, f64)> {
+        let Some(found) = self.coefficients.val().grad(gradients).map(values) else { return Vec::new() };
+        self.terms().filter_map(|(rank, alpha)| self.place_of(alpha, rank).map(|at| (rank, alpha.clone(), found[at]))).collect()
+    }
+
+    /// The multi-indices of all coordinates, each with the rank of its coordinate.
+    fn terms(&self) -> impl Iterator<Item = (usize, &MultiIndex)> {
+        self.sets.iter().enumerate().flat_map(|(rank, set)| set.iter().map(move |alpha| (rank, alpha)))
+    }
+
+    /// The place of the coefficient of a multi-index among all coefficients.
+    fn place_of(&self, alpha: &MultiIndex, rank: usize) -> Option<usize> {
+        let (before, degree) = split(alpha, self.context_dim + rank);
+        let row = self.monomials.binary_search_by(|known| (known.len(), &known[..]).cmp(&(before.len(), before))).ok()?;
+        let dim = self.order.dim();
+        Some((row * self.parameters + degree) * dim + self.order.columns()[rank])
     }
 
     /// All monomials of earlier variables, `[rows, monomials]`.
@@ -249,15 +240,6 @@ mod tests {
 
     use super::*;
     use crate::placement::Precision;
-
-    #[test]
-    fn there_are_as_many_multi_indices_as_the_binomial_coefficient_says() {
-        for (variables, degree, count) in [(1, 3, 4), (2, 2, 6), (3, 3, 20), (6, 2, 28), (4, 0, 1)] {
-            let all = total_degree(variables, degree);
-            assert_eq!(all.len(), count);
-            assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), count);
-        }
-    }
 
     #[test]
     fn parameters_are_the_polynomials() {

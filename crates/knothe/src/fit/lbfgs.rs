@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use argmin::{
-    core::{CostFunction, Error as SolverError, Executor, Gradient, IterState, State},
+    core::{CostFunction, Error as SolverError, Executor, Gradient, IterState, State, TerminationReason, TerminationStatus},
     solver::{linesearch::MoreThuenteLineSearch, quasinewton::LBFGS},
 };
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -37,12 +37,14 @@ pub struct Lbfgs {
     pub memory: usize,
     /// The norm of the gradient at which the fit ends.
     pub tolerance: f64,
+    /// The fit ends when an iteration changes the loss by less than this number. 0 stands for never.
+    pub decrease: f64,
 }
 
 impl Default for Lbfgs {
-    /// 500 iterations, 20 steps and a norm of 10⁻⁹.
+    /// 500 iterations, 20 steps, a norm of 10⁻⁹ and no least decrease.
     fn default() -> Self {
-        Lbfgs { iterations: 500, memory: 20, tolerance: 1e-9 }
+        Lbfgs { iterations: 500, memory: 20, tolerance: 1e-9, decrease: 0.0 }
     }
 }
 
@@ -90,6 +92,15 @@ struct Problem<'a, M, O> {
 }
 
 impl<M: Density + Module, O: Objective<M>> Problem<'_, M, O> {
+    /// The density with the least loss so far, ready for evaluation.
+    fn module_at_best(&self) -> M {
+        let module = self.module.borrow().clone();
+        match self.best.borrow().as_ref() {
+            Some(best) => module.map(&mut Write { values: &best.x }).valid(),
+            None => module.valid(),
+        }
+    }
+
     fn at(&self, x: &[f64]) -> Result<Evaluated> {
         if let Some(known) = self.latest.borrow().as_ref().filter(|known| known.x == x) {
             return Ok(known.clone());
@@ -150,11 +161,28 @@ impl Lbfgs {
     /// evaluation. If a step leads to a loss that is not finite, the search begins again from there with smaller steps.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a memory of 0 and a tolerance below 0, [`Error::Diverged`] if the loss is not finite at the start, and the errors of the objective.
+    /// [`Error::Invalid`] for a memory of 0 and for numbers below 0, [`Error::Diverged`] if the loss is not finite at the start, and the errors of the objective.
     pub fn run<M: Density + Module>(&self, objective: &(impl Objective<M> + Sync), density: M, batch: &Batch) -> Result<(M, LbfgsReport)> {
+        self.observed(objective, density, batch, self.iterations, &mut |_| Ok(true))
+    }
+
+    /// The same. `observe` sees the density with the least loss so far after every so many iterations, and the fit ends when it returns false.
+    ///
+    /// # Errors
+    /// Those of [`Lbfgs::run`] and of `observe`.
+    pub fn observed<M: Density + Module>(
+        &self,
+        objective: &(impl Objective<M> + Sync),
+        density: M,
+        batch: &Batch,
+        every: u64,
+        observe: &mut dyn FnMut(&M) -> Result<bool>,
+    ) -> Result<(M, LbfgsReport)> {
         Error::check_count("memory of L-BFGS", self.memory)?;
-        if self.tolerance.is_nan() || self.tolerance < 0.0 {
-            return Err(Error::invalid("tolerance of L-BFGS", "a number of at least 0", self.tolerance));
+        for (what, number) in [("tolerance of L-BFGS", self.tolerance), ("decrease of L-BFGS", self.decrease)] {
+            if number.is_nan() || number < 0.0 {
+                return Err(Error::invalid(what, "a number of at least 0", number));
+            }
         }
         let module = density.train();
         let mut read = Read::default();
@@ -175,34 +203,61 @@ impl Lbfgs {
             return Err(Error::Diverged { steps: 1 });
         }
         problem.scale.set(1.0 / norm(&start.gradient).max(1.0));
-        let (mut iterations, mut from) = (0, read.values);
-        for _ in 0..=RESTARTS {
-            problem.diverged.set(false);
-            iterations += self.search(&problem, from, self.iterations.saturating_sub(iterations))?;
+        let (mut iterations, mut restarts) = (0, 0);
+        let mut search = self.start(&problem, read.values)?;
+        while iterations < self.iterations {
+            let most = every.clamp(1, self.iterations - iterations);
+            let (done, goes_on) = search.advance(&problem, most);
+            iterations += done;
             if let Some(error) = problem.problem.take() {
                 return Err(error);
             }
-            if !problem.diverged.get() || iterations >= self.iterations {
+            if problem.diverged.take() {
+                if restarts == RESTARTS {
+                    break;
+                }
+                restarts += 1;
+                problem.scale.set(problem.scale.get() * SHORTER);
+                search = self.start(&problem, problem.best.borrow().as_ref().map_or_else(Vec::new, |best| best.x.clone()))?;
+            } else if !goes_on || !observe(&problem.module_at_best())? {
                 break;
             }
-            problem.scale.set(problem.scale.get() * SHORTER);
-            from = problem.best.borrow().as_ref().map_or_else(Vec::new, |best| best.x.clone());
         }
+        let module = problem.module_at_best();
         let Some(best) = problem.best.take() else { return Err(Error::Diverged { steps: 1 }) };
-        let module = problem.module.into_inner().map(&mut Write { values: &best.x });
         let report =
             LbfgsReport { loss: best.loss, gradient_norm: norm(&best.gradient), iterations, evaluations: problem.evaluations.get() };
-        Ok((module.valid(), report))
+        Ok((module, report))
     }
 
-    /// One search. Returns its number of iterations.
-    fn search<M: Density + Module, O: Objective<M>>(&self, problem: &Problem<M, O>, from: Vec<f64>, most: u64) -> Result<u64> {
+    /// A search from a point.
+    fn start<M, O>(&self, problem: &Problem<M, O>, from: Vec<f64>) -> Result<Search> {
         let own = |error: SolverError| Error::invalid("L-BFGS", "settings that the solver takes", error);
-        let solver = LBFGS::new(MoreThuenteLineSearch::new(), self.memory);
-        let solver = solver.with_tolerance_grad(self.tolerance * problem.scale.get()).and_then(|solver| solver.with_tolerance_cost(0.0));
-        let configured = |state: IterState<Vec<f64>, Vec<f64>, (), (), (), f64>| state.param(from).max_iters(most);
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), self.memory).with_tolerance_grad(self.tolerance * problem.scale.get());
+        let solver = solver.and_then(|solver| solver.with_tolerance_cost(self.decrease * problem.scale.get()));
+        Ok(Search(Some((solver.map_err(own)?, IterState::new().param(from)))))
+    }
+}
+
+type Solver = LBFGS<MoreThuenteLineSearch<Vec<f64>, Vec<f64>, f64>, Vec<f64>, Vec<f64>, f64>;
+type SolverState = IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;
+
+/// A search on its way: the solver with the steps that it remembers, and where it is. None after a failure.
+struct Search(Option<(Solver, SolverState)>);
+
+impl Search {
+    /// Some iterations more. Returns their number, and whether there is more to gain.
+    fn advance<M: Density + Module, O: Objective<M>>(&mut self, problem: &Problem<M, O>, most: u64) -> (u64, bool) {
+        let Some((solver, mut state)) = self.0.take() else { return (0, false) };
+        let before = state.get_iter();
+        state.termination_status = TerminationStatus::NotTerminated;
+        let executor = Executor::new(problem, solver).configure(|_| state.max_iters(before + most)).ctrlc(false);
         // The problem knows why a search failed.
-        Ok(Executor::new(problem, solver.map_err(own)?).configure(configured).ctrlc(false).run().map_or(1, |done| done.state().get_iter()))
+        let Ok(done) = executor.run() else { return (1, false) };
+        let goes_on = done.state.termination_status == TerminationStatus::Terminated(TerminationReason::MaxItersReached);
+        let iterations = done.state.get_iter() - before;
+        self.0 = Some((done.solver, done.state));
+        (iterations, goes_on)
     }
 }
 

@@ -34,6 +34,7 @@ pub use schedule::Schedule;
 
 pub(crate) use batches::EVALUATION_ROWS;
 pub(crate) use deconvolve::{SCORE_DRAWS, deconvolved};
+#[cfg(feature = "tables")]
 pub(crate) use matrix::LARGEST as MOST_STANDARDISED;
 
 use std::path::PathBuf;

@@ -39,6 +39,17 @@ impl<'a> Chains<'a> {
         (0..self.chains).flat_map(|chain| [of(chain, 0), of(chain, half)]).collect()
     }
 
+    /// The share of all draws below each draw, chain by chain. It is uniform for each chain if the chains agree. Equal draws count half.
+    pub fn ranks(&self) -> Vec<Vec<f64>> {
+        let mut sorted = self.draws.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let share = |x: &f64| {
+            let (below, up_to) = (sorted.partition_point(|v| v < x), sorted.partition_point(|v| v <= x));
+            (below + up_to) as f64 / (2 * sorted.len()) as f64
+        };
+        (0..self.chains).map(|chain| self.draws.iter().skip(chain).step_by(self.chains).map(share).collect()).collect()
+    }
+
     /// R̂ and the effective number of draws. Both are NaN for fewer than four draws per half.
     ///
     /// With W the mean variance within the m half-chains of n draws and B/n the variance of their means, R̂ = √(((n − 1) W/n + B/n)/W). The effective number is m n/(1 + 2 Σ_t ρ_t), with
@@ -112,6 +123,13 @@ mod tests {
             assert!((found.effective_draws / expected - 1.0).abs() < 0.25, "{phi}: {found:?}, expected {expected}");
             assert!((found.r_hat - 1.0).abs() < 0.02, "{phi}: {found:?}");
         }
+    }
+
+    #[test]
+    fn ranks_are_shares_of_all_draws() {
+        // Two chains side by side: 3, 1 and 2, 2.
+        let draws = [3.0, 2.0, 1.0, 2.0];
+        assert_eq!(Chains::new(&draws, 2).ranks(), [vec![0.875, 0.125], vec![0.5, 0.5]]);
     }
 
     #[test]

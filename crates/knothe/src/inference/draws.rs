@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{LogWeights, Target, target::log_densities};
+use super::{LogWeights, Target};
 use crate::{
     bijection::Given,
     density::Density,
@@ -78,7 +78,7 @@ impl WeightedDraws {
                 own.into_iter().zip(other).map(|(q, w)| log_add(q + (1.0 - share).ln(), w + share.ln())).collect()
             };
             let numbers = values(draws);
-            let log_target = log_densities(target, &numbers)?;
+            let log_target = target.log_densities(&numbers)?;
             logs.extend(log_target.into_iter().zip(log_q).map(|(target, q)| target - q));
             x.extend(numbers);
         }

@@ -44,6 +44,9 @@ pub struct LibraryTarget {
     _library: Library,
 }
 
+/// Transformed parameters are parameters, such as the effects of a model that is not centred.
+const TRANSFORMED: bool = true;
+
 /// Held by each call of a library that does not say that its models need no lock. Two models of one library may share what they write to, so there is one lock for all.
 static LOCK: Mutex<()> = Mutex::new(());
 
@@ -154,9 +157,9 @@ impl LibraryTarget {
         let (number, number_all, own_names, constrained_names) = unsafe {
             (
                 count(model.model),
-                count_all(model.model, false, false),
+                count_all(model.model, TRANSFORMED, false),
                 names(unconstrained(model.model)),
-                names(constrained(model.model, false, false)),
+                names(constrained(model.model, TRANSFORMED, false)),
             )
         };
         for (what, number, names) in [("unconstrained", number, &own_names), ("constrained", number_all, &constrained_names)] {
@@ -220,7 +223,7 @@ impl LibraryTarget {
         call()
     }
 
-    /// The model's own parameters for unconstrained ones.
+    /// The model's own parameters, with transformed parameters, for unconstrained ones.
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of parameters, and [`Error::Unsupported`] with the library's message if it cannot compute them.
@@ -230,7 +233,15 @@ impl LibraryTarget {
         let mut problem = null_mut();
         // SAFETY: both slices are as long as the model's numbers of parameters say. Without generated quantities no random numbers are needed.
         let code = self.locked(|| unsafe {
-            (self.constrain)(self.model.model, false, false, x.as_ptr(), found.as_mut_ptr(), without_provenance_mut(0), &raw mut problem)
+            (self.constrain)(
+                self.model.model,
+                TRANSFORMED,
+                false,
+                x.as_ptr(),
+                found.as_mut_ptr(),
+                without_provenance_mut(0),
+                &raw mut problem,
+            )
         });
         if code == 0 {
             Ok(found)

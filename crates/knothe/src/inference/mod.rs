@@ -7,8 +7,12 @@
 //! A [`Target`] is an unnormalised log density with its gradient. [`ReverseKl`] and [`LogRatioVariance`] are [objectives](crate::fit::Objective) that fit a flow to a target, and
 //! [`MapDiagnostic`] says how far the flow is from it.
 
+mod adaptive;
+mod at_draws;
 mod chains;
 mod draws;
+mod in_source;
+mod laplace;
 #[cfg(feature = "targets")]
 mod library;
 mod optimal_map;
@@ -17,10 +21,13 @@ mod reverse_kl;
 mod smoothing;
 mod source_hmc;
 mod target;
+mod terms;
 mod weights;
 
+pub use adaptive::{Adapted, AdaptiveProposal, AdaptiveRound};
 pub use chains::{Chains, Convergence};
 pub use draws::WeightedDraws;
+pub use in_source::InSource;
 #[cfg(feature = "targets")]
 pub use library::LibraryTarget;
 pub use optimal_map::{FittedMap, MapStep, OptimalMap};
@@ -28,5 +35,5 @@ pub use pareto::GeneralisedPareto;
 pub use reverse_kl::{LogRatioVariance, MapDiagnostic, ReverseKl, SourceDraws};
 pub use smoothing::{Reliability, Smoothed};
 pub use source_hmc::{HmcDraws, SourceHmc};
-pub use target::{Target, TensorTarget, log_densities_and_gradients};
+pub use target::{Counted, Target, TensorTarget};
 pub use weights::{Estimate, LogWeights};

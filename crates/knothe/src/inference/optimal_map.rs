@@ -1,15 +1,21 @@
 //! Optimal maps: a triangular map that carries a normal source to a target, built up step by step (El Moselhy and Marzouk 2012).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{LogRatioVariance, LogWeights, MapDiagnostic, ReverseKl, Target, target::log_densities};
+use burn::module::Module;
+
+use super::{
+    Counted, LogWeights, MapDiagnostic, Target,
+    at_draws::{Aim, AtDraws, even_draws, log_ratios_at},
+    laplace::laplace,
+    terms::{Terms, strongest},
+};
 use crate::{
-    Compose, Density, Flow, Layer,
-    bijection::{Batch, Given},
-    conditioner::PolynomialConditioner,
+    Compose, Flow, Layer,
+    bijection::{Batch, Bijection, Seen},
+    conditioner::{MultiIndex, PolynomialConditioner},
     error::{Error, Result},
-    fit::{Lbfgs, Objective},
+    fit::{Lbfgs, loss},
     linear::TriangularAffine,
     network::TabularFlow,
     order::Order,
@@ -20,15 +26,23 @@ use crate::{
     univariate::RectifiedPolynomial,
 };
 
-/// The maps of polynomials are straight lines outside ± this number.
-const BOUND: f64 = RectifiedPolynomial::BOUND;
+/// The share of the tolerance that an iteration of a step must gain to go on.
+const SLOW: f64 = 0.1;
+/// Iterations between two looks at held-out draws, and looks without a better map after which a step ends.
+const LOOK: u64 = 10;
+const LOOKS: usize = 2;
+/// Draws per term of the polynomials, so that they do not fit the draws alone.
+const DRAWS_PER_TERM: usize = 8;
 
 /// The settings of a fit of a map to a target.
 ///
-/// The map starts as an affine triangular map. Polynomials of a growing total degree then bend it, and after the highest degree further maps of polynomials are put between it and the source. Each
-/// step minimises [`ReverseKl`] over fixed draws from the source, and then [`LogRatioVariance`] if that makes the map better. A map is better if held-out draws give it a higher lower bound on log Z.
-/// The variance diagnostic does not decide, since a map onto a small part of the target has a small variance too. The fit ends when the diagnostic is below the tolerance, or when no degree of a
-/// map raises the bound.
+/// The map starts as an affine triangular map, from Laplace's approximation of the target if that is better than the standard normal law. A map of polynomials then bends it. The polynomials are linear at first, and each step adds the terms to which the lower bound on log Z is most
+/// sensitive, from the reduced margin of the terms so far (Baptista, Marzouk and Zahm 2023, algorithm 2). When more terms no longer help, another map of polynomials is put between the
+/// first and the source, and so on.
+///
+/// Each step maximises the lower bound on log Z over fixed draws from the source. Held-out draws say whether a map is better. Its lower bound on log Z must be higher by more than two
+/// standard errors of the difference; if the bounds differ by less, its variance diagnostic must be smaller. The variance diagnostic alone does not decide, since a map onto a small part of the
+/// target has a small variance too. The steps end when the diagnostic is below the tolerance, or when a step finds no better map. A last fit then looks for all digits that the draws give.
 ///
 /// ```
 /// use knothe::{inference::{OptimalMap, TensorTarget}, burn::tensor::Tensor};
@@ -36,7 +50,7 @@ const BOUND: f64 = RectifiedPolynomial::BOUND;
 ///     let (a, b) = (x.clone().narrow(1, 0, 1), x.narrow(1, 1, 1));
 ///     Ok(((a.clone().square() + (b - a.square()).square()) * -0.5).squeeze_dim(1))
 /// });
-/// let found = OptimalMap { draws: 50, ..OptimalMap::default() }.fit(&banana)?;
+/// let found = OptimalMap { draws: 64, ..OptimalMap::default() }.fit(&banana)?;
 /// // Polynomials of degree 2 are exact.
 /// assert!(found.diagnostic().variance < 1e-10);
 /// assert!((found.diagnostic().log_evidence.value - std::f64::consts::TAU.ln()).abs() < 1e-5);
@@ -44,7 +58,7 @@ const BOUND: f64 = RectifiedPolynomial::BOUND;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptimalMap {
-    /// Draws from the source in each fit.
+    /// The least number of draws from the source in each fit. Maps with many terms get more. Powers of 2 cover the source best.
     pub draws: usize,
     /// Draws that judge a map. No fit uses them.
     pub held_out: usize,
@@ -52,7 +66,7 @@ pub struct OptimalMap {
     pub degree: usize,
     /// The largest number of maps of polynomials one after another.
     pub maps: usize,
-    /// The variance diagnostic at which the fit ends.
+    /// The variance diagnostic at which the steps end.
     pub tolerance: f64,
     /// L-BFGS.
     pub lbfgs: Lbfgs,
@@ -63,9 +77,9 @@ pub struct OptimalMap {
 impl Default for OptimalMap {
     fn default() -> Self {
         OptimalMap {
-            draws: 400,
+            draws: 512,
             held_out: 1000,
-            degree: 3,
+            degree: 5,
             maps: 2,
             tolerance: 1e-4,
             lbfgs: Lbfgs { iterations: 200, ..Lbfgs::default() },
@@ -77,12 +91,16 @@ impl Default for OptimalMap {
 /// A step of a fit.
 #[derive(Clone, Debug)]
 pub struct MapStep {
-    /// The total degree of the polynomials; 1 for the affine map.
+    /// The highest total degree of the terms of the latest map; 1 for the affine map.
     pub degree: usize,
+    /// The number of terms of the latest map of polynomials.
+    pub terms: usize,
     /// The number of maps of polynomials.
     pub maps: usize,
-    /// The held-out diagnostic after the step.
+    /// The held-out diagnostic of the best map after the step.
     pub diagnostic: MapDiagnostic,
+    /// Whether the map is better than all before.
+    pub better: bool,
     /// Evaluations of the target from the start, with its gradient and without.
     pub evaluations: u64,
 }
@@ -105,109 +123,198 @@ impl FittedMap {
     }
 }
 
-/// Counts evaluations.
-struct Counted<'a, T: ?Sized> {
-    target: &'a T,
-    evaluations: AtomicU64,
-}
-
-impl<T: Target + ?Sized> Target for Counted<'_, T> {
-    fn dim(&self) -> usize {
-        self.target.dim()
-    }
-
-    fn log_density_and_gradient(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        self.evaluations.fetch_add(1, Ordering::Relaxed);
-        self.target.log_density_and_gradient(x, gradient)
-    }
-
-    fn log_density(&self, x: &[f64]) -> Result<f64> {
-        self.evaluations.fetch_add(1, Ordering::Relaxed);
-        self.target.log_density(x)
-    }
-
-    fn is_parallel(&self) -> bool {
-        self.target.is_parallel()
-    }
-}
-
 impl OptimalMap {
     /// Fits a map to a target.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a setting of 0, [`Error::Diverged`] if the target has no density at draws from the source, and the errors of the target.
+    /// [`Error::Invalid`] for a setting of 0 and for a target without density at all draws from the start, and the errors of the target.
     pub fn fit(&self, target: &(impl Target + ?Sized)) -> Result<FittedMap> {
+        self.observed(target, &mut |_| true)
+    }
+
+    /// The same. `observe` sees each step, and the fit ends when it returns false.
+    ///
+    /// # Errors
+    /// Those of [`OptimalMap::fit`].
+    pub fn observed(&self, target: &(impl Target + ?Sized), observe: &mut dyn FnMut(&MapStep) -> bool) -> Result<FittedMap> {
         for (what, count) in
             [("draws", self.draws), ("held_out", self.held_out), ("degree", self.degree), ("coordinates of the target", target.dim())]
         {
             Error::check_count(what, count)?;
         }
-        let (target, place) = (Counted { target, evaluations: AtomicU64::new(0) }, Placement::cpu(Precision::F64));
-        let order = Order::natural(target.dim());
+        let (dim, place) = (target.dim(), Placement::cpu(Precision::F64));
         // What is too large is refused before the work.
-        PolynomialConditioner::of_degree(order.clone(), 0, self.degree, &place)?;
-        let affine = Layer::TriangularAffine(TriangularAffine::new(&order, 0, &place));
-        let (mut flow, mut best) = self.improved(flow_of(target.dim(), vec![affine], &place)?, &target)?;
-        let mut steps = vec![self.step(1, 0, &best, &target)];
-        for maps in 1..=self.maps {
-            // Whether this map has polynomials already.
-            let mut bends = false;
-            for degree in 2..=self.degree {
-                if best.diagnostic().variance <= self.tolerance {
-                    break;
-                }
-                let (next, judged) = self.improved(bent(&flow, degree, !bends, &place)?, &target)?;
-                steps.push(self.step(degree, maps, &judged, &target));
-                if judged.is_better(&best) {
-                    (flow, best, bends) = (next, judged, true);
-                }
-            }
-            if !bends {
-                break;
-            }
+        PolynomialConditioner::of_degree(Order::natural(dim), 0, self.degree.min(2), &place)?;
+        let counted = Counted::new(target);
+        let draws = self.batch(0, dim);
+        let (flow, best) = self.start(&counted, &draws)?;
+        let mut search = Search { settings: self, target: &counted, draws, flow, best, steps: Vec::new(), observe };
+        search.run()?;
+        Ok(FittedMap { flow: search.flow, steps: search.steps, best: search.best.diagnostic() })
+    }
+
+    /// An affine map: Laplace's approximation if it is better than the identity, on which nothing is known of the target.
+    fn start(&self, target: &impl Target, draws: &Batch) -> Result<(TabularFlow, Judged)> {
+        let (dim, place) = (target.dim(), Placement::cpu(Precision::F64));
+        let identity = TriangularAffine::new(&Order::natural(dim), 0, &place);
+        let with = |affine: TriangularAffine| {
+            let flow = flow_of(dim, vec![Layer::TriangularAffine(affine)], &place)?;
+            let judged = Judged::of(self.judgement(&flow, target)?);
+            Ok::<_, Error>((flow, judged))
+        };
+        let found = laplace(target, &vec![0.0; dim], &values(draws.x.clone())).and_then(|rows| {
+            let mut affine = identity.clone();
+            affine.initialise(&mut Seen(vec![Batch::new(place.tensor(rows, draws.x.dims()))])).ok()?;
+            with(affine).ok()
+        });
+        match (found, with(identity)) {
+            (Some(found), Ok(other)) => Ok(if found.1.is_better(&other.1) { found } else { other }),
+            (Some(found), Err(_)) => Ok(found),
+            (None, other) => other,
         }
-        Ok(FittedMap { flow, steps, best: best.diagnostic() })
     }
 
-    fn step<T: Target + ?Sized>(&self, degree: usize, maps: usize, judged: &Judged, target: &Counted<T>) -> MapStep {
-        MapStep { degree, maps, diagnostic: judged.diagnostic(), evaluations: target.evaluations.load(Ordering::Relaxed) }
+    /// At least so many draws from the source.
+    fn batch(&self, least: usize, dim: usize) -> Batch {
+        Batch::new(even_draws(self.draws.max(least.next_power_of_two()), dim, self.seed, &Placement::cpu(Precision::F64)))
     }
 
-    /// A flow after both objectives, with what held-out draws say of it.
-    fn improved(&self, flow: TabularFlow, target: &impl Target) -> Result<(TabularFlow, Judged)> {
-        let first = self.minimised(&ReverseKl(target), flow)?;
-        let found = self.judged(&first, target)?;
-        // The variance of log-ratios that are far apart has minima of its own.
-        if found.of_possible.variance > 1.0 {
-            return Ok((first, found));
-        }
-        let second = self.minimised(&LogRatioVariance(target), first.clone())?;
-        let other = self.judged(&second, target)?;
-        Ok(if other.is_better(&found) { (second, other) } else { (first, found) })
-    }
-
-    fn minimised(&self, objective: &(impl Objective<TabularFlow> + Sync), flow: TabularFlow) -> Result<TabularFlow> {
-        let place = Placement::cpu(Precision::F64);
-        let batch = Batch { seed: self.seed, ..Batch::new(place.zeros([self.draws, flow.dim()])) };
-        Ok(self.lbfgs.run(objective, flow, &batch)?.0)
-    }
-
-    fn judged(&self, flow: &TabularFlow, target: &impl Target) -> Result<Judged> {
+    /// The importance weights of held-out draws.
+    fn judgement(&self, flow: &TabularFlow, target: &impl Target) -> Result<LogWeights> {
         // The seeds of the fits and of the judgement are streams of different purposes.
         let mut rng = stream(self.seed, Purpose::Check, 2);
-        let (x, log_q) = flow.sample_and_log_prob(self.held_out, &Given::default(), &mut rng)?;
-        let log_target = log_densities(target, &values(x))?;
+        let z = Placement::cpu(Precision::F64).normal([self.held_out, target.dim()], &mut rng);
+        let ratios = values(log_ratios_at(target, flow, z)?);
         // A draw that the target cannot judge is impossible.
-        let ratio = |(target, q): (f64, f64)| if target.is_finite() { target - q } else { f64::NEG_INFINITY };
-        let weights = LogWeights::new(log_target.into_iter().zip(values(log_q)).map(ratio).collect())?;
-        let possible: Vec<f64> = weights.logs().iter().copied().filter(|l| l.is_finite()).collect();
-        let impossible = self.held_out - possible.len();
-        let of_possible = MapDiagnostic::of(&LogWeights::new(possible)?);
-        Ok(Judged { impossible, of_possible, weights })
+        LogWeights::new(ratios.into_iter().map(|l| if l.is_finite() { l } else { f64::NEG_INFINITY }).collect())
     }
 }
 
-/// Held-out draws of a map.
+/// A fit on its way.
+struct Search<'a, T: ?Sized> {
+    settings: &'a OptimalMap,
+    target: &'a Counted<'a, T>,
+    draws: Batch,
+    /// The best map so far.
+    flow: TabularFlow,
+    best: Judged,
+    steps: Vec<MapStep>,
+    observe: &'a mut dyn FnMut(&MapStep) -> bool,
+}
+
+impl<T: Target + ?Sized> Search<'_, T> {
+    fn run(&mut self) -> Result<()> {
+        self.step(Aim::Bound, self.rough(), self.flow.clone())?;
+        if !self.record(&Terms::linear(self.target.dim()), 0, true) {
+            return Ok(());
+        }
+        for maps in 1..=self.settings.maps {
+            match self.bend(maps)? {
+                Bent::Stopped => return Ok(()),
+                Bent::InVain => break,
+                Bent::Better => {}
+            }
+        }
+        // All the digits that the draws give.
+        self.step(Aim::Bound, self.settings.lbfgs, self.flow.clone())?;
+        // The variance of log-ratios that are far apart has minima of its own.
+        if self.best.of_possible.variance <= 1.0 {
+            self.step(Aim::Variance, self.settings.lbfgs, self.flow.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Puts a map of polynomials at the source, which gets terms as long as they help.
+    fn bend(&mut self, maps: usize) -> Result<Bent> {
+        let dim = self.target.dim();
+        let (mut terms, mut outcome) = (Terms::linear(dim), Bent::InVain);
+        while self.best.diagnostic().variance > self.settings.tolerance {
+            let new = outcome == Bent::InVain;
+            let tried = bent(&self.flow, &terms.with_margin(self.settings.degree), new)?;
+            let chosen = strongest(&self.gradient(&tried)?, &terms);
+            if chosen.is_empty() {
+                break;
+            }
+            terms.extend(chosen);
+            self.draws = self.settings.batch(DRAWS_PER_TERM * terms.count(), dim);
+            let better = self.step(Aim::Bound, self.rough(), bent(&self.flow, &terms, new)?)?;
+            if !self.record(&terms, maps, better) {
+                return Ok(Bent::Stopped);
+            }
+            if !better {
+                break;
+            }
+            outcome = Bent::Better;
+        }
+        Ok(outcome)
+    }
+
+    /// L-BFGS that does not look for digits below the tolerance.
+    fn rough(&self) -> Lbfgs {
+        Lbfgs { decrease: SLOW * self.settings.tolerance, ..self.settings.lbfgs }
+    }
+
+    /// L-BFGS from a flow that is the same map as the best one. Keeps the best map on its way, and returns whether it is better.
+    fn step(&mut self, aim: Aim, lbfgs: Lbfgs, flow: TabularFlow) -> Result<bool> {
+        let (mut best, mut found, mut misses) = (self.best.clone(), None, 0);
+        let mut look = |flow: &TabularFlow| {
+            let judged = Judged::of(self.settings.judgement(flow, self.target)?);
+            let better = judged.is_better(&best);
+            misses = if better { 0 } else { misses + 1 };
+            if better {
+                best = judged;
+                found = Some(flow.clone());
+            }
+            Ok(misses < LOOKS)
+        };
+        match lbfgs.observed(&AtDraws { target: self.target, aim }, flow, &self.draws, LOOK, &mut look) {
+            Ok((last, _)) => look(&last).map(drop)?,
+            // A draw without density at the start leaves nothing to follow.
+            Err(Error::Diverged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let Some(flow) = found else { return Ok(false) };
+        (self.flow, self.best) = (flow, best);
+        Ok(true)
+    }
+
+    /// The gradient of the loss by the coefficients of the map at the source.
+    fn gradient(&self, flow: &TabularFlow) -> Result<Vec<(usize, MultiIndex, f64)>> {
+        let flow = flow.clone().train();
+        let gradients = loss(&AtDraws { target: self.target, aim: Aim::Bound }, &flow, &self.draws)?.backward();
+        Ok(match flow.bijection().layers().first() {
+            Some(Layer::Polynomial(map)) => map.conditioner().gradient_of_terms(&gradients),
+            _ => Vec::new(),
+        })
+    }
+
+    /// Notes a step, and returns whether to go on.
+    fn record(&mut self, terms: &Terms, maps: usize, better: bool) -> bool {
+        let step = MapStep {
+            degree: terms.degree(),
+            terms: if maps == 0 { 0 } else { terms.count() },
+            maps,
+            diagnostic: self.best.diagnostic(),
+            better,
+            evaluations: self.target.gradients() + self.target.values(),
+        };
+        let goes_on = (self.observe)(&step);
+        self.steps.push(step);
+        goes_on
+    }
+}
+
+/// The outcome of a map of polynomials.
+#[derive(Clone, Copy, PartialEq)]
+enum Bent {
+    Better,
+    InVain,
+    /// The observer ended the fit.
+    Stopped,
+}
+
+/// What held-out draws say of a map.
+#[derive(Clone)]
 struct Judged {
     /// Draws where the target has no density.
     impossible: usize,
@@ -217,15 +324,32 @@ struct Judged {
 }
 
 impl Judged {
+    fn of(weights: LogWeights) -> Self {
+        let possible: Vec<f64> = weights.logs().iter().copied().filter(|l| l.is_finite()).collect();
+        let impossible = weights.logs().len() - possible.len();
+        Judged { impossible, of_possible: MapDiagnostic::of(&LogWeights::trusted(possible)), weights }
+    }
+
     /// The diagnostic of all draws.
     fn diagnostic(&self) -> MapDiagnostic {
         MapDiagnostic::of(&self.weights)
     }
 
-    /// Whether the lower bound on log Z is higher. One odd draw does not decide by itself.
+    /// Whether the map is better, by log-ratios at the same draws from the source. One odd draw does not decide by itself.
     fn is_better(&self, other: &Self) -> bool {
         let most = other.impossible.max(self.weights.logs().len() / 100);
-        self.impossible <= most && self.of_possible.bound.value > other.of_possible.bound.value || self.impossible * 2 < other.impossible
+        if self.impossible > most {
+            return false;
+        }
+        if self.impossible * 2 < other.impossible {
+            return true;
+        }
+        let pairs = self.weights.logs().iter().zip(other.weights.logs());
+        let gains: Vec<f64> = pairs.map(|(own, other)| own - other).filter(|gain| gain.is_finite()).collect();
+        let n = gains.len() as f64;
+        let mean = gains.iter().sum::<f64>() / n;
+        let error = (gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt();
+        if mean.abs() > 2.0 * error { mean > 0.0 } else { self.of_possible.variance < other.of_possible.variance }
     }
 }
 
@@ -234,15 +358,16 @@ fn flow_of(dim: usize, layers: Vec<Layer>, place: &Placement) -> Result<TabularF
     Flow::new(Source::Normal(Normal::new(dim, place)), Compose::new(dim, layers)?, 0)
 }
 
-/// The same flow with polynomials up to a degree in the map at the source, or with a new map of polynomials there.
-fn bent(flow: &TabularFlow, degree: usize, new: bool, place: &Placement) -> Result<TabularFlow> {
-    let (dim, mut layers) = (flow.dim(), flow.bijection().layers().to_vec());
-    let mut conditioner = PolynomialConditioner::of_degree(Order::natural(dim), 0, degree, place)?;
+/// The same flow with these terms in the map at the source, or with a new map of polynomials there.
+fn bent(flow: &TabularFlow, terms: &Terms, new: bool) -> Result<TabularFlow> {
+    let (dim, place, mut layers) = (terms.dim(), Placement::cpu(Precision::F64), flow.bijection().layers().to_vec());
+    let degree = terms.degree();
+    let mut conditioner = PolynomialConditioner::new(Order::natural(dim), 0, terms.sets().to_vec(), degree + 1, &place)?;
     if let (false, Some(Layer::Polynomial(old))) = (new, layers.first()) {
         conditioner = conditioner.with_coefficients_of(old.conditioner());
         layers.remove(0);
     }
-    let map = Autoregressive::of(conditioner, Arc::new(RectifiedPolynomial { degree, bound: BOUND }))?;
+    let map = Autoregressive::of(conditioner, Arc::new(RectifiedPolynomial { degree, bound: RectifiedPolynomial::BOUND }))?;
     layers.insert(0, Layer::Polynomial(map));
-    flow_of(dim, layers, place)
+    flow_of(dim, layers, &place)
 }

@@ -55,11 +55,15 @@ impl<S: Density + Module, B: Bijection + Module, T: Target + ?Sized> Objective<F
     }
 
     fn scores(&self, flow: &Flow<S, B>, batch: &Batch) -> Result<Tensor<1>> {
-        let ratios = log_ratios(self.0, flow, batch)?;
-        let [n] = ratios.dims();
-        let mean = ratios.clone().mean();
-        Ok((ratios - mean).square() * (-0.5 * n as f64 / n.saturating_sub(1).max(1) as f64))
+        Ok(spread(log_ratios(self.0, flow, batch)?).neg())
     }
+}
+
+/// Half the squared deviations of numbers from their mean, scaled so that their mean is half the unbiased estimate of the variance.
+pub(super) fn spread(ratios: Tensor<1>) -> Tensor<1> {
+    let [n] = ratios.dims();
+    let mean = ratios.clone().mean();
+    (ratios - mean).square() * (0.5 * n as f64 / n.saturating_sub(1).max(1) as f64)
 }
 
 /// Batches for fits to a target. They hold no data. A batch has one row of zeros per draw, and the seed of the draws.

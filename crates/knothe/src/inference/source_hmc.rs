@@ -1,10 +1,10 @@
 //! Hamiltonian Monte Carlo in the space of a flow's source: an exact finish for a map that is close to the target.
 
-use burn::{module::Module, tensor::Tensor};
+use burn::module::Module;
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 
-use super::{Target, target::log_density_of};
+use super::{InSource, Target};
 use crate::{
     bijection::{Bijection, Given},
     density::Density,
@@ -65,7 +65,6 @@ pub struct HmcDraws {
 #[derive(Clone, Debug)]
 struct State {
     z: Vec<f64>,
-    x: Vec<f64>,
     log: Vec<f64>,
     gradient: Vec<f64>,
 }
@@ -78,17 +77,27 @@ impl SourceHmc {
     pub fn run<S, B, T>(&self, flow: &Flow<S, B>, target: &T) -> Result<HmcDraws>
     where
         S: Density + Module,
-        B: Bijection + Module,
+        B: Bijection + Module + Sync,
+        T: Target + ?Sized,
+    {
+        self.observed(flow, target, &mut |_| {})
+    }
+
+    /// The same. `observe` sees the number of each iteration before it starts, from 0 on and with the warm-up.
+    ///
+    /// # Errors
+    /// Those of [`SourceHmc::run`].
+    pub fn observed<S, B, T>(&self, flow: &Flow<S, B>, target: &T, observe: &mut dyn FnMut(usize)) -> Result<HmcDraws>
+    where
+        S: Density + Module,
+        B: Bijection + Module + Sync,
         T: Target + ?Sized,
     {
         Error::check_count("chains", self.chains)?;
         Error::check_count("iterations", self.iterations)?;
         let dim = flow.dim();
-        if dim != target.dim() {
-            return Err(Error::shape("target", format!("{dim} coordinates, as the density has"), target.dim()));
-        }
-        let map = flow.bijection().clone().train();
-        let at = |z: Vec<f64>| evaluated(&map, target, z, [self.chains, dim]);
+        let target = InSource::new(flow, target)?;
+        let at = |z: Vec<f64>| evaluated(&target, z);
         let mut rng = stream(self.seed, Purpose::Objective, 1);
         let mut state = at(values(flow.source().sample(self.chains, &Given::default(), &mut rng)?))?;
         let dead: Vec<usize> = (0..self.chains).filter(|&c| !state.log[c].is_finite()).collect();
@@ -100,6 +109,7 @@ impl SourceHmc {
         let mut found =
             HmcDraws { x: Vec::with_capacity(self.iterations * self.chains * dim), dim, acceptance: 0.0, divergences: 0, step: 0.0 };
         for iteration in 0..self.warm_up + self.iterations {
+            observe(iteration);
             let tuned = iteration >= self.warm_up;
             let step = if tuned { tuning.average() } else { tuning.step() };
             let (acceptance, divergences);
@@ -107,7 +117,7 @@ impl SourceHmc {
             if tuned {
                 found.acceptance += acceptance / self.iterations as f64;
                 found.divergences += divergences;
-                found.x.extend(&state.x);
+                found.x.extend(target.to_target(&state.z)?);
             } else {
                 tuning.update(acceptance);
             }
@@ -122,7 +132,7 @@ impl SourceHmc {
         for c in (0..self.chains).filter(|c| !alive.contains(c)).collect::<Vec<_>>() {
             let from = alive[c % alive.len()];
             state.log[c] = state.log[from];
-            for values in [&mut state.z, &mut state.x, &mut state.gradient] {
+            for values in [&mut state.z, &mut state.gradient] {
                 values.copy_within(from * dim..(from + 1) * dim, c * dim);
             }
         }
@@ -165,7 +175,6 @@ impl SourceHmc {
                 next.log[c] = moved.log[c];
                 let own = c * dim..(c + 1) * dim;
                 next.z[own.clone()].copy_from_slice(&moved.z[own.clone()]);
-                next.x[own.clone()].copy_from_slice(&moved.x[own.clone()]);
                 next.gradient[own.clone()].copy_from_slice(&moved.gradient[own]);
             }
         }
@@ -173,24 +182,18 @@ impl SourceHmc {
     }
 }
 
-/// The target in the coordinates of the source.
-fn evaluated<B: Bijection, T: Target + ?Sized>(map: &B, target: &T, z: Vec<f64>, shape: [usize; 2]) -> Result<State> {
-    let place = Placement::cpu(Precision::F64);
+/// The log densities and gradients at positions.
+fn evaluated(target: &impl Target, z: Vec<f64>) -> Result<State> {
     // A chain far out may overflow; it is not accepted there.
     let inside: Vec<f64> = z.iter().map(|z| if z.is_finite() { *z } else { 0.0 }).collect();
-    let tracked: Tensor<2> = place.autodiff().tensor(inside, shape).require_grad();
-    let (x, ladj) = map.forward_and_ladj(tracked.clone(), &Given::default())?;
-    let log = log_density_of(target, x.clone())? + ladj;
-    let gradients = log.clone().sum().backward();
-    let gradient = tracked.grad(&gradients).map_or_else(|| vec![0.0; shape[0] * shape[1]], values);
-    let mut log = values(log.inner());
-    for (log, z) in log.iter_mut().zip(z.chunks_exact(shape[1])) {
+    let (mut log, mut gradient) = target.log_densities_and_gradients(&inside)?;
+    for (log, z) in log.iter_mut().zip(z.chunks_exact(target.dim())) {
         if log.is_nan() || z.iter().any(|z| !z.is_finite()) {
             *log = f64::NEG_INFINITY;
         }
     }
-    let gradient = gradient.into_iter().map(|g| if g.is_finite() { g } else { 0.0 }).collect();
-    Ok(State { x: values(x.inner()), z, log, gradient })
+    gradient.iter_mut().filter(|g| !g.is_finite()).for_each(|g| *g = 0.0);
+    Ok(State { z, log, gradient })
 }
 
 /// The size of a step by dual averaging (Hoffman and Gelman 2014, §3.2).

@@ -1,11 +1,13 @@
 //! Targets: unnormalised log densities with their gradients.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::{
     error::{Error, Result},
-    placement::{Placement, values},
+    placement::{Placement, Precision, values},
 };
 
 /// An unnormalised log density log π̃ on ℝᵈ, with its gradient.
@@ -37,34 +39,98 @@ pub trait Target: Sync {
     fn is_parallel(&self) -> bool {
         true
     }
-}
 
-/// log π̃ and its gradient at rows of x, row-major `[n, dim]`. The results are `[n]` and `[n, dim]`.
-///
-/// # Errors
-/// [`Error::Shape`] for numbers that make no whole rows, and the errors of the target.
-pub fn log_densities_and_gradients(target: &(impl Target + ?Sized), x: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
-    let dim = target.dim().max(1);
-    if !x.len().is_multiple_of(dim) {
-        return Err(Error::shape("x", format!("rows of {dim} numbers"), x.len()));
+    /// log π̃ and its gradient at rows of x, row-major `[n, dim]`. The results are `[n]` and `[n, dim]`. By default the rows are evaluated one by one, on all threads if
+    /// [`Target::is_parallel`] allows that.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for numbers that make no whole rows, and if the target cannot be evaluated at a row.
+    fn log_densities_and_gradients(&self, x: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
+        let dim = rows_of(self, x)?;
+        let mut gradients = vec![0.0; x.len()];
+        let one = |(x, gradient): (&[f64], &mut [f64])| self.log_density_and_gradient(x, gradient);
+        let logs: Result<Vec<f64>> = if self.is_parallel() {
+            x.par_chunks_exact(dim).zip(gradients.par_chunks_exact_mut(dim)).map(one).collect()
+        } else {
+            x.chunks_exact(dim).zip(gradients.chunks_exact_mut(dim)).map(one).collect()
+        };
+        Ok((logs?, gradients))
     }
-    let mut gradients = vec![0.0; x.len()];
-    let one = |(x, gradient): (&[f64], &mut [f64])| target.log_density_and_gradient(x, gradient);
-    let logs: Result<Vec<f64>> = if target.is_parallel() {
-        x.par_chunks_exact(dim).zip(gradients.par_chunks_exact_mut(dim)).map(one).collect()
-    } else {
-        x.chunks_exact(dim).zip(gradients.chunks_exact_mut(dim)).map(one).collect()
-    };
-    Ok((logs?, gradients))
+
+    /// log π̃ at rows of x, without gradients.
+    ///
+    /// # Errors
+    /// Those of [`Target::log_densities_and_gradients`].
+    fn log_densities(&self, x: &[f64]) -> Result<Vec<f64>> {
+        let dim = rows_of(self, x)?;
+        if self.is_parallel() {
+            x.par_chunks_exact(dim).map(|x| self.log_density(x)).collect()
+        } else {
+            x.chunks_exact(dim).map(|x| self.log_density(x)).collect()
+        }
+    }
 }
 
-/// log π̃ at rows of x without gradients.
-pub(super) fn log_densities(target: &(impl Target + ?Sized), x: &[f64]) -> Result<Vec<f64>> {
-    let rows = x.par_chunks_exact(target.dim().max(1));
-    if target.is_parallel() {
-        rows.map(|x| target.log_density(x)).collect()
-    } else {
-        x.chunks_exact(target.dim().max(1)).map(|x| target.log_density(x)).collect()
+/// The length of a row, checked.
+pub(super) fn rows_of(target: &(impl Target + ?Sized), x: &[f64]) -> Result<usize> {
+    let dim = target.dim().max(1);
+    if x.len().is_multiple_of(dim) { Ok(dim) } else { Err(Error::shape("x", format!("rows of {dim} numbers"), x.len())) }
+}
+
+/// A target that counts its evaluations.
+#[derive(Debug)]
+pub struct Counted<'a, T: ?Sized> {
+    target: &'a T,
+    gradients: AtomicU64,
+    values: AtomicU64,
+}
+
+impl<'a, T: Target + ?Sized> Counted<'a, T> {
+    /// Counts from 0.
+    pub fn new(target: &'a T) -> Self {
+        Counted { target, gradients: AtomicU64::new(0), values: AtomicU64::new(0) }
+    }
+
+    /// Evaluations with the gradient.
+    pub fn gradients(&self) -> u64 {
+        self.gradients.load(Ordering::Relaxed)
+    }
+
+    /// Evaluations of the log density alone.
+    pub fn values(&self) -> u64 {
+        self.values.load(Ordering::Relaxed)
+    }
+}
+
+impl<T: Target + ?Sized> Target for Counted<'_, T> {
+    fn dim(&self) -> usize {
+        self.target.dim()
+    }
+
+    fn log_density_and_gradient(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        self.gradients.fetch_add(1, Ordering::Relaxed);
+        self.target.log_density_and_gradient(x, gradient)
+    }
+
+    fn log_density(&self, x: &[f64]) -> Result<f64> {
+        self.values.fetch_add(1, Ordering::Relaxed);
+        self.target.log_density(x)
+    }
+
+    fn is_parallel(&self) -> bool {
+        self.target.is_parallel()
+    }
+
+    fn log_densities_and_gradients(&self, x: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
+        let found = self.target.log_densities_and_gradients(x)?;
+        self.gradients.fetch_add(found.0.len() as u64, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    fn log_densities(&self, x: &[f64]) -> Result<Vec<f64>> {
+        let found = self.target.log_densities(x)?;
+        self.values.fetch_add(found.len() as u64, Ordering::Relaxed);
+        Ok(found)
     }
 }
 
@@ -72,9 +138,9 @@ pub(super) fn log_densities(target: &(impl Target + ?Sized), x: &[f64]) -> Resul
 pub(super) fn log_density_of(target: &(impl Target + ?Sized), x: Tensor<2>) -> Result<Tensor<1>> {
     let ([rows, dim], place) = (x.dims(), Placement::of(&x));
     if !x.is_tracked() {
-        return Ok(place.tensor(log_densities(target, &values(x))?, [rows]));
+        return Ok(place.tensor(target.log_densities(&values(x))?, [rows]));
     }
-    let (logs, mut gradients) = log_densities_and_gradients(target, &values(x.clone().inner()))?;
+    let (logs, mut gradients) = target.log_densities_and_gradients(&values(x.clone().inner()))?;
     // A row without density has no gradient, and its loss is not finite in any case.
     gradients.iter_mut().filter(|g| !g.is_finite()).for_each(|g| *g = 0.0);
     // The gradient of Σ_j g_j x_j with constant g is g. Its value is exchanged for log π̃.
@@ -107,10 +173,14 @@ impl<F: Fn(Tensor<2>) -> Result<Tensor<1>> + Sync> TensorTarget<F> {
         TensorTarget { dim, of }
     }
 
-    /// log π̃ of one row.
-    fn one(&self, x: Tensor<2>) -> Result<Tensor<1>> {
+    /// log π̃ of rows.
+    fn rows(&self, x: Tensor<2>) -> Result<Tensor<1>> {
+        let [rows, _] = x.dims();
         let found = (self.of)(x)?;
-        if found.dims() == [1] { Ok(found) } else { Err(Error::shape("log density of a target", "[1], one number per row", found.dims())) }
+        if found.dims() == [rows] {
+            return Ok(found);
+        }
+        Err(Error::shape("log density of a target", format!("[{rows}], one number per row"), found.dims()))
     }
 }
 
@@ -120,20 +190,36 @@ impl<F: Fn(Tensor<2>) -> Result<Tensor<1>> + Sync> Target for TensorTarget<F> {
     }
 
     fn log_density_and_gradient(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        let place = Placement::cpu(crate::placement::Precision::F64);
-        let x = place.autodiff().tensor(x.to_vec(), [1, self.dim]).require_grad();
-        let found = self.one(x.clone())?;
-        let log = values(found.clone().inner())[0];
-        // A target that is constant in x has no graph.
-        match found.is_tracked().then(|| x.grad(&found.sum().backward())).flatten() {
-            Some(own) => gradient.copy_from_slice(&values(own)),
-            None => gradient.fill(0.0),
-        }
-        Ok(log)
+        let (logs, found) = self.log_densities_and_gradients(x)?;
+        gradient.copy_from_slice(&found);
+        Ok(logs[0])
     }
 
     fn log_density(&self, x: &[f64]) -> Result<f64> {
-        let place = Placement::cpu(crate::placement::Precision::F64);
-        Ok(values(self.one(place.tensor(x.to_vec(), [1, self.dim]))?)[0])
+        Ok(self.log_densities(x)?[0])
     }
+
+    fn log_densities_and_gradients(&self, x: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
+        gradients_by_tensors(self, x, |x| self.rows(x))
+    }
+
+    fn log_densities(&self, x: &[f64]) -> Result<Vec<f64>> {
+        let dim = rows_of(self, x)?;
+        Ok(values(self.rows(Placement::cpu(Precision::F64).tensor(x.to_vec(), [x.len() / dim, dim]))?))
+    }
+}
+
+/// log π̃ and its gradient at rows of x, where tensors compute log π̃.
+pub(super) fn gradients_by_tensors(
+    target: &(impl Target + ?Sized),
+    x: &[f64],
+    log_density: impl Fn(Tensor<2>) -> Result<Tensor<1>>,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let dim = rows_of(target, x)?;
+    let tracked = Placement::cpu(Precision::F64).autodiff().tensor(x.to_vec(), [x.len() / dim, dim]).require_grad();
+    let found = log_density(tracked.clone())?;
+    let logs = values(found.clone().inner());
+    // A target that is constant in x has no graph.
+    let gradient = found.is_tracked().then(|| tracked.grad(&found.sum().backward())).flatten();
+    Ok((logs, gradient.map_or_else(|| vec![0.0; x.len()], values)))
 }

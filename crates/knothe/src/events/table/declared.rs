@@ -83,8 +83,8 @@ fn declared(name: &str, value: &Value) -> Result<Declared> {
             let known = value.as_object().is_some_and(|entries| entries.keys().all(|key| key == "kind" || key == "special"));
             let special = value.get("special").cloned().unwrap_or_else(|| json!([]));
             let special: Vec<f64> = serde_json::from_value(special).ok().filter(|_| known).ok_or_else(wrong)?;
-            let differ = special.iter().enumerate().all(|(k, value)| !special[..k].contains(value));
-            if special.len() > MOST_SPECIAL || !differ || special.iter().any(|v| v.abs() > LARGEST || v.is_nan()) {
+            let differ = || special.iter().enumerate().all(|(k, value)| !special[..k].contains(value));
+            if special.len() > MOST_SPECIAL || !differ() || special.iter().any(|v| v.abs() > LARGEST || v.is_nan()) {
                 let expected = format!("at most {MOST_SPECIAL} special values that differ, of a magnitude of at most 1e30");
                 return Err(Error::invalid(format!("schema, column '{name}'"), expected, format!("{} values", special.len())));
             }

@@ -63,7 +63,7 @@ impl Input {
             return Ok(Input::copied(path, copy, format));
         }
         let mut ending = ending(path)?;
-        let files = if path.is_dir() { parquet_files(path) } else { matching(path)? };
+        let files = files_of(path)?;
         if files.is_empty() {
             return Err(Error::table(path, "expected a file, found a folder", None));
         }
@@ -270,6 +270,14 @@ fn matching(path: &Path) -> Result<Vec<PathBuf>> {
     } else {
         Ok(files)
     }
+}
+
+/// The files that a path of a table names: the file itself, those that match `*` and `?`, or the Parquet files of a folder. Nothing is read.
+///
+/// # Errors
+/// If the pattern is none, or no file matches it.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_dir() { Ok(parquet_files(path)) } else { matching(path) }
 }
 
 /// The Parquet files of a folder, in order.

@@ -187,8 +187,9 @@ impl Kind {
         match self {
             Kind::Bounded([a, b]) | Kind::Periodic([a, b]) => a < b && (b - a).is_finite(),
             Kind::Categorical(labels) | Kind::Ordered(labels) => {
-                let differ = labels.iter().enumerate().all(|(k, label)| !labels[..k].contains(label));
-                (1..=super::infer::MOST_CATEGORIES).contains(&labels.len()) && differ
+                // Only few labels are compared, since each is compared with all before it.
+                let differ = || labels.iter().enumerate().all(|(k, label)| !labels[..k].contains(label));
+                (1..=super::infer::MOST_CATEGORIES).contains(&labels.len()) && differ()
             }
             Kind::Integer(_) | Kind::Lattice(_) => self.lattice().is_some_and(|(lattice, Bounds { low, high })| {
                 let step = lattice.step() > 0.0 && lattice.step().is_finite() && lattice.offset().is_finite();

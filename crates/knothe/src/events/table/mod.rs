@@ -56,7 +56,7 @@ pub use crate::hint::{counted, quoted};
 pub use column::{Column, Form, Unit};
 pub use declared::{Declared, Overrides};
 pub use diagnose::diagnose;
-pub use input::{ending, is_text};
+pub use input::{ending, files_of, is_text};
 pub use kind::{Bounds, Kind, Label, Spaced};
 pub use lattice::Lattice;
 pub use reader::{LARGEST, Table, TableReader};

@@ -1,0 +1,236 @@
+//! `knothe importance`: estimates from weighted draws.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use knothe::{
+    Model,
+    events::table::{Column, Form, Schema, Table},
+    inference::{Estimate, LibraryTarget, LogWeights, Reliability, Smoothed, Target},
+    memory,
+    model::{AnyModel, Scoring},
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    crash,
+    failure::{Failure, say},
+    options::Runtime,
+    output::{Output, check_writable, is_stdout, print, print_json},
+    posterior::constrained,
+};
+
+/// Estimate expectations and the evidence from weighted draws
+#[derive(Args, Debug)]
+#[command(after_help = "\
+With --target, the input is a model of a table, which is the proposal. Its columns are the
+unconstrained parameters of the target, and all of them are continuous. `knothe posterior
+--unconstrained` writes a table of such draws to fit a model to.
+
+With --log-weights, the input is a table of draws, and one of its columns has the logarithms of
+their weights: the log density of the target, less that of the law that the draws come from.
+
+The verdict rests on k̂, which estimates the tail of the weights (Vehtari et al. 2024). Means and
+deviations come from smoothed weights, and each ± is two standard errors.
+
+Examples:
+  knothe importance draws.parquet --log-weights log_weight
+  knothe importance proposal.safetensors --target libbod.so --out draws.parquet")]
+pub struct ImportanceArguments {
+    /// Model file or table
+    pub input: PathBuf,
+    /// Column of a table with the logarithms of the weights
+    #[arg(long, value_name = "COLUMN", required_unless_present = "target", conflicts_with_all = ["target", "data"], help_heading = "Input")]
+    pub log_weights: Option<String>,
+    /// Shared library of a target, whose proposal is the model
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub target: Option<PathBuf>,
+    /// Data of the target: a JSON file, or JSON text
+    #[arg(long, value_name = "JSON", requires = "target", help_heading = "Input")]
+    pub data: Option<String>,
+    /// Number of draws from the model, at most 10^7
+    #[arg(long, value_name = "N", default_value_t = 20_000, conflicts_with = "log_weights", value_parser = clap::value_parser!(u64).range(1..=10_000_000), help_heading = "Sampling")]
+    pub draws: u64,
+    /// Number of rows to resample, at most 10^7 [default: as many as there are draws]
+    #[arg(short = 'n', long = "rows", value_name = "N", requires = "out", value_parser = clap::value_parser!(u64).range(1..=10_000_000), help_heading = "Sampling")]
+    pub n: Option<u64>,
+    /// Seed of all draws
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
+    pub seed: u64,
+    /// File for draws that are resampled by their weights: CSV, TSV, Parquet, Arrow IPC or NPY. - means CSV on standard output, and the report then goes to standard error
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+/// Draws, column by column, with their weights.
+struct Weighted {
+    columns: Vec<Column>,
+    weights: LogWeights,
+}
+
+/// Weighs draws and reports.
+pub fn run(arguments: &ImportanceArguments) -> Result<(), Failure> {
+    arguments.runtime.start()?;
+    let data = PathBuf::from(arguments.data.clone().unwrap_or_default());
+    if let Some(out) = &arguments.out {
+        let files = [Some(arguments.input.as_path()), arguments.target.as_deref(), Some(data.as_path())];
+        check_writable(out, &files.into_iter().flatten().collect::<Vec<_>>())?;
+    }
+    let weighted = match (&arguments.log_weights, &arguments.target) {
+        (Some(name), _) => of_table(&arguments.input, name)?,
+        (None, Some(target)) => of_model(arguments, target)?,
+        (None, None) => return Err(Failure::usage("expected --log-weights or --target, found neither", "")),
+    };
+    let smoothed = Smoothed::of(&weighted.weights);
+    if let Some(out) = &arguments.out {
+        let n = arguments.n.map_or(weighted.weights.logs().len(), |n| n as usize);
+        resample(&weighted, &smoothed, n, arguments.seed, out)?;
+    }
+    let quiet = arguments.out.as_deref().is_some_and(is_stdout);
+    match (arguments.json, quiet) {
+        (true, true) => Ok(()),
+        (true, false) => print_json(&document(&weighted, &smoothed)?),
+        (false, true) => {
+            say(report(&weighted, &smoothed)?.trim_end());
+            Ok(())
+        }
+        (false, false) => print(&report(&weighted, &smoothed)?),
+    }
+}
+
+/// The draws of a table, and the weights in one of its columns.
+fn of_table(path: &Path, name: &str) -> Result<Weighted, Failure> {
+    let table = Table::read(path)?;
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let Some(column) = table.column(name) else {
+        let hint = format!("the columns are {}", knothe::events::table::quoted(&names));
+        return Err(Failure::usage(format!("--log-weights: expected a column of {}, found '{name}'", path.display()), hint));
+    };
+    if !matches!(column.form, Form::Real | Form::Whole) {
+        return Err(Failure::usage(format!("--log-weights: expected a column of numbers, found '{name}' of another kind"), ""));
+    }
+    // A missing weight is NaN, which is refused with its row.
+    let weights = LogWeights::new(column.values.to_vec())?;
+    let columns = table.columns.iter().filter(|column| column.name != name && matches!(column.form, Form::Real | Form::Whole));
+    Ok(Weighted { columns: columns.cloned().collect(), weights })
+}
+
+/// Draws from a model, weighed by a target.
+fn of_model(arguments: &ImportanceArguments, target: &Path) -> Result<Weighted, Failure> {
+    let refused = |message: String| Failure::usage(format!("{}: {message}", arguments.input.display()), "");
+    let AnyModel::Table(model) = AnyModel::load(&arguments.input, &arguments.runtime.device)? else {
+        return Err(refused("expected a model of a table, found one of another kind of event".into()));
+    };
+    crash::name(target);
+    let target =
+        LibraryTarget::load(target, &arguments.data.clone().unwrap_or_default(), u32::try_from(arguments.seed).unwrap_or(u32::MAX))?;
+    let places = places(&model, &target).map_err(refused)?;
+    let (n, dim) = (arguments.draws as usize, target.dim());
+    memory::check(format!("{n} weighted draws"), memory::product(&[32, n, dim + target.names().len()]))?;
+    let rows = model.sample(n, &[], arguments.seed)?;
+    let log_q = model.log_prob(&rows, Scoring::default())?;
+    let x: Vec<f64> = rows.x.chunks_exact(dim).flat_map(|row| places.iter().map(|&at| row[at])).collect();
+    let log_target = target.log_densities(&x)?;
+    let weights = LogWeights::new(log_target.into_iter().zip(log_q).map(|(target, q)| target - q).collect())?;
+    Ok(Weighted { columns: constrained(&target, &x)?, weights })
+}
+
+/// The column of the model for each unconstrained parameter of the target.
+fn places(model: &Model<Schema>, target: &LibraryTarget) -> Result<Vec<usize>, String> {
+    let schema = &model.coding;
+    if !schema.context.is_empty() {
+        return Err("expected a model without context".into());
+    }
+    if let Some(column) = schema.modelled().find(|column| column.kind.is_discrete() || column.flags() > 0) {
+        return Err(format!("expected continuous columns, found '{}' with masses", column.name));
+    }
+    let own: Vec<&str> = schema.modelled().map(|column| column.name.as_str()).collect();
+    let wanted = target.unconstrained_names();
+    let place = |name: &String| own.iter().position(|own| own == name);
+    match wanted.iter().map(place).collect::<Option<Vec<usize>>>() {
+        Some(places) if own.len() == wanted.len() => Ok(places),
+        _ => {
+            let all: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            let [expected, found] = [&all, &own].map(|names| knothe::events::table::quoted(names));
+            Err(format!("expected the unconstrained parameters of the target as columns, {expected}; found {found}"))
+        }
+    }
+}
+
+fn resample(weighted: &Weighted, smoothed: &Smoothed, n: usize, seed: u64, out: &Path) -> Result<(), Failure> {
+    if weighted.columns.is_empty() {
+        return Err(Failure::usage("--out: expected columns to resample, found none beside the weights", "omit --out"));
+    }
+    let picked = smoothed.weights.resample(n, &mut ChaCha12Rng::seed_from_u64(seed));
+    let of = |column: &Column| Column::numbers(&column.name, picked.iter().map(|&at| column.values[at]).collect(), column.form.is_whole());
+    let names: Vec<&str> = weighted.columns.iter().map(|column| column.name.as_str()).collect();
+    let mut output = Output::open(Some(out), &names)?;
+    output.rows(&weighted.columns.iter().map(of).collect::<Vec<_>>())?;
+    output.finish()
+}
+
+/// A verdict in words.
+pub fn verdict(reliability: Reliability) -> &'static str {
+    match reliability {
+        Reliability::Good => "good",
+        Reliability::TooFew => "too few draws",
+        Reliability::Biased => "biased",
+        Reliability::Useless => "useless",
+    }
+}
+
+/// The line of a report about weights.
+pub fn line(weights: &LogWeights, smoothed: &Smoothed) -> String {
+    format!(
+        "importance      {}: k̂ = {:.2}, threshold {:.2}; effective sample size {:.0} of {}\n",
+        verdict(smoothed.reliability()),
+        smoothed.shape,
+        smoothed.threshold(),
+        weights.effective_sample_size(),
+        weights.logs().len()
+    )
+}
+
+/// The mean of a column with its error, and the standard deviation.
+fn estimates(column: &Column, smoothed: &Smoothed) -> Result<(Estimate, f64), Failure> {
+    let mean = smoothed.weights.expectation(&column.values)?;
+    let squares: Vec<f64> = column.values.iter().map(|v| (v - mean.value).powi(2)).collect();
+    Ok((mean, smoothed.weights.expectation(&squares)?.value.sqrt()))
+}
+
+fn report(weighted: &Weighted, smoothed: &Smoothed) -> Result<String, Failure> {
+    let evidence = weighted.weights.log_evidence();
+    let mut text = line(&weighted.weights, smoothed);
+    if smoothed.reliability() == Reliability::TooFew {
+        text += &format!("                about {:.0} draws are needed\n", smoothed.draws_needed());
+    }
+    text += &format!("log evidence    {:.4} ± {:.4}\n\n", evidence.value, 2.0 * evidence.standard_error);
+    let widest = weighted.columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0).max(9);
+    text += &format!("{:<widest$} {:>12} {:>12} {:>12}\n", "column", "mean", "±", "deviation");
+    for column in &weighted.columns {
+        let (mean, deviation) = estimates(column, smoothed)?;
+        text += &format!("{:<widest$} {:>12.5} {:>12.5} {deviation:>12.5}\n", column.name, mean.value, 2.0 * mean.standard_error);
+    }
+    Ok(text)
+}
+
+fn document(weighted: &Weighted, smoothed: &Smoothed) -> Result<Json, Failure> {
+    let columns = weighted.columns.iter().map(|column| {
+        let (mean, deviation) = estimates(column, smoothed)?;
+        Ok(json!({ "name": column.name, "mean": mean.value, "mean_two_se": 2.0 * mean.standard_error, "standard_deviation": deviation }))
+    });
+    let columns: Vec<Json> = columns.collect::<Result<_, Failure>>()?;
+    let evidence = weighted.weights.log_evidence();
+    Ok(json!({
+        "draws": weighted.weights.logs().len(), "effective_sample_size": weighted.weights.effective_sample_size(), "k_hat": smoothed.shape,
+        "threshold": smoothed.threshold(), "reliability": verdict(smoothed.reliability()), "log_evidence": evidence.value,
+        "log_evidence_two_se": 2.0 * evidence.standard_error, "columns": columns,
+    }))
+}
