@@ -63,7 +63,7 @@ pub struct NoiseArguments {
     /// Seed of the dequantisation noise and of the draws of true values
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Draw K noise samples per image, or K times 256 true values per row with measurement errors. The bound on log_prob tightens as K grows. Other tables need no draws. At most 10^6
+    /// Draw K noise samples per image, or K times 256 true values per row with measurement errors. K is at most 10^6. The bound on log_prob tightens as K grows. Other tables need no draws
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub samples: u64,
 }

@@ -37,9 +37,10 @@ Interruptions: Ctrl-C stops the fit and leaves a checkpoint. Run the same comman
 continue; the result is the same as without the interruption.
 
 More training: --continue MODEL trains every member of a finished model further, with the training
-options of this command and the batch of the model, unless --batch is given. Use the same data and the same --validation, if any. The seed of the model
-gives the same split as before; another --seed would move training rows into the validation and
-held-out rows. If no epoch improves the validation score, the model stays as it is.
+options of this command. The batch size stays the same unless --batch is given. Use the same data
+and the same --validation, if any. The model's seed reproduces the split; another --seed would move
+training rows into the validation and held-out rows. If no epoch improves the validation score, the
+model stays as it is.
 
 Ensembles: The members differ in their seed and, from the second one on, in the column order.
 The result is their mixture, which is again a density.

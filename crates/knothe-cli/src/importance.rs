@@ -25,15 +25,15 @@ use crate::{
 /// Estimate expectations and the evidence from weighted draws
 #[derive(Args, Debug)]
 #[command(after_help = "\
-With --target, the input is a model of a table, which is the proposal. Its columns are the
-unconstrained parameters of the target, and all of them are continuous. `knothe posterior
---unconstrained` writes a table of such draws to fit a model to.
+With --target, the input is a model that serves as the proposal. Its columns are the target's
+unconstrained parameters, and all of them must be continuous. To obtain such a model, write draws
+with `knothe posterior --unconstrained` and fit a model to them.
 
-With --log-weights, the input is a table of draws, and one of its columns has the logarithms of
-their weights: the log density of the target, less that of the law that the draws come from.
+With --log-weights, the input is a table of draws with a column of log-weights. A log-weight is the
+log density of the target minus the log density of the proposal.
 
 The verdict rests on k̂, which estimates the tail of the weights (Vehtari et al. 2024). Means and
-deviations come from smoothed weights, and each ± is two standard errors.
+standard deviations use smoothed weights. Each ± is two standard errors.
 
 Examples:
   knothe importance draws.parquet --log-weights log_weight
@@ -41,10 +41,10 @@ Examples:
 pub struct ImportanceArguments {
     /// Model file or table
     pub input: PathBuf,
-    /// Column of a table with the logarithms of the weights
+    /// Column that holds the log-weights
     #[arg(long, value_name = "COLUMN", required_unless_present = "target", conflicts_with_all = ["target", "data"], help_heading = "Input")]
     pub log_weights: Option<String>,
-    /// Shared library of a target, whose proposal is the model
+    /// Shared library of the target. The model serves as its proposal
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub target: Option<PathBuf>,
     /// Data of the target: a JSON file, or JSON text
@@ -59,7 +59,7 @@ pub struct ImportanceArguments {
     /// Seed of all draws
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
     pub seed: u64,
-    /// File for draws that are resampled by their weights: CSV, TSV, Parquet, Arrow IPC or NPY. - means CSV on standard output, and the report then goes to standard error
+    /// File for the resampled draws: CSV, TSV, Parquet, Arrow IPC or NPY. - means CSV on standard output; the report then goes to standard error
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// Print the report as JSON
@@ -114,7 +114,7 @@ fn of_table(path: &Path, name: &str) -> Result<Weighted, Failure> {
         return Err(Failure::usage(format!("--log-weights: expected a column of {}, found '{name}'", path.display()), hint));
     };
     if !matches!(column.form, Form::Real | Form::Whole) {
-        return Err(Failure::usage(format!("--log-weights: expected a column of numbers, found '{name}' of another kind"), ""));
+        return Err(Failure::usage(format!("--log-weights: expected a column of numbers, found '{name}', which is not numeric"), ""));
     }
     // A missing weight is NaN, which is refused with its row.
     let weights = LogWeights::new(column.values.to_vec())?;
@@ -149,7 +149,7 @@ fn places(model: &Model<Schema>, target: &LibraryTarget) -> Result<Vec<usize>, S
         return Err("expected a model without context".into());
     }
     if let Some(column) = schema.modelled().find(|column| column.kind.is_discrete() || column.flags() > 0) {
-        return Err(format!("expected continuous columns, found '{}' with masses", column.name));
+        return Err(format!("expected continuous columns, found '{}', which has point masses", column.name));
     }
     let own: Vec<&str> = schema.modelled().map(|column| column.name.as_str()).collect();
     let wanted = target.unconstrained_names();
@@ -166,7 +166,7 @@ fn places(model: &Model<Schema>, target: &LibraryTarget) -> Result<Vec<usize>, S
 
 fn resample(weighted: &Weighted, smoothed: &Smoothed, n: usize, seed: u64, out: &Path) -> Result<(), Failure> {
     if weighted.columns.is_empty() {
-        return Err(Failure::usage("--out: expected columns to resample, found none beside the weights", "omit --out"));
+        return Err(Failure::usage("--out: expected columns to resample, found only the weights", "omit --out"));
     }
     let picked = smoothed.weights.resample(n, &mut ChaCha12Rng::seed_from_u64(seed));
     let of = |column: &Column| Column::numbers(&column.name, picked.iter().map(|&at| column.values[at]).collect(), column.form.is_whole());

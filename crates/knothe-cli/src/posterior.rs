@@ -35,9 +35,9 @@ The library has the C interface of BridgeStan. A compiled Stan model is such a l
 docs/inference.md shows how to make one from a Stan model or in Rust. Loading a library runs its
 code.
 
-A triangular map is fitted that carries a normal density to the posterior. If it is good enough, the
-draws come from importance sampling with the map as the proposal. Otherwise they come from
-Hamiltonian Monte Carlo in the coordinates of the map. The report says which.
+Knothe fits a triangular map that transforms a normal density into the posterior. If importance
+sampling with this map is reliable, the draws are resampled from it. Otherwise they come from
+Hamiltonian Monte Carlo in the map's coordinates. The report names the method.
 
 Examples:
   knothe posterior libbod.so --out draws.parquet
@@ -51,31 +51,31 @@ pub struct PosteriorArguments {
     /// Number of draws, at most 10^7
     #[arg(short = 'n', long = "rows", value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u64).range(1..=10_000_000), help_heading = "Sampling")]
     pub n: u64,
-    /// How draws are made: by importance sampling if that is reliable and otherwise by Hamiltonian Monte Carlo (auto), or by one method in any case
+    /// Method that makes the draws
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Finish::Auto, help_heading = "Sampling")]
     pub finish: Finish,
     /// Seed of all draws
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
     pub seed: u64,
-    /// Highest total degree of the polynomials of the map, 1 to 16; 1 is an affine map
+    /// Maximum total degree of the map's polynomials, 1 to 16. Degree 1 gives an affine map
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=16), help_heading = "Map")]
     pub degree: u64,
-    /// Largest number of maps of polynomials one after another, at most 100
+    /// Maximum number of polynomial maps in sequence, at most 100
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=100), help_heading = "Map")]
     pub maps: u64,
-    /// Minimum number of draws from the source in each fit of the map, 2 to 10^6
+    /// Minimum number of source draws per fit of the map, 2 to 10^6
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u64).range(2..=1_000_000), help_heading = "Map")]
     pub map_draws: u64,
-    /// Variance diagnostic at which the fit of the map ends
+    /// Stop fitting the map when its variance diagnostic falls below V
     #[arg(long, value_name = "V", default_value_t = 1e-4, value_parser = above_zero, help_heading = "Map")]
     pub tolerance: f64,
     /// File for the draws: CSV, TSV, Parquet, Arrow IPC or NPY. - means CSV on standard output, and the report then goes to standard error
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: PathBuf,
-    /// Write the unconstrained parameters, as the target takes them
+    /// Write the unconstrained parameters instead of the model's own parameters
     #[arg(long, help_heading = "Output")]
     pub unconstrained: bool,
-    /// Folder for pictures: corner.png, weights.png, trace.png and, for draws of Hamiltonian Monte Carlo, ranks.png
+    /// Write pictures to this folder: corner.png, weights.png, trace.png and, after Hamiltonian Monte Carlo, ranks.png
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     pub pictures: Option<PathBuf>,
     /// Print the report as JSON
@@ -147,7 +147,10 @@ fn tried(target: &LibraryTarget, arguments: &PosteriorArguments) -> Result<(), F
     if logs.iter().any(|log| log.is_finite()) {
         return Ok(());
     }
-    let reason = format!("expected a finite log density near 0, found {} at each of {TRIED} draws from a standard normal law", logs[0]);
+    let reason = format!(
+        "expected a finite log density near 0, found {} at the first of {TRIED} standard normal draws and no finite value at the others",
+        logs[0]
+    );
     let hint =
         target.first_message().map_or("check the data, and the priors of the parameters".into(), |text| format!("the target says: {text}"));
     let hint = knothe::Hint::Other(hint.into());

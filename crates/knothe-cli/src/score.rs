@@ -43,7 +43,7 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), 
     if far > 0 {
         let rows = if far == 1 { "row" } else { "rows" };
         say(format_args!(
-            "note: {far} possible {rows} lie so far out that the log_prob underflows the numbers of the model; a model of --precision f64 reaches farther"
+            "note: the log_prob of {far} possible {rows} is below the range of the model's numbers, so it is -inf; a fit with --precision f64 extends this range"
         ));
     }
     if dropped > 0 {

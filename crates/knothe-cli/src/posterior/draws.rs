@@ -28,7 +28,7 @@ pub enum Finish {
     Auto,
     /// Importance sampling with the map as the proposal
     Importance,
-    /// Importance sampling with a spline flow at the source of the map, fitted to weighted draws until they are reliable
+    /// Importance sampling with an adaptive proposal: a spline flow in the map's coordinates, refitted to its weighted draws until k̂ is reliable
     Adaptive,
     /// Independence Metropolis with the map as the proposal
     Metropolis,

@@ -37,7 +37,7 @@ pub fn check(folder: &Path, arguments: &PosteriorArguments) -> Result<(), Failur
 pub fn write(folder: &Path, target: &LibraryTarget, found: &Found, columns: &[Column]) -> Result<(), Failure> {
     let shown = &columns[..columns.len().min(LARGEST)];
     if shown.len() < columns.len() {
-        say(format_args!("note: the pictures have the first {LARGEST} of {} parameters", columns.len()));
+        say(format_args!("note: the pictures show only the first {LARGEST} of {} parameters", columns.len()));
     }
     let put = |name: &str, picture: Picture| Ok::<_, Failure>(picture.write(&folder.join(name))?);
     put(NAMES[0], corner_of(target, found, shown)?)?;

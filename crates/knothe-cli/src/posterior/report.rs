@@ -68,7 +68,7 @@ pub fn report(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Stri
     text += &match found.method {
         Method::Importance => format!("draws           {n} resampled from the weighted draws\n"),
         Method::Adaptive(rounds) => {
-            format!("draws           {n} resampled from the weighted draws of round {rounds} of an adaptive proposal\n")
+            format!("draws           {n} resampled from the adaptive proposal's weighted draws in round {rounds}\n")
         }
         Method::Metropolis(accepted) => format!("draws           {n} by independence Metropolis: acceptance {accepted:.2}\n"),
         Method::Hmc(accepted, divergent) => {

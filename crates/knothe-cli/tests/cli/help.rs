@@ -87,8 +87,8 @@ fn help_of_score() {
     Likelihood:
           --seed <N>     Seed of the dequantisation noise and of the draws of true values [default: 0]
           --samples <K>  Draw K noise samples per image, or K times 256 true values per row with
-                         measurement errors. The bound on log_prob tightens as K grows. Other tables
-                         need no draws. At most 10^6 [default: 1]
+                         measurement errors. K is at most 10^6. The bound on log_prob tightens as K
+                         grows. Other tables need no draws [default: 1]
 
     Output:
           --out <FILE>  CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output
