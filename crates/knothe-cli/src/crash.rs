@@ -17,7 +17,7 @@ static MESSAGE: OnceLock<String> = OnceLock::new();
 #[cfg(unix)]
 static SAID: AtomicBool = AtomicBool::new(false);
 
-/// From now on, a crash of the process prints one line that names this target, and exits with code 1.
+/// From now on, a crash of the process prints an error that names this target, and exits with code 1.
 #[cfg(unix)]
 #[allow(unsafe_code)]
 pub fn name(target: &Path) {

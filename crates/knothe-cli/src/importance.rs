@@ -15,11 +15,10 @@ use rand_chacha::ChaCha12Rng;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    crash,
     failure::{Failure, say},
     options::Runtime,
-    output::{Output, check_writable, is_stdout, print, print_json},
-    posterior::constrained,
+    output::{check_writable, is_stdout, print, print_json},
+    posterior::{constrained, loaded, write},
 };
 
 /// Estimate expectations and the evidence from weighted draws
@@ -128,9 +127,7 @@ fn of_model(arguments: &ImportanceArguments, target: &Path) -> Result<Weighted, 
     let AnyModel::Table(model) = AnyModel::load(&arguments.input, &arguments.runtime.device)? else {
         return Err(refused("expected a model of a table, found one of another kind of event".into()));
     };
-    crash::name(target);
-    let target =
-        LibraryTarget::load(target, &arguments.data.clone().unwrap_or_default(), u32::try_from(arguments.seed).unwrap_or(u32::MAX))?;
+    let target = loaded(target, arguments.data.as_deref(), arguments.seed)?;
     let places = places(&model, &target).map_err(refused)?;
     let (n, dim) = (arguments.draws as usize, target.dim());
     memory::check(format!("{n} weighted draws"), memory::product(&[32, n, dim + target.names().len()]))?;
@@ -170,10 +167,7 @@ fn resample(weighted: &Weighted, smoothed: &Smoothed, n: usize, seed: u64, out: 
     }
     let picked = smoothed.weights.resample(n, &mut ChaCha12Rng::seed_from_u64(seed));
     let of = |column: &Column| Column::numbers(&column.name, picked.iter().map(|&at| column.values[at]).collect(), column.form.is_whole());
-    let names: Vec<&str> = weighted.columns.iter().map(|column| column.name.as_str()).collect();
-    let mut output = Output::open(Some(out), &names)?;
-    output.rows(&weighted.columns.iter().map(of).collect::<Vec<_>>())?;
-    output.finish()
+    write(&weighted.columns.iter().map(of).collect::<Vec<_>>(), out)
 }
 
 /// A verdict in words.

@@ -5,7 +5,7 @@ mod pictures;
 mod progress;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use knothe::{
@@ -88,23 +88,21 @@ pub struct PosteriorArguments {
 /// Fits a map and draws.
 pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
-    let data = arguments.data.clone().unwrap_or_default();
-    let file = PathBuf::from(&data);
+    let file = PathBuf::from(arguments.data.clone().unwrap_or_default());
     check_writable(&arguments.out, &[&arguments.target, &file])?;
     if let Some(folder) = &arguments.pictures {
         pictures::check(folder, arguments)?;
     }
-    crash::name(&arguments.target);
-    let target = LibraryTarget::load(&arguments.target, &data, u32::try_from(arguments.seed).unwrap_or(u32::MAX))?;
+    let target = loaded(&arguments.target, arguments.data.as_deref(), arguments.seed)?;
     let numbers = memory::product(&[WEIGHTED, arguments.n as usize, target.dim() + target.names().len()]);
     memory::check(format!("{WEIGHTED} · {} weighted draws", arguments.n), numbers.saturating_mul(16))?;
     tried(&target, arguments)?;
     let found = Found::new(&target, arguments)?;
     let columns = constrained(&target, &found.x)?;
     if arguments.unconstrained {
-        write(&of_rows(target.unconstrained_names(), found.x.chunks_exact(target.dim())), arguments)?;
+        write(&of_rows(target.unconstrained_names(), found.x.chunks_exact(target.dim())), &arguments.out)?;
     } else {
-        write(&columns, arguments)?;
+        write(&columns, &arguments.out)?;
     }
     if let Some(folder) = &arguments.pictures {
         pictures::write(folder, &target, &found, &columns)?;
@@ -120,6 +118,12 @@ pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
     print(&text)
 }
 
+/// The target in a library. From now on, a crash names it.
+pub fn loaded(library: &Path, data: Option<&str>, seed: u64) -> Result<LibraryTarget, Failure> {
+    crash::name(library);
+    Ok(LibraryTarget::load(library, data.unwrap_or_default(), u32::try_from(seed).unwrap_or(u32::MAX))?)
+}
+
 /// Columns of these names from rows.
 fn of_rows<'a>(names: &[String], rows: impl Iterator<Item = &'a [f64]> + Clone) -> Vec<Column> {
     names.iter().enumerate().map(|(j, name)| Column::real(name, rows.clone().map(|row| row[j]).collect())).collect()
@@ -131,9 +135,10 @@ pub fn constrained(target: &LibraryTarget, x: &[f64]) -> Result<Vec<Column>, Fai
     Ok(of_rows(target.names(), rows.iter().map(Vec::as_slice)))
 }
 
-fn write(columns: &[Column], arguments: &PosteriorArguments) -> Result<(), Failure> {
+/// Writes columns as a table.
+pub fn write(columns: &[Column], out: &Path) -> Result<(), Failure> {
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let mut output = Output::open(Some(&arguments.out), &names)?;
+    let mut output = Output::open(Some(out), &names)?;
     output.rows(columns)?;
     output.finish()
 }
