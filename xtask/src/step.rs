@@ -113,7 +113,9 @@ pub fn program(name: &str) -> String {
     own.unwrap_or_else(|| name.to_owned())
 }
 
-/// The workspace's root.
+/// The workspace's root. Cargo names the package's folder to the programs that it runs. The folder of the build comes second,
+/// since a folder of built programs may have been moved here from another checkout.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).join("..")
 }

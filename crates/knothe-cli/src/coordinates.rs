@@ -8,8 +8,8 @@ use crate::{
     failure::{Failure, say},
     given,
     kind::{Kind, Read, model_of, refuse_others},
+    notices::lacking,
     output::{check_writable, is_stdout, print, print_json},
-    words::lacking,
 };
 
 /// How far apart two numbers of a reconstruction may be, as the network sees them: reals are standardised.
@@ -18,7 +18,7 @@ const SAME: f64 = 1e-3;
 /// Writes events with what the model makes of their coordinates, and counts the numbers that differ.
 pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
-    given::check(&arguments.input.given, &model.coding)?;
+    model.coding.check_given(&arguments.input.given)?;
     C::check_out(&arguments.out)?;
     if is_stdout(&arguments.out) {
         return Err(Failure::usage("--out -: expected a file, because the comparison goes to standard output", ""));
@@ -50,7 +50,7 @@ pub fn interpolate<C: Kind>(model: &Model<C>, arguments: &InterpolateArguments) 
     let ends = [&arguments.from, &arguments.to].map(|end| given::indexed(end, "").map_or_else(|_| end.clone(), |(file, _)| file));
     check_writable(&arguments.out, &arguments.input.files(&[&arguments.model, &ends[0], &ends[1]]))?;
     if C::QUANTITIES {
-        given::check(&arguments.input.given, &model.coding)?;
+        model.coding.check_given(&arguments.input.given)?;
     }
     let [a, b] = [model.coding.one(&arguments.from, &arguments.input)?, model.coding.one(&arguments.to, &arguments.input)?];
     let ends = model.coding.both([a, b], &arguments.input.given)?;

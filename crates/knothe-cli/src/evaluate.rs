@@ -13,16 +13,16 @@ use serde_json::json;
 use crate::{
     cli::EvaluateArguments,
     failure::{Failure, say},
-    given,
     kind::{Kind, Read, model_of, refuse_others},
+    notices::lacking,
     output::{print, print_json},
-    words::{exactness_of, lacking, likelihood, likelihood_name, members, units},
+    words::{exactness_of, likelihood, likelihood_name, members, units},
 };
 
 /// Evaluates a model on events.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &EvaluateArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
-    given::check(&arguments.input.given, &model.coding)?;
+    model.coding.check_given(&arguments.input.given)?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
     if dropped > 0 {
         say(format_args!("warning: {}", lacking(dropped, "is left out", "are left out")));

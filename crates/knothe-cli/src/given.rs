@@ -8,7 +8,7 @@ use knothe::events::{
     table::{Column, Form, LARGEST, Schema, Table, quoted},
 };
 
-use crate::{failure::Failure, hints::for_shell, kind::Kind};
+use crate::{failure::Failure, hints::for_shell};
 
 /// A context column and its value for every row.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,9 +55,7 @@ pub fn settle(given: &mut [Value], names: &[String]) {
 }
 
 /// Checks that each value is for a context column, and that none has two.
-///
-/// Says which values the model has not learned from.
-pub fn check<C: Kind>(given: &[Value], coding: &C) -> Result<(), Failure> {
+pub fn check<C: Coding>(given: &[Value], coding: &C) -> Result<(), Failure> {
     let context = coding.given();
     for (i, value) in given.iter().enumerate() {
         let name = &value.column;
@@ -72,7 +70,6 @@ pub fn check<C: Kind>(given: &[Value], coding: &C) -> Result<(), Failure> {
             return Err(Failure::usage(format!("--given: expected each column once, found '{name}' twice"), ""));
         }
     }
-    coding.note_given(given);
     Ok(())
 }
 

@@ -17,8 +17,8 @@ use serde_json::{Value as Json, json};
 use crate::{
     failure::{Failure, say},
     options::Runtime,
-    output::{check_writable, is_stdout, print, print_json},
-    posterior::{constrained, loaded, write},
+    output::{check_writable, is_stdout, print, print_json, write_table},
+    target::{constrained, line, loaded, verdict},
 };
 
 /// Estimate expectations and the evidence from weighted draws
@@ -167,29 +167,7 @@ fn resample(weighted: &Weighted, smoothed: &Smoothed, n: usize, seed: u64, out: 
     }
     let picked = smoothed.weights.resample(n, &mut ChaCha12Rng::seed_from_u64(seed));
     let of = |column: &Column| Column::numbers(&column.name, picked.iter().map(|&at| column.values[at]).collect(), column.form.is_whole());
-    write(&weighted.columns.iter().map(of).collect::<Vec<_>>(), out)
-}
-
-/// A verdict in words.
-pub fn verdict(reliability: Reliability) -> &'static str {
-    match reliability {
-        Reliability::Good => "good",
-        Reliability::TooFew => "too few draws",
-        Reliability::Biased => "biased",
-        Reliability::Useless => "useless",
-    }
-}
-
-/// The line of a report about weights.
-pub fn line(weights: &LogWeights, smoothed: &Smoothed) -> String {
-    format!(
-        "importance      {}: k̂ = {:.2}, threshold {:.2}; effective sample size {:.0} of {}\n",
-        verdict(smoothed.reliability()),
-        smoothed.shape,
-        smoothed.threshold(),
-        weights.effective_sample_size(),
-        weights.logs().len()
-    )
+    write_table(&weighted.columns.iter().map(of).collect::<Vec<_>>(), out)
 }
 
 /// The mean of a column with its error, and the standard deviation.

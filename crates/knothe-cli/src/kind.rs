@@ -103,6 +103,13 @@ pub trait Kind: Coding<Events: Send> + Send + Sync {
     /// Says which values of the context are outside the range of the training events, where it has a range.
     fn note_given(&self, _given: &[Value]) {}
 
+    /// Checks values of the context, and says which of them the model has not learned from.
+    fn check_given(&self, given: &[Value]) -> Result<(), Failure> {
+        given::check(given, self)?;
+        self.note_given(given);
+        Ok(())
+    }
+
     /// The context of samples.
     fn context(&self, given: &[Value], table: Option<&Path>, text_files: &TextFiles) -> Result<Context, Failure>;
 

@@ -14,9 +14,9 @@ use serde_json::json;
 use crate::{
     cli::InspectArguments,
     failure::{Failure, say},
+    notices::lacking,
     output::{print, print_json},
     text_files::TextFiles,
-    words::lacking,
 };
 
 /// Prints the moments at the rows of a table, or at the mean row.

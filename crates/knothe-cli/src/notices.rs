@@ -1,6 +1,6 @@
 //! What a user should know about a table.
 
-use knothe::events::table::{Contradiction, Notice, Reason};
+use knothe::events::table::{Contradiction, Notice, Reason, counted};
 
 use crate::{failure::say, hints::worded};
 
@@ -27,4 +27,9 @@ pub fn note_contradictions(contradictions: &[Contradiction]) {
         };
         say(format_args!("note: {of} impossible under the model: in '{column}', expected {expected}, found {found} in row {row}{hint}"));
     }
+}
+
+/// The rows that lack a value, and what becomes of one of them or of several: "2 rows lack a value and are left out".
+pub fn lacking(rows: usize, one: &str, several: &str) -> String {
+    counted(rows, &format!("row lacks a value and {one}"), &format!("rows lack a value and {several}"))
 }

@@ -48,6 +48,14 @@ impl Output {
     }
 }
 
+/// Writes columns as a table.
+pub fn write_table(columns: &[Column], out: &Path) -> Result<(), Failure> {
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let mut output = Output::open(Some(out), &names)?;
+    output.rows(columns)?;
+    output.finish()
+}
+
 /// Writes the names of columns, once.
 fn header(out: &mut impl Write, names: &mut Vec<String>) -> io::Result<()> {
     let names: Vec<String> = std::mem::take(names);

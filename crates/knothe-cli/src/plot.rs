@@ -7,7 +7,6 @@ use knothe::{Model, file::ending};
 use crate::{
     cli::PlotArguments,
     failure::Failure,
-    given,
     kind::{Kind, model_of, refuse_others},
     output::{check_writable, is_stdout, write_picture},
 };
@@ -17,7 +16,7 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &PlotArguments) -> Result<(), F
     let mut supplied = arguments.input.supplied();
     supplied.push(("columns", !arguments.columns.is_empty()));
     refuse_others::<C>(&model_of::<C>(), &supplied)?;
-    given::check(&arguments.input.given, &model.coding)?;
+    model.coding.check_given(&arguments.input.given)?;
     // What cannot be written is said before anything is drawn.
     let data = arguments.data.as_ref().unwrap_or(&arguments.model);
     check_writable(&arguments.out, &arguments.input.files(&[&arguments.model, data]))?;

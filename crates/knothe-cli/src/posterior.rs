@@ -5,11 +5,10 @@ mod pictures;
 mod progress;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use knothe::{
-    events::table::Column,
     inference::{LibraryTarget, Target},
     memory,
 };
@@ -17,10 +16,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use crate::{
-    crash,
     failure::{Failure, say},
     options::{Runtime, above_zero},
-    output::{Output, check_writable, is_stdout, print, print_json},
+    output::{check_writable, is_stdout, print, print_json, write_table},
+    target::{constrained, loaded, unconstrained},
 };
 use draws::{Finish, Found, WEIGHTED};
 use report::{document, report};
@@ -100,9 +99,9 @@ pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
     let found = Found::new(&target, arguments)?;
     let columns = constrained(&target, &found.x)?;
     if arguments.unconstrained {
-        write(&of_rows(target.unconstrained_names(), found.x.chunks_exact(target.dim())), &arguments.out)?;
+        write_table(&unconstrained(&target, &found.x), &arguments.out)?;
     } else {
-        write(&columns, &arguments.out)?;
+        write_table(&columns, &arguments.out)?;
     }
     if let Some(folder) = &arguments.pictures {
         pictures::write(folder, &target, &found, &columns)?;
@@ -116,31 +115,6 @@ pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
         return Ok(());
     }
     print(&text)
-}
-
-/// The target in a library. From now on, a crash names it.
-pub fn loaded(library: &Path, data: Option<&str>, seed: u64) -> Result<LibraryTarget, Failure> {
-    crash::name(library);
-    Ok(LibraryTarget::load(library, data.unwrap_or_default(), u32::try_from(seed).unwrap_or(u32::MAX))?)
-}
-
-/// Columns of these names from rows.
-fn of_rows<'a>(names: &[String], rows: impl Iterator<Item = &'a [f64]> + Clone) -> Vec<Column> {
-    names.iter().enumerate().map(|(j, name)| Column::real(name, rows.clone().map(|row| row[j]).collect())).collect()
-}
-
-/// The target's own parameters for rows of unconstrained ones.
-pub fn constrained(target: &LibraryTarget, x: &[f64]) -> Result<Vec<Column>, Failure> {
-    let rows: Vec<Vec<f64>> = x.chunks_exact(target.dim()).map(|x| target.constrain(x)).collect::<Result<_, _>>()?;
-    Ok(of_rows(target.names(), rows.iter().map(Vec::as_slice)))
-}
-
-/// Writes columns as a table.
-pub fn write(columns: &[Column], out: &Path) -> Result<(), Failure> {
-    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let mut output = Output::open(Some(out), &names)?;
-    output.rows(columns)?;
-    output.finish()
 }
 
 /// Checks that the target has a density at some normal draws.

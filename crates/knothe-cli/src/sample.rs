@@ -8,7 +8,6 @@ use crate::{
     ahead::ahead,
     cli::SampleArguments,
     failure::{Failure, say},
-    given,
     kind::{Kind, model_of, refuse_others},
     output::check_writable,
 };
@@ -19,7 +18,7 @@ const BLOCKS: usize = 32;
 /// Draws events.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &SampleArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.supplied())?;
-    given::check(&arguments.given, &model.coding)?;
+    model.coding.check_given(&arguments.given)?;
     if let Some(out) = &arguments.out {
         let inputs = [Some(&arguments.model), arguments.context.as_ref(), arguments.nearest.as_ref()];
         check_writable(out, &inputs.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;

@@ -9,17 +9,16 @@ use crate::{
     ahead::ahead,
     cli::ScoreArguments,
     failure::{Failure, say},
-    given,
     kind::{Kind, Part, model_of, refuse_others},
+    notices::lacking,
     notices::note_contradictions,
     output::{Output, check_writable, column},
-    words::lacking,
 };
 
 /// Scores events.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
-    given::check(&arguments.input.given, &model.coding)?;
+    model.coding.check_given(&arguments.input.given)?;
     if let Some(out) = &arguments.out {
         check_writable(out, &arguments.input.files(&[&arguments.model, &arguments.data]))?;
     }

@@ -73,11 +73,6 @@ pub fn units<C: Coding>(coding: &C) -> String {
     }
 }
 
-/// The rows that lack a value, and what becomes of one of them or of several: "2 rows lack a value and are left out".
-pub fn lacking(rows: usize, one: &str, several: &str) -> String {
-    counted(rows, &format!("row lacks a value and {one}"), &format!("rows lack a value and {several}"))
-}
-
 /// The families that members take in turn, as `--model` has them.
 pub fn families<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut distinct: Vec<&str> = Vec::new();

@@ -29,11 +29,10 @@ use crate::{
     given::{self, Value, given_column, set},
     hints::{file_for_shell, for_shell},
     moments,
-    notices::{note_contradictions, say_notices},
+    notices::{lacking, note_contradictions, say_notices},
     options::Input,
     output::{Output, is_stdout},
     text_files::TextFiles,
-    words::lacking,
 };
 
 /// Rows read and scored at a time.

@@ -7,7 +7,7 @@ use knothe::{
 use serde_json::{Value as Json, json};
 
 use super::draws::{Found, Method};
-use crate::importance;
+use crate::target::{line, verdict};
 
 /// R̂ above which chains of this length disagree. It is above the usual 1.01, since it varies more in short chains.
 const LARGEST_R_HAT: f64 = 1.05;
@@ -63,7 +63,7 @@ pub fn report(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Stri
     let diagnostic = MapDiagnostic::of(&found.weighted.weights);
     let (evidence, bound) = (diagnostic.log_evidence, diagnostic.bound);
     text += &format!("log evidence    {:.4} ± {:.4}; lower bound {:.4}\n", evidence.value, 2.0 * evidence.standard_error, bound.value);
-    text += &importance::line(&found.weighted.weights, smoothed);
+    text += &line(&found.weighted.weights, smoothed);
     let n = columns[0].values.len();
     text += &match found.method {
         Method::Importance => format!("draws           {n} resampled from the weighted draws\n"),
@@ -124,7 +124,7 @@ pub fn document(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Js
     json!({
         "unconstrained": target.unconstrained_names(), "steps": steps, "variance": found.fitted.diagnostic().variance,
         "log_evidence": evidence.value, "log_evidence_two_se": 2.0 * evidence.standard_error, "lower_bound": bound.value,
-        "k_hat": found.smoothed.shape, "threshold": found.smoothed.threshold(), "reliability": importance::verdict(found.smoothed.reliability()),
+        "k_hat": found.smoothed.shape, "threshold": found.smoothed.threshold(), "reliability": verdict(found.smoothed.reliability()),
         "effective_sample_size": found.weighted.weights.effective_sample_size(), "finish": found.method.name(),
         "acceptance": acceptance, "divergences": divergences, "rounds": rounds,
         "converged": Agreement::of(found, columns).map(|agreement| agreement.converged()), "gradient_evaluations": found.evaluations[0], "value_evaluations": found.evaluations[1], "parameters": parameters, "seconds": found.seconds,
