@@ -116,7 +116,9 @@ pub fn report_checks(checks: &Checks) -> String {
         overall.share, tails.expected, overall.interval[0], overall.interval[1]
     );
     let meaning = |check: &str| match check {
-        "ks" => "the centre of that column's conditional density is off: fit longer, or with more layers or components",
+        "ks" => {
+            "the centre of that column's conditional density is off: more layers or components, another family or a longer fit may help"
+        }
         "energy" => "shape, scale or dependence of the columns is off: do not rely on samples",
         _ if overall.share < overall.interval[0] => {
             "fewer surprises than expected, so the model's tails are too heavy: do not rely on log_prob of extreme rows"

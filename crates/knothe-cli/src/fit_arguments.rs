@@ -121,7 +121,7 @@ pub struct FitArguments {
     /// Total number of steps, at most 10^12, instead of --epochs
     #[arg(long, value_name = "N", conflicts_with = "epochs", value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub steps: Option<u64>,
-    /// Rows per step [default: a 16th of the training rows, rounded down to a power of two from 32 to 512; 32 for images; 8 for recordings]
+    /// Rows per step, at most 10^12 [default: a 16th of the training rows, rounded down to a power of two from 32 to 512; 32 for images; 8 for recordings]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS), help_heading = "Training")]
     pub batch: Option<u64>,
     /// Learning rate of Adam [default: 0.002; 0.004 for flows of images; 0.001 for autoregressive models of images]
@@ -130,13 +130,13 @@ pub struct FitArguments {
     /// Learning-rate schedule: constant, cosine or plateau
     #[arg(long, value_name = "NAME", default_value = "cosine", hide_possible_values = true, help_heading = "Training")]
     pub schedule: ScheduleName,
-    /// Raise the learning rate linearly over the first N steps, or over a tenth of all steps if that is fewer
+    /// Raise the learning rate linearly over the first N steps, or over a tenth of all steps if that is fewer. N is at most 10^12
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().warm_up, value_parser = clap::value_parser!(u64).range(..=MOST_STEPS), help_heading = "Training")]
     pub warm_up: u64,
     /// Decoupled weight decay (as in AdamW)
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub weight_decay: f64,
-    /// Stop after N epochs without a better validation score. 0 turns early stopping off
+    /// Stop after N epochs without a better validation score. 0 turns early stopping off, and N is below 2^32
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().patience, help_heading = "Training")]
     pub patience: u32,
     /// Scale gradients down to this norm if they exceed it

@@ -107,12 +107,28 @@ fn rows_that_cannot_be_have_no_probability() {
     }
 }
 
+/// Numbers of 32 bits end before the logarithm of this density does.
+#[test]
+fn possible_rows_below_the_range_of_the_numbers_are_noted() {
+    let folder = copy();
+    std::fs::write(folder.path().join("far.csv"), "class,x,y,k\n0,1,2,3\n1,1e25,2,3\n").unwrap();
+    let run = knothe(folder.path(), "score model.safetensors far.csv");
+    let scores: Vec<&str> = run.stdout.lines().skip(1).collect();
+    assert!(run.code == 0 && scores.len() == 2 && scores[1] == "-inf" && scores[0].parse::<f64>().unwrap().is_finite(), "{}", run.stdout);
+    assert!(run.stderr.contains("note: the log_prob of 1 possible row is below the range of the model's numbers"), "{}", run.stderr);
+    assert!(!run.stderr.contains("impossible"), "{}", run.stderr);
+}
+
 #[test]
 fn places_that_cannot_be_written() {
     let folder = copy();
     std::fs::create_dir(folder.path().join("taken.csv")).unwrap();
     // Neither root nor anyone else can make a file in /proc.
-    let cases = [("nowhere/out", "No such file or directory"), ("table.csv/out", "Not a directory"), ("/proc/out", "/proc/out")];
+    let cases = [
+        ("nowhere/out", "expected the folder nowhere to exist; create it first"),
+        ("table.csv/out", "Not a directory"),
+        ("/proc/out", "/proc/out"),
+    ];
     for (place, expected) in cases {
         refuses(folder.path(), &format!("fit table.csv --hidden 8 --epochs 1 --out {place}.safetensors"), expected);
         for ending in ["csv", "parquet"] {

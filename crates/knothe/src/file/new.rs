@@ -56,6 +56,10 @@ impl NewFile {
         }
         let place = followed(path).map_err(failed)?;
         let folder = place.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if fs::metadata(folder).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            let reason = format!("expected the folder {} to exist; create it first", folder.display());
+            return Err(failed(io::Error::new(io::ErrorKind::NotFound, reason)));
+        }
         remove_orphans(folder);
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);

@@ -158,6 +158,45 @@ fn identifiers_are_refused_before_they_lose_digits() {
     assert_eq!(read("t.csv", "a,b\n9007199254740992,1e22\n").0.columns[1].values, [1e22]);
 }
 
+/// Text is read ahead in blocks, and a record may be longer than a block. Room for the rows is made from the length of the first records, which may mislead.
+#[test]
+fn records_of_any_length_are_read_whole_and_in_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = 60_000;
+    let lengths = |i: usize| {
+        if i == 30_000 {
+            200_000
+        } else if i < 20_000 {
+            1 + i % 40
+        } else {
+            1 + i % 3
+        }
+    };
+    let text: String = (0..rows).map(|i| format!("{i},{}\n", "z".repeat(lengths(i)))).collect();
+    let plain = file(folder.path(), "t.csv", format!("i,z\n{text}"));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(format!("i,z\n{text}").as_bytes()).unwrap();
+    let packed = file(folder.path(), "t.csv.gz", gzip.finish().unwrap());
+    let longer = file(folder.path(), "u.csv", format!("i,z\n{}", text.lines().rev().map(|line| format!("{line}\n")).collect::<String>()));
+    for (path, backwards) in [(&plain, false), (&packed, false), (&longer, true)] {
+        let row = |k: usize| if backwards { rows - 1 - k } else { k };
+        let holds = |table: &Table| {
+            let Form::Text(labels) = &table.columns[1].form else { panic!("expected texts") };
+            (0..table.rows()).all(|k| {
+                let i = row(table.first_row as usize + k);
+                table.columns[0].values[k] == i as f64 && labels[table.columns[1].values[k] as usize].len() == lengths(i)
+            })
+        };
+        let whole = Table::read(path).unwrap();
+        assert!(whole.rows() == rows && holds(&whole), "{}", path.display());
+        for batch_rows in [1000, 30_000] {
+            let batches: Vec<Table> = TableReader::open(path, batch_rows).unwrap().map(Result::unwrap).collect();
+            let read: usize = batches.iter().map(Table::rows).sum();
+            assert!(read == rows && batches.iter().all(|batch| batch.rows() <= batch_rows && holds(batch)), "{}", path.display());
+        }
+    }
+}
+
 #[test]
 fn quotes_may_hold_lines_wherever_text_is_cut() {
     let mut text = String::from("a,b\n");

@@ -14,11 +14,14 @@ use super::quoted;
 use super::reading::{Reading, Source};
 use super::text::{Delimited, Dialect, LONGEST_RECORD, too_long};
 use crate::error::{Error, Result};
+use crate::hint::Hint;
 
 /// The endings of text files.
 const TEXT: [&str; 6] = ["csv", "tsv", "tab", "txt", "dat", "data"];
 /// The other endings.
 const BINARY: [&str; 6] = ["parquet", "arrow", "arrows", "feather", "ipc", "npy"];
+/// The endings of spreadsheets.
+const WORKBOOKS: [&str; 5] = ["xlsx", "xlsm", "xlsb", "xls", "ods"];
 /// The endings of compressed text.
 const COMPRESSED: [&str; 2] = ["gz", "zst"];
 
@@ -158,6 +161,10 @@ impl Source for Parts {
         }
     }
 
+    fn share(&self) -> Option<f64> {
+        if self.input.parts.len() == 1 { self.source.share() } else { None }
+    }
+
     fn marks(&self) -> Vec<String> {
         self.marks.iter().cloned().chain(self.source.marks()).collect()
     }
@@ -196,7 +203,8 @@ pub fn ending(path: &Path) -> Result<String> {
     }
     let found = if ending.is_empty() { "none".into() } else { format!(".{ending}") };
     let problem = format!("expected a name that ends in .csv, .tsv, .parquet, .arrow, .feather, .ipc or .npy, found {found}");
-    Err(Error::table(path, problem, None))
+    let hint = WORKBOOKS.contains(&ending.as_str()).then(|| Hint::other("save the sheet as CSV"));
+    Err(Error::table(path, problem, hint))
 }
 
 /// Whether a table of this name may be text. The standard input may be anything, and a name that is no table's is refused when it is read.

@@ -9,7 +9,7 @@ use super::column::{Column, Form};
 pub(super) struct Joined {
     name: String,
     form: Form,
-    /// The values of each part. One vector that grows would be moved again and again.
+    /// The values of the parts. A part is copied to the one before it where that has room; one vector that grows would be moved again and again.
     parts: Vec<Vec<f64>>,
     /// The codes of the texts so far.
     codes: HashMap<String, usize>,
@@ -27,6 +27,15 @@ impl Joined {
         Joined { name, codes: codes_of(&form), form, parts: vec![values], seen, broken: false }
     }
 
+    /// Makes room for this many rows, if there is memory for them.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        if let [only] = &mut self.parts[..] {
+            let missing = rows.saturating_sub(only.len());
+            // Without room, the parts are kept as they come.
+            let _ = only.try_reserve_exact(missing);
+        }
+    }
+
     /// Adds a part. Numbers, texts, moments and Booleans contradict each other.
     pub(super) fn push(&mut self, mut part: Column) {
         if self.broken {
@@ -41,7 +50,10 @@ impl Joined {
             self.agree(&mut part);
         }
         if !self.broken {
-            self.parts.push(part.values);
+            match self.parts.last_mut().filter(|last| last.capacity() - last.len() >= part.values.len()) {
+                Some(last) => last.extend(part.values),
+                None => self.parts.push(part.values),
+            }
         }
     }
 

@@ -79,6 +79,11 @@ impl Table {
         let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
         let mut rows = columns.first().map_or(0, |c| c.values.len());
         let mut all: Vec<Joined> = columns.into_iter().map(Joined::new).collect();
+        // A little more than it takes if all rows are as long as these.
+        if let Some(share) = batches.source.share().filter(|share| *share > 0.0) {
+            let expected = (rows as f64 / share * 1.02) as usize;
+            all.iter_mut().for_each(|all| all.reserve(expected));
+        }
         let mut checked = UNCHECKED;
         for batch in batches.by_ref() {
             let bytes = all.iter().map(Joined::bytes).fold(0, u64::saturating_add);
@@ -89,7 +94,7 @@ impl Table {
             }
             let batch = batch?;
             rows += batch.rows();
-            all.iter_mut().zip(batch.columns).for_each(|(all, column)| all.push(column));
+            all.par_iter_mut().zip(batch.columns).for_each(|(all, column)| all.push(column));
         }
         let marks = batches.source.marks();
         let mut contradicted = Vec::new();

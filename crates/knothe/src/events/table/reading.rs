@@ -80,6 +80,11 @@ pub(super) trait Source {
     /// The next batch of columns.
     fn batch(&mut self) -> Result<Option<Vec<Column>>>;
 
+    /// The share of the rows that the batches so far hold, as far as it can be told.
+    fn share(&self) -> Option<f64> {
+        None
+    }
+
     /// Columns in which marks such as `?` were read as missing. They are missing values only among numbers.
     fn marks(&self) -> Vec<String> {
         Vec::new()

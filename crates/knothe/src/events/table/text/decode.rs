@@ -20,6 +20,8 @@ pub(super) struct Decoded {
     pub(super) rest: Box<dyn Read + Send>,
     /// Whether nothing follows.
     pub(super) complete: bool,
+    /// Whether the bytes of the text are those of the file.
+    pub(super) plain: bool,
     /// How the bytes were written, where that is not plain UTF-8.
     pub(super) notes: Vec<String>,
 }
@@ -40,12 +42,14 @@ pub(super) fn decode(mut file: impl Read + Send + 'static, encoding: Option<&str
         }
         _ => Box::new(bytes),
     };
+    let mut plain = notes.is_empty();
     let mut sample = sample(&mut rest, Vec::new())?;
     let named = encoding.and_then(|label| Encoding::for_label(label.as_bytes()));
     if let Some(encoding) = named.or_else(|| utf_16(&sample)) {
         let bytes = Cursor::new(sample).chain(rest);
         rest = Box::new(DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(bytes));
         sample = self::sample(&mut rest, Vec::new())?;
+        plain = false;
         if encoding.name() != "UTF-8" {
             notes.push(format!("in {}", encoding.name()));
         }
@@ -59,7 +63,7 @@ pub(super) fn decode(mut file: impl Read + Send + 'static, encoding: Option<&str
     let more = take(&mut rest, 1)?;
     let complete = more.is_empty();
     sample.extend(more);
-    Ok(Decoded { sample, rest, complete, notes })
+    Ok(Decoded { sample, rest, complete, plain, notes })
 }
 
 /// The next `most` bytes, or fewer at the end.

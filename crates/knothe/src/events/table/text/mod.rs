@@ -8,7 +8,8 @@ mod header;
 mod scan;
 mod sniff;
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -26,13 +27,13 @@ use crate::hint::Hint;
 pub(super) const LONGEST_RECORD: usize = 1 << 26;
 
 /// The error of a record that is longer.
-pub(super) fn too_long() -> std::io::Error {
-    std::io::Error::other(format!("expected records of at most {} MiB, found a longer one", LONGEST_RECORD >> 20))
+pub(super) fn too_long() -> io::Error {
+    io::Error::other(format!("expected records of at most {} MiB, found a longer one", LONGEST_RECORD >> 20))
 }
 /// The bytes from which a batch is cut, unless one record has more.
 const BLOCKS: RangeInclusive<usize> = 1 << 16..=1 << 24;
-/// About the bytes of a field.
-const FIELD: usize = 16;
+/// About the fewest bytes of a field with its delimiter.
+const FIELD: usize = 8;
 /// The bytes that one thread reads at once: so few that they, their fields and their values stay in its cache, and that memory is used again.
 const CHUNK: usize = 1 << 16;
 
@@ -43,6 +44,11 @@ pub(super) struct Delimited {
     /// Bytes that are not yet read from this place on.
     text: Vec<u8>,
     at: usize,
+    /// Takes the text that is read while a batch is parsed.
+    ahead: Vec<u8>,
+    /// The bytes of the text that are read, and of all of it where they are known.
+    given: u64,
+    all: Option<u64>,
     /// The bytes from which a batch is cut.
     block: usize,
     columns: Columns,
@@ -53,10 +59,12 @@ pub(super) struct Delimited {
 
 impl Delimited {
     /// Finds out the dialect and reads the names of the columns. `tabs` says that tabs are expected.
-    pub(super) fn open(path: &Path, file: impl Read + Send + 'static, tabs: bool, reading: &Reading) -> Result<Self> {
+    pub(super) fn open(path: &Path, file: File, tabs: bool, reading: &Reading) -> Result<Self> {
         reading.dialect.check()?;
         let io = |e| Error::io("read", path, e);
-        let decode::Decoded { sample, rest, complete, notes } = decode::decode(file, reading.dialect.encoding.as_deref()).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let decode::Decoded { sample, rest, complete, plain, notes } =
+            decode::decode(file, reading.dialect.encoding.as_deref()).map_err(io)?;
         if sample.starts_with(b"PK\x03\x04") {
             let hint = Hint::other("save the sheet as CSV");
             return Err(Error::table(path, "expected text, found a ZIP archive or an Excel workbook", hint));
@@ -68,6 +76,9 @@ impl Delimited {
             complete,
             text: sample,
             at: layout.start,
+            ahead: Vec::new(),
+            given: 0,
+            all: plain.then_some(length),
             block: batch_rows.saturating_mul(layout.width * FIELD).clamp(*BLOCKS.start(), *BLOCKS.end()),
             marks: vec![false; layout.columns.len()],
             batch_rows,
@@ -78,20 +89,14 @@ impl Delimited {
 
     /// Where the next records can be cut, after reading as much as that takes.
     fn cuts(&mut self) -> Result<Vec<usize>> {
-        let mut wanted = self.block;
+        // Later text is read ahead, and must not be too short for a record.
+        let mut wanted = if self.given == 0 { self.block } else { 0 };
         loop {
-            if self.text.len() - self.at < wanted && !self.complete {
+            let io = |e| Error::io("read", &self.columns.path, e);
+            if !self.complete && self.text.len() - self.at < wanted {
                 self.text.drain(..self.at);
                 self.at = 0;
-                // Twice as much, so that what is left over is not moved for each batch.
-                let missing = 2 * wanted - self.text.len();
-                let read = self
-                    .rest
-                    .by_ref()
-                    .take(missing as u64)
-                    .read_to_end(&mut self.text)
-                    .map_err(|e| Error::io("read", &self.columns.path, e))?;
-                self.complete = read < missing;
+                self.complete = fill(&mut self.text, &mut self.rest, wanted).map_err(io)?;
             }
             let text = &self.text[self.at..];
             let cuts = self.columns.layout.syntax.cuts(text, self.complete, CHUNK, self.batch_rows);
@@ -99,11 +104,17 @@ impl Delimited {
                 return Ok(cuts);
             }
             if text.len() >= LONGEST_RECORD {
-                return Err(Error::io("read", &self.columns.path, too_long()));
+                return Err(io(too_long()));
             }
-            wanted *= 2;
+            wanted = self.block.max(2 * text.len());
         }
     }
+}
+
+/// Reads until the text has this many bytes. Gives whether it is complete.
+fn fill(text: &mut Vec<u8>, rest: &mut impl Read, wanted: usize) -> io::Result<bool> {
+    let missing = wanted.saturating_sub(text.len());
+    Ok(rest.take(missing as u64).read_to_end(text)? < missing)
 }
 
 impl Source for Delimited {
@@ -111,15 +122,36 @@ impl Source for Delimited {
         loop {
             let cuts = self.cuts()?;
             let Some(&end) = cuts.last().filter(|end| **end > 0) else { return Ok(None) };
-            let (columns, marks) = self.columns.read(&self.text[self.at..], &cuts, self.row)?;
+            let Delimited { rest, complete, text, at, ahead, block, columns, row, .. } = self;
+            let (text_at_hand, left) = (&text[*at..], &text[*at + end..]);
+            // The next text is read while this one is parsed.
+            let more = !*complete && left.len() < *block / 2;
+            let read = || {
+                ahead.clear();
+                ahead.extend_from_slice(left);
+                fill(ahead, rest, *block)
+            };
+            let (parsed, read) = rayon::join(|| columns.read(text_at_hand, &cuts, *row), || more.then(read).transpose());
+            let (columns, marks) = parsed?;
+            match read.map_err(|e| Error::io("read", &self.columns.path, e))? {
+                Some(last) => {
+                    std::mem::swap(&mut self.text, &mut self.ahead);
+                    (self.at, self.complete) = (0, last);
+                }
+                None => self.at += end,
+            }
+            self.given += end as u64;
             self.marks.iter_mut().zip(marks).for_each(|(all, mark)| *all |= mark);
-            self.at += end;
             let rows = columns.first().map_or(0, |c| c.values.len());
             self.row += rows as u64;
             if rows > 0 {
                 return Ok(Some(columns));
             }
         }
+    }
+
+    fn share(&self) -> Option<f64> {
+        self.all.map(|all| self.given as f64 / all as f64)
     }
 
     fn marks(&self) -> Vec<String> {
