@@ -93,7 +93,7 @@ with --schema. The kinds are:
   {\"kind\": \"positive\", \"special\": [0]}       any kind without categories; the special values have
                                              their own probabilities
 
-Constant columns, and columns of text that identify rows, have no entry.
+Constant columns, and columns of text that hardly repeats, have no entry.
 
 Example:
   knothe schema data/flights.parquet --out flights.json")]

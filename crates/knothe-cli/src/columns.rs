@@ -1,5 +1,6 @@
 //! Lists of columns, as options name them.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::Path;
 
@@ -12,20 +13,20 @@ pub fn named<const N: usize>(table: &Path, lists: [&[String]; N], reading: &Read
     if !lists.iter().any(|list| list.iter().any(|text| text.contains(','))) {
         return lists.map(<[String]>::to_vec);
     }
-    let known = names(table, &lists, reading);
+    let known = Known::new(names(table, &lists, reading));
     lists.map(|list| list.iter().flat_map(|text| split(text, &known)).collect())
 }
 
 /// The columns that texts such as `x=x_err,y=y_err` pair.
 pub fn pairs(table: &Path, texts: &[String], reading: &Reading) -> Result<Vec<ErrorColumn>, Failure> {
     let plain = texts.iter().all(|text| !text.contains(',') && text.matches('=').count() == 1);
-    let known = if plain { Vec::new() } else { names(table, &[], reading) };
-    let is_known = |run: &str| pair(run, |name| known.contains(&name.into()));
+    let known = Known::new(if plain { Vec::new() } else { names(table, &[], reading) });
+    let is_known = |run: &str| pair(run, |name| known.names.contains(name));
     let alone = |piece: &str| {
         let wrong = || Failure::usage(format!("--errors: expected COLUMN=ERROR, found '{}'", piece.trim()), "");
         pair(piece, |name| !name.is_empty()).ok_or_else(wrong)
     };
-    let found: Vec<Vec<ErrorColumn>> = texts.iter().map(|text| runs(text, is_known, alone)).collect::<Result<_, _>>()?;
+    let found: Vec<Vec<ErrorColumn>> = texts.iter().map(|text| runs(text, 2 * known.pieces, is_known, alone)).collect::<Result<_, _>>()?;
     Ok(found.concat())
 }
 
@@ -48,19 +49,34 @@ fn names(table: &Path, lists: &[&[String]], reading: &Reading) -> Vec<String> {
     first.into_iter().flat_map(|table| table.columns).map(|column| column.name).collect()
 }
 
+/// The names of a table.
+pub struct Known {
+    names: HashSet<String>,
+    /// The most pieces into which commas cut a name.
+    pieces: usize,
+}
+
+impl Known {
+    pub fn new(names: impl IntoIterator<Item = String>) -> Self {
+        let names: HashSet<String> = names.into_iter().collect();
+        let pieces = names.iter().map(|name| 1 + name.matches(',').count()).max().unwrap_or(1);
+        Known { names, pieces }
+    }
+}
+
 /// The names in a text with commas: the longest that are known first.
-pub fn split(text: &str, known: &[String]) -> Vec<String> {
-    let is_known = |run: &str| Some(run.trim().to_owned()).filter(|name| known.contains(name));
-    let Ok(found) = runs(text, is_known, |piece| Ok::<_, Infallible>(piece.trim().to_owned()));
+pub fn split(text: &str, known: &Known) -> Vec<String> {
+    let is_known = |run: &str| Some(run.trim().to_owned()).filter(|name| known.names.contains(name));
+    let Ok(found) = runs(text, known.pieces, is_known, |piece| Ok::<_, Infallible>(piece.trim().to_owned()));
     found
 }
 
-/// Reads a text piece by piece between its commas: the longest run of pieces that `known` takes, or otherwise one piece `alone`.
-fn runs<T, E>(text: &str, known: impl Fn(&str) -> Option<T>, alone: impl Fn(&str) -> Result<T, E>) -> Result<Vec<T>, E> {
+/// Reads a text piece by piece between its commas: the longest run of at most so many pieces that `known` takes, or otherwise one piece `alone`.
+fn runs<T, E>(text: &str, most: usize, known: impl Fn(&str) -> Option<T>, alone: impl Fn(&str) -> Result<T, E>) -> Result<Vec<T>, E> {
     let pieces: Vec<&str> = text.split(',').collect();
     let (mut found, mut from) = (Vec::new(), 0);
     while from < pieces.len() {
-        let longest = (from + 1..=pieces.len()).rev().find_map(|to| Some((to, known(&pieces[from..to].join(","))?)));
+        let longest = (from + 1..=pieces.len().min(from + most)).rev().find_map(|to| Some((to, known(&pieces[from..to].join(","))?)));
         let (to, one) = match longest {
             Some(longest) => longest,
             None => (from + 1, alone(pieces[from])?),
@@ -79,7 +95,7 @@ mod tests {
 
     #[test]
     fn names_may_hold_commas() {
-        let known = ["Income, USD", "a", "Income", "b"].map(str::to_owned);
+        let known = Known::new(["Income, USD", "a", "Income", "b"].map(str::to_owned));
         assert_eq!(split("Income, USD", &known), ["Income, USD"]);
         assert_eq!(split("a,Income, USD,b", &known), ["a", "Income, USD", "b"]);
         assert_eq!(split("Income,a", &known), ["Income", "a"]);

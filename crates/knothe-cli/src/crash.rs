@@ -24,7 +24,7 @@ pub fn name(target: &Path) {
     let path = target.display().to_string();
     let path = printable(&path, false);
     let hint = "check that the library has BridgeStan's interface, or run knothe in a debugger";
-    let message = format!("error: the target '{path}' crashed\nhint: {hint}\n");
+    let message = format!("error: knothe crashed while it used the target '{path}'\nhint: {hint}\n");
     if MESSAGE.set(message).is_err() {
         return;
     }

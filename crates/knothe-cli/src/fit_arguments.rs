@@ -136,7 +136,7 @@ pub struct FitArguments {
     /// Decoupled weight decay (as in AdamW)
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().weight_decay, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub weight_decay: f64,
-    /// Stop after N epochs without a better validation score. 0 turns early stopping off, and N is below 2^32
+    /// Stop after N epochs without a better validation score, with N below 2^32. 0 turns early stopping off
     #[arg(long, value_name = "N", default_value_t = FitConfig::default().patience, help_heading = "Training")]
     pub patience: u32,
     /// Scale gradients down to this norm if they exceed it

@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     failure::{Failure, say},
     options::Runtime,
-    output::{check_writable, is_stdout, print, print_json, write_table},
+    output::{check_table_writable, is_stdout, print, print_json, write_table},
     target::{constrained, line, loaded, verdict},
 };
 
@@ -80,7 +80,7 @@ pub fn run(arguments: &ImportanceArguments) -> Result<(), Failure> {
     let data = PathBuf::from(arguments.data.clone().unwrap_or_default());
     if let Some(out) = &arguments.out {
         let files = [Some(arguments.input.as_path()), arguments.target.as_deref(), Some(data.as_path())];
-        check_writable(out, &files.into_iter().flatten().collect::<Vec<_>>())?;
+        check_table_writable(out, &files.into_iter().flatten().collect::<Vec<_>>())?;
     }
     let weighted = match (&arguments.log_weights, &arguments.target) {
         (Some(name), _) => of_table(&arguments.input, name)?,
@@ -117,8 +117,18 @@ fn of_table(path: &Path, name: &str) -> Result<Weighted, Failure> {
     }
     // A missing weight is NaN, which is refused with its row.
     let weights = LogWeights::new(column.values.to_vec())?;
-    let columns = table.columns.iter().filter(|column| column.name != name && matches!(column.form, Form::Real | Form::Whole));
-    Ok(Weighted { columns: columns.cloned().collect(), weights })
+    let (columns, others): (Vec<&Column>, Vec<&Column>) =
+        table.columns.iter().filter(|column| column.name != name).partition(|column| matches!(column.form, Form::Real | Form::Whole));
+    if !others.is_empty() {
+        let names: Vec<&str> = others.iter().map(|column| column.name.as_str()).collect();
+        say(format_args!("note: not numeric, so left out: {}", knothe::events::table::quoted(&names)));
+    }
+    if let Some(column) = columns.iter().find(|column| column.values.iter().any(|v| v.is_nan())) {
+        let row = 1 + column.values.iter().position(|v| v.is_nan()).unwrap_or(0);
+        let message = format!("{}, column '{}', row {row}: expected a number, found a missing value", path.display(), column.name);
+        return Err(Failure::usage(message, "leave the column or the row out of the table"));
+    }
+    Ok(Weighted { columns: columns.into_iter().cloned().collect(), weights })
 }
 
 /// Draws from a model, weighed by a target.

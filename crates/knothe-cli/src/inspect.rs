@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::InspectArguments,
-    failure::Failure,
+    failure::{Failure, printable},
     kind::{Kind, meaningless},
     output::{print, print_json},
     words::{course, exactness, families, likelihood, mean},
@@ -77,7 +77,7 @@ fn report<C: Kind>(model: &Model<C>) -> String {
             line("held out", likelihood(coding, &member.held_out));
         }
     }
-    line("file", format!("format {FORMAT}, kind {}, written by knothe {}", C::KIND, record.version));
+    line("file", format!("format {FORMAT}, kind {}, written by knothe {}", C::KIND, printable(&record.version, false)));
     line("log_prob", exactness(model).replace('_', " "));
     coding.shown().into_iter().for_each(|(name, value)| line(&name, value));
     let (train, validation, held_out) = record.rows;

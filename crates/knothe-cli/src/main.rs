@@ -30,6 +30,7 @@ mod sample;
 mod schema;
 mod score;
 mod signals;
+mod standard;
 mod target;
 mod text_files;
 mod words;

@@ -10,7 +10,13 @@ use knothe::{
     plot::Picture,
 };
 
-use crate::failure::{Failure, printable, steers};
+use crate::{
+    failure::{Failure, printable, steers},
+    standard,
+};
+
+/// Paths that stand for what is open already. A file there would be replaced, and what others write to it lost.
+const DESCRIPTORS: [&str; 4] = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];
 
 /// Takes the rows of a table part by part.
 pub enum Output {
@@ -24,9 +30,10 @@ impl Output {
     /// Opens stdout, or a file by the ending of its name. What fails before the first row leaves nothing on stdout.
     pub fn open(path: Option<&Path>, names: &[&str]) -> Result<Self, Failure> {
         if let Some(path) = path.filter(|path| !is_stdout(path)) {
-            written_ending(path).map_err(|e| Failure::usage(format!("--out {e}"), ""))?;
+            check_ending(path)?;
             return Ok(Output::File(Box::new(TableWriter::create(path)?)));
         }
+        standard::check_stdout().map_err(Failure::Output)?;
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         Ok(Output::Stdout(out, names.iter().map(|name| (*name).to_owned()).collect()))
     }
@@ -70,6 +77,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 
 /// Writes bytes to stdout.
 fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    standard::check_stdout().map_err(Failure::Output)?;
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::Output)
 }
@@ -99,10 +107,35 @@ pub fn write_picture(picture: &Picture, out: &Path) -> Result<(), Failure> {
     if is_stdout(out) { print_bytes(&picture.png()?) } else { Ok(picture.write(out)?) }
 }
 
+/// As [`check_writable`], for a table: also that its name has the ending of a format.
+pub fn check_table_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
+    check_writable(out, inputs)?;
+    if is_stdout(out) { Ok(()) } else { check_ending(out) }
+}
+
+fn check_ending(out: &Path) -> Result<(), Failure> {
+    written_ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), ""))
+}
+
 /// Checks before the work that its result can be written, and that it destroys none of the files that the command reads.
 pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
+    let stdout = Path::new("/dev/stdout");
     if is_stdout(out) {
-        return Ok(());
+        // `>>` of a shell leaves the input in its place.
+        let input = inputs
+            .iter()
+            .find(|input| stdout.is_file() && (is_same(stdout, input) || (is_stdout(input) && is_same(stdout, Path::new("/dev/stdin")))));
+        return match input {
+            Some(input) => {
+                let message = format!("expected a standard output other than the input {}, found the same file", input.display());
+                Err(Failure::usage(message, "send the output to another file"))
+            }
+            None => Ok(()),
+        };
+    }
+    if DESCRIPTORS.iter().any(|start| out.starts_with(start)) {
+        let message = format!("--out {}: expected a file, found a file descriptor", out.display());
+        return Err(Failure::usage(message, "- stands for standard output"));
     }
     // The files that a pattern or a folder stands for are inputs, and so is what they link to. A file is also what standard input may come from.
     let is_in = |input: &Path| {

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha12Rng;
 use crate::{
     failure::{Failure, say},
     options::{Runtime, above_zero},
-    output::{check_writable, is_stdout, print, print_json, write_table},
+    output::{check_table_writable, is_stdout, print, print_json, write_table},
     target::{constrained, loaded, unconstrained},
 };
 use draws::{Finish, Found, WEIGHTED};
@@ -68,6 +68,9 @@ pub struct PosteriorArguments {
     /// Stop fitting the map when its variance diagnostic falls below V
     #[arg(long, value_name = "V", default_value_t = 1e-4, value_parser = above_zero, help_heading = "Map")]
     pub tolerance: f64,
+    /// Maximum number of evaluations of the target in the fit of the map, at most 10^12. The fit may take a few percent more
+    #[arg(long, value_name = "N", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000), help_heading = "Map")]
+    pub evaluations: u64,
     /// File for the draws: CSV, TSV, Parquet, Arrow IPC or NPY. - means CSV on standard output, and the report then goes to standard error
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: PathBuf,
@@ -88,13 +91,13 @@ pub struct PosteriorArguments {
 pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
     let file = PathBuf::from(arguments.data.clone().unwrap_or_default());
-    check_writable(&arguments.out, &[&arguments.target, &file])?;
+    check_table_writable(&arguments.out, &[&arguments.target, &file])?;
     if let Some(folder) = &arguments.pictures {
         pictures::check(folder, arguments)?;
     }
     let target = loaded(&arguments.target, arguments.data.as_deref(), arguments.seed)?;
     let numbers = memory::product(&[WEIGHTED, arguments.n as usize, target.dim() + target.names().len()]);
-    memory::check(format!("{WEIGHTED} · {} weighted draws", arguments.n), numbers.saturating_mul(16))?;
+    memory::check(format!("{} weighted draws", WEIGHTED as u64 * arguments.n), numbers.saturating_mul(16))?;
     tried(&target, arguments)?;
     let found = Found::new(&target, arguments)?;
     let columns = constrained(&target, &found.x)?;

@@ -1,6 +1,6 @@
 //! `knothe sample`: events drawn from a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use knothe::Model;
 
@@ -19,10 +19,9 @@ const BLOCKS: usize = 32;
 pub fn run<C: Kind>(model: &Model<C>, arguments: &SampleArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.supplied())?;
     model.coding.check_given(&arguments.given)?;
-    if let Some(out) = &arguments.out {
-        let inputs = [Some(&arguments.model), arguments.context.as_ref(), arguments.nearest.as_ref()];
-        check_writable(out, &inputs.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;
-    }
+    let inputs = [Some(&arguments.model), arguments.context.as_ref(), arguments.nearest.as_ref()];
+    let out = arguments.out.as_deref().unwrap_or(Path::new("-"));
+    check_writable(out, &inputs.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let context = model.coding.context(&arguments.given, arguments.context.as_deref(), &arguments.text_files)?;
     if arguments.context.is_some() && context.rows() < arguments.n {
         say(format_args!("note: the context has {} rows and is repeated to {}", context.rows(), arguments.n));

@@ -19,8 +19,8 @@ use crate::{
 /// Writes the schema of a table.
 pub fn run(arguments: &SchemaArguments) -> Result<(), Failure> {
     let inputs: Vec<&Path> = std::iter::once(&arguments.data).chain(&arguments.schema).map(|path| path.as_path()).collect();
+    check_writable(arguments.out.as_deref().unwrap_or(Path::new("-")), &inputs)?;
     let out = arguments.out.as_deref().filter(|out| !is_stdout(out));
-    out.map_or(Ok(()), |out| check_writable(out, &inputs))?;
     arguments.text_files.check(&[&arguments.data])?;
     let [drop] = named(&arguments.data, [&arguments.drop], &arguments.text_files.beside(Reading::default()));
     let overrides = arguments.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default();

@@ -1,8 +1,13 @@
 //! `knothe score`: log q(x | context) of each event; of a table in memory that does not depend on its size.
 
+use std::path::Path;
+
 use knothe::{
     Model,
-    events::{Events, table::Contradiction},
+    events::{
+        Events,
+        table::{Contradiction, counted},
+    },
 };
 
 use crate::{
@@ -10,8 +15,7 @@ use crate::{
     cli::ScoreArguments,
     failure::{Failure, say},
     kind::{Kind, Part, model_of, refuse_others},
-    notices::lacking,
-    notices::note_contradictions,
+    notices::{lacking, note_contradictions},
     output::{Output, check_writable, column},
 };
 
@@ -19,9 +23,8 @@ use crate::{
 pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     model.coding.check_given(&arguments.input.given)?;
-    if let Some(out) = &arguments.out {
-        check_writable(out, &arguments.input.files(&[&arguments.model, &arguments.data]))?;
-    }
+    let out = arguments.out.as_deref().unwrap_or(Path::new("-"));
+    check_writable(out, &arguments.input.files(&[&arguments.model, &arguments.data]))?;
     let parts = model.coding.parts(&arguments.data, &arguments.input)?;
     let mut output = Output::open(arguments.out.as_deref(), &["log_prob"])?;
     let mut contradictions = Vec::new();
@@ -40,9 +43,9 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), 
     output.finish()?;
     note_contradictions(&contradictions);
     if far > 0 {
-        let rows = if far == 1 { "row" } else { "rows" };
+        let rows = counted(far, "possible row", "possible rows");
         say(format_args!(
-            "note: the log_prob of {far} possible {rows} is below the range of the model's numbers, so it is -inf; a fit with --precision f64 extends this range"
+            "note: the log_prob of {rows} is below the range of the model's numbers, so it is -inf; a fit with --precision f64 extends this range"
         ));
     }
     if dropped > 0 {

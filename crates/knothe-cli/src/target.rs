@@ -11,8 +11,26 @@ use crate::{crash, failure::Failure};
 
 /// The target in a library. From now on, a crash names it.
 pub fn loaded(library: &Path, data: Option<&str>, seed: u64) -> Result<LibraryTarget, Failure> {
+    if let Some(file) = data.map(Path::new).filter(|file| file.is_dir() || is_device(file)) {
+        let message = format!("--data {}: expected a file or JSON text, found a folder or a device", file.display());
+        return Err(Failure::usage(message, ""));
+    }
     crash::name(library);
     Ok(LibraryTarget::load(library, data.unwrap_or_default(), u32::try_from(seed).unwrap_or(u32::MAX))?)
+}
+
+/// Whether a path is a device, which may have no end.
+fn is_device(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device() || found.file_type().is_block_device())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 /// The unconstrained parameters as columns.

@@ -340,6 +340,14 @@ fn text_that_identifies_rows_is_left_out() {
         (schema.dropped, notices[0].message.as_str()),
         (vec!["who".to_owned()], "'who' has 60 different texts in 60 rows: it identifies rows, so it is left out")
     );
+    // Texts that repeat do not identify rows.
+    let mut often = t.clone();
+    often.columns[1].values[59] = 0.0;
+    let (schema, notices) = infer(&often, "{}", &Roles::default()).unwrap();
+    assert_eq!(
+        (schema.dropped, notices[0].message.as_str()),
+        (vec!["who".to_owned()], "'who' has 59 different texts in 60 rows, too many for categories: it is left out")
+    );
     let (schema, _) = infer(&t, r#"{"who": "categorical"}"#, &Roles::default()).unwrap();
     assert_eq!(schema.columns[1].kind.labels().unwrap().len(), n);
     assert!(infer(&t, r#"{"who": "positive"}"#, &Roles::default()).unwrap_err().to_string().contains("expected numbers, found 'name 0'"));

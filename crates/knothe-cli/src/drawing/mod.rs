@@ -15,7 +15,7 @@ use knothe::{
 
 use crate::{
     cli::PlotArguments,
-    columns::split,
+    columns::{Known, split},
     failure::{Failure, say},
 };
 use columns::{Shown, lattice};
@@ -63,7 +63,7 @@ fn chosen(arguments: &PlotArguments, schema: &Schema) -> Result<Vec<usize>, Fail
         }
         return Ok(all.into_iter().take(LARGEST).collect());
     }
-    let known: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let known = Known::new(names.iter().map(|&name| name.to_owned()));
     let mut chosen = Vec::new();
     for name in arguments.columns.iter().flat_map(|text| split(text, &known)) {
         match names.iter().position(|n| *n == name) {

@@ -9,7 +9,7 @@ use knothe::{
 
 use crate::{
     evaluate,
-    failure::{Failure, say},
+    failure::{Failure, printable, say},
     fit_arguments::FitArguments,
     hints::file_for_shell,
     kind::Kind,
@@ -56,24 +56,26 @@ pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Event
     let reports: Vec<&FitReport> = model.members.iter().map(|m| &m.report).collect();
     let steps = note_skipped(&reports);
     let what = match model.members.as_slice() {
-        [one] => course::<C>(one),
+        [one] => course::<C>(one, split.train.len()),
         all => format!("{} members, {steps} steps in {:.1} s", all.len(), all.iter().map(|m| m.report.seconds).sum::<f64>()),
     };
     say(format_args!("{what}; on the {}:\n", judged_on::<C>(split, record.weighting)));
     let text = evaluate::report(model, split.judge(), &record.held_out, checks);
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    say(format_args!("{first}\n{}{}{rest}", each_member(model), beside_gaussian(model)));
+    say(format_args!("{first}\n{}{}{rest}", each_member(model, split.train.len()), beside_gaussian(model)));
     let mut next = model.coding.next(arguments);
     next.push((format!("knothe inspect {}", file_for_shell(&arguments.out)), "the contents of the file"));
     let lines: Vec<String> = next.iter().map(|(command, what)| format!("  {command}    {what}")).collect();
-    say(format_args!("wrote {}; next:\n{}", arguments.out.display(), lines.join("\n")));
+    // A name may hold a line feed.
+    let lines: Vec<String> = lines.iter().map(|line| printable(line, false)).collect();
+    say(format_args!("wrote {}; next:\n{}", printable(&arguments.out.display().to_string(), false), lines.join("\n")));
     if arguments.json { print_json(&evaluate::document(model, split.judge(), &record.held_out, 0, checks)) } else { Ok(()) }
 }
 
-/// How a fit went.
-fn course<C: Kind>(member: &Member) -> String {
+/// How a fit went, with so many training events.
+fn course<C: Kind>(member: &Member, events: usize) -> String {
     let report = &member.report;
-    let each = if report.steps > 0 { format!(" of {} {}", member.config.batch, C::WORDS[1]) } else { String::new() };
+    let each = if report.steps > 0 { format!(" of {} {}", member.config.batch.min(events), C::WORDS[1]) } else { String::new() };
     let ended = if report.stopped == Stopped::Patience { ", stopped early" } else { "" };
     let epochs = report.history.len();
     let best = match report.best {
@@ -85,10 +87,10 @@ fn course<C: Kind>(member: &Member) -> String {
 }
 
 /// One line for each member of an ensemble, with its own likelihood; nothing for a single model.
-fn each_member<C: Kind>(model: &Model<C>) -> String {
+fn each_member<C: Kind>(model: &Model<C>, events: usize) -> String {
     let line = |(k, (m, weight)): (usize, (&Member, &f64))| {
         let (own, name) = (likelihood(&model.coding, &m.held_out), m.recipe.name());
-        format!("{:<15} {own}; {name}, weight {weight:.3}, {}\n", format!("member {}", k + 1), course::<C>(m))
+        format!("{:<15} {own}; {name}, weight {weight:.3}, {}\n", format!("member {}", k + 1), course::<C>(m, events))
     };
     let members = if model.members.len() > 1 { model.members.as_slice() } else { &[] };
     members.iter().zip(model.mixture().weights()).enumerate().map(line).collect()

@@ -91,6 +91,7 @@ impl Found {
             degree: arguments.degree as usize,
             maps: arguments.maps as usize,
             tolerance: arguments.tolerance,
+            evaluations: arguments.evaluations,
             seed: arguments.seed,
             ..OptimalMap::default()
         };
@@ -132,7 +133,7 @@ impl Found {
             Finish::Auto | Finish::Hmc => {
                 let iterations = n.div_ceil(CHAINS);
                 let settings = SourceHmc { chains: CHAINS, iterations, seed: arguments.seed, ..SourceHmc::default() };
-                let all = settings.warm_up + iterations;
+                let all = settings.warm_up + settings.thin * iterations;
                 let mut drawn = settings.observed(&fitted.flow, target, &mut |iteration| line.iteration(iteration, all))?;
                 drawn.x.truncate(n * dim);
                 (drawn.x, Method::Hmc(drawn.acceptance, drawn.divergences))

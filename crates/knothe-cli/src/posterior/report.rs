@@ -12,6 +12,9 @@ use crate::target::{line, verdict};
 /// R̂ above which chains of this length disagree. It is above the usual 1.01, since it varies more in short chains.
 const LARGEST_R_HAT: f64 = 1.05;
 
+/// The minimum share of the mass that modes must have to be reported.
+const LEAST_SHARE: f64 = 1e-3;
+
 /// How well the chains agree, for the parameter for which they agree least.
 struct Agreement {
     chains: usize,
@@ -52,6 +55,24 @@ fn summary(values: &[f64]) -> [f64; 5] {
     [mean, deviation, quantile(0.05), quantile(0.5), quantile(0.95)]
 }
 
+/// The share of the mass, by Laplace's approximation, of the modes after the first one.
+fn share_of_others(found: &Found) -> f64 {
+    let Some(first) = found.fitted.modes.first() else { return 0.0 };
+    let others: f64 = found.fitted.modes[1..].iter().map(|mode| (mode.log_mass - first.log_mass).exp()).sum();
+    others / (1.0 + others)
+}
+
+/// A line about modes that the map may have missed.
+fn modes(found: &Found) -> Option<String> {
+    let (number, share) = (found.fitted.modes.len(), share_of_others(found));
+    (share >= LEAST_SHARE).then(|| {
+        format!(
+            "modes           {number} found; by Laplace's approximation, {:.2} % of the mass lies outside the largest one: check that the draws cover them all\n",
+            100.0 * share
+        )
+    })
+}
+
 pub fn report(target: &LibraryTarget, found: &Found, columns: &[Column]) -> String {
     let smoothed = &found.smoothed;
     let mut text = format!(
@@ -60,6 +81,9 @@ pub fn report(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Stri
         found.fitted.diagnostic().variance,
         found.fitted.steps.len()
     );
+    if let Some(line) = modes(found) {
+        text += &line;
+    }
     let diagnostic = MapDiagnostic::of(&found.weighted.weights);
     let (evidence, bound) = (diagnostic.log_evidence, diagnostic.bound);
     text += &format!("log evidence    {:.4} ± {:.4}; lower bound {:.4}\n", evidence.value, 2.0 * evidence.standard_error, bound.value);
@@ -122,7 +146,7 @@ pub fn document(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Js
         Method::Hmc(accepted, divergent) => (Some(accepted), Some(divergent), None),
     };
     json!({
-        "unconstrained": target.unconstrained_names(), "steps": steps, "variance": found.fitted.diagnostic().variance,
+        "modes": found.fitted.modes.len(), "share_of_other_modes": share_of_others(found), "unconstrained": target.unconstrained_names(), "steps": steps, "variance": found.fitted.diagnostic().variance,
         "log_evidence": evidence.value, "log_evidence_two_se": 2.0 * evidence.standard_error, "lower_bound": bound.value,
         "k_hat": found.smoothed.shape, "threshold": found.smoothed.threshold(), "reliability": verdict(found.smoothed.reliability()),
         "effective_sample_size": found.weighted.weights.effective_sample_size(), "finish": found.method.name(),

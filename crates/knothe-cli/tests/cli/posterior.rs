@@ -96,6 +96,8 @@ fn what_is_no_target_is_refused_in_one_line() {
         (format!("posterior {schools} --data short.json --out x.csv"), 1, "expected one positive sigma for each y, found 1 and 2"),
         (format!("posterior {schools} --out x.csv"), 1, "expected a list of numbers 'y', found none"),
         (format!("posterior {} --out x.png", library("bod")), 2, "--out"),
+        // Before the library is loaded.
+        ("posterior none.so --out x.png".to_owned(), 2, "--out x.png: expected a name that ends in .csv"),
         ("posterior text.so --out text.so".to_owned(), 2, "expected a file other than the input text.so"),
     ];
     for (command, code, expected) in refused {

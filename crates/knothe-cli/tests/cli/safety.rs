@@ -267,12 +267,40 @@ fn a_limit_of_the_size_of_files_is_an_error() {
 #[test]
 fn names_of_files_do_not_steer_the_terminal() {
     let folder = copy();
+    let (data, out) = ("a\nerror: forged.csv", "b\nerror: forged.safetensors");
+    fs::copy(folder.path().join("table.csv"), folder.path().join(data)).unwrap();
+    let run = command(folder.path()).args(["fit", data, "--model", "gaussian", "--drop", "same", "--out", out]).output().unwrap();
+    let stderr = String::from_utf8(run.stderr).unwrap();
+    assert!(run.status.success() && stderr.contains("\\nerror: forged") && !stderr.contains("\nerror"), "{stderr}");
+    let folder = copy();
     let output = command(folder.path()).args(["score", "model.safetensors", "\u{1b}[31m\nred.csv"]).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(stderr, "error: cannot read \\u{1b}[31m\\nred.csv: No such file or directory (os error 2)\n");
     // Of an argument that is refused before any file is looked for, even where colours are asked for.
     let output = command(folder.path()).env("CLICOLOR_FORCE", "1").args(["score", "a", "b", "\u{1b}]0;x\u{7}.csv"]).output().unwrap();
     assert!(!output.stderr.contains(&0x1b) && !output.stderr.contains(&7), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A file that is longer than its header says is refused before it is read, and a table from its header.
+#[test]
+fn what_is_too_long_is_refused_by_its_header() {
+    let folder = copy();
+    let model = fs::OpenOptions::new().write(true).open(folder.path().join("model.safetensors")).unwrap();
+    // Holes take no room on the disk.
+    model.set_len(1 << 40).unwrap();
+    drop(model);
+    for command in ["score model.safetensors table.csv", "sample model.safetensors -n 2", "inspect model.safetensors"] {
+        let run = knothe(folder.path(), command);
+        assert!(run.code == 1 && run.error().contains("its tensors are not all there"), "{command}: {}", run.stderr);
+    }
+    let rows = 1_u64 << 36;
+    let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, 2), }}");
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(format!("{header:<117}\n").bytes());
+    fs::write(folder.path().join("rows.npy"), &bytes).unwrap();
+    fs::OpenOptions::new().write(true).open(folder.path().join("rows.npy")).unwrap().set_len(128 + rows * 16).unwrap();
+    let run = knothe(folder.path(), "fit rows.npy --out m.safetensors");
+    assert!(run.code == 1 && run.error().contains(&format!("rows.npy, {rows} rows: expected at most")), "{}", run.stderr);
 }
 
 #[test]

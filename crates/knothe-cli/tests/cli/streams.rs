@@ -109,18 +109,19 @@ fn small(test: &str) -> Option<Small> {
 fn a_closed_standard_output_is_no_file_of_the_command() {
     // The system gives the number of a closed stdout to the next file that is opened, were it not for the runtime, which opens /dev/null in its place.
     let folder = copy();
-    for (arguments, out) in [
-        ("score model.safetensors table.csv --out scores.csv", "scores.csv"),
-        ("sample model.safetensors -n 10 --given class=1 --out samples.csv", "samples.csv"),
-        ("fit table.csv --drop class --model gaussian --json --out other.safetensors", "other.safetensors"),
-        ("score model.safetensors table.csv", "table.csv"),
-        ("inspect model.safetensors", "model.safetensors"),
+    let lost = i32::from(cfg!(target_os = "linux"));
+    for (arguments, out, code) in [
+        ("score model.safetensors table.csv --out scores.csv", "scores.csv", 0),
+        ("sample model.safetensors -n 10 --given class=1 --out samples.csv", "samples.csv", 0),
+        ("fit table.csv --drop class --model gaussian --json --out other.safetensors", "other.safetensors", lost),
+        ("score model.safetensors table.csv", "table.csv", lost),
+        ("inspect model.safetensors", "model.safetensors", lost),
     ] {
         let expected = knothe(folder.path(), arguments);
         let bytes = std::fs::read(folder.path().join(out)).unwrap();
         let script = format!("exec {} {arguments} >&-", env!("CARGO_BIN_EXE_knothe"));
         let output = Command::new("sh").current_dir(folder.path()).args(["-c", &script]).output().unwrap();
-        assert_eq!((output.status.code(), expected.code), (Some(0), 0), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!((output.status.code(), expected.code), (Some(code), 0), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(std::fs::read(folder.path().join(out)).unwrap(), bytes, "{arguments}");
     }
 }
@@ -182,4 +183,76 @@ fn a_full_disk_and_one_that_is_read_only_leave_nothing() {
         let run = knothe(folder.path(), &arguments);
         assert!(run.code == 1 && run.error().contains("Read-only file system"), "{arguments}: {}", run.stderr);
     }
+}
+
+/// Runs a line of a shell, in which `knothe` is the program.
+#[cfg(target_os = "linux")]
+fn shell(folder: &Path, line: &str) -> (Option<i32>, String) {
+    let script = format!("knothe() {{ '{}' \"$@\"; }}; {line}", env!("CARGO_BIN_EXE_knothe"));
+    let output = Command::new("sh").args(["-c", &script]).current_dir(folder).stdin(Stdio::null()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Rust's runtime would write to /dev/null in its place.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_standard_output_is_an_error() {
+    let folder = copy();
+    for command in [
+        "score model.safetensors table.csv",
+        "sample model.safetensors -n 3 --given class=1",
+        "schema table.csv",
+        "inspect model.safetensors",
+    ] {
+        let (code, stderr) = shell(folder.path(), &format!("knothe {command} >&-"));
+        assert!(
+            code == Some(1) && stderr.contains("error: cannot write standard output: Bad file descriptor"),
+            "{command}: {code:?} {stderr}"
+        );
+        // Where nobody wants to see it, it is not closed.
+        assert_eq!(shell(folder.path(), &format!("knothe {command} >/dev/null")).0, Some(0), "{command}");
+    }
+}
+
+/// A shell's `>>` would append the scores to the table that is being read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_standard_output_that_is_the_input_is_refused() {
+    let folder = copy();
+    let before = std::fs::read(folder.path().join("table.csv")).unwrap();
+    for line in [
+        "knothe score model.safetensors table.csv >> table.csv",
+        "knothe score model.safetensors - < table.csv >> table.csv",
+        "knothe sample model.safetensors -n 3 --context table.csv >> table.csv",
+        "knothe schema table.csv 1<> table.csv",
+    ] {
+        let (code, stderr) = shell(folder.path(), line);
+        assert!(code == Some(2) && stderr.contains("found the same file"), "{line}: {code:?} {stderr}");
+        assert_eq!(std::fs::read(folder.path().join("table.csv")).unwrap(), before, "{line}");
+    }
+    // The file behind a descriptor would be replaced, with what others have written there.
+    let (code, stderr) = shell(folder.path(), "(echo first; knothe schema table.csv --out /dev/stdout) > out.txt");
+    assert!(code == Some(2) && stderr.contains("found a file descriptor"), "{code:?} {stderr}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("out.txt")).unwrap(), "first\n");
+}
+
+/// A copy of standard input has no name, so that not even `kill -9` leaves it behind.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_copy_of_standard_input_is_gone_with_the_program() {
+    let folder = copy();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_knothe"))
+        .current_dir(folder.path())
+        .env("TMPDIR", temporary.path())
+        .args(["schema", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // More than a pipe holds, so that the program has read some of it.
+    child.stdin.as_mut().unwrap().write_all(table(50_000).as_bytes()).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
 }

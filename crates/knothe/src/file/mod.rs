@@ -92,6 +92,8 @@ pub(crate) fn write(path: &Path, content: &Value, tensors: &Parameters) -> Resul
 
 /// Reads a file written by [`write`], whole and undamaged, or says why not.
 pub(crate) fn read(path: &Path) -> Result<(Value, Parameters)> {
+    // The header says how long the file is. What is longer is not read.
+    read_header(path)?;
     let bytes = read_whole(path, u64::MAX)?;
     parse(&bytes).map_err(|reason| refused(path, reason))
 }
@@ -112,7 +114,11 @@ pub(crate) fn read_whole(path: &Path, most: u64) -> Result<Vec<u8>> {
 /// Reads the header of a file written by [`write`]: its document, and the shapes of its tensors, which are not looked at.
 pub(crate) fn read_header(path: &Path) -> Result<(Value, Shapes)> {
     let io = |e| Error::io("read", path, e);
-    let length = std::fs::metadata(path).map_err(io)?.len();
+    let about = std::fs::metadata(path).map_err(io)?;
+    if !about.is_file() && !about.is_dir() {
+        return Err(io(std::io::Error::other("expected a file, found a device or a pipe")));
+    }
+    let length = about.len();
     if length < 8 {
         return Err(refused(path, format!("{NOT_WHOLE}: it has no header")));
     }

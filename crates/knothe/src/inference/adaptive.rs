@@ -35,20 +35,20 @@ const VALIDATION: f64 = 0.2;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdaptiveProposal {
-    /// The most rounds.
+    /// The maximum number of rounds.
     pub rounds: usize,
     /// Draws of a round.
     pub draws: usize,
-    /// The least effective sample size that a fit sees, as a share of the draws.
+    /// The minimum effective sample size that a fit sees, as a share of the draws.
     pub least: f64,
-    /// The most epochs of a fit. It ends early when its validation no longer improves.
+    /// The maximum number of epochs of a fit. It ends early when its validation no longer improves.
     pub epochs: u64,
     /// Seeds draws and fits.
     pub seed: u64,
 }
 
 impl Default for AdaptiveProposal {
-    /// 30 rounds of 4,000 draws, a tenth of which is the least effective sample size, and 50 epochs.
+    /// 30 rounds of 4,000 draws, a tenth of which is the minimum effective sample size, and 50 epochs.
     fn default() -> Self {
         AdaptiveProposal { rounds: 30, draws: 4000, least: 0.1, epochs: 50, seed: 0 }
     }

@@ -15,11 +15,11 @@ use crate::{
     special::quantile,
 };
 
-/// The most coordinates and the most points of Sobol's sequence.
+/// The maximum numbers of coordinates and of points of Sobol's sequence.
 const MOST: usize = 256;
 const MOST_POINTS: usize = 1 << 16;
 
-/// `rows` draws from the standard normal law in `dim` coordinates. They are a scrambled Sobol sequence (Owen 1998; Burley 2020), which covers the law more evenly than independent draws. So
+/// `rows` draws from the standard normal distribution in `dim` coordinates. They are a scrambled Sobol sequence (Owen 1998; Burley 2020), which covers it more evenly than independent draws. So
 /// fewer draws suffice for the same error. Beyond 256 coordinates or 65,536 rows they are independent.
 pub(super) fn even_draws(rows: usize, dim: usize, seed: u64, place: &Placement) -> Tensor<2> {
     if dim > MOST || rows > MOST_POINTS {
@@ -35,7 +35,7 @@ pub(super) fn even_draws(rows: usize, dim: usize, seed: u64, place: &Placement) 
 pub(super) enum Aim {
     /// The highest lower bound on log Z, which is the least reverse Kullback–Leibler divergence.
     Bound,
-    /// The least variance diagnostic.
+    /// The smallest variance diagnostic.
     Variance,
 }
 

@@ -11,6 +11,7 @@ mod adaptive;
 mod at_draws;
 mod chains;
 mod draws;
+mod fisher;
 mod in_source;
 mod laplace;
 #[cfg(feature = "targets")]
@@ -27,7 +28,9 @@ mod weights;
 pub use adaptive::{Adapted, AdaptiveProposal, AdaptiveRound};
 pub use chains::{Chains, Convergence};
 pub use draws::WeightedDraws;
-pub use in_source::InSource;
+pub use fisher::FisherDivergence;
+pub use in_source::{InSource, SourceCoordinates};
+pub use laplace::Mode;
 #[cfg(feature = "targets")]
 pub use library::LibraryTarget;
 pub use optimal_map::{FittedMap, MapStep, OptimalMap};

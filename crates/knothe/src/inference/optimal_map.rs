@@ -7,7 +7,7 @@ use burn::module::Module;
 use super::{
     Counted, LogWeights, MapDiagnostic, Target,
     at_draws::{Aim, AtDraws, even_draws, log_ratios_at},
-    laplace::laplace,
+    laplace::{Laplace, Mode},
     terms::{Terms, strongest},
 };
 use crate::{
@@ -31,12 +31,16 @@ const SLOW: f64 = 0.1;
 /// Iterations between two looks at held-out draws, and looks without a better map after which a step ends.
 const LOOK: u64 = 10;
 const LOOKS: usize = 2;
+/// Searches for modes, from 0 and from draws of the standard normal distribution.
+const SEARCHES: usize = 16;
+/// The modes from which a map may start.
+const CANDIDATES: usize = 4;
 /// Draws per term of the polynomials, so that they do not fit the draws alone.
 const DRAWS_PER_TERM: usize = 8;
 
 /// The settings of a fit of a map to a target.
 ///
-/// The map starts as an affine triangular map, from Laplace's approximation of the target if that is better than the standard normal law. A map of polynomials then bends it. The polynomials are linear at first, and each step adds the terms to which the lower bound on log Z is most
+/// The map starts as an affine triangular map, from Laplace's approximation of the target if that is better than the standard normal distribution. A map of polynomials then bends it. The polynomials are linear at first, and each step adds the terms to which the lower bound on log Z is most
 /// sensitive, from the reduced margin of the terms so far (Baptista, Marzouk and Zahm 2023, algorithm 2). When more terms no longer help, another map of polynomials is put between the
 /// first and the source, and so on.
 ///
@@ -58,16 +62,18 @@ const DRAWS_PER_TERM: usize = 8;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptimalMap {
-    /// The least number of draws from the source in each fit. Maps with many terms get more. Powers of 2 cover the source best.
+    /// The minimum number of draws from the source in each fit. Maps with many terms get more. Powers of 2 cover the source best.
     pub draws: usize,
     /// Draws that judge a map. No fit uses them.
     pub held_out: usize,
     /// The highest total degree of the polynomials.
     pub degree: usize,
-    /// The largest number of maps of polynomials one after another.
+    /// The maximum number of maps of polynomials one after another.
     pub maps: usize,
     /// The variance diagnostic at which the steps end.
     pub tolerance: f64,
+    /// The number of evaluations of the target after which nothing new is tried. What has begun ends within a few percent more.
+    pub evaluations: u64,
     /// L-BFGS.
     pub lbfgs: Lbfgs,
     /// Seeds the draws.
@@ -82,6 +88,7 @@ impl Default for OptimalMap {
             degree: 5,
             maps: 2,
             tolerance: 1e-4,
+            evaluations: 500_000,
             lbfgs: Lbfgs { iterations: 200, ..Lbfgs::default() },
             seed: 0,
         }
@@ -112,6 +119,8 @@ pub struct FittedMap {
     pub flow: TabularFlow,
     /// The steps, of which the best one is kept.
     pub steps: Vec<MapStep>,
+    /// The modes found from several starts, in order of decreasing mass. The map may have missed some of them.
+    pub modes: Vec<Mode>,
     /// The held-out diagnostic of the map.
     best: MapDiagnostic,
 }
@@ -137,9 +146,13 @@ impl OptimalMap {
     /// # Errors
     /// Those of [`OptimalMap::fit`].
     pub fn observed(&self, target: &(impl Target + ?Sized), observe: &mut dyn FnMut(&MapStep) -> bool) -> Result<FittedMap> {
-        for (what, count) in
-            [("draws", self.draws), ("held_out", self.held_out), ("degree", self.degree), ("coordinates of the target", target.dim())]
-        {
+        for (what, count) in [
+            ("draws", self.draws),
+            ("held_out", self.held_out),
+            ("degree", self.degree),
+            ("coordinates of the target", target.dim()),
+            ("evaluations", self.evaluations as usize),
+        ] {
             Error::check_count(what, count)?;
         }
         let (dim, place) = (target.dim(), Placement::cpu(Precision::F64));
@@ -147,14 +160,17 @@ impl OptimalMap {
         PolynomialConditioner::of_degree(Order::natural(dim), 0, self.degree.min(2), &place)?;
         let counted = Counted::new(target);
         let draws = self.batch(0, dim);
-        let (flow, best) = self.start(&counted, &draws)?;
+        // Searches are a small part of the work.
+        let laplace = Laplace::all(&counted, &self.starts(dim), || counted.gradients() > self.evaluations / 10);
+        let (flow, best) = self.start(&counted, &draws, &laplace)?;
         let mut search = Search { settings: self, target: &counted, draws, flow, best, steps: Vec::new(), observe };
         search.run()?;
-        Ok(FittedMap { flow: search.flow, steps: search.steps, best: search.best.diagnostic() })
+        let modes = laplace.iter().filter_map(Laplace::mode).collect();
+        Ok(FittedMap { flow: search.flow, steps: search.steps, modes, best: search.best.diagnostic() })
     }
 
-    /// An affine map: Laplace's approximation if it is better than the identity, on which nothing is known of the target.
-    fn start(&self, target: &impl Target, draws: &Batch) -> Result<(TabularFlow, Judged)> {
+    /// An affine map: one of the first of Laplace's approximations, if it is better than the identity, on which nothing is known of the target.
+    fn start(&self, target: &impl Target, draws: &Batch, laplace: &[Laplace]) -> Result<(TabularFlow, Judged)> {
         let (dim, place) = (target.dim(), Placement::cpu(Precision::F64));
         let identity = TriangularAffine::new(&Order::natural(dim), 0, &place);
         let with = |affine: TriangularAffine| {
@@ -162,16 +178,27 @@ impl OptimalMap {
             let judged = Judged::of(self.judgement(&flow, target)?);
             Ok::<_, Error>((flow, judged))
         };
-        let found = laplace(target, &vec![0.0; dim], &values(draws.x.clone())).and_then(|rows| {
+        let found = laplace.iter().take(CANDIDATES).filter_map(|laplace| {
+            let rows = laplace.rows(&values(draws.x.clone()));
             let mut affine = identity.clone();
             affine.initialise(&mut Seen(vec![Batch::new(place.tensor(rows, draws.x.dims()))])).ok()?;
             with(affine).ok()
         });
-        match (found, with(identity)) {
-            (Some(found), Ok(other)) => Ok(if found.1.is_better(&other.1) { found } else { other }),
-            (Some(found), Err(_)) => Ok(found),
-            (None, other) => other,
-        }
+        found
+            .map(Ok)
+            .chain([with(identity.clone())])
+            .reduce(|best, other| match (best, other) {
+                (Ok(best), Ok(other)) => Ok(if other.1.is_better(&best.1) { other } else { best }),
+                (best, other) => best.or(other),
+            })
+            .unwrap_or_else(|| with(identity.clone()))
+    }
+
+    /// The starts of searches for modes: 0 first.
+    fn starts(&self, dim: usize) -> Vec<f64> {
+        let mut starts = values(even_draws(SEARCHES, dim, self.seed, &Placement::cpu(Precision::F64)));
+        starts[..dim].fill(0.0);
+        starts
     }
 
     /// At least so many draws from the source.
@@ -216,6 +243,9 @@ impl<T: Target + ?Sized> Search<'_, T> {
             }
         }
         // All the digits that the draws give.
+        if self.is_spent() {
+            return Ok(());
+        }
         self.step(Aim::Bound, self.settings.lbfgs, self.flow.clone())?;
         // The variance of log-ratios that are far apart has minima of its own.
         if self.best.of_possible.variance <= 1.0 {
@@ -228,7 +258,7 @@ impl<T: Target + ?Sized> Search<'_, T> {
     fn bend(&mut self, maps: usize) -> Result<Bent> {
         let dim = self.target.dim();
         let (mut terms, mut outcome) = (Terms::linear(dim), Bent::InVain);
-        while self.best.diagnostic().variance > self.settings.tolerance {
+        while self.best.diagnostic().variance > self.settings.tolerance && !self.is_spent() {
             let new = outcome == Bent::InVain;
             let tried = bent(&self.flow, &terms.with_margin(self.settings.degree), new)?;
             let chosen = strongest(&self.gradient(&tried)?, &terms);
@@ -249,6 +279,16 @@ impl<T: Target + ?Sized> Search<'_, T> {
         Ok(outcome)
     }
 
+    /// Whether the evaluations of the target are used up.
+    fn is_spent(&self) -> bool {
+        self.evaluations() >= self.settings.evaluations
+    }
+
+    /// Evaluations of the target so far.
+    fn evaluations(&self) -> u64 {
+        self.target.gradients() + self.target.values()
+    }
+
     /// L-BFGS that does not look for digits below the tolerance.
     fn rough(&self) -> Lbfgs {
         Lbfgs { decrease: SLOW * self.settings.tolerance, ..self.settings.lbfgs }
@@ -265,7 +305,7 @@ impl<T: Target + ?Sized> Search<'_, T> {
                 best = judged;
                 found = Some(flow.clone());
             }
-            Ok(misses < LOOKS)
+            Ok(misses < LOOKS && !self.is_spent())
         };
         match lbfgs.observed(&AtDraws { target: self.target, aim }, flow, &self.draws, LOOK, &mut look) {
             Ok((last, _)) => look(&last).map(drop)?,
@@ -296,7 +336,7 @@ impl<T: Target + ?Sized> Search<'_, T> {
             maps,
             diagnostic: self.best.diagnostic(),
             better,
-            evaluations: self.target.gradients() + self.target.values(),
+            evaluations: self.evaluations(),
         };
         let goes_on = (self.observe)(&step);
         self.steps.push(step);

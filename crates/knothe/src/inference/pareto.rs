@@ -1,6 +1,6 @@
 //! The generalised Pareto distribution, and its fit to the tail of a sample.
 
-/// The law of excesses y ≥ 0 over a high threshold, P(Y > y) = (1 + k y/σ)^(−1/k), or exp(−y/σ) for k = 0.
+/// The distribution of excesses y ≥ 0 over a high threshold, P(Y > y) = (1 + k y/σ)^(−1/k), or exp(−y/σ) for k = 0.
 ///
 /// Moments of an order below 1/k are finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +19,7 @@ const QUARTILE: f64 = 0.25;
 const SPREAD: f64 = 3.0;
 
 impl GeneralisedPareto {
-    /// Fits the law to excesses in ascending order, by the quasi-Bayesian estimate of Zhang and Stephens (2009, *A new and efficient estimation method for the generalized Pareto
+    /// Fits the distribution to excesses in ascending order, by the quasi-Bayesian estimate of Zhang and Stephens (2009, *A new and efficient estimation method for the generalized Pareto
     /// distribution*, eqs. 7 to 9). Let θ = −k/σ and k(θ) = (1/n) Σ log(1 − θ y_i). The profile log-likelihood is ℓ(θ) = n (log(−θ/k(θ)) − k(θ) − 1). The estimate of θ is the mean of a grid of
     /// θ with weights proportional to exp ℓ(θ). The shape is
     /// then shrunk towards ½ as if by ten more observations, which stabilises fits to few excesses (Vehtari et al. 2024, *Pareto smoothed importance sampling*).
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// The quantiles of a law at (i − ½)/n, the most even sample of it.
+    /// The quantiles of a distribution at (i − ½)/n, the most even sample of it.
     fn sample(law: GeneralisedPareto, n: usize) -> Vec<f64> {
         (0..n).map(|i| law.quantile((i as f64 + 0.5) / n as f64)).collect()
     }

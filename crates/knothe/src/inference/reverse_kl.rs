@@ -115,7 +115,7 @@ impl Batches for SourceDraws {
         visit(self.batch(VALIDATION, seed))
     }
 
-    /// Starts that read data see draws from a standard normal law.
+    /// Starts that read data see draws from a standard normal distribution.
     fn sample(&self, visit: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
         visit(Batch::new(self.place.normal([VALIDATION, self.dim], &mut stream(0, Purpose::Start, 0))))
     }

@@ -174,7 +174,7 @@ mod tests {
         order.sort_by(|&a, &b| before[a].total_cmp(&before[b]));
         assert!(order.windows(2).all(|pair| after[pair[0]] <= after[pair[1]]));
         assert!(order[..1800].iter().all(|&at| before[at] == after[at]));
-        // Quantiles of the fitted law replace the weights of the tail.
+        // Quantiles of the fitted distribution replace the weights of the tail.
         assert!(order[1900..1990].iter().all(|&at| before[at] != after[at]));
     }
 

@@ -35,14 +35,16 @@ pub struct SourceHmc {
     pub warm_up: usize,
     /// Iterations that are kept.
     pub iterations: usize,
+    /// Trajectories per iteration that is kept. Neighbouring trajectories resemble each other where the map is far from the target.
+    pub thin: usize,
     /// Seeds starts, momenta and acceptance.
     pub seed: u64,
 }
 
 impl Default for SourceHmc {
-    /// 32 chains, 200 iterations of warm-up and 125 that are kept: 4,000 draws.
+    /// 32 chains, 200 iterations of warm-up and 125 of four trajectories that are kept: 4,000 draws.
     fn default() -> Self {
-        SourceHmc { chains: 32, warm_up: 200, iterations: 125, seed: 0 }
+        SourceHmc { chains: 32, warm_up: 200, iterations: 125, thin: 4, seed: 0 }
     }
 }
 
@@ -83,7 +85,7 @@ impl SourceHmc {
         self.observed(flow, target, &mut |_| {})
     }
 
-    /// The same. `observe` sees the number of each iteration before it starts, from 0 on and with the warm-up.
+    /// The same. `observe` sees the number of each trajectory before it starts, from 0 on and with the warm-up.
     ///
     /// # Errors
     /// Those of [`SourceHmc::run`].
@@ -95,6 +97,7 @@ impl SourceHmc {
     {
         Error::check_count("chains", self.chains)?;
         Error::check_count("iterations", self.iterations)?;
+        Error::check_count("thin", self.thin)?;
         let dim = flow.dim();
         let target = InSource::new(flow, target)?;
         let at = |z: Vec<f64>| evaluated(&target, z);
@@ -108,16 +111,19 @@ impl SourceHmc {
         let mut tuning = Tuning::new();
         let mut found =
             HmcDraws { x: Vec::with_capacity(self.iterations * self.chains * dim), dim, acceptance: 0.0, divergences: 0, step: 0.0 };
-        for iteration in 0..self.warm_up + self.iterations {
+        let trajectories = self.iterations * self.thin;
+        for iteration in 0..self.warm_up + trajectories {
             observe(iteration);
             let tuned = iteration >= self.warm_up;
             let step = if tuned { tuning.average() } else { tuning.step() };
             let (acceptance, divergences);
             (state, acceptance, divergences) = self.iterate(state, step, dim, &at, &mut rng)?;
             if tuned {
-                found.acceptance += acceptance / self.iterations as f64;
+                found.acceptance += acceptance / trajectories as f64;
                 found.divergences += divergences;
-                found.x.extend(target.to_target(&state.z)?);
+                if (iteration - self.warm_up + 1).is_multiple_of(self.thin) {
+                    found.x.extend(target.to_target(&state.z)?);
+                }
             } else {
                 tuning.update(acceptance);
             }

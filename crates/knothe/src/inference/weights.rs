@@ -17,7 +17,7 @@ pub struct Estimate {
 ///
 /// ```
 /// use knothe::inference::LogWeights;
-/// // π̃(x) = x on [0, 1] with draws at (i + ½)/100 from the uniform law: Z = ½, and the mean of x under π is ⅔.
+/// // π̃(x) = x on [0, 1] with draws at (i + ½)/100 from the uniform distribution: Z = ½, and the mean of x under π is ⅔.
 /// let x: Vec<f64> = (0..100).map(|i| (f64::from(i) + 0.5) / 100.0).collect();
 /// let weights = LogWeights::new(x.iter().map(|x| x.ln()).collect())?;
 /// assert!((weights.log_evidence().value - 0.5f64.ln()).abs() < 1e-12);
@@ -104,7 +104,7 @@ impl LogWeights {
         Ok(Estimate { value, standard_error })
     }
 
-    /// Independence Metropolis: a Markov chain through the draws in their order, with the target as its law in the limit (Tierney 1994). A draw with the weight w′ follows one with the weight w
+    /// Independence Metropolis: a Markov chain through the draws in their order, with the target as its distribution in the limit (Tierney 1994). A draw with the weight w′ follows one with the weight w
     /// with the probability min(1, w′/w); otherwise the chain stays. Returns the position of each state, and the share of the draws that were accepted.
     ///
     /// Draws without weight are never accepted. The first with a weight is the start, and stands for those before it.

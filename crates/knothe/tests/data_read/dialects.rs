@@ -67,7 +67,7 @@ fn text_of_every_dialect_is_read_and_said() {
         ("q.txt", "\"x\" \"y\"\n\"1\" 1.5 -3\n\"2\" 2.5 4\n".into(), "read as space-separated text"),
         ("r.csv", "rownames,x,y\n1,1.5,-3\n2,2.5,4\n".into(), "the first column, 'rownames', numbers or names the rows and is left out"),
         ("k2.csv", format!("% by a logger\n% and more\n{plain}% a pause\n").into(), "read as text with comments after %"),
-        ("k3.csv", format!("// by a logger\n{plain}").into(), "read as text with comments after /"),
+        ("k3.csv", format!("// by a logger\n{plain}").into(), "read as text with comments after //"),
         ("s.tsv", "x\ty\n1.5\t-3\n2.5\t4\n".into(), ""),
     ];
     for (name, bytes, note) in cases {
@@ -156,6 +156,24 @@ fn identifiers_are_refused_before_they_lose_digits() {
     }
     // 2⁵³ itself is a float, and so are large numbers in scientific notation.
     assert_eq!(read("t.csv", "a,b\n9007199254740992,1e22\n").0.columns[1].values, [1e22]);
+}
+
+/// A path begins with one slash, and a comment of that style with two.
+#[test]
+fn rows_that_begin_with_a_slash_are_no_comments() {
+    for text in
+        ["// paths\npath,size\n/usr/bin,10\n/etc,20\n// note\nhome,30\n", "// paths\r\npath,size\r\n/usr/bin,10\r\n/etc,20\r\nhome,30\r\n"]
+    {
+        let (table, notes) = read("t.csv", text);
+        assert_eq!(table.columns[1].values, [10.0, 20.0, 30.0], "{notes:?}");
+        assert_eq!(labels(&table, "path"), ["/usr/bin", "/etc", "home"]);
+        assert!(notes.iter().any(|note| note.contains("with comments after //")), "{notes:?}");
+    }
+    // A comment that is declared begins with one character.
+    let one = Reading { dialect: Dialect { comment: Some('/'), ..Dialect::default() }, ..Reading::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let table = Table::read_with(&file(folder.path(), "t.csv", "a,b\n/1,2\n3,4\n"), &one).unwrap();
+    assert_eq!(table.columns[0].values, [3.0]);
 }
 
 /// Text is read ahead in blocks, and a record may be longer than a block. Room for the rows is made from the length of the first records, which may mislead.

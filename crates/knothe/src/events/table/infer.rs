@@ -37,7 +37,7 @@ impl Schema {
     /// A column has the kind that `overrides` declares. Otherwise:
     ///
     /// - a column with a single value is [`Kind::Constant`];
-    /// - text is [`Kind::Categorical`]. Text that hardly repeats identifies rows, so it is left out, with a notice;
+    /// - text is [`Kind::Categorical`]. Text that hardly repeats is left out, with a notice;
     /// - false and true are categorical, and dates and times are [`Kind::Time`];
     /// - whole numbers are [`Kind::Integer`], with bounds at hard edges, and equally spaced numbers are [`Kind::Lattice`];
     /// - other numbers are [`Kind::Continuous`]. A value that many rows have, such as 0, is a special value with its own probability. The others are
@@ -162,7 +162,7 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
     let mut notice = None;
     let (kind, special) = match declared {
         Some(Declared { kind, special }) => (of_table(table, column, kind, &seen)?, special.clone()),
-        None if is_identifier(column, &seen) => {
+        None if has_too_many_texts(column, &seen) => {
             return Ok(Inferred::LeftOut(left_out(table, column, kept, &seen)));
         }
         None => match &column.form {
@@ -195,8 +195,8 @@ fn words_for_missing(name: &str, kind: &Kind) -> Option<Notice> {
     (!words.is_empty()).then(|| Notice::new(message, Hint::ReadAsMissing(words)))
 }
 
-/// Whether the texts of a column identify its rows.
-fn is_identifier(column: &Column, seen: &Seen) -> bool {
+/// Whether a column has too many texts for categories. Some of these columns identify their rows.
+fn has_too_many_texts(column: &Column, seen: &Seen) -> bool {
     matches!(column.form, Form::Text(_)) && (seen.distinct > MOST_INFERRED || 2 * seen.distinct > seen.sorted.len())
 }
 
@@ -209,8 +209,10 @@ fn left_out(table: &Table, column: &Column, kept: &[usize], seen: &Seen) -> Noti
         let message = format!("'{name}' is text because of {others}, among {among}: it is left out");
         return Notice::new(message, slips.hint().unwrap_or(categorical));
     }
-    let reason = if 2 * seen.distinct > rows {
+    let reason = if seen.distinct == rows {
         ": it identifies rows, so it is left out".into()
+    } else if 2 * seen.distinct > rows {
+        ", too many for categories: it is left out".into()
     } else {
         format!(", more than {MOST_INFERRED}: it is left out")
     };

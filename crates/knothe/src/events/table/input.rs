@@ -1,11 +1,9 @@
 //! The files that a path names, and their formats.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use tempfile::NamedTempFile;
 
 use super::column::Column;
 use super::columnar::Columnar;
@@ -28,6 +26,9 @@ const COMPRESSED: [&str; 2] = ["gz", "zst"];
 /// The first bytes of files without lines: Parquet, Arrow, NPY, gzip and Zstandard.
 const BINARY_STARTS: [&[u8]; 6] = [b"PAR1", b"ARROW1", &[0xff; 4], b"\x93NUMPY", &[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
 
+/// The largest input that is copied, in bytes.
+const LARGEST_COPY: u64 = 1 << 33;
+
 /// The name of the standard input.
 const STANDARD_INPUT: &str = "-";
 
@@ -45,16 +46,34 @@ enum Format {
 struct Part {
     /// Its name, for messages.
     name: PathBuf,
-    /// Where its bytes are.
-    file: PathBuf,
+    bytes: Bytes,
     format: Format,
+}
+
+/// Where the bytes of a file are.
+enum Bytes {
+    File(PathBuf),
+    /// A copy of what can be read only once, because reading may start again. The file has no name, so that nothing is left of it however the program ends.
+    Copy(File),
+}
+
+impl Bytes {
+    /// Opens them at their start. A copy has one place at a time.
+    fn open(&self) -> io::Result<File> {
+        match self {
+            Bytes::File(path) => File::open(path),
+            Bytes::Copy(file) => {
+                let mut file = file.try_clone()?;
+                file.rewind()?;
+                Ok(file)
+            }
+        }
+    }
 }
 
 /// The files of a table, one or several.
 pub(super) struct Input {
     parts: Vec<Part>,
-    /// The standard input and the like are copied to a temporary file, because reading may start again.
-    _copy: Option<NamedTempFile>,
 }
 
 impl Input {
@@ -62,7 +81,7 @@ impl Input {
     pub(super) fn find(path: &Path) -> Result<Arc<Self>> {
         if path == Path::new(STANDARD_INPUT) {
             let copy = copied(path, io::stdin().lock())?;
-            let format = by_content(copy.path()).map_err(|e| Error::io("read", path, e))?;
+            let format = by_content(&copy).map_err(|e| Error::io("read", path, e))?;
             return Ok(Input::copied(path, copy, format));
         }
         let mut ending = ending(path)?;
@@ -79,27 +98,27 @@ impl Input {
             }
             if !about.is_file() {
                 let copy = copied(&name, File::open(&name).map_err(io)?)?;
-                let format = format(&ending, copy.path()).map_err(io)?;
+                let format = format(&ending, &copy).map_err(io)?;
                 return Ok(Input::copied(path, copy, format));
             }
             if about.len() == 0 {
                 return Err(Error::table(&name, "expected a table, found an empty file", None));
             }
             ending = self::ending(&name)?;
-            let format = format(&ending, &name).map_err(io)?;
-            parts.push(Part { file: name.clone(), name, format });
+            let bytes = Bytes::File(name.clone());
+            let format = format(&ending, &bytes).map_err(io)?;
+            parts.push(Part { name, bytes, format });
         }
-        Ok(Arc::new(Input { parts, _copy: None }))
+        Ok(Arc::new(Input { parts }))
     }
 
-    fn copied(path: &Path, copy: NamedTempFile, format: Format) -> Arc<Self> {
-        let part = Part { name: path.to_owned(), file: copy.path().to_owned(), format };
-        Arc::new(Input { parts: vec![part], _copy: Some(copy) })
+    fn copied(path: &Path, bytes: Bytes, format: Format) -> Arc<Self> {
+        Arc::new(Input { parts: vec![Part { name: path.to_owned(), bytes, format }] })
     }
 
     fn open(&self, part: usize, reading: &Reading) -> Result<Box<dyn Source + Send>> {
-        let Part { name, file, format } = &self.parts[part];
-        let file = File::open(file).map_err(|e| Error::io("read", name, e))?;
+        let Part { name, bytes, format } = &self.parts[part];
+        let file = bytes.open().map_err(|e| Error::io("read", name, e))?;
         Ok(match format {
             Format::Text { tabs } => Box::new(Delimited::open(name, file, *tabs, reading)?),
             Format::Parquet => Box::new(Columnar::parquet(name, file, reading)?),
@@ -161,6 +180,10 @@ impl Source for Parts {
         }
     }
 
+    fn rows(&self) -> Option<u64> {
+        if self.input.parts.len() == 1 { self.source.rows() } else { None }
+    }
+
     fn share(&self) -> Option<f64> {
         if self.input.parts.len() == 1 { self.source.share() } else { None }
     }
@@ -213,11 +236,11 @@ pub fn is_text(path: &Path) -> bool {
 }
 
 /// The format of a file of this ending. Arrow files and streams of messages have the same endings.
-fn format(ending: &str, file: &Path) -> io::Result<Format> {
+fn format(ending: &str, bytes: &Bytes) -> io::Result<Format> {
     Ok(match ending {
         "parquet" => Format::Parquet,
         "npy" => Format::Npy,
-        "arrow" | "arrows" | "feather" | "ipc" => match by_content(file)? {
+        "arrow" | "arrows" | "feather" | "ipc" => match by_content(bytes)? {
             Format::ArrowStream => Format::ArrowStream,
             _ => Format::Arrow,
         },
@@ -226,9 +249,9 @@ fn format(ending: &str, file: &Path) -> io::Result<Format> {
 }
 
 /// The format by the first bytes.
-fn by_content(file: &Path) -> io::Result<Format> {
+fn by_content(bytes: &Bytes) -> io::Result<Format> {
     let mut start = Vec::new();
-    File::open(file)?.take(6).read_to_end(&mut start)?;
+    bytes.open()?.take(6).read_to_end(&mut start)?;
     Ok(match start[..] {
         [b'P', b'A', b'R', b'1', ..] => Format::Parquet,
         [b'A', b'R', b'R', b'O', b'W', b'1'] => Format::Arrow,
@@ -239,9 +262,9 @@ fn by_content(file: &Path) -> io::Result<Format> {
 }
 
 /// Copies input that can be read only once to a temporary file.
-fn copied(path: &Path, mut bytes: impl Read) -> Result<NamedTempFile> {
+fn copied(path: &Path, mut bytes: impl Read) -> Result<Bytes> {
     let io = |e| Error::io("read", path, e);
-    let mut copy = NamedTempFile::new().map_err(io)?;
+    let mut copy = tempfile::tempfile().map_err(io)?;
     let (mut buffer, mut total, mut since_line, mut binary) = (vec![0; 1 << 16], 0, 0, false);
     loop {
         let count = match bytes.read(&mut buffer) {
@@ -258,10 +281,15 @@ fn copied(path: &Path, mut bytes: impl Read) -> Result<NamedTempFile> {
         if since_line > LONGEST_RECORD && !binary {
             return Err(io(too_long()));
         }
+        total += count as u64;
+        // And so would a program that never ends.
+        if total > LARGEST_COPY {
+            let problem = format!("expected at most {} GiB from a pipe or a device, found more", LARGEST_COPY >> 30);
+            return Err(Error::table(path, problem, Hint::other("write it to a file first")));
+        }
         copy.write_all(part).map_err(io)?;
-        total += count;
     }
-    if total == 0 { Err(Error::table(path, "expected a table, found an empty file", None)) } else { Ok(copy) }
+    if total == 0 { Err(Error::table(path, "expected a table, found an empty file", None)) } else { Ok(Bytes::Copy(copy)) }
 }
 
 /// The files that match a path with `*` or `?`, in order. A path that has neither, or that is a file, stands for itself.

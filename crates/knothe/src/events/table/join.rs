@@ -27,12 +27,11 @@ impl Joined {
         Joined { name, codes: codes_of(&form), form, parts: vec![values], seen, broken: false }
     }
 
-    /// Makes room for this many rows, if there is memory for them.
+    /// Makes room for this many rows.
     pub(super) fn reserve(&mut self, rows: usize) {
         if let [only] = &mut self.parts[..] {
             let missing = rows.saturating_sub(only.len());
-            // Without room, the parts are kept as they come.
-            let _ = only.try_reserve_exact(missing);
+            only.reserve_exact(missing);
         }
     }
 

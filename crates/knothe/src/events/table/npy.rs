@@ -207,6 +207,10 @@ impl Source for Npy {
         Ok(Some(columns))
     }
 
+    fn rows(&self) -> Option<u64> {
+        Some(self.rows)
+    }
+
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }

@@ -25,6 +25,9 @@ pub const LARGEST: f64 = 1e30;
 /// The rows per batch for a table that is read as a whole.
 const WHOLE_ROWS: usize = 1 << 18;
 
+/// An estimated table is refused if even this share of it has no room: rows that are so many times as long as the first ones are improbable.
+const LONGER: u64 = 4;
+
 /// A table grows to this size in bytes before the free memory is checked.
 const UNCHECKED: u64 = 1 << 28;
 /// Named columns of equal length.
@@ -79,10 +82,17 @@ impl Table {
         let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
         let mut rows = columns.first().map_or(0, |c| c.values.len());
         let mut all: Vec<Joined> = columns.into_iter().map(Joined::new).collect();
+        let exact = batches.source.rows().and_then(|rows| usize::try_from(rows).ok());
         // A little more than it takes if all rows are as long as these.
-        if let Some(share) = batches.source.share().filter(|share| *share > 0.0) {
-            let expected = (rows as f64 / share * 1.02) as usize;
-            all.iter_mut().for_each(|all| all.reserve(expected));
+        let estimated = || batches.source.share().filter(|share| *share > 0.0).map(|share| (rows as f64 / share * 1.02) as usize);
+        if let Some(expected) = exact.or_else(estimated) {
+            let bytes = memory::product(&[expected, all.len(), size_of::<f64>()]);
+            let (about, least) = if exact.is_some() { ("", bytes) } else { ("about ", bytes / LONGER) };
+            memory::check(format!("{}, {about}{expected} rows", path.display()), least)?;
+            // Without room for an estimate, the parts are kept as they come.
+            if memory::check("", bytes).is_ok() {
+                all.iter_mut().for_each(|all| all.reserve(expected));
+            }
         }
         let mut checked = UNCHECKED;
         for batch in batches.by_ref() {

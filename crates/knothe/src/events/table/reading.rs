@@ -80,8 +80,13 @@ pub(super) trait Source {
     /// The next batch of columns.
     fn batch(&mut self) -> Result<Option<Vec<Column>>>;
 
-    /// The share of the rows that the batches so far hold, as far as it can be told.
+    /// The estimated share of the rows that have been read. None if it is unknown.
     fn share(&self) -> Option<f64> {
+        None
+    }
+
+    /// The number of rows of the file, where its header tells it.
+    fn rows(&self) -> Option<u64> {
         None
     }
 

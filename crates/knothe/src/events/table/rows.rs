@@ -12,7 +12,7 @@ use super::{
     reader::Table,
     reading::Reading,
     schema::{ContextColumn, MissingPolicy, Schema, SchemaColumn},
-    text::{boolean, is_mark, is_number},
+    text::{boolean, is_mark, way_of_most},
 };
 use crate::{
     error::{Error, Result},
@@ -356,8 +356,18 @@ fn without_declaration(error: Error) -> Error {
     }
 }
 
+/// How often each text of a column occurs.
+pub(super) fn counts(column: &Column) -> Vec<usize> {
+    let Form::Text(texts) = &column.form else { return Vec::new() };
+    let mut counts = vec![0; texts.len()];
+    column.values.iter().filter(|v| !v.is_nan()).for_each(|v| counts.get_mut(*v as usize).into_iter().for_each(|count| *count += 1));
+    counts
+}
+
 /// The error for a column that should hold numbers.
 pub(super) fn not_numbers(table: &Table, column: &Column) -> Error {
+    let texts = if let Form::Text(texts) = &column.form { &texts[..] } else { &[] };
+    let is_number = way_of_most(counts(column).into_iter().zip(texts).map(|(count, text)| (text.as_str(), count)));
     other_form(table, column, "numbers", |text| is_number(text) || is_mark(text.as_bytes()))
 }
 
@@ -367,7 +377,7 @@ pub(super) fn not_moments(table: &Table, column: &Column) -> Error {
 }
 
 /// The error for a column whose form does not fit its kind. `fits` says of a text whether it does.
-pub(super) fn other_form(table: &Table, column: &Column, expected: &str, fits: fn(&str) -> bool) -> Error {
+pub(super) fn other_form(table: &Table, column: &Column, expected: &str, fits: impl Fn(&str) -> bool) -> Error {
     // The first value that does not fit is to blame, if there is one.
     let is_other = |&i: &usize| !column.values[i].is_nan() && !fits(&column.text(i));
     let row = (0..column.values.len()).find(is_other).or_else(|| column.values.iter().position(|v| !v.is_nan()));

@@ -5,7 +5,7 @@ use super::{
     moment::is_moment,
     quoted,
     reader::Table,
-    text::{is_mark, is_missing, is_number},
+    text::{is_mark, is_missing, way_of_most},
 };
 use crate::hint::{Hint, counted};
 
@@ -17,7 +17,7 @@ const PER_SLIP: usize = 50;
 const LEAST_OTHERS: usize = 10;
 
 /// Whether a text is a value of a form.
-type Fits = fn(&str) -> bool;
+type Fits<'a> = &'a dyn Fn(&str) -> bool;
 
 /// The texts of a column that are no numbers, where most are, or no dates, where most are.
 pub(super) struct Slips {
@@ -35,35 +35,37 @@ impl Slips {
     /// The slips of a text column in these rows. Texts that mark missing values are none.
     pub(super) fn of(table: &Table, column: &Column, rows: &[usize]) -> Option<Self> {
         let Form::Text(texts) = &column.form else { return None };
-        let kinds: [(&str, &str, Fits); 2] = [("number", "numbers", is_number), ("date", "dates", is_moment)];
+        let mut counts = vec![0; texts.len()];
+        let present = rows.iter().filter(|&&row| !column.values[row].is_nan()).map(|&row| (row, column.values[row] as usize));
+        let present = present.filter(|(_, code)| *code < texts.len());
+        present.clone().for_each(|(_, code)| counts[code] += 1);
+        let is_number = way_of_most(texts.iter().map(String::as_str).zip(counts.iter().copied()));
+        let kinds: [(&str, &str, Fits); 2] = [("number", "numbers", &is_number), ("date", "dates", &is_moment)];
         kinds.into_iter().find_map(|(one, many, fits)| {
+            let is_mark = |text: &str| is_missing(text.as_bytes()) || is_mark(text.as_bytes());
             let fitting: Vec<bool> = texts.iter().map(|text| fits(text)).collect();
-            let marks = |code: usize| is_missing(texts[code].as_bytes()) || is_mark(texts[code].as_bytes());
-            // The distinct texts that do not fit, in the order of the file.
+            let odd: Vec<bool> = texts.iter().zip(&fitting).map(|(text, fits)| !fits && !is_mark(text)).collect();
+            let total = |of: &[bool]| counts.iter().zip(of).filter(|(_, of)| **of).map(|(count, _)| count).sum::<usize>();
+            let (fit, others) = (total(&fitting), total(&odd));
+            if others == 0 || fit <= others {
+                return None;
+            }
+            // The distinct texts that do not fit, in the order of the file, and one more than are named, which says that there are more.
             let mut found: Vec<(usize, Vec<u64>)> = Vec::new();
-            let (mut fit, mut others) = (0, 0);
-            for &row in rows.iter().filter(|&&row| !column.values[row].is_nan()) {
-                let code = column.values[row] as usize;
-                if fitting.get(code).copied().unwrap_or(false) {
-                    fit += 1;
-                } else if code < texts.len() && !marks(code) {
-                    others += 1;
-                    // One more than are named says that there are more.
-                    match found.iter().position(|(known, _)| *known == code) {
-                        Some(k) => found[k].1.push(table.number(row)),
-                        None if found.len() <= MOST_TEXTS => found.push((code, vec![table.number(row)])),
-                        None => {}
-                    }
+            for (row, code) in present.clone().filter(|(_, code)| odd[*code]) {
+                match found.iter().position(|(known, _)| *known == code) {
+                    Some(k) if found[k].1.len() < MOST_ROWS => found[k].1.push(table.number(row)),
+                    None if found.len() <= MOST_TEXTS => found.push((code, vec![table.number(row)])),
+                    _ => {}
                 }
             }
-            (others > 0 && fit > others).then(|| {
-                let mut named: Vec<String> = found.iter().take(MOST_TEXTS).map(|(code, rows)| in_rows(&texts[*code], rows)).collect();
-                if found.len() > MOST_TEXTS {
-                    named.push("other texts".into());
-                }
-                let texts = found.iter().map(|(code, _)| texts[*code].clone()).collect();
-                Slips { others: listed(&named), among: counted(fit, one, many), counts: [fit, others], texts }
-            })
+            let of = |(code, rows): &(usize, Vec<u64>)| in_rows(&texts[*code], counts[*code], rows);
+            let mut named: Vec<String> = found.iter().take(MOST_TEXTS).map(of).collect();
+            if found.len() > MOST_TEXTS {
+                named.push("other texts".into());
+            }
+            let texts = found.iter().map(|(code, _)| texts[*code].clone()).collect();
+            Some(Slips { others: listed(&named), among: counted(fit, one, many), counts: [fit, others], texts })
         })
     }
 
@@ -80,12 +82,12 @@ impl Slips {
     }
 }
 
-/// A text with its rows.
-fn in_rows(text: &str, rows: &[u64]) -> String {
+/// A text that is in so many rows, with the first of them.
+fn in_rows(text: &str, count: usize, rows: &[u64]) -> String {
     let text = quoted(&[shortened(text)]);
     match rows {
         [row] => format!("{text} in row {row}"),
-        [first, ..] if rows.len() > MOST_ROWS => format!("{text} in {} rows, first in row {first}", rows.len()),
+        [first, ..] if count > MOST_ROWS => format!("{text} in {count} rows, first in row {first}"),
         rows => format!("{text} in rows {}", listed(&rows.iter().map(u64::to_string).collect::<Vec<_>>())),
     }
 }
@@ -126,13 +128,22 @@ mod tests {
         assert_eq!((found.among.as_str(), found.are_few()), ("197 dates", true));
     }
 
+    /// A number of another notation is no number of the column's own.
+    #[test]
+    fn a_number_in_another_notation_is_a_slip() {
+        let mut texts: Vec<String> = (0..200).map(|i| format!("{i}.5")).collect();
+        texts[6] = "1,5".into();
+        let found = slips(&texts).unwrap();
+        assert_eq!((found.others.as_str(), found.among.as_str(), found.are_few()), ("'1,5' in row 7", "199 numbers", true));
+    }
+
     #[test]
     fn categories_are_no_slips() {
         let words = ["a", "b", "1", "2"].map(String::from);
         assert!(slips(&words).is_none());
         let half: Vec<String> = (0..100).map(|i| if i % 3 == 0 { format!("a{i}") } else { i.to_string() }).collect();
         assert!(!slips(&half).unwrap().are_few());
-        assert_eq!(in_rows("a", &[3, 9]), "'a' in rows 3 and 9");
-        assert_eq!(in_rows("a", &[3, 9, 10, 11, 12, 13]), "'a' in 6 rows, first in row 3");
+        assert_eq!(in_rows("a", 2, &[3, 9]), "'a' in rows 3 and 9");
+        assert_eq!(in_rows("a", 6, &[3, 9, 10, 11, 12]), "'a' in 6 rows, first in row 3");
     }
 }

@@ -166,11 +166,25 @@ pub(in super::super) fn is_mark(field: &[u8]) -> bool {
     matches!(field, b"?" | b"." | b"-")
 }
 
+/// The usual ways of writing numbers.
+const USUAL: [Numerals; 6] = {
+    const fn way(decimal_comma: bool, thousands: char) -> Numerals {
+        Numerals { decimal_comma, thousands: Some(thousands) }
+    }
+    [way(false, ','), way(false, '\''), way(false, ' '), way(true, '.'), way(true, '\''), way(true, ' ')]
+};
+
+/// The usual way of writing numbers in which most of these texts are numbers, each as often as it counts.
+pub(in super::super) fn way_of_most<'a>(texts: impl Iterator<Item = (&'a str, usize)> + Clone) -> impl Fn(&str) -> bool {
+    let numbers = |way: &Numerals| texts.clone().filter(|(text, _)| way.number(text.as_bytes()).is_some()).map(|(_, count)| count).sum();
+    // The first of those that are equally good.
+    let best = USUAL.into_iter().rev().max_by_key(|way| -> usize { numbers(way) }).unwrap_or_default();
+    move |text| best.number(text.as_bytes()).is_some()
+}
+
 /// Whether a text is a number in one of the usual ways of writing numbers.
 pub(in super::super) fn is_number(text: &str) -> bool {
-    let ways = [(false, ','), (false, '\''), (false, ' '), (true, '.'), (true, '\''), (true, ' ')];
-    let numerals = ways.map(|(decimal_comma, mark)| Numerals { decimal_comma, thousands: Some(mark) });
-    numerals.iter().any(|numerals| numerals.number(text.as_bytes()).is_some())
+    USUAL.iter().any(|way| way.number(text.as_bytes()).is_some())
 }
 
 /// 1 for true and 0 for false.

@@ -135,8 +135,8 @@ fn describe(how: &mut Vec<String>, syntax: &Syntax, numerals: Numerals, sample: 
         };
         how.push(format!("with thousands separated by {name}"));
     }
-    if let Some(mark) = syntax.comment.filter(|mark| memchr::memchr(*mark, sample).is_some()) {
-        how.push(format!("with comments after {}", char::from(mark)));
+    if let Some(comment) = syntax.comment.filter(|comment| memchr::memchr(comment.mark, sample).is_some()) {
+        how.push(format!("with comments after {}", comment.shown()));
     }
 }
 
@@ -209,10 +209,10 @@ fn has_header(records: &[Record], usual: usize, numerals: Numerals, reading: &Re
 
 /// Names in the last comment before the data, as NumPy and many instruments write them.
 fn commented_names(sample: &[u8], syntax: &Syntax, width: usize) -> Option<Vec<String>> {
-    let mark = syntax.comment?;
+    let comment = syntax.comment?;
     let before = &sample[..syntax.skip(sample, 0)];
     let line = before.split(|b| *b == syntax.line_end).map(<[u8]>::trim_ascii).rfind(|line| !line.is_empty())?;
-    let line = line.strip_prefix(&[mark])?;
+    let line = line.strip_prefix(comment.shown().as_bytes())?;
     let cells = Cells::new(line, &Syntax { comment: None, ..*syntax }, width).ok()?;
     if width < 2 || cells.rows() != 1 {
         return None;

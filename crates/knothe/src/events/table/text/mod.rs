@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 pub use dialect::Dialect;
-pub(super) use field::{boolean, is_mark, is_missing, is_number};
+pub(super) use field::{boolean, is_mark, is_missing, is_number, way_of_most};
 
 use self::columns::Columns;
 use self::header::layout;
@@ -32,7 +32,7 @@ pub(super) fn too_long() -> io::Error {
 }
 /// The bytes from which a batch is cut, unless one record has more.
 const BLOCKS: RangeInclusive<usize> = 1 << 16..=1 << 24;
-/// About the fewest bytes of a field with its delimiter.
+/// A low estimate of the bytes of a field with its delimiter.
 const FIELD: usize = 8;
 /// The bytes that one thread reads at once: so few that they, their fields and their values stay in its cache, and that memory is used again.
 const CHUNK: usize = 1 << 16;
@@ -46,7 +46,7 @@ pub(super) struct Delimited {
     at: usize,
     /// Takes the text that is read while a batch is parsed.
     ahead: Vec<u8>,
-    /// The bytes of the text that are read, and of all of it where they are known.
+    /// The bytes of the text that are read so far, and those of all of it if they are known.
     given: u64,
     all: Option<u64>,
     /// The bytes from which a batch is cut.

@@ -13,8 +13,31 @@ pub(super) const SPACES: u8 = b' ';
 pub(super) struct Syntax {
     pub(super) delimiter: u8,
     pub(super) quote: u8,
-    pub(super) comment: Option<u8>,
+    pub(super) comment: Option<Comment>,
     pub(super) line_end: u8,
+}
+
+/// What a comment line begins with: a character, or the same one twice as in `//`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Comment {
+    pub(super) mark: u8,
+    pub(super) twice: bool,
+}
+
+impl Comment {
+    /// A comment that begins with one character.
+    pub(super) const fn once(mark: u8) -> Self {
+        Comment { mark, twice: false }
+    }
+
+    /// Its characters.
+    pub(super) fn shown(self) -> String {
+        char::from(self.mark).to_string().repeat(1 + usize::from(self.twice))
+    }
+
+    fn begins(self, text: &[u8]) -> bool {
+        text.first() == Some(&self.mark) && (!self.twice || text.get(1) == Some(&self.mark))
+    }
 }
 
 /// Where a field lies, and whether quotes in it are doubled.
@@ -46,10 +69,12 @@ impl Syntax {
             match text.get(at + padding) {
                 Some(b) if *b == self.line_end => at += padding + 1,
                 None => return text.len(),
-                Some(b) if Some(*b) == self.comment => match memchr(self.line_end, &text[at..]) {
-                    Some(end) => at += end + 1,
-                    None => return text.len(),
-                },
+                Some(_) if self.comment.is_some_and(|comment| comment.begins(&text[at + padding..])) => {
+                    match memchr(self.line_end, &text[at..]) {
+                        Some(end) => at += end + 1,
+                        None => return text.len(),
+                    }
+                }
                 Some(_) => return at,
             }
         }
@@ -319,7 +344,7 @@ mod tests {
     use super::*;
 
     fn fields(text: &str, delimiter: u8) -> Vec<Vec<String>> {
-        let syntax = Syntax { delimiter, quote: b'"', comment: Some(b'#'), line_end: b'\n' };
+        let syntax = Syntax { delimiter, quote: b'"', comment: Some(Comment::once(b'#')), line_end: b'\n' };
         let mut rows = Vec::new();
         let mut at = syntax.skip(text.as_bytes(), 0);
         while at < text.len() {
@@ -344,7 +369,7 @@ mod tests {
     #[test]
     fn cells_do_not_depend_on_how_they_are_found() {
         for line_end in [b'\n', b'\r'] {
-            let syntax = Syntax { delimiter: b';', quote: b'"', comment: Some(b'#'), line_end };
+            let syntax = Syntax { delimiter: b';', quote: b'"', comment: Some(Comment::once(b'#')), line_end };
             let other = Syntax { quote: b'1', ..syntax };
             for text in [
                 "a; b ;c\r\n\n  \n# x;y\nlonger than eight;;\td\n;;",

@@ -6,7 +6,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::dialect::Dialect;
 use super::field::{Numerals, boolean, is_mark, is_missing};
-use super::scan::{Field, SPACES, Syntax};
+use super::scan::{Comment, Field, SPACES, Syntax};
 use crate::events::table::moment;
 
 /// The most records that are looked at.
@@ -66,7 +66,7 @@ pub(super) fn syntax(sample: &[u8], complete: bool, dialect: &Dialect, tabs: boo
     let mut syntax = Syntax {
         delimiter: set(dialect.delimiter).unwrap_or(b','),
         quote: set(dialect.quote).unwrap_or(b'"'),
-        comment: set(dialect.comment).or(Some(b'#')),
+        comment: Some(Comment::once(set(dialect.comment).unwrap_or(b'#'))),
         line_end,
     };
     if dialect.delimiter.is_none() {
@@ -150,14 +150,18 @@ fn has_comments(sample: &[u8], complete: bool, syntax: Syntax) -> bool {
     all.iter().any(|r| r.first().is_some_and(|f| f.starts_with(b"#")) && r.len() != usual)
 }
 
-/// The first character of comments that begin with `%` or `//`: those of the first line, if it is not cut as most lines are. A header may begin with `%` too.
-fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<u8> {
+/// The comments that begin with `%` or `//`: those of the first line, if it is not cut as most lines are. A header may begin with `%` too.
+fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<Comment> {
     let plain = Syntax { comment: None, ..syntax };
     let first = &sample[plain.skip(sample, 0)..];
-    let mark = [(&b"%"[..], b'%'), (b"//", b'/')].into_iter().find(|(start, _)| first.starts_with(start))?.1;
+    let comment = match first {
+        [b'%', ..] => Comment::once(b'%'),
+        [b'/', b'/', ..] => Comment { mark: b'/', twice: true },
+        _ => return None,
+    };
     let all = start(sample, complete, &plain).records;
-    let usual = usual_width(&start(sample, complete, &Syntax { comment: Some(mark), ..syntax }).records);
-    all.first().is_some_and(|record| record.len() != usual).then_some(mark)
+    let usual = usual_width(&start(sample, complete, &Syntax { comment: Some(comment), ..syntax }).records);
+    all.first().is_some_and(|record| record.len() != usual).then_some(comment)
 }
 
 /// The evidence in a column for each way of writing numbers.

@@ -1,0 +1,88 @@
+//! The map: affine couplings, fitted to draws and scores.
+
+use std::sync::Arc;
+
+use knothe::{
+    Compose, Flow, Layer, Placement, Precision, Result,
+    conditioner::Activation,
+    fit::Fit,
+    inference::{FisherDivergence, SourceCoordinates, SourceDraws},
+    linear::ActNorm,
+    network::TabularFlow,
+    source::{Normal, Source},
+    triangular::Coupling,
+    univariate::Affine,
+};
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha12Rng;
+
+/// Pairs of couplings. In each pair, the first moves a random half of the coordinates and the second the other half.
+const PAIRS: usize = 4;
+/// Units of the hidden layer of each coupling.
+const HIDDEN: usize = 32;
+/// Steps of a fit to a few draws and to many, and the number of draws from which there are many.
+const STEPS: [u64; 2] = [100, 400];
+const MANY: usize = 100;
+/// The latest draws that a fit uses.
+const LATEST: usize = 1000;
+
+/// A map from a normal source to the target.
+pub struct Map {
+    flow: TabularFlow,
+    coordinates: SourceCoordinates<Compose>,
+    id: i64,
+}
+
+impl Map {
+    /// A map close to the identity.
+    pub fn new(dim: usize, seed: u64) -> Result<Self> {
+        let (place, mut rng) = (Placement::cpu(Precision::F64), ChaCha12Rng::seed_from_u64(seed));
+        let mut layers = Vec::new();
+        for _ in 0..PAIRS {
+            let mut moves: Vec<bool> = (0..dim).map(|j| j % 2 == 0).collect();
+            moves.shuffle(&mut rng);
+            for flip in [false, true] {
+                let moves: Vec<bool> = moves.iter().map(|moved| moved ^ flip).collect();
+                let map = Arc::new(Affine::default());
+                layers.push(Layer::Coupling(Coupling::new(&moves, 0, &[HIDDEN], Activation::Tanh, map, &place, &mut rng)?));
+            }
+        }
+        layers.push(Layer::ActNorm(ActNorm::new(dim, &place)));
+        let flow = Flow::new(Source::Normal(Normal::new(dim, &place)), Compose::new(dim, layers)?, 0)?;
+        Ok(Map { coordinates: SourceCoordinates::new(&flow), flow, id: rng.random_range(0..1 << 40) })
+    }
+
+    /// Fits the map further, to the latest draws.
+    pub fn update<'a>(
+        &mut self,
+        positions: impl ExactSizeIterator<Item = &'a [f64]>,
+        gradients: impl ExactSizeIterator<Item = &'a [f64]>,
+        seed: u64,
+    ) -> Result<()> {
+        let (place, n) = (Placement::cpu(Precision::F64), positions.len());
+        if n == 0 {
+            return Ok(());
+        }
+        let skipped = n.saturating_sub(LATEST);
+        let latest = |rows: &mut dyn Iterator<Item = &'a [f64]>| -> Vec<f64> { rows.skip(skipped).flatten().copied().collect() };
+        let (x, scores) = (latest(&mut { positions }), latest(&mut { gradients }));
+        let dim = x.len() / (n - skipped);
+        let objective = FisherDivergence::new(dim, x, scores)?;
+        let draws = SourceDraws::new(dim, &place);
+        let steps = STEPS[usize::from(n >= MANY)];
+        let fit = Fit::new().objective(objective).as_it_is(true).steps(steps).batch(128).learning_rate(5e-3).warm_up(0).patience(0).seed(seed);
+        let (flow, _) = fit.run(self.flow.clone(), &draws, &draws)?;
+        (self.coordinates, self.flow, self.id) = (SourceCoordinates::new(&flow), flow, self.id + 1);
+        Ok(())
+    }
+
+    /// The coordinates of its source.
+    pub fn coordinates(&self) -> &SourceCoordinates<Compose> {
+        &self.coordinates
+    }
+
+    /// A number that tells two maps apart.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+}
