@@ -7,6 +7,7 @@ use knothe::events::Coding;
 use knothe::events::table::{
     Bounds, Column, Form, Kind, Label, MissingPolicy, Need, Notice, Overrides, Roles, Schema, Spaced, Table, Unit, diagnose,
 };
+use knothe::space::Law;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
@@ -472,11 +473,16 @@ fn a_special_value_has_one_mass() {
     let t = table(&[("zeros", &zeros, true), ("within", &within, true)]);
     let declared = r#"{"within": {"kind": "integer", "special": [120]}}"#;
     let (schema, _) = infer(&t, declared, &Roles::default()).unwrap();
-    for c in &schema.columns {
-        let (_, bounds) = c.kind.lattice().unwrap();
-        let inside = |v: &f64| bounds.low.is_none_or(|low| *v >= low) && bounds.high.is_none_or(|high| *v <= high);
-        assert!(!c.special.iter().any(inside), "{c:?}");
-    }
+    let [zeros, within] = &schema.columns[..] else { panic!("expected two columns") };
+    let (_, bounds) = zeros.kind.lattice().unwrap();
+    // Zeros have a flag, and the law of the others starts above them.
+    assert!(zeros.special == [0.0] && zeros.flags() == 1 && bounds.low == Some(1.0), "{zeros:?}");
+    // A value among the others is an atom of their law, and has no flag.
+    assert!(within.special == [120.0] && within.flags() == 0, "{within:?}");
+    let space = schema.space();
+    let atoms: usize =
+        (0..space.discrete()).map(|j| if let Law::Lattice(cells) = space.law_of(j) { cells.atoms().count() } else { 0 }).sum();
+    assert_eq!(atoms, 1);
     // Whole numbers of the order of 10^12 are told apart.
     let ids: Vec<f64> = (0..2_000).map(|i| 1e12 + f64::from(i % 200)).collect();
     let (schema, _) = infer(&table(&[("id", &ids, true)]), "{}", &Roles::default()).unwrap();

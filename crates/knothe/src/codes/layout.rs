@@ -31,6 +31,16 @@ pub(super) enum GroupLaw {
     Lattices(DiscretisedLogistics),
 }
 
+impl GroupLaw {
+    /// The atom of element i of the group that is at v.
+    pub fn atom_at(&self, i: usize, v: f64) -> Option<usize> {
+        match self {
+            GroupLaw::Codes(_) => None,
+            GroupLaw::Lattices(law) => law.atom_at(i, v),
+        }
+    }
+}
+
 impl Group {
     fn of_codes(k: u32, elements: Vec<usize>) -> Self {
         let law: Arc<dyn Conditional> = if k == 2 { Arc::new(Bernoulli) } else { Arc::new(Categorical(k as usize)) };

@@ -7,6 +7,7 @@ use crate::{
     bijection::Replay,
     error::{Error, Result},
     placement::values,
+    space::Cells,
 };
 
 /// The number added to the count of each code, so that a code without rows keeps a mass (Jeffreys 1946).
@@ -17,15 +18,15 @@ const PSEUDO_COUNT: f64 = 0.5;
 enum Sums {
     /// The weight of each code.
     Codes(Vec<f64>),
-    /// Σ w, Σ w v and Σ w v².
-    Lattice([f64; 3]),
+    /// Σ w, Σ w v and Σ w v² of the values that are no atoms, and the weight of each atom.
+    Lattice([f64; 3], [f64; Cells::MOST_ATOMS]),
 }
 
 /// The parameters of all laws if they were the same for all rows. `present` marks the elements that are present.
 pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Tensor<2>) -> Option<Tensor<2>>) -> Result<Vec<f64>> {
     let empty = |&(g, _): &(usize, usize)| match layout.groups[g].law {
         GroupLaw::Codes(k) => Sums::Codes(vec![0.0; k as usize]),
-        GroupLaw::Lattices(_) => Sums::Lattice([0.0; 3]),
+        GroupLaw::Lattices(_) => Sums::Lattice([0.0; 3], [0.0; Cells::MOST_ATOMS]),
     };
     let mut sums: Vec<Sums> = layout.places.iter().map(empty).collect();
     data.each(&mut |batch| {
@@ -45,7 +46,10 @@ pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Te
                     }
                 }
                 Sums::Codes(_) => {}
-                Sums::Lattice(sums) => sums.iter_mut().zip([1.0, v, v * v]).for_each(|(sum, power)| *sum += weight * power),
+                Sums::Lattice(sums, atoms) => match layout.groups[layout.places[j].0].law.atom_at(layout.places[j].1, v) {
+                    Some(k) => atoms[k] += weight,
+                    None => sums.iter_mut().zip([1.0, v, v * v]).for_each(|(sum, power)| *sum += weight * power),
+                },
             }
         }
         Ok(())
@@ -56,12 +60,16 @@ pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Te
         let group = &layout.groups[g];
         let own = match (sums, &group.law) {
             (Sums::Codes(counts), _) => logits(&counts),
-            (Sums::Lattice([0.0, ..]), GroupLaw::Lattices(law)) => law.start(i, 0.0, 1.0),
-            (Sums::Lattice([count, sum, squares]), GroupLaw::Lattices(law)) => {
+            (Sums::Lattice([count, sum, squares], atoms), GroupLaw::Lattices(law)) => {
+                let total = count + atoms.iter().sum::<f64>() + PSEUDO_COUNT;
+                let shares: Vec<f64> = atoms.iter().take(law.atoms_of(i)).map(|atom| (atom + PSEUDO_COUNT) / total).collect();
                 let mean = sum / count;
-                law.start(i, mean, (squares / count - mean * mean).max(0.0).sqrt())
+                match count > 0.0 {
+                    true => law.start(i, mean, (squares / count - mean * mean).max(0.0).sqrt(), &shares),
+                    false => law.start(i, 0.0, 1.0, &shares),
+                }
             }
-            (Sums::Lattice(_), GroupLaw::Codes(_)) => Vec::new(),
+            (Sums::Lattice(..), GroupLaw::Codes(_)) => Vec::new(),
         };
         if !own.iter().all(|bias| bias.is_finite()) {
             return Err(Error::NotFinite { what: format!("element {j} of the training set"), rows: Vec::new() });

@@ -13,7 +13,7 @@ use crate::{
 };
 
 fn space() -> Space {
-    let lattice = Law::Lattice(Cells { width: 0.5, low: None, high: None });
+    let lattice = Law::Lattice(Cells::new(0.5, None, None).unwrap());
     let laws = vec![Law::Codes(3), lattice, Law::Codes(2), Law::Codes(1), Law::Codes(3), lattice, Law::Codes(2)];
     Space::of_laws(Shape::Columns(7), laws).unwrap()
 }

@@ -66,7 +66,7 @@ mod tests {
         Space::of_laws(Shape::Columns(laws.len()), laws.to_vec())
     }
 
-    const LATTICE: Law = Law::Lattice(Cells { width: 0.5, low: Some(0.0), high: None });
+    const LATTICE: Law = Law::Lattice(Cells { width: 0.5, low: Some(0.0), high: None, atoms: [None; 8] });
 
     #[test]
     fn discrete_columns_stand_first() {

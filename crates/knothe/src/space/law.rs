@@ -41,12 +41,12 @@ impl Law {
     ///
     /// # Errors
     /// [`Error::Invalid`] for an alphabet without a code or of more than 65,536, and those of [`Cells::new`].
-    pub(super) fn check(self) -> Result<()> {
+    pub(crate) fn check(self) -> Result<()> {
         match self {
             Law::Real => Ok(()),
             Law::Codes(k) if (1..=LARGEST_ALPHABET).contains(&k) => Ok(()),
             Law::Codes(k) => Err(Error::invalid("codes", format!("1 to {LARGEST_ALPHABET}"), k)),
-            Law::Lattice(Cells { width, low, high }) => Cells::new(width, low, high).map(|_| ()),
+            Law::Lattice(cells) => cells.check(),
         }
     }
 }
@@ -64,15 +64,48 @@ pub struct Cells {
     /// The greatest value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
+    /// Values that have a share of their own, beside the one that their neighbours suggest. `None` fills the places that are left.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub atoms: [Option<f64>; Cells::MOST_ATOMS],
+}
+
+fn is_empty(atoms: &[Option<f64>]) -> bool {
+    atoms.iter().all(Option::is_none)
 }
 
 impl Cells {
+    /// The largest number of atoms.
+    pub const MOST_ATOMS: usize = 8;
+
     /// A lattice of a width between bounds, if there are any.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the width is not within 10⁻¹⁶ and 10¹⁶, a bound is not finite, or the bounds are not a number of widths apart.
     pub fn new(width: f64, low: Option<f64>, high: Option<f64>) -> Result<Self> {
-        let cells = Cells { width, low, high };
+        let cells = Cells { width, low, high, atoms: [None; Cells::MOST_ATOMS] };
+        cells.check().map(|()| cells)
+    }
+
+    /// The same lattice with these atoms.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for more than [`Cells::MOST_ATOMS`], for two that are equal, and for numbers that are not on the lattice.
+    pub fn with_atoms(mut self, atoms: &[f64]) -> Result<Self> {
+        if atoms.len() > Cells::MOST_ATOMS {
+            return Err(Error::invalid("atoms of a lattice", format!("at most {}", Cells::MOST_ATOMS), atoms.len()));
+        }
+        self.atoms = std::array::from_fn(|k| atoms.get(k).copied());
+        self.check().map(|()| self)
+    }
+
+    /// The atoms in their order.
+    pub fn atoms(&self) -> impl Iterator<Item = f64> + '_ {
+        self.atoms.iter().flatten().copied()
+    }
+
+    /// Checks the numbers.
+    fn check(&self) -> Result<()> {
+        let Cells { width, low, high, .. } = *self;
         if !WIDTHS.contains(&width) {
             return Err(Error::invalid("width of a lattice", format!("{:e} to {:e}", WIDTHS.start(), WIDTHS.end()), width));
         }
@@ -90,7 +123,16 @@ impl Cells {
                 ));
             }
         }
-        Ok(cells)
+        let atoms: Vec<f64> = self.atoms().collect();
+        for (k, atom) in atoms.iter().enumerate() {
+            let off = (atom - self.nearest(*atom)).abs() / width;
+            // A difference with NaN is not small.
+            let is_on = off <= SLACK + 4.0 * f64::EPSILON * (atom.abs() + self.anchor().abs()) / width;
+            if !is_on || atoms[..k].iter().any(|other| (other - atom).abs() < 0.5 * width) {
+                return Err(Error::invalid("atoms of a lattice", "different values of the lattice", format!("{atoms:?}")));
+            }
+        }
+        Ok(())
     }
 
     /// A value of the lattice, from which the others are counted.
@@ -107,14 +149,30 @@ impl Cells {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
     fn the_nearest_value_is_within_the_bounds() {
-        let cells = Cells { width: 0.5, low: Some(-0.75), high: Some(0.25) };
+        let cells = Cells::new(0.5, Some(-0.75), Some(0.25)).unwrap();
         assert_eq!([-9.0, -0.3, 0.1, 9.0].map(|v| cells.nearest(v)), [-0.75, -0.25, 0.25, 0.25]);
         assert_eq!(Cells { low: None, ..cells }.nearest(-9.1), -9.25);
         assert_eq!(Cells { low: None, high: None, ..cells }.nearest(7.3), 7.5);
+    }
+
+    #[test]
+    fn atoms_are_different_values_of_the_lattice() {
+        let cells = Cells::new(0.5, Some(-0.75), Some(0.75)).unwrap();
+        assert_eq!(cells.with_atoms(&[0.25, -0.75]).unwrap().atoms().collect::<Vec<_>>(), [0.25, -0.75]);
+        for atoms in [&[0.3][..], &[0.25, 0.25], &[1.25], &[f64::NAN], &[0.0; 9]] {
+            assert!(cells.with_atoms(atoms).is_err(), "{atoms:?}");
+        }
+        // A file of another version, without atoms.
+        let read: Cells = serde_json::from_str(r#"{"width": 0.5, "low": -0.75}"#).unwrap();
+        assert_eq!(read, Cells::new(0.5, Some(-0.75), None).unwrap());
+        let text = serde_json::to_string(&cells.with_atoms(&[0.25]).unwrap()).unwrap();
+        assert_eq!(serde_json::from_str::<Cells>(&text).unwrap(), cells.with_atoms(&[0.25]).unwrap());
     }
 
     #[test]
@@ -127,7 +185,7 @@ mod tests {
             (1.0, Some(0.0), Some(-1.0)),
             (1.0, Some(0.0), Some(1.5)),
         ] {
-            assert!(Law::Lattice(Cells { width, low, high }).check().is_err(), "{width} {low:?} {high:?}");
+            assert!(Law::Lattice(Cells { width, low, high, atoms: [None; 8] }).check().is_err(), "{width} {low:?} {high:?}");
         }
         assert!(Law::Codes(0).check().is_err() && Law::Codes(65_537).check().is_err() && Law::Codes(1).check().is_ok());
     }

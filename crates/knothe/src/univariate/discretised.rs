@@ -6,14 +6,21 @@ use super::{Conditional, Standard, affine::SATURATED, check_theta, discretised_r
 use crate::{
     error::{Error, Result},
     placement::Placement,
-    space::{Cells, SLACK},
+    space::{Cells, Law, SLACK},
     univariate::affine::BOUND,
 };
 
 /// The least scale of a component, as a share of the width: e⁻²⁵ of its mass lies outside the cell of its location.
 const LEAST_SCALE: f64 = 0.02;
+/// The share of a width within which a number is at an atom.
+const NEAR: f64 = 0.25;
+/// The least share of an atom at the start.
+const LEAST_SHARE: f64 = 1e-4;
 /// Beyond every number of 32 bits that a row can hold.
 const FAR_OUT: f64 = 3e38;
+/// The logit of an atom at θ = 0, beside logits of 0 of the components, and that of an atom that is none.
+const ATOM: f64 = -3.0;
+const NO_ATOM: f64 = -1e9;
 /// A length that is above 0 in 32 bits.
 const LEAST_LENGTH: f64 = 1e-37;
 
@@ -21,19 +28,24 @@ const LEAST_LENGTH: f64 = 1e-37;
 /// lattice of width h, a bound that is missing being infinite (after Salimans, Karpathy, Chen & Kingma 2017, eq. 1, here with a sum of exactly 1).
 /// log_prob is −∞ at every other number.
 ///
-/// θ: K logits of the weights w, K locations μ, K raw scales r with s = 0.02 h + s₀ exp(b(r)), where b is bounded and b(0) = 0. θ = 0 is about the standard law,
-/// with the components apart. Each coordinate has a lattice of its own.
+/// A lattice may have atoms a_1, …, a_A. Then P(v) is (1 − Σ_j p_j) times the mass above, plus p_j where v = a_j. So a value that has far more rows than its neighbours has a share of its own.
+///
+/// θ: K logits of the weights w, K locations μ, K raw scales r with s = 0.02 h + s₀ exp(b(r)), where b is bounded and b(0) = 0, and A logits of atoms, which share a softmax with those of the
+/// weights after 3 is taken from them. θ = 0 is about the standard law, with the components apart. Each coordinate has a lattice of its own. All have as many logits of atoms as the one with
+/// the most.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DiscretisedLogistics {
     components: usize,
+    atoms: usize,
     cells: Vec<Cells>,
 }
 
-/// The mixture without its bounds: log w, μ and 1/s of every component, `[rows, K, dim]` each.
+/// The mixture without its bounds: log w, μ and 1/s of every component, `[rows, K, dim]` each, and the logarithms of the shares of the mixture and of each atom, `[rows, 1 + A, dim]`.
 pub(super) struct Components {
     pub(super) log_weights: Tensor<3>,
     pub(super) mean: Tensor<3>,
     pub(super) rate: Tensor<3>,
+    pub(super) shares: Option<Tensor<3>>,
 }
 
 impl DiscretisedLogistics {
@@ -43,8 +55,9 @@ impl DiscretisedLogistics {
     /// [`Error::Invalid`] without a component, and those of [`Cells::new`].
     pub fn new(components: usize, cells: Vec<Cells>) -> Result<Self> {
         Error::check_count("components", components)?;
-        cells.iter().try_for_each(|cell| Cells::new(cell.width, cell.low, cell.high).map(|_| ()))?;
-        Ok(DiscretisedLogistics { components, cells })
+        cells.iter().try_for_each(|cell| Law::Lattice(*cell).check())?;
+        let atoms = cells.iter().map(|cell| cell.atoms().count()).max().unwrap_or(0);
+        Ok(DiscretisedLogistics { components, atoms, cells })
     }
 
     /// The law of one coordinate.
@@ -52,8 +65,19 @@ impl DiscretisedLogistics {
         DiscretisedLogistics { cells: self.cells.iter().skip(j).take(1).copied().collect(), ..self.clone() }
     }
 
-    /// The θ with the spread of θ = 0 about a mean and at a standard deviation, for coordinate j.
-    pub(crate) fn start(&self, j: usize, mean: f64, deviation: f64) -> Vec<f64> {
+    /// The number of atoms of coordinate j.
+    pub(crate) fn atoms_of(&self, j: usize) -> usize {
+        self.cells.get(j).map_or(0, |cell| cell.atoms().count())
+    }
+
+    /// The atom of coordinate j that is at v.
+    pub(crate) fn atom_at(&self, j: usize, v: f64) -> Option<usize> {
+        let cell = self.cells.get(j)?;
+        cell.atoms().position(|atom| (atom - v).abs() < NEAR * cell.width)
+    }
+
+    /// The θ with the spread of θ = 0 about a mean and at a standard deviation, for coordinate j, with shares of its atoms.
+    pub(crate) fn start(&self, j: usize, mean: f64, deviation: f64, shares: &[f64]) -> Vec<f64> {
         let (count, start) = (self.components, self.mixture());
         let width = self.cells.get(j).map_or(1.0, |cell| cell.width);
         // Values in one cell alone have no deviation, but a component has.
@@ -62,7 +86,9 @@ impl DiscretisedLogistics {
         let log_scale = deviation.ln().clamp(-0.9 * bound, 0.9 * bound);
         let raw = log_scale / (1.0 - (log_scale / bound).powi(2)).sqrt();
         let means = start.start_means().into_iter().map(|m| mean + (deviation - 1.0) * m);
-        std::iter::repeat_n(0.0, count).chain(means).chain(std::iter::repeat_n(raw, count)).collect()
+        let left = (1.0 - shares.iter().sum::<f64>()).max(LEAST_SHARE);
+        let logit = |k: usize| shares.get(k).map_or(0.0, |share| (share.max(LEAST_SHARE) * count as f64 / left).ln() - ATOM);
+        std::iter::repeat_n(0.0, count).chain(means).chain(std::iter::repeat_n(raw, count)).chain((0..self.atoms).map(logit)).collect()
     }
 
     fn mixture(&self) -> Mixture {
@@ -79,8 +105,14 @@ impl DiscretisedLogistics {
         place.tensor(self.cells.iter().map(number).collect(), [1, 1, self.cells.len()])
     }
 
+    /// One number for each place of an atom, `[1, A, dim]`.
+    fn of_atoms(&self, place: &Placement, number: impl Fn(Option<f64>) -> f64) -> Tensor<3> {
+        let numbers = (0..self.atoms).flat_map(|k| self.cells.iter().map(move |cell| cell.atoms.get(k).copied().flatten()));
+        place.tensor(numbers.map(number).collect(), [1, self.atoms, self.cells.len()])
+    }
+
     fn components(&self, x: &Tensor<2>, theta: Tensor<3>) -> Result<Components> {
-        check_theta(x, &theta, 3 * self.components)?;
+        check_theta(x, &theta, self.parameters())?;
         if self.cells.len() != x.dims()[1] {
             return Err(Error::shape("lattices", format!("{}, one for each coordinate", x.dims()[1]), self.cells.len()));
         }
@@ -91,7 +123,12 @@ impl DiscretisedLogistics {
         let share = raw.clone() * self.of_cells(&place, |cell| self.bound(cell.width).recip());
         let log_scale = raw / (share.clone() * share + 1.0).sqrt() + start.start_log_scale();
         let scale = log_scale.exp() + self.of_cells(&place, |cell| LEAST_SCALE * cell.width);
-        Ok(Components { log_weights: log_softmax(third(0), 1), mean: third(1) + offset, rate: scale.recip() })
+        let shares = (self.atoms > 0).then(|| {
+            let own =
+                theta.clone().narrow(1, 3 * count, self.atoms) + self.of_atoms(&place, |atom| if atom.is_some() { ATOM } else { NO_ATOM });
+            log_softmax(Tensor::cat(vec![special::logsumexp(third(0), 1), own], 1), 1)
+        });
+        Ok(Components { log_weights: log_softmax(third(0), 1), mean: third(1) + offset, rate: scale.recip(), shares })
     }
 
     /// log Σ_i w_i [σ((lower + length − μ_i)/s_i) − σ((lower − μ_i)/s_i)], `[rows, dim]`, for edges of `[rows or 1, 1, dim]`. Where a lattice is `open` on a side
@@ -114,6 +151,20 @@ impl DiscretisedLogistics {
         let length = self.of_cells(&place, |cell| cell.high.unwrap_or(cell.anchor()) - cell.anchor() + cell.width);
         let bounded = self.cells.iter().any(|cell| cell.low.is_some() || cell.high.is_some());
         bounded.then(|| self.log_between(at, lower, length, [no_low, no_high]))
+    }
+
+    /// The logarithm of the mass of x, from that of the mixture alone.
+    fn beside_atoms(&self, mixture: Tensor<2>, x: &Tensor<2>, shares: &Tensor<3>) -> Tensor<2> {
+        let ([rows, dim], place) = (x.dims(), Placement::of(&x.clone().inner()));
+        let mixture = mixture + shares.clone().narrow(1, 0, 1).squeeze_dim::<2>(1);
+        let far = x.clone().inner().unsqueeze_dim::<3>(1) - self.of_atoms(&place, |atom| atom.unwrap_or(FAR_OUT));
+        let near = self.of_cells(&place, |cell| NEAR * cell.width).expand([rows, self.atoms, dim]);
+        let here = far.abs().lower(near);
+        let is_atom =
+            place.zeros::<3>([rows, self.atoms, dim]).mask_fill(here.clone(), 1.0).sum_dim(1).squeeze_dim::<2>(1).greater_scalar(0.5);
+        let own = shares.clone().narrow(1, 1, self.atoms).mask_fill(here.bool_not(), NO_ATOM);
+        let both = special::logsumexp(Tensor::cat(vec![mixture.clone().unsqueeze_dim::<3>(1), own], 1), 1).squeeze_dim::<2>(1);
+        mixture.mask_where(is_atom, both)
     }
 
     /// x, or a value of the lattice in the place of what is none, and where that is.
@@ -168,7 +219,7 @@ fn log_complement(d: Tensor<3>) -> Tensor<3> {
 
 impl Conditional for DiscretisedLogistics {
     fn parameters(&self) -> usize {
-        3 * self.components
+        3 * self.components + self.atoms
     }
 
     fn is_discrete(&self) -> bool {
@@ -179,11 +230,15 @@ impl Conditional for DiscretisedLogistics {
         let at = self.components(&x, theta)?;
         let (x, outside) = self.on_lattice(x);
         let place = Placement::of(&x);
-        let lower = x.unsqueeze_dim::<3>(1) - self.of_cells(&place, |cell| 0.5 * cell.width);
+        let lower = x.clone().unsqueeze_dim::<3>(1) - self.of_cells(&place, |cell| 0.5 * cell.width);
         let mass = self.log_between(&at, lower, self.of_cells(&place, |cell| cell.width), [|_| false, |_| false]);
         let log_prob = match self.log_total(&at) {
             Some(total) => mass - total,
             None => mass,
+        };
+        let log_prob = match &at.shares {
+            Some(shares) => self.beside_atoms(log_prob, &x, shares),
+            None => log_prob,
         };
         Ok(log_prob.mask_fill(outside, f64::NEG_INFINITY))
     }
@@ -198,6 +253,12 @@ impl Conditional for DiscretisedLogistics {
         let high = of(&|cell| cell.high.unwrap_or(FAR_OUT)).squeeze_dim::<2>(1).expand(dims);
         let below = x.clone().lower(low.clone() - of(&|cell| 0.5 * cell.width).squeeze_dim::<2>(1));
         let x = x.max_pair(low).min_pair(high).unsqueeze_dim::<3>(1);
+        // An atom rises over the step to its value.
+        let risen = at.shares.as_ref().map(|shares| {
+            let before = self.of_atoms(&place, |atom| atom.unwrap_or(FAR_OUT)) - of(&|cell| cell.width);
+            let part = ((x.clone() - before) * of(&|cell| cell.width.recip())).clamp(0.0, 1.0);
+            (shares.clone().narrow(1, 1, self.atoms).exp() * part).sum_dim(1).squeeze_dim::<2>(1)
+        });
         let lower = of(&|cell| cell.low.unwrap_or(0.0) - 0.5 * cell.width);
         let length = x - lower.clone() + of(&|cell| 0.5 * cell.width);
         let mass = self.log_between(&at, lower, length, [no_low, |_| false]);
@@ -205,7 +266,11 @@ impl Conditional for DiscretisedLogistics {
             Some(total) => mass - total,
             None => mass,
         };
-        Ok(log_cdf.exp().clamp_max(1.0).mask_fill(below, 0.0))
+        let cdf = match (risen, &at.shares) {
+            (Some(risen), Some(shares)) => (log_cdf + shares.clone().narrow(1, 0, 1).squeeze_dim::<2>(1)).exp() + risen,
+            _ => log_cdf.exp(),
+        };
+        Ok(cdf.clamp_max(1.0).mask_fill(below, 0.0))
     }
 
     fn quantile(&self, u: Tensor<2>, theta: Tensor<3>) -> Result<Tensor<2>> {

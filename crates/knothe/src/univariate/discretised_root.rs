@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Result},
     placement::{Placement, values},
     space::Cells,
+    special::log_add,
 };
 
 /// Doublings of a bracket and halvings of it together. A bracket of whole numbers below 2¹⁰²³ has fewer.
@@ -21,6 +22,7 @@ pub(super) fn quantile(cells: &[Cells], u: &Tensor<2>, at: &Components) -> Resul
     let u = u.clone().inner();
     let (place, [rows, dim], count) = (Placement::of(&u), u.dims(), at.mean.dims()[1]);
     let [log_weights, mean, rate] = [&at.log_weights, &at.mean, &at.rate].map(|t| values(t.clone().inner()));
+    let (shares, parts) = at.shares.as_ref().map_or((Vec::new(), 0), |shares| (values(shares.clone().inner()), shares.dims()[1]));
     let found: Vec<Option<f64>> = values(u)
         .par_iter()
         .enumerate()
@@ -29,7 +31,8 @@ pub(super) fn quantile(cells: &[Cells], u: &Tensor<2>, at: &Components) -> Resul
             let first = i / dim * count * dim + i % dim;
             components.clear();
             components.extend((first..).step_by(dim).take(count).map(|k| [log_weights[k], mean[k], rate[k]]));
-            root(cells[i % dim], u, components)
+            let shares = (i / dim * parts * dim + i % dim..).step_by(dim).take(parts).map(|k| shares[k]);
+            root(cells[i % dim], u, components, &shares.collect::<Vec<f64>>())
         })
         .collect();
     let mut missing: Vec<usize> = found.iter().enumerate().filter(|(_, v)| v.is_none()).map(|(i, _)| i / dim).collect();
@@ -40,15 +43,24 @@ pub(super) fn quantile(cells: &[Cells], u: &Tensor<2>, at: &Components) -> Resul
     Ok(place.tensor(found.into_iter().flatten().collect(), [rows, dim]))
 }
 
-/// A bracket of steps from the anchor, doubled until it holds the quantile, and halved until it is one step long.
-fn root(cell: Cells, u: f64, components: &[[f64; 3]]) -> Option<f64> {
-    if !(u > 0.0 && u < 1.0) || components.iter().flatten().any(|number| number.is_nan()) {
+/// A bracket of steps from the anchor, doubled until it holds the quantile, and halved until it is one step long. `shares` has the logarithms of the shares of the mixture and of the atoms, if there
+/// are any.
+fn root(cell: Cells, u: f64, components: &[[f64; 3]], shares: &[f64]) -> Option<f64> {
+    if !(u > 0.0 && u < 1.0) || components.iter().flatten().chain(shares).any(|number| number.is_nan()) {
         return None;
     }
     let (anchor, half) = (cell.anchor(), 0.5 * cell.width);
     let edges = [cell.low.map(|low| low - half), cell.high.map(|high| high + half)];
     let log_total = log_between(components, edges[0], edges[1]);
-    let log_mass_to = |step: f64| log_between(components, edges[0], Some(anchor + step * cell.width + half)) - log_total;
+    let log_mixture_to = |step: f64| log_between(components, edges[0], Some(anchor + step * cell.width + half)) - log_total;
+    let log_mass_to = |step: f64| match shares {
+        [mixture, own @ ..] => {
+            let upper = anchor + step * cell.width + half;
+            let below = cell.atoms().zip(own).filter(|(atom, _)| *atom < upper).map(|(_, share)| *share);
+            below.fold(mixture + log_mixture_to(step), log_add)
+        }
+        [] => log_mixture_to(step),
+    };
     let steps = |value: f64| ((value - anchor) / cell.width).round();
     let (least, most) = (cell.low.map_or(f64::NEG_INFINITY, steps), cell.high.map_or(f64::INFINITY, steps));
     // The last value reaches 1, whatever its sum of masses is rounded to.

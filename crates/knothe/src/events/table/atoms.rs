@@ -22,6 +22,9 @@ const CELLS: f64 = 64.0;
 /// The same for a value at an end of a lattice with fewer cells, compared with what the values next to it predict; and the smallest share of the rows that it has.
 const TIMES_PREDICTED: f64 = 3.0;
 const SHARE_AT_AN_END: f64 = 0.2;
+/// Cells on either side of a heap that are compared with it, and the inverse of the share of the other rows that lie farther away.
+const CELLS_AROUND: usize = 2;
+const FARTHER: usize = 4;
 /// The most atoms of a column. The most frequent ones are kept.
 const MOST: usize = 8;
 
@@ -90,6 +93,30 @@ pub(super) fn excess(sorted: &[f64], lattice: &Lattice) -> Option<f64> {
         found
     });
     ends.into_iter().flatten().next()
+}
+
+/// The values between the ends of sorted values on a lattice that have far more rows than the cells around them: round numbers, or a usual answer. Those with the most rows, at most `most`.
+///
+/// Half of the steps of a narrow peak look so too. So a good part of the other rows has to lie farther away.
+pub(super) fn heaps(sorted: &[f64], lattice: &Lattice, most: usize) -> Vec<f64> {
+    let runs: Vec<(f64, usize)> = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+    let n = sorted.len();
+    let is_heap = |i: usize| {
+        let (value, count) = runs[i];
+        let around = i.saturating_sub(CELLS_AROUND)..(i + CELLS_AROUND + 1).min(runs.len());
+        let near =
+            around.filter(|&k| k != i && (runs[k].0 - value).abs() < (CELLS_AROUND as f64 + 0.5) * lattice.step()).map(|k| runs[k].1);
+        let (highest, sum) = near.fold((0, 0), |(highest, sum), count| (highest.max(count), sum + count));
+        let expected = highest as f64;
+        count >= ROWS.max((SHARE * n as f64).ceil() as usize)
+            && count as f64 >= TIMES_PREDICTED * (expected + 2.0 * expected.sqrt())
+            && FARTHER * (n - count - sum) >= n - count
+    };
+    let mut found: Vec<usize> = (1..runs.len().saturating_sub(1)).filter(|&i| is_heap(i)).collect();
+    found.sort_by_key(|&i| std::cmp::Reverse(runs[i].1));
+    found.truncate(most);
+    found.sort_unstable();
+    found.into_iter().map(|i| runs[i].0).collect()
 }
 
 /// The 90 % quantile of the counts of the nearby values. It exceeds the median, so that chance repeats among the many single rows of coarsely rounded values are not atoms.

@@ -80,6 +80,24 @@ fn zeros_in_excess_of_few_whole_numbers() {
     assert_eq!(excess(&[], &INTEGERS), None);
 }
 
+/// A count with a usual answer, a sentinel below it, and round numbers.
+#[test]
+fn heaps_among_counts() {
+    let poisson = |rate: f64| Poisson::new(rate).unwrap();
+    let (twenty, thirty) = (poisson(20.0), poisson(30.0));
+    let column = drawn(5000, 9, |rng| if rng.random::<f64>() < 0.43 { 17.0 } else { twenty.sample(rng) });
+    assert_eq!(heaps(&column, &INTEGERS, 8), [17.0]);
+    let wide = drawn(3000, 10, |rng| if rng.random::<f64>() < 0.29 { 500.0 } else { f64::from(rng.random_range(0..1001)) });
+    assert_eq!(heaps(&wide, &INTEGERS, 8), [500.0]);
+    let rounded = drawn(5000, 11, |rng| {
+        let v = thirty.sample(rng);
+        if rng.random::<f64>() < 0.6 { (v / 10.0).round() * 10.0 } else { v }
+    });
+    assert_eq!(heaps(&rounded, &INTEGERS, 8), [20.0, 30.0, 40.0]);
+    assert_eq!(heaps(&rounded, &INTEGERS, 1), [30.0]);
+    assert!(heaps(&[], &INTEGERS, 8).is_empty() && heaps(&[1.0; 9], &INTEGERS, 8).is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, rng_seed: proptest::test_runner::RngSeed::Fixed(6), ..ProptestConfig::default() })]
 
@@ -116,5 +134,16 @@ proptest! {
             _ => { let p = Binomial::new(20, 0.5 * size).unwrap(); drawn(n, seed, |rng| p.sample(rng) as f64) }
         };
         prop_assert_eq!(excess(&column, &INTEGERS), None);
+        prop_assert!(heaps(&column, &INTEGERS, 8).is_empty());
+    }
+
+    #[test]
+    fn the_peak_of_a_count_is_no_heap(n in 5usize..5000, seed in any::<u64>(), law in 0..3, size in 0.0f64..1.0) {
+        let column = match law {
+            0 => { let p = Poisson::new(0.05 + 300.0 * size * size).unwrap(); drawn(n, seed, |rng| p.sample(rng)) }
+            1 => { let s = 0.05 + 30.0 * size; drawn(n, seed, |rng| (50.0 + s * rng.sample::<f64, _>(StandardNormal)).round()) }
+            _ => { let s = 0.05 + 5.0 * size; let c = Cauchy::new(0.0, s).unwrap(); drawn(n, seed, |rng| f64::round(c.sample(rng)).clamp(-1e6, 1e6)) }
+        };
+        prop_assert_eq!(heaps(&column, &INTEGERS, 8), Vec::<f64>::new());
     }
 }

@@ -136,7 +136,7 @@ impl Prepared<'_> {
     /// The value of a code, if the column has one, and a standardised number.
     fn decoded(&self, code: Option<f64>, u: f64) -> f64 {
         let c = self.column;
-        let special = |k: usize| c.special.get(k).copied().unwrap_or(f64::NAN);
+        let special = |k: usize| c.apart().nth(k).unwrap_or(f64::NAN);
         if let Form::Levels(levels, lowest) = self.form {
             let code = code.unwrap_or(0.0);
             return match lowest {

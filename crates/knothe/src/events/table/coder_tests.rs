@@ -27,7 +27,11 @@ fn encoded(c: &SchemaColumn, part: Part, value: f64) -> f64 {
 
 /// The value of a code and a number, one at a time.
 fn decoded(c: &SchemaColumn, code: Option<f64>, u: f64) -> f64 {
-    let special = |k: usize| c.special.get(k).copied().unwrap_or(f64::NAN);
+    // A special value that the law of the others has too is an atom of that law.
+    let is_atom =
+        |v: f64| matches!(c.kind, Kind::Integer(_) | Kind::Lattice(_)) && c.kind.levels().is_none() && c.kind.contradiction(v).is_none();
+    let apart: Vec<f64> = c.special.iter().copied().filter(|v| !is_atom(*v)).collect();
+    let special = |k: usize| apart.get(k).copied().unwrap_or(f64::NAN);
     if let Some(levels) = c.kind.levels() {
         let code = code.unwrap_or(0.0);
         return match c.kind.lattice() {

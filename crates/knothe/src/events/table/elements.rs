@@ -79,7 +79,13 @@ impl Schema {
 fn cells(c: &SchemaColumn) -> Option<Cells> {
     let (lattice, Bounds { low, high }) = c.kind.lattice()?;
     let to_unit = |value: f64| (value - c.shift) / c.scale;
-    Some(Cells { width: lattice.step() / c.scale, low: low.map(to_unit), high: high.map(to_unit) })
+    let atoms: Vec<f64> = c.atoms().map(to_unit).collect();
+    Some(Cells {
+        width: lattice.step() / c.scale,
+        low: low.map(to_unit),
+        high: high.map(to_unit),
+        atoms: std::array::from_fn(|k| atoms.get(k).copied()),
+    })
 }
 
 impl SchemaColumn {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    atoms::{atoms, excess},
+    atoms::{atoms, excess, heaps},
     column::{Column, Form, shown},
     declared::{Declared, Overrides},
     edges::edges,
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     hint::{Hint, counted},
+    space::Cells,
 };
 
 /// The most labels of a categorical column.
@@ -181,7 +182,8 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
     check_keeps_apart(table, column, &kind, &seen)?;
     let notices: Vec<Notice> = notice.into_iter().chain(words_for_missing(name, &kind)).collect();
     // A value that already has its own mass is not a special value too.
-    let special: Vec<f64> = special.into_iter().filter(|v| !kind.is_discrete() || kind.contradiction(*v).is_some()).collect();
+    let special: Vec<f64> =
+        special.into_iter().filter(|v| !kind.is_discrete() || kind.has_atoms() || kind.contradiction(*v).is_some()).collect();
     let missing = seen.missing > 0;
     Ok(Inferred::Column(SchemaColumn { special, missing, ..SchemaColumn::new(name, kind) }, notices))
 }
@@ -315,6 +317,10 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
         // Rounding can move a value off its lattice or beyond a bound. A kind that a row contradicts is not inferred.
         let holds = |kind: &Kind| kind.is_possible() && rest.iter().all(|v| kind.contradiction(*v).is_none());
         if let Some(kind) = [kind(low, high), kind(None, None)].into_iter().find(holds) {
+            let inside = special.iter().filter(|v| kind.contradiction(**v).is_none()).count();
+            if kind.has_atoms() {
+                special.extend(heaps(&rest, &lattice, Cells::MOST_ATOMS.saturating_sub(inside)));
+            }
             return (kind, special);
         }
     }

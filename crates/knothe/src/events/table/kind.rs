@@ -115,6 +115,11 @@ impl Kind {
         }
     }
 
+    /// Whether the law of the values can have [atoms](crate::space::Cells::atoms): that of a lattice whose values have no parameters each.
+    pub(super) fn has_atoms(&self) -> bool {
+        matches!(self, Kind::Integer(_) | Kind::Lattice(_)) && self.levels().is_none()
+    }
+
     /// Whether the values have masses.
     pub fn is_discrete(&self) -> bool {
         !matches!(self, Kind::Continuous | Kind::Positive | Kind::Bounded(_) | Kind::Periodic(_))

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     fit::MOST_STANDARDISED,
     hint::Hint,
+    space::Cells,
 };
 
 /// The most special values of a column.
@@ -70,7 +71,8 @@ impl Notice {
     }
 }
 
-/// A modelled (or constant) column. Its special values and, if `missing` is set, its missing values have their own probabilities. The other values are the image
+/// A modelled (or constant) column. Its special values and, if `missing` is set, its missing values have their own probabilities. A special value that the kind of a lattice can have too is one of its
+/// [atoms](crate::space::Cells::atoms). The other values are the image
 /// under the kind of v = shift + scale · u, with a standardised u.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SchemaColumn {
@@ -96,18 +98,33 @@ impl SchemaColumn {
         SchemaColumn { name: name.into(), kind, special: Vec::new(), missing: false, shift: 0.0, scale: 1.0 }
     }
 
-    /// The number of special values, with the missing one.
-    pub fn flags(&self) -> usize {
-        self.special.len() + usize::from(self.missing)
+    /// Whether a special value is an atom of the lattice of the ordinary ones.
+    fn is_atom(&self, special: f64) -> bool {
+        self.kind.has_atoms() && self.kind.contradiction(special).is_none()
     }
 
-    /// The index of a special value. A missing value is the last.
+    /// The special values that are atoms.
+    pub(super) fn atoms(&self) -> impl Iterator<Item = f64> + '_ {
+        self.special.iter().copied().filter(|v| self.is_atom(*v))
+    }
+
+    /// The special values that are none.
+    pub(super) fn apart(&self) -> impl Iterator<Item = f64> + '_ {
+        self.special.iter().copied().filter(|v| !self.is_atom(*v))
+    }
+
+    /// The number of special values apart from the ordinary ones, with the missing one.
+    pub fn flags(&self) -> usize {
+        self.apart().count() + usize::from(self.missing)
+    }
+
+    /// The index of a value that is apart. A missing value is the last.
     pub(super) fn flag(&self, value: f64) -> Option<usize> {
         if value.is_nan() {
-            self.missing.then_some(self.special.len())
-        } else {
-            self.special.iter().position(|&special| is_same(special, value))
+            return self.missing.then(|| self.apart().count());
         }
+        let at = self.special.iter().position(|&special| is_same(special, value)).filter(|at| !self.is_atom(self.special[*at]))?;
+        Some(self.special[..at].iter().filter(|v| !self.is_atom(**v)).count())
     }
 }
 
@@ -182,6 +199,10 @@ impl Schema {
         let special = |c: &&SchemaColumn| c.special.len() > MOST_SPECIAL || !c.special.iter().all(|v| v.is_finite());
         if let Some(c) = self.columns.iter().find(special) {
             return wrong(&c.name, "at most 64 special values, all of them finite", format!("{:?}", c.special));
+        }
+        if let Some(c) = self.columns.iter().find(|c| c.atoms().count() > Cells::MOST_ATOMS) {
+            let expected = format!("at most {} special values among the ordinary ones", Cells::MOST_ATOMS);
+            return wrong(&c.name, &expected, c.atoms().count().to_string());
         }
         let possible = |c: &&ContextColumn| c.labels.is_empty() || Kind::Categorical(c.labels.clone()).is_possible();
         if let Some(c) = self.context.iter().find(|c| !possible(c)) {
