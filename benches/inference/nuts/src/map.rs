@@ -8,7 +8,6 @@ use knothe::{
     fit::Fit,
     inference::{FisherDivergence, SourceCoordinates, SourceDraws},
     linear::ActNorm,
-    network::TabularFlow,
     source::{Normal, Source},
     triangular::Coupling,
     univariate::Affine,
@@ -16,19 +15,17 @@ use knothe::{
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha12Rng;
 
-/// Pairs of couplings. In each pair, the first moves a random half of the coordinates and the second the other half.
-const PAIRS: usize = 4;
 /// Units of the hidden layer of each coupling.
 const HIDDEN: usize = 32;
 /// Steps of a fit to a few draws and to many, and the number of draws from which there are many.
-const STEPS: [u64; 2] = [100, 400];
+const STEPS: [u64; 2] = [200, 2000];
 const MANY: usize = 100;
 /// The latest draws that a fit uses.
 const LATEST: usize = 1000;
 
 /// A map from a normal source to the target.
 pub struct Map {
-    flow: TabularFlow,
+    flow: Flow<Source, Compose>,
     coordinates: SourceCoordinates<Compose>,
     id: i64,
 }
@@ -37,14 +34,17 @@ impl Map {
     /// A map close to the identity.
     pub fn new(dim: usize, seed: u64) -> Result<Self> {
         let (place, mut rng) = (Placement::cpu(Precision::F64), ChaCha12Rng::seed_from_u64(seed));
+        // Each coordinate has a number. The couplings of a pair move the coordinates whose number has a bit, and then the others. So of any two coordinates, one moves while the other stands
+        // still in some pair.
+        let mut numbers: Vec<usize> = (0..dim).collect();
+        numbers.shuffle(&mut rng);
         let mut layers = Vec::new();
-        for _ in 0..PAIRS {
-            let mut moves: Vec<bool> = (0..dim).map(|j| j % 2 == 0).collect();
-            moves.shuffle(&mut rng);
+        for bit in 0..usize::BITS - (dim - 1).leading_zeros() {
+            let moves: Vec<bool> = numbers.iter().map(|number| number >> bit & 1 == 1).collect();
             for flip in [false, true] {
                 let moves: Vec<bool> = moves.iter().map(|moved| moved ^ flip).collect();
                 let map = Arc::new(Affine::default());
-                layers.push(Layer::Coupling(Coupling::new(&moves, 0, &[HIDDEN], Activation::Tanh, map, &place, &mut rng)?));
+                layers.push(Layer::Coupling(Coupling::new(&moves, 0, &[HIDDEN], Activation::Silu, map, &place, &mut rng)?));
             }
         }
         layers.push(Layer::ActNorm(ActNorm::new(dim, &place)));
@@ -67,7 +67,7 @@ impl Map {
         let latest = |rows: &mut dyn Iterator<Item = &'a [f64]>| -> Vec<f64> { rows.skip(skipped).flatten().copied().collect() };
         let (x, scores) = (latest(&mut { positions }), latest(&mut { gradients }));
         let dim = x.len() / (n - skipped);
-        let objective = FisherDivergence::new(dim, x, scores)?;
+        let objective = FisherDivergence::new(dim, x, scores)?.robust(true);
         let draws = SourceDraws::new(dim, &place);
         let steps = STEPS[usize::from(n >= MANY)];
         let fit = Fit::new().objective(objective).as_it_is(true).steps(steps).batch(128).learning_rate(5e-3).warm_up(0).patience(0).seed(seed);
