@@ -96,6 +96,8 @@ impl Schema {
             return Err(no_column_left(&table.path, &schema, &notices));
         }
         notices.extend(suggestions(table, &schema, overrides, &kept));
+        // A model is written only if it can be read again.
+        schema.check()?;
         Ok((schema, notices))
     }
 }
@@ -317,9 +319,15 @@ fn numbers(seen: &Seen, known: Vec<f64>, whole_form: bool) -> (Kind, Vec<f64>) {
         // Rounding can move a value off its lattice or beyond a bound. A kind that a row contradicts is not inferred.
         let holds = |kind: &Kind| kind.is_possible() && rest.iter().all(|v| kind.contradiction(*v).is_none());
         if let Some(kind) = [kind(low, high), kind(None, None)].into_iter().find(holds) {
-            let inside = special.iter().filter(|v| kind.contradiction(**v).is_none()).count();
             if kind.has_atoms() {
-                special.extend(heaps(&rest, &lattice, Cells::MOST_ATOMS.saturating_sub(inside)));
+                // The law of the others has room for so many.
+                let mut left = Cells::MOST_ATOMS;
+                special.retain(|v| {
+                    let fits = kind.contradiction(*v).is_some() || left > 0;
+                    left = left.saturating_sub(usize::from(kind.contradiction(*v).is_none()));
+                    fits
+                });
+                special.extend(heaps(&rest, &lattice, left));
             }
             return (kind, special);
         }
