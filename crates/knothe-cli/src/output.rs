@@ -110,10 +110,14 @@ pub fn write_picture(picture: &Picture, out: &Path) -> Result<(), Failure> {
 /// As [`check_writable`], for a table: also that its name has the ending of a format.
 pub fn check_table_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
     check_writable(out, inputs)?;
-    if is_stdout(out) { Ok(()) } else { check_ending(out) }
+    check_ending(out)
 }
 
-fn check_ending(out: &Path) -> Result<(), Failure> {
+/// Checks that a table can be written under this name.
+pub fn check_ending(out: &Path) -> Result<(), Failure> {
+    if is_stdout(out) {
+        return Ok(());
+    }
     written_ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), ""))
 }
 

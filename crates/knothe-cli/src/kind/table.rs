@@ -8,7 +8,7 @@ use knothe::{
         Coding, Events,
         table::{
             Bounds, Column, ErrorColumn, Kind as ColumnKind, Label, MissingPolicy, Need, Overrides, Reading, Roles, Schema, SchemaColumn,
-            Table, TableReader, TableRows, Unit, counted, diagnose, quoted, written_ending,
+            Table, TableReader, TableRows, Unit, counted, diagnose, quoted,
         },
     },
     families::{Family, Takes},
@@ -31,7 +31,7 @@ use crate::{
     moments,
     notices::{lacking, note_contradictions, say_notices},
     options::Input,
-    output::{Output, is_stdout},
+    output::{Output, check_ending},
     text_files::TextFiles,
 };
 
@@ -220,7 +220,7 @@ impl Kind for Schema {
     }
 
     fn check_out(out: &Path) -> Result<(), Failure> {
-        if is_stdout(out) { Ok(()) } else { written_ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), "")) }
+        check_ending(out)
     }
 
     fn write(&self, events: &TableRows, _: usize, out: &Path) -> Result<(), Failure> {
