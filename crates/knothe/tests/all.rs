@@ -11,6 +11,7 @@ mod data_fuzz;
 mod data_read;
 #[cfg(feature = "tables")]
 mod data_schema;
+mod data_special;
 #[cfg(feature = "tables")]
 mod ensemble;
 #[cfg(feature = "tables")]
