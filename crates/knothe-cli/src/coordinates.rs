@@ -9,7 +9,7 @@ use crate::{
     given,
     kind::{Kind, Read, model_of, refuse_others},
     notices::lacking,
-    output::{check_writable, is_stdout, print, print_json},
+    output::{check_report, check_writable, is_stdout, print, print_json},
 };
 
 /// How far apart two numbers of a reconstruction may be, as the network sees them: reals are standardised.
@@ -23,7 +23,9 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
     if is_stdout(&arguments.out) {
         return Err(Failure::usage("--out -: expected a file, because the comparison goes to standard output", ""));
     }
-    check_writable(&arguments.out, &arguments.input.files(&[&arguments.model, &arguments.data]))?;
+    let inputs = arguments.input.files(&[&arguments.model, &arguments.data]);
+    check_writable(&arguments.out, &inputs)?;
+    check_report(&inputs)?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
     if dropped > 0 {
         say(format_args!("warning: {}", lacking(dropped, "is left out", "are left out")));

@@ -15,7 +15,7 @@ use crate::{
     failure::{Failure, say},
     kind::{Kind, Read, model_of, refuse_others},
     notices::lacking,
-    output::{print, print_json},
+    output::{check_report, print, print_json},
     words::{exactness_of, likelihood, likelihood_name, members, units},
 };
 
@@ -23,6 +23,7 @@ use crate::{
 pub fn run<C: Kind>(model: &Model<C>, arguments: &EvaluateArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.input.supplied())?;
     model.coding.check_given(&arguments.input.given)?;
+    check_report(&arguments.input.files(&[&arguments.model, &arguments.data]))?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
     if dropped > 0 {
         say(format_args!("warning: {}", lacking(dropped, "is left out", "are left out")));

@@ -21,7 +21,7 @@ use crate::{
     failure::{Failure, say},
     fit_arguments::FitArguments,
     kind::{Kind, Opened, refuse_others},
-    output::{check_writable, is_stdout},
+    output::{check_report, check_writable, is_stdout},
 };
 
 /// Seconds between two checkpoints.
@@ -127,6 +127,8 @@ fn check_outputs(arguments: &FitArguments, checkpoint: &Path, members: usize) ->
     let named = [&arguments.labels, &arguments.weights].into_iter().flatten().map(Path::new);
     let inputs: Vec<&Path> = std::iter::once(arguments.data.as_path()).chain(others).chain(named).collect();
     check_writable(out, &inputs)?;
+    let outputs = [out.as_path(), checkpoint];
+    check_report(&[&inputs[..], &outputs].concat())?;
     check_writable(checkpoint, &inputs)?;
     Ok(check_checkpoints(checkpoint, members)?)
 }

@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     failure::{Failure, say},
     options::Runtime,
-    output::{check_table_writable, is_stdout, print, print_json, write_table},
+    output::{check_report, check_table_writable, is_stdout, print, print_json, write_table},
     target::{constrained, line, loaded, verdict},
 };
 
@@ -78,9 +78,11 @@ struct Weighted {
 pub fn run(arguments: &ImportanceArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
     let data = PathBuf::from(arguments.data.clone().unwrap_or_default());
+    let files = [Some(arguments.input.as_path()), arguments.target.as_deref(), Some(data.as_path())];
+    let files: Vec<&Path> = files.into_iter().flatten().collect();
+    check_report(&files)?;
     if let Some(out) = &arguments.out {
-        let files = [Some(arguments.input.as_path()), arguments.target.as_deref(), Some(data.as_path())];
-        check_table_writable(out, &files.into_iter().flatten().collect::<Vec<_>>())?;
+        check_table_writable(out, &files)?;
     }
     let weighted = match (&arguments.log_weights, &arguments.target) {
         (Some(name), _) => of_table(&arguments.input, name)?,

@@ -13,12 +13,13 @@ use crate::{
     cli::InspectArguments,
     failure::{Failure, printable},
     kind::{Kind, meaningless},
-    output::{print, print_json},
+    output::{check_report, print, print_json},
     words::{course, exactness, families, likelihood, mean},
 };
 
 /// Prints the contents of a model file.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &InspectArguments) -> Result<(), Failure> {
+    check_report(&[&arguments.model])?;
     if arguments.moments {
         return if C::QUANTITIES { C::moments(model, arguments) } else { Err(meaningless::<C>("--moments")) };
     }

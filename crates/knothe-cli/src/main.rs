@@ -35,14 +35,13 @@ mod target;
 mod text_files;
 mod words;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use knothe::{events::Coding, model::AnyModel, with_model};
 
 use cli::{Cli, Command};
-use failure::{Failure, printable};
+use failure::Failure;
 
 #[global_allocator]
 static MEMORY: allocator::Memory = allocator::Memory;
@@ -54,8 +53,8 @@ fn main() -> ExitCode {
             // Help and version come this way too.
             if message.use_stderr() {
                 // The arguments are text from elsewhere.
-                let _ = write!(io::stderr(), "{}", printable(&message.render().to_string(), true));
-            } else if let Err(e) = message.print() {
+                failure::say(message.render().to_string().trim_end());
+            } else if let Err(e) = standard::check_stdout().and_then(|()| message.print()) {
                 return Failure::Output(e).report();
             }
             return ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2));

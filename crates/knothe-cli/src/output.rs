@@ -121,42 +121,47 @@ pub fn check_ending(out: &Path) -> Result<(), Failure> {
     written_ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), ""))
 }
 
+/// Checks before the work that standard output is none of the files that the command reads. `>>` of a shell leaves the input in its place.
+pub fn check_report(inputs: &[&Path]) -> Result<(), Failure> {
+    let stdout = Path::new("/dev/stdout");
+    match inputs.iter().find(|input| stdout.is_file() && is_part(stdout, input)) {
+        Some(input) => {
+            let message = format!("expected a standard output other than the input {}, found the same file", input.display());
+            Err(Failure::usage(message, "send the output to another file"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Checks before the work that its result can be written, and that it destroys none of the files that the command reads.
 pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
-    let stdout = Path::new("/dev/stdout");
     if is_stdout(out) {
-        // `>>` of a shell leaves the input in its place.
-        let input = inputs
-            .iter()
-            .find(|input| stdout.is_file() && (is_same(stdout, input) || (is_stdout(input) && is_same(stdout, Path::new("/dev/stdin")))));
-        return match input {
-            Some(input) => {
-                let message = format!("expected a standard output other than the input {}, found the same file", input.display());
-                Err(Failure::usage(message, "send the output to another file"))
-            }
-            None => Ok(()),
-        };
+        return check_report(inputs);
     }
     if DESCRIPTORS.iter().any(|start| out.starts_with(start)) {
         let message = format!("--out {}: expected a file, found a file descriptor", out.display());
         return Err(Failure::usage(message, "- stands for standard output"));
     }
-    // The files that a pattern or a folder stands for are inputs, and so is what they link to. A file is also what standard input may come from.
-    let is_in = |input: &Path| {
-        if input == Path::new("-") {
-            return is_same(out, Path::new("/dev/stdin"));
-        }
-        let entries = std::fs::read_dir(input).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut files = entries.filter(|entry| is_picture(entry) || is_recording(entry)).chain(files_of(input).unwrap_or_default());
-        out.exists() && files.any(|file| is_same(out, &file))
-    };
-    match inputs.iter().find(|input| is_same(out, input) || is_in(input)) {
+    match inputs.iter().find(|input| is_part(out, input)) {
         Some(input) => {
             let message = format!("--out {}: expected a file other than the input {}", out.display(), input.display());
             Err(Failure::usage(message, "choose another name"))
         }
         None => Ok(NewFile::create(out).map(drop)?),
     }
+}
+
+/// Whether a file is an input, or one of the files that a pattern or a folder stands for. Links are followed, and standard input may come from a file.
+fn is_part(file: &Path, input: &Path) -> bool {
+    if is_stdout(input) {
+        return is_same(file, Path::new("/dev/stdin"));
+    }
+    if !file.exists() || is_same(file, input) {
+        return file.exists();
+    }
+    let entries = std::fs::read_dir(input).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files = entries.filter(|entry| is_picture(entry) || is_recording(entry)).chain(files_of(input).unwrap_or_default());
+    files.any(|part| is_same(file, &part))
 }
 
 /// Whether two paths are one file; links are followed. Neither is opened: a pipe would wait for its other end.

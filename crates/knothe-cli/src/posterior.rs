@@ -5,7 +5,7 @@ mod pictures;
 mod progress;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use knothe::{
@@ -18,7 +18,7 @@ use rand_chacha::ChaCha12Rng;
 use crate::{
     failure::{Failure, say},
     options::{Runtime, above_zero},
-    output::{check_table_writable, is_stdout, print, print_json, write_table},
+    output::{check_report, check_table_writable, is_stdout, print, print_json, write_table},
     target::{constrained, loaded, unconstrained},
 };
 use draws::{Finish, Found, WEIGHTED};
@@ -91,7 +91,9 @@ pub struct PosteriorArguments {
 pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
     let file = PathBuf::from(arguments.data.clone().unwrap_or_default());
-    check_table_writable(&arguments.out, &[&arguments.target, &file])?;
+    let inputs: [&Path; 2] = [&arguments.target, &file];
+    check_table_writable(&arguments.out, &inputs)?;
+    check_report(&inputs)?;
     if let Some(folder) = &arguments.pictures {
         pictures::check(folder, arguments)?;
     }

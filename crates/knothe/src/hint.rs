@@ -28,6 +28,8 @@ pub enum Hint {
     AllowMissing,
     /// If these texts stand for a missing value, read them as one.
     ReadAsMissing(Vec<String>),
+    /// Read the index columns too.
+    KeepIndex,
     /// These texts stand among numbers or dates. Correct them, or read them as missing values.
     NotNumbers(Vec<String>),
     /// One of these names may be meant.
@@ -102,6 +104,7 @@ impl fmt::Display for Hint {
                 let them = if texts.len() == 1 { "it" } else { "them" };
                 write!(f, "correct {them}, or add {them} to `Reading::missing`: {}", quoted(texts))
             }
+            Hint::KeepIndex => write!(f, "set `Reading::keep_index` to read it"),
             Hint::DidYouMean(names) => write!(f, "did you mean {}?", quoted(names)),
             Hint::NameLabels => write!(f, "read the data with their labels"),
             Hint::NameArray => write!(f, "give the names of the arrays that hold the images or samples and the labels"),

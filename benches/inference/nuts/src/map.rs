@@ -20,8 +20,8 @@ const HIDDEN: usize = 32;
 /// Steps of a fit to a few draws and to many, and the number of draws from which there are many.
 const STEPS: [u64; 2] = [200, 2000];
 const MANY: usize = 100;
-/// The latest draws that a fit uses.
-const LATEST: usize = 1000;
+/// The latest points that a fit uses.
+const LATEST: usize = 20_000;
 
 /// A map from a normal source to the target.
 pub struct Map {

@@ -70,8 +70,11 @@ fn corner_of(target: &LibraryTarget, found: &Found, shown: &[Column]) -> Result<
         .zip(&map)
         .map(|(column, map)| Axis::new(&column.name, &[&column.values, map], [f64::NEG_INFINITY, f64::INFINITY], BINS).into())
         .collect();
-    let caption = format!("map: variance diagnostic {:.2e}, Pareto k {:.2}", found.fitted.diagnostic().variance, found.smoothed.shape);
-    Ok(corner(&variables, Some(("draws from the posterior", &draws)), ("draws from the proposal", &map), &[caption])?)
+    let captions = [
+        format!("map: variance diagnostic {:.2e}", found.fitted.diagnostic().variance),
+        format!("Pareto k {:.2}, threshold {:.2}", found.smoothed.shape, found.smoothed.threshold()),
+    ];
+    Ok(corner(&variables, Some(("draws from the posterior", &draws)), ("draws from the proposal", &map), &captions)?)
 }
 
 /// The weights of the map's draws.

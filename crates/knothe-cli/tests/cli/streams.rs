@@ -203,6 +203,9 @@ fn a_closed_standard_output_is_an_error() {
         "sample model.safetensors -n 3 --given class=1",
         "schema table.csv",
         "inspect model.safetensors",
+        "--help",
+        "help fit",
+        "--version",
     ] {
         let (code, stderr) = shell(folder.path(), &format!("knothe {command} >&-"));
         assert!(
@@ -219,21 +222,51 @@ fn a_closed_standard_output_is_an_error() {
 #[test]
 fn a_standard_output_that_is_the_input_is_refused() {
     let folder = copy();
-    let before = std::fs::read(folder.path().join("table.csv")).unwrap();
+    let contents = || ["table.csv", "model.safetensors"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
+    let before = contents();
     for line in [
         "knothe score model.safetensors table.csv >> table.csv",
         "knothe score model.safetensors - < table.csv >> table.csv",
         "knothe sample model.safetensors -n 3 --context table.csv >> table.csv",
         "knothe schema table.csv 1<> table.csv",
+        "knothe schema 't?ble.csv' 1<> table.csv",
+        "knothe score model.safetensors 't*.csv' >> table.csv",
+        "knothe evaluate model.safetensors table.csv >> table.csv",
+        "knothe evaluate model.safetensors table.csv --json >> table.csv",
+        "knothe inspect model.safetensors >> model.safetensors",
+        "knothe fit table.csv --steps 1 --out o.safetensors --json >> table.csv",
+        "knothe reconstruct model.safetensors table.csv --out r.csv >> table.csv",
+        "knothe importance table.csv --log-weights x --json >> table.csv",
     ] {
         let (code, stderr) = shell(folder.path(), line);
         assert!(code == Some(2) && stderr.contains("found the same file"), "{line}: {code:?} {stderr}");
-        assert_eq!(std::fs::read(folder.path().join("table.csv")).unwrap(), before, "{line}");
+        assert!(contents() == before, "{line}");
     }
     // The file behind a descriptor would be replaced, with what others have written there.
     let (code, stderr) = shell(folder.path(), "(echo first; knothe schema table.csv --out /dev/stdout) > out.txt");
     assert!(code == Some(2) && stderr.contains("found a file descriptor"), "{code:?} {stderr}");
     assert_eq!(std::fs::read_to_string(folder.path().join("out.txt")).unwrap(), "first\n");
+}
+
+/// The message names the folder that is missing or full.
+#[cfg(unix)]
+#[test]
+fn a_bad_folder_for_temporary_files_is_named() {
+    let folder = copy();
+    let (code, stderr) = shell(folder.path(), "TMPDIR=/nowhere knothe schema - < table.csv");
+    let expected = "error: cannot write the standard input to /nowhere: No such file or directory";
+    assert!(code == Some(1) && stderr.starts_with(expected), "{code:?} {stderr}");
+}
+
+/// Whatever is typed, a message has a length that can be read.
+#[test]
+fn a_long_argument_is_shortened() {
+    let folder = copy();
+    let long = "m".repeat(100_000);
+    for line in [format!("knothe fit table.csv --model {long} --out o.safetensors"), format!("knothe {long}")] {
+        let (code, stderr) = shell(folder.path(), &line);
+        assert!(code == Some(2) && stderr.len() < 5_000 && stderr.starts_with("error: "), "{code:?} {}", stderr.len());
+    }
 }
 
 /// A copy of standard input has no name, so that not even `kill -9` leaves it behind.

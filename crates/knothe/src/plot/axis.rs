@@ -5,6 +5,8 @@ const LEFT_OUT: f64 = 0.002;
 /// The room beside the values, as a share of their range.
 const ROOM: f64 = 0.05;
 
+/// The letters that are kept at each end of a longer text.
+const LONGEST: usize = 200;
 /// The most values of an axis that are drawn one by one beside another axis.
 const MOST_VALUES: usize = 16;
 
@@ -47,14 +49,15 @@ pub struct Axis {
 impl Axis {
     /// An axis for real numbers from `low` to `high`.
     pub fn between(label: &str, low: f64, high: f64, cells: usize) -> Self {
-        Axis { label: label.into(), low, high, cells: cells.max(1), marks: Marks::Numbers, discrete: false }
+        Axis { label: bounded(label), low, high, cells: cells.max(1), marks: Marks::Numbers, discrete: false }
     }
 
     /// An axis with a cell for each of these texts.
     pub fn of_labels(label: &str, texts: Vec<String>) -> Self {
         let cells = texts.len().max(1);
         let (low, high) = (-0.5, cells as f64 - 0.5);
-        Axis { label: label.into(), low, high, cells, marks: Marks::Labels(texts), discrete: true }
+        let texts = texts.iter().map(|text| bounded(text)).collect();
+        Axis { label: bounded(label), low, high, cells, marks: Marks::Labels(texts), discrete: true }
     }
 
     /// An axis for values that any of `columns` holds: but for 0.2 % at each end, within `support`, in `cells` equal cells.
@@ -105,6 +108,15 @@ impl Axis {
     }
 }
 
+/// A text without its middle where it is longer than any picture shows.
+fn bounded(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= 2 * LONGEST {
+        return text.into();
+    }
+    text.chars().take(LONGEST).chain(['…']).chain(text.chars().skip(length - LONGEST)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +139,13 @@ mod tests {
         // 1,000 values in 40 cells are drawn as real numbers are.
         let many: Vec<f64> = (0..1_000).map(f64::from).collect();
         assert!(!Axis::new("k", &[&many], [f64::NEG_INFINITY, f64::INFINITY], 40).on_lattice(0.0, 1.0).discrete);
+    }
+
+    #[test]
+    fn long_texts_lose_their_middle() {
+        let axis = Axis::of_labels(&"n".repeat(1_000_000), vec![format!("a{}z", "é".repeat(1_000)), "short".into()]);
+        assert_eq!(axis.label.chars().count(), 2 * LONGEST + 1);
+        let Marks::Labels(texts) = &axis.marks else { panic!("expected labels") };
+        assert!(texts[0].starts_with("aé") && texts[0].ends_with("éz") && texts[1] == "short", "{texts:?}");
     }
 }

@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans-subset.ttf");
 /// Pixels drawn for a pixel of the picture, along each axis.
 const SCALE: f64 = 2.0;
+/// The most letters of a line of text.
+const MOST_LETTERS: usize = 1000;
 
 /// Red, green and blue.
 pub(super) type Colour = [u8; 3];
@@ -142,10 +144,12 @@ impl Canvas {
 
     /// As much of a text as a width has room for, with an ellipsis where some is left out.
     pub fn shortened(&self, text: &str, size: f64, room: f64) -> String {
-        if self.text_width(text, size) <= room {
-            return text.into();
+        // No picture has room for more letters.
+        let whole: String = text.chars().take(MOST_LETTERS).collect();
+        if whole.len() == text.len() && self.text_width(text, size) <= room {
+            return whole;
         }
-        let mut kept: Vec<char> = text.chars().collect();
+        let mut kept: Vec<char> = whole.chars().collect();
         while kept.pop().is_some() {
             let shorter = format!("{}…", kept.iter().collect::<String>());
             if self.text_width(&shorter, size) <= room {

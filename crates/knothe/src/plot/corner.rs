@@ -128,7 +128,7 @@ fn margins(columns: &[Vec<Part>]) -> Result<[f64; 2]> {
 fn meanings<'a>(columns: &[Vec<Part>]) -> Vec<&'a str> {
     let count = |few: bool| columns.iter().filter(|parts| parts.iter().any(|p| p.axis.is_few() == few)).count();
     let (few, many) = (count(true), count(false));
-    let circles = (few > 1).then_some("circles: areas are shares of the rows");
+    let circles = (few > 1).then_some("circles: areas are shares of the rows, scaled in each panel");
     let violins = (few > 0 && many > 0 && columns.len() > 1).then_some("violins: the distribution at each value");
     circles.into_iter().chain(violins).collect()
 }

@@ -13,6 +13,8 @@ const BETWEEN: f64 = 8.0;
 const LINE: f64 = 13.0;
 /// The length to which upright labels are shortened, and that of labels beside an axis.
 const LONGEST: f64 = 96.0;
+/// The most ticks that are tried where fewer would leave a single text.
+const MOST_FINER: usize = 12;
 /// How far a number or date may reach beyond the end of its axis.
 const BEYOND: f64 = 14.0;
 /// A cell of this width has room for some letters of a label.
@@ -47,16 +49,13 @@ impl Axis {
     /// The ticks of an axis across of a length in pixels, and whether their texts stand upright.
     pub(super) fn across(&self, length: f64, font: &impl Measure) -> (Ticks, bool) {
         let Marks::Labels(texts) = &self.marks else {
-            let mut count = ((length / 55.0) as usize).max(if self.is_few() { self.cells } else { 2 });
-            loop {
-                let ticks = self.round(count);
-                let apart = ticks.windows(2).map(|w| (w[1].0 - w[0].0) / (self.high - self.low) * length).fold(f64::INFINITY, f64::min);
-                let widest = ticks.iter().map(|t| font.width(&t.1)).fold(0.0, f64::max);
-                if count <= 1 || widest + BETWEEN <= apart {
-                    return (self.within(ticks, length, font), false);
-                }
-                count -= 1;
-            }
+            let most = ((length / 55.0) as usize).max(if self.is_few() { self.cells } else { 2 });
+            let fitting = |count: usize| Some(self.within(self.round(count), length, font)).filter(|ticks| self.fit(ticks, length, font));
+            let ticks = (1..=most).rev().find_map(fitting).unwrap_or_else(|| self.within(self.round(1), length, font));
+            // A single number says nothing of the range.
+            let more = || (most + 1..=MOST_FINER).filter_map(fitting).find(|ticks| with_text(ticks) > 1);
+            let ticks = if with_text(&ticks) > 1 { ticks } else { more().unwrap_or(ticks) };
+            return (ticks, false);
         };
         let cell = length / texts.len().max(1) as f64;
         let all_fit = texts.iter().all(|text| font.width(text) + BETWEEN <= cell);
@@ -65,6 +64,12 @@ impl Axis {
             _ => (self.of_cells(texts, length, LINE), LONGEST, true),
         };
         (shortened(shown, room, font), upright)
+    }
+
+    /// Whether the texts of ticks stand apart.
+    fn fit(&self, ticks: &Ticks, length: f64, font: &impl Measure) -> bool {
+        let apart = ticks.windows(2).map(|w| (w[1].0 - w[0].0) / (self.high - self.low) * length).fold(f64::INFINITY, f64::min);
+        ticks.iter().map(|t| font.width(&t.1)).fold(0.0, f64::max) + BETWEEN <= apart
     }
 
     /// Ticks without the texts that would reach far beyond the ends, into the axis beside this one.
@@ -94,6 +99,10 @@ impl Axis {
             _ => self.label.clone(),
         }
     }
+}
+
+fn with_text(ticks: &Ticks) -> usize {
+    ticks.iter().filter(|t| !t.1.is_empty()).count()
 }
 
 /// Texts that fit into a length: cut at their ends, or in the middle where that leaves equal ones.
@@ -239,6 +248,9 @@ mod tests {
         // 2021-01-01 to 2021-01-13 has a date every two days where there is room, and Mondays alone on 200 pixels.
         assert_eq!(axis.across(700.0, &Six).0.len(), 7);
         assert_eq!(texts(axis.across(200.0, &Six).0), ["2021-01-04", "2021-01-11"]);
+        // A single date says nothing of the range of 1,000 days.
+        let years = Axis { marks: Marks::Moments(86_400_000_000), ..Axis::between("since", 18_628.0, 19_628.0, 12) };
+        assert_eq!(texts(years.across(100.0, &Six).0), ["2021", "2022", "2023"]);
         // A date at the end of its axis would reach into the next one.
         assert_eq!(texts(axis.across(700.0, &Six).0)[..2], ["", "2021-01-03"]);
     }

@@ -111,13 +111,33 @@ fn parquets_codecs_indices_and_nested_columns() {
         let table = Table::read_skipping(&path, &["pair".into()]).unwrap();
         assert_eq!(shown(&table)[0], ("x", vec![Some(1.0), Some(2.0)]));
         assert_eq!(table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["x", "pair"]);
-        assert_eq!(table.notes[0].message, "'day' and '__index_level_0__' number or name the rows and are left out");
+        assert_eq!(table.notes[0].message, "'day' and '__index_level_0__' are indices and are left out");
     }
     assert!(
         refusal(folder.path(), &path).starts_with("t.parquet, column 'pair': expected numbers, text, Booleans or moments, found Struct(")
     );
     let kept = Table::read_with(&path, &Reading { keep_index: true, skip: vec!["pair".into()], ..Reading::default() }).unwrap();
     assert_eq!(labels(&kept, "day"), ["Mon", "Tue"]);
+}
+
+#[test]
+fn ordered_categories_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let severity: DictionaryArray<Int32Type> = ["low", "high", "low"].into_iter().collect();
+    let severity: ArrayRef = Arc::new(severity);
+    let field = Field::new("severity", severity.data_type().clone(), false).with_dict_is_ordered(true);
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![severity]).unwrap();
+    let paths = ["t.parquet", "t.arrow"].map(|name| folder.path().join(name));
+    parquet(&paths[0], &batch, ::parquet::basic::Compression::SNAPPY);
+    let mut writer = FileWriter::try_new(std::fs::File::create(&paths[1]).unwrap(), &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    for path in &paths {
+        let table = Table::read(path).unwrap();
+        let hint = table.notes[0].hint.as_ref().unwrap().to_string();
+        assert_eq!(table.notes[0].message, "the categories of 'severity' have an order in the file, which is not read", "{path:?}");
+        assert_eq!(hint, r#"declare it in the schema (`Overrides`): {"severity": {"ordered": ["lowest", "…", "highest"]}}"#);
+    }
 }
 
 #[test]

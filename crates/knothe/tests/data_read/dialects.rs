@@ -63,10 +63,14 @@ fn text_of_every_dialect_is_read_and_said() {
         ("m.csv", format!("\u{feff}{plain}").into(), ""),
         ("n.csv", "x,y\n1.5,-3,\n2.5,4,\n".into(), ""),
         ("o.csv", "x,y,\n1.5,-3\n2.5,4\n".into(), ""),
-        ("p.csv", ",x,y\na,1.5,-3\nb,2.5,4\n".into(), "the first column, which has no name, numbers or names the rows and is left out"),
+        ("p.csv", ",x,y\na,1.5,-3\nb,2.5,4\n".into(), "the first column, which has no name, is taken for an index and is left out"),
         ("q.txt", "\"x\" \"y\"\n\"1\" 1.5 -3\n\"2\" 2.5 4\n".into(), "read as space-separated text"),
-        ("r.csv", "rownames,x,y\n1,1.5,-3\n2,2.5,4\n".into(), "the first column, 'rownames', numbers or names the rows and is left out"),
+        ("r.csv", "rownames,x,y\n1,1.5,-3\n2,2.5,4\n".into(), "the first column, 'rownames', is taken for an index and is left out"),
         ("k2.csv", format!("% by a logger\n% and more\n{plain}% a pause\n").into(), "read as text with comments after %"),
+        ("k4.csv", format!("% a, logger\n% and more\n{plain}").into(), "read as text with comments after %"),
+        ("k5.csv", format!("% a, logger\n{plain}").into(), "read as text with comments after %"),
+        ("k6.csv", format!("// a, logger\n{plain}").into(), "read as text with comments after //"),
+        ("k7.txt", "% logger\nx y\n1.5 -3\n2.5 4\n".into(), "read as space-separated text with comments after %"),
         ("k3.csv", format!("// by a logger\n{plain}").into(), "read as text with comments after //"),
         ("s.tsv", "x\ty\n1.5\t-3\n2.5\t4\n".into(), ""),
     ];
@@ -111,13 +115,30 @@ fn a_header_may_begin_like_a_comment() {
 }
 
 #[test]
+fn single_quotes_may_hold_the_delimiter() {
+    for rows in ["'x,1',0.3\n'y,2',0.5\n", "'x,1',0.3\n'y,2',0.5\n'z',1\n"] {
+        let (table, notes) = read("t.csv", format!("a,b\n{rows}"));
+        let texts: Vec<String> = (0..2).map(|row| table.columns[0].text(row)).collect();
+        assert_eq!((texts, &table.columns[1].values[..2]), (vec!["x,1".into(), "y,2".into()], &[0.3, 0.5][..]), "{rows}");
+        assert_eq!(notes, ["read as text quoted by '"], "{rows}");
+    }
+}
+
+#[test]
 fn names_are_found_made_or_told_apart() {
     let names = |text: &str| read("t.csv", text).0.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     assert_eq!(names("1.5,2\n3,4\n"), ["x1", "x2"]);
     assert_eq!(names("5.1,3.5,setosa\n4.9,3,setosa\n"), ["x1", "x2", "x3"]);
+    // Texts that come again apart from each other are no names, and a header that comes again as a whole is one.
+    assert_eq!(names("a,u\na,v\nb,u\nb,v\n"), ["x1", "x2"]);
+    assert_eq!(names("name,city\nann,rome\nname,city\nbob,bern\n"), ["name", "city"]);
     assert_eq!(names("0,1,2\n3,4,9\n"), ["0", "1", "2"]);
     assert_eq!(names("id,2019,2020\n3,4,9\n"), ["id", "2019", "2020"]);
     assert_eq!(names("a,a,b,\n1,2,3,4\n"), ["a", "a.1", "b", "Unnamed: 3"]);
+    assert_eq!(names("a,a,a.1,a,b,b\n1,2,3,4,5,6\n"), ["a", "a.2", "a.1", "a.3", "b", "b.1"]);
+    // Thousands of columns of one name are numbered in one pass.
+    let same = names(&format!("{}c\n{}1\n", "c,".repeat(50_000), "1,".repeat(50_000)));
+    assert_eq!((same.len(), same[50_000].as_str()), (50_001, "c.50000"));
     assert_eq!(names("\"Income, USD\",\"say \"\"a\"\"\"\n1,2\n"), ["Income, USD", "say \"a\""]);
     assert_eq!(names("2026-11-28,5\n2026-11-29,6\n"), ["x1", "x2"]);
     assert_eq!(read("t.csv", b"caf\xe9\n1\n").0.columns[0].name, "café");

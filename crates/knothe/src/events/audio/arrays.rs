@@ -73,7 +73,14 @@ fn offsets(path: &Path, archive: &mut Archive, n: usize) -> Result<Vec<usize>> {
         // The file holds one recording.
         return Ok(vec![n]);
     }
-    let found = archive.array(OFFSETS_KEY)?;
+    let check = |shape: &[u64]| match *shape {
+        [count] if count > n as u64 + 1 => {
+            let problem = format!("expected increasing whole numbers from 0 to {n} in '{OFFSETS_KEY}', found {count} of them");
+            Err(Error::table(path, problem, None))
+        }
+        _ => Ok(()),
+    };
+    let found = archive.array_of(OFFSETS_KEY, &check)?;
     let offsets: Vec<f64> = found.numbers().collect();
     let rising = offsets.windows(2).position(|pair| pair[0] >= pair[1] || pair[0].is_nan() || pair[1].is_nan());
     let whole = offsets.iter().all(|v| v.fract() == 0.0);
@@ -86,11 +93,17 @@ fn offsets(path: &Path, archive: &mut Archive, n: usize) -> Result<Vec<usize>> {
     Ok(offsets[1..].iter().map(|&v| v as usize).collect())
 }
 
-/// The classes of recordings. They must be whole numbers.
-pub(super) fn labels(path: &Path, key: &str) -> Result<Vec<String>> {
-    let found = Archive::open(path)?.array(key)?;
-    if !found.item.is_integral() || found.shape.len() != 1 {
-        return Err(Error::table(path, format!("expected whole numbers in one dimension in '{key}', found other ones"), None));
+/// The classes of n recordings. They must be whole numbers.
+pub(super) fn labels(path: &Path, key: &str, n: usize) -> Result<Vec<String>> {
+    let other = || Error::table(path, format!("expected whole numbers in one dimension in '{key}', found other ones"), None);
+    let check = |shape: &[u64]| match *shape {
+        [count] if count == n as u64 => Ok(()),
+        [count] => Err(Error::table(path, format!("expected {n} labels, one per recording, found {count}"), None)),
+        _ => Err(other()),
+    };
+    let found = Archive::open(path)?.array_of(key, &check)?;
+    if !found.item.is_integral() {
+        return Err(other());
     }
     // Numbers are read as 64-bit floats, which tell integers apart up to here.
     if let Some(found) = found.numbers().find(|v| v.abs() >= LARGEST_INTEGER) {

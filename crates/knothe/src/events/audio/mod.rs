@@ -90,7 +90,7 @@ impl RecordingSet {
     /// # Errors
     /// [`Error::Table`] if there are no such classes, or not one per recording.
     pub fn with_labels(mut self, name: &str) -> Result<Self> {
-        let labels = match name {
+        self.labels = Some(match name {
             PREFIX if !self.names.is_empty() => {
                 let labels: Vec<String> = self.names.iter().map(|name| prefix(name)).collect();
                 if let Some(at) = labels.iter().position(String::is_empty) {
@@ -100,7 +100,7 @@ impl RecordingSet {
                 labels
             }
             PREFIX => return Err(Error::table(&self.path, "expected recordings in files with names, found an array", None)),
-            _ if ending(&self.path) == "npz" => arrays::labels(&self.path, name)?,
+            _ if ending(&self.path) == "npz" => arrays::labels(&self.path, name, self.len())?,
             _ => {
                 let problem = format!("expected '{PREFIX}', which takes classes from the names of the files, found '{name}'");
                 return Err(Error::table(
@@ -109,12 +109,7 @@ impl RecordingSet {
                     Hint::other("name the array of the classes if the recordings are in an NPZ file"),
                 ));
             }
-        };
-        if labels.len() != self.len() {
-            let problem = format!("expected {} labels, one per recording, found {}", self.len(), labels.len());
-            return Err(Error::table(&self.path, problem, None));
-        }
-        self.labels = Some(labels);
+        });
         Ok(self)
     }
 

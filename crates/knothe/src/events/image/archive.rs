@@ -8,7 +8,10 @@ use zip::{ZipArchive, result::ZipError};
 
 use crate::{
     error::{Error, Result},
-    events::table::{npy::Array, quoted},
+    events::table::{
+        npy::{Array, Check},
+        quoted,
+    },
     file::ending,
     hint::Hint,
 };
@@ -45,6 +48,11 @@ impl Archive {
 
     /// The array of this name.
     pub fn array(&mut self, key: &str) -> Result<Array> {
+        self.array_of(key, &|_| Ok(()))
+    }
+
+    /// The array of this name, whose shape is checked before it is read.
+    pub fn array_of(&mut self, key: &str, check: Check) -> Result<Array> {
         if !self.has(key) {
             let found = if self.names.is_empty() { "none".into() } else { quoted(&self.names) };
             let problem = format!("expected an array '{key}', found {found}");
@@ -52,7 +60,7 @@ impl Archive {
         }
         let entry = self.zip.by_name(&format!("{key}.npy")).map_err(|e| damaged(&self.path, e))?;
         let length = entry.size();
-        Array::read(&self.path.join(key), entry, length)
+        Array::read(&self.path.join(key), entry, length, check)
     }
 }
 
@@ -60,14 +68,14 @@ fn damaged(path: &Path, error: ZipError) -> Error {
     Error::table(path, format!("expected an NPZ file, found one that cannot be read: {error}"), None)
 }
 
-/// The array of a .npy file, or the array of this name in a .npz file.
-pub(in crate::events) fn array(path: &Path, key: &str) -> Result<Array> {
+/// The array of a .npy file, or the array of this name in a .npz file, whose shape is checked before it is read.
+pub(in crate::events) fn array(path: &Path, key: &str, check: Check) -> Result<Array> {
     match ending(path).as_str() {
         "npy" => {
             let (file, length) = open(path)?;
-            Array::read(path, file, length)
+            Array::read(path, file, length, check)
         }
-        "npz" => Archive::open(path)?.array(key),
+        "npz" => Archive::open(path)?.array_of(key, check),
         other => {
             let found = if other.is_empty() { "none".into() } else { format!(".{other}") };
             let problem = format!("expected a folder of pictures, or a name that ends in .npy or .npz, found {found}");

@@ -31,7 +31,7 @@ pub fn array_shape(path: &Path) -> Result<Vec<u64>> {
 }
 
 pub(super) fn images(path: &Path, key: &str) -> Result<ImageSet> {
-    let array = array(path, key)?;
+    let array = array(path, key, &|_| Ok(()))?;
     let wrong = |problem: String, hint: Option<&'static str>| Error::table(path, problem, hint.map(Hint::other));
     let (n, shape, last) = match array.shape[..] {
         [n, height, width] => (n, ImageShape { channels: 1, height, width }, false),
@@ -72,9 +72,9 @@ pub(super) fn channels_first(image: &[u8], channels: usize) -> Vec<u8> {
     (0..channels).flat_map(|c| image.iter().skip(c).step_by(channels)).copied().collect()
 }
 
-/// Labels, and the file that they are from.
-pub(super) fn labels(images: &Path, name: &str) -> Result<(PathBuf, Vec<i64>)> {
-    let (path, array) = beside(images, name, "labels")?;
+/// Labels of n images.
+pub(super) fn labels(images: &Path, name: &str, n: usize) -> Result<Vec<i64>> {
+    let (path, array) = beside(images, name, "labels", n)?;
     if !array.item.is_integral() {
         return Err(Error::table(&path, "expected labels that are integers, in one dimension, found floats", None));
     }
@@ -86,31 +86,30 @@ pub(super) fn labels(images: &Path, name: &str) -> Result<(PathBuf, Vec<i64>)> {
             Hint::other("number the classes from 0"),
         ));
     }
-    let labels = array.numbers().map(|v| v as i64).collect();
-    Ok((path, labels))
+    Ok(array.numbers().map(|v| v as i64).collect())
 }
 
-/// Weights, and the file that they are from.
-pub(super) fn weights(images: &Path, name: &str) -> Result<(PathBuf, Vec<f64>)> {
-    let (path, array) = beside(images, name, "weights")?;
+/// Weights of n images, and the file that they are from.
+pub(super) fn weights(images: &Path, name: &str, n: usize) -> Result<(PathBuf, Vec<f64>)> {
+    let (path, array) = beside(images, name, "weights", n)?;
     let weights = array.numbers().collect();
     Ok((path, weights))
 }
 
 /// An array of one dimension with a number for each image, and the file that it is from: a .npy file, or that of the images.
-fn beside(images: &Path, name: &str, what: &str) -> Result<(PathBuf, Array)> {
+fn beside(images: &Path, name: &str, what: &str, n: usize) -> Result<(PathBuf, Array)> {
     let own = Path::new(name);
     let path = if ending(own) == "npy" { own } else { images };
     if path == images && ending(images) != "npz" {
         let problem = format!("expected {what} in a .npy file, or as an array of a .npz file, found '{name}'");
         return Err(Error::table(images, problem, None));
     }
-    let array = array(path, name)?;
-    if array.shape.len() != 1 {
-        let problem = format!("expected {what} in one dimension, found an array of {} dimensions", array.shape.len());
-        return Err(Error::table(path, problem, None));
-    }
-    Ok((path.to_owned(), array))
+    let check = |shape: &[u64]| match *shape {
+        [count] if count == n as u64 => Ok(()),
+        [count] => Err(Error::table(path, format!("expected {n} {what}, one an image, found {count}"), None)),
+        _ => Err(Error::table(path, format!("expected {what} in one dimension, found an array of {} dimensions", shape.len()), None)),
+    };
+    Ok((path.to_owned(), array(path, name, &check)?))
 }
 
 /// Writes images part by part; no more than their labels waits in memory. They are unsigned bytes of `[n, channels, height, width]` (`[n, height, width]` of one channel),

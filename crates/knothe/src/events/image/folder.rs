@@ -16,6 +16,8 @@ use crate::{
     space::ImageShape,
 };
 
+/// The most numbers of an event, as no family has more.
+const LARGEST: u64 = 1 << 24;
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Whether the name of a file is that of a picture: one that ends in .png, .jpg or .jpeg.
@@ -70,9 +72,16 @@ fn check_sizes(folder: &Path, paths: &[PathBuf]) -> Result<()> {
         let problem = format!("expected {expected}, found {} × {}", found.1, found.0);
         return Err(Error::table(path, problem, Hint::other("bring all pictures to one size")));
     }
-    // A byte for each colour, once as pictures and once as a set.
     let channels = if headers.iter().any(|(_, colour)| *colour) { 3 } else { 1 };
-    let bytes = memory::product(&[2, channels, width as usize, height as usize, paths.len()]);
+    let (pixels, threads) = (memory::product(&[width as usize, height as usize]), rayon::current_num_threads());
+    let numbers = pixels.saturating_mul(channels);
+    if numbers > LARGEST {
+        let problem = format!("expected at most {LARGEST} numbers per picture, found {height} × {width} pixels of {channels}");
+        return Err(Error::table(&paths[0], problem, Hint::other("make the pictures smaller")));
+    }
+    // A byte for each number, once as pictures and once as a set. A picture that is being decoded has up to four channels of 16 bits, and a copy in 8 bits.
+    let set = memory::product(&[2, numbers as usize, paths.len()]);
+    let bytes = set.saturating_add(memory::product(&[12, pixels as usize, threads.min(paths.len())]));
     memory::check(format!("the {} pictures of {}", paths.len(), folder.display()), bytes)
 }
 

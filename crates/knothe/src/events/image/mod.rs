@@ -75,11 +75,7 @@ impl ImageSet {
     /// # Errors
     /// [`Error::Table`] where there is none, or it does not hold an integer for each image.
     pub fn with_labels(mut self, name: &str) -> Result<Self> {
-        let (from, labels) = arrays::labels(&self.path, name)?;
-        if labels.len() != self.len() {
-            return Err(Error::table(&from, format!("expected {} labels, one an image, found {}", self.len(), labels.len()), None));
-        }
-        self.labels = Some(labels);
+        self.labels = Some(arrays::labels(&self.path, name, self.len())?);
         Ok(self)
     }
 
@@ -88,10 +84,7 @@ impl ImageSet {
     /// # Errors
     /// [`Error::Table`] where there is none, or it does not hold a number of at least 0 for each image, of which one is above 0.
     pub fn with_weights(mut self, name: &str) -> Result<Self> {
-        let (from, weights) = arrays::weights(&self.path, name)?;
-        if weights.len() != self.len() {
-            return Err(Error::table(&from, format!("expected {} weights, one an image, found {}", self.len(), weights.len()), None));
-        }
+        let (from, weights) = arrays::weights(&self.path, name, self.len())?;
         if let Some(row) = weights.iter().position(|w| !w.is_finite() || *w < 0.0) {
             let problem = format!("expected weights of at least 0, found {}", weights[row]);
             return Err(Error::Table { path: from, column: None, row: Some(row as u64 + 1), problem, hint: None });

@@ -23,6 +23,7 @@ use super::ipc::{check_blocks, check_messages};
 use super::pages::check_pages;
 use super::quoted;
 use super::reading::{Reading, Source, check_names, is_index, is_pandas_index, rows_at_once};
+use super::schema::Notice;
 use crate::{
     error::{Error, Result},
     hint::Hint,
@@ -84,6 +85,8 @@ pub(super) struct Columnar {
     reading: Reading,
     /// The index columns that are left out.
     indices: Vec<String>,
+    /// The columns whose categories have an order.
+    ordered: Vec<String>,
     left: Option<RecordBatch>,
     row: u64,
 }
@@ -143,8 +146,10 @@ impl Columnar {
         match schema.fields().iter().find(|f| !unread(f.name()) && !is_readable(f.data_type())) {
             Some(field) => Err(refuse(path, field.name(), field.data_type())),
             None => {
+                let is_ordered = |f: &&FieldRef| f.dict_is_ordered() == Some(true) && !unread(f.name());
+                let ordered = schema.fields().iter().filter(is_ordered).map(|f| f.name().clone()).collect();
                 let reading = Reading { batch_rows: rows_at_once(reading.batch_rows, names.len()), ..reading.clone() };
-                Ok(Columnar { path: path.to_owned(), format, batches, reading, indices, left: None, row: 0 })
+                Ok(Columnar { path: path.to_owned(), format, batches, reading, indices, ordered, left: None, row: 0 })
             }
         }
     }
@@ -184,9 +189,16 @@ impl Source for Columnar {
         Ok(Some(columns))
     }
 
-    fn notes(&self) -> Vec<String> {
-        let verb = if self.indices.len() == 1 { "numbers or names the rows and is" } else { "number or name the rows and are" };
-        if self.indices.is_empty() { Vec::new() } else { vec![format!("{} {verb} left out", quoted(&self.indices))] }
+    fn notes(&self) -> Vec<Notice> {
+        let what = if self.indices.len() == 1 { "is an index and is" } else { "are indices and are" };
+        let left_out =
+            (!self.indices.is_empty()).then(|| Notice::new(format!("{} {what} left out", quoted(&self.indices)), Hint::KeepIndex));
+        let ordered = |name: &String| {
+            let kind = r#"{"ordered": ["lowest", "…", "highest"]}"#.into();
+            let hint = Hint::DeclareKind { columns: vec![name.clone()], kind, only_seen: false };
+            Notice::new(format!("the categories of '{name}' have an order in the file, which is not read"), hint)
+        };
+        left_out.into_iter().chain(self.ordered.iter().map(ordered)).collect()
     }
 }
 

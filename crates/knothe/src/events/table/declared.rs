@@ -7,9 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     kind::{Bounds, Kind},
-    reader::LARGEST,
     reading::Reading,
-    schema::{MOST_SPECIAL, Schema, SchemaColumn},
+    schema::{Schema, SchemaColumn, may_be_special, special_expected},
 };
 use crate::{
     error::{Error, Result},
@@ -83,10 +82,8 @@ fn declared(name: &str, value: &Value) -> Result<Declared> {
             let known = value.as_object().is_some_and(|entries| entries.keys().all(|key| key == "kind" || key == "special"));
             let special = value.get("special").cloned().unwrap_or_else(|| json!([]));
             let special: Vec<f64> = serde_json::from_value(special).ok().filter(|_| known).ok_or_else(wrong)?;
-            let differ = || special.iter().enumerate().all(|(k, value)| !special[..k].contains(value));
-            if special.len() > MOST_SPECIAL || !differ() || special.iter().any(|v| v.abs() > LARGEST || v.is_nan()) {
-                let expected = format!("at most {MOST_SPECIAL} special values that differ, of a magnitude of at most 1e30");
-                return Err(Error::invalid(format!("schema, column '{name}'"), expected, format!("{} values", special.len())));
+            if !may_be_special(&special) {
+                return Err(Error::invalid(format!("schema, column '{name}'"), special_expected(), format!("{special:?}")));
             }
             (kind, special)
         }

@@ -10,6 +10,7 @@ use super::columnar::Columnar;
 use super::npy::Npy;
 use super::quoted;
 use super::reading::{Reading, Source};
+use super::schema::Notice;
 use super::text::{Delimited, Dialect, LONGEST_RECORD, too_long};
 use crate::error::{Error, Result};
 use crate::hint::Hint;
@@ -192,13 +193,13 @@ impl Source for Parts {
         self.marks.iter().cloned().chain(self.source.marks()).collect()
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self) -> Vec<Notice> {
         let several = self.input.parts.len();
         let count = (several > 1).then(|| format!("{several} files are read as one table"));
         let is_text = matches!(self.input.parts[self.at].format, Format::Text { .. });
         let unused = (!is_text && self.reading.dialect != Dialect::default())
             .then(|| format!("{} is no text file, so the settings of text files are not used", self.input.parts[self.at].name.display()));
-        count.into_iter().chain(unused).chain(self.source.notes()).collect()
+        count.into_iter().chain(unused).map(Notice::plain).chain(self.source.notes()).collect()
     }
 }
 
@@ -264,7 +265,9 @@ fn by_content(bytes: &Bytes) -> io::Result<Format> {
 /// Copies input that can be read only once to a temporary file.
 fn copied(path: &Path, mut bytes: impl Read) -> Result<Bytes> {
     let io = |e| Error::io("read", path, e);
-    let mut copy = tempfile::tempfile().map_err(io)?;
+    let folder = std::env::temp_dir();
+    let full = |e| Error::io("write the standard input to", &folder, e);
+    let mut copy = tempfile::tempfile().map_err(full)?;
     let (mut buffer, mut total, mut since_line, mut binary) = (vec![0; 1 << 16], 0, 0, false);
     loop {
         let count = match bytes.read(&mut buffer) {
@@ -287,7 +290,7 @@ fn copied(path: &Path, mut bytes: impl Read) -> Result<Bytes> {
             let problem = format!("expected at most {} GiB from a pipe or a device, found more", LARGEST_COPY >> 30);
             return Err(Error::table(path, problem, Hint::other("write it to a file first")));
         }
-        copy.write_all(part).map_err(io)?;
+        copy.write_all(part).map_err(full)?;
     }
     if total == 0 { Err(Error::table(path, "expected a table, found an empty file", None)) } else { Ok(Bytes::Copy(copy)) }
 }

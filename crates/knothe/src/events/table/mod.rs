@@ -49,6 +49,7 @@ mod rows;
 mod schema;
 mod slips;
 mod text;
+mod unread;
 mod write;
 mod written;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::column::{Column, Form};
 use super::reading::{Source, check_columns, identifier, rows_at_once};
+use super::schema::Notice;
 use super::written::LARGEST_INTEGER;
 #[cfg(feature = "images")]
 use crate::memory;
@@ -101,11 +102,16 @@ pub(crate) struct Array {
     bytes: Vec<u8>,
 }
 
+/// What a caller expects of a shape, before memory is allocated for it.
+#[cfg(feature = "images")]
+pub(crate) type Check<'a> = &'a dyn Fn(&[u64]) -> Result<()>;
+
 #[cfg(feature = "images")]
 impl Array {
     /// Reads an array of `length` bytes, header included.
-    pub(crate) fn read(path: &Path, mut bytes: impl Read, length: u64) -> Result<Self> {
+    pub(crate) fn read(path: &Path, mut bytes: impl Read, length: u64, check: Check) -> Result<Self> {
         let Header { item, fortran, shape, .. } = Header::read(path, &mut bytes, length)?;
+        check(&shape)?;
         if fortran && shape.len() > 1 {
             let problem = "expected an array whose last index runs fastest, found one in Fortran order";
             return Err(Error::table(path, problem, Hint::other("save numpy.ascontiguousarray of it")));
@@ -211,7 +217,7 @@ impl Source for Npy {
         Some(self.rows)
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self) -> Vec<Notice> {
         Vec::new()
     }
 }

@@ -189,7 +189,6 @@ impl Iterator for TableReader {
             Some(columns) => {
                 check_values(&self.path, &columns, self.rows)?;
                 let notes = if self.rows == 0 { self.source.notes() } else { Vec::new() };
-                let notes = notes.into_iter().map(|message| Notice::new(message, None)).collect();
                 let table = Table { path: self.path.clone(), columns, first_row: self.rows, notes };
                 self.rows += table.rows() as u64;
                 Ok(Some(table))

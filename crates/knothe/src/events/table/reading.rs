@@ -6,6 +6,7 @@ use std::path::Path;
 use super::column::{Column, shortened};
 use super::kind::Label;
 use super::moment;
+use super::schema::Notice;
 use super::text::Dialect;
 use crate::{
     error::{Error, Result},
@@ -96,7 +97,7 @@ pub(super) trait Source {
     }
 
     /// Notes for the user about the file.
-    fn notes(&self) -> Vec<String>;
+    fn notes(&self) -> Vec<Notice>;
 }
 
 /// Whether a first column of this name is an index of the rows, as pandas and R write it.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     column::{is_same, shown},
     kind::{Kind, Label},
+    reader::LARGEST,
     reading::check_names,
     rows::TableRows,
 };
@@ -19,6 +20,17 @@ use crate::{
 
 /// The most special values of a column.
 pub(super) const MOST_SPECIAL: usize = 64;
+
+/// Whether these can be the special values of a column.
+pub(super) fn may_be_special(special: &[f64]) -> bool {
+    let differ = || special.iter().enumerate().all(|(k, value)| !special[..k].contains(value));
+    special.len() <= MOST_SPECIAL && differ() && special.iter().all(|v| v.abs() <= LARGEST)
+}
+
+/// What special values can be, for a message.
+pub(super) fn special_expected() -> String {
+    format!("at most {MOST_SPECIAL} special values that differ, of a magnitude of at most 1e30")
+}
 
 /// What columns are for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,6 +80,11 @@ pub struct Notice {
 impl Notice {
     pub(super) fn new(message: impl Into<String>, hint: impl Into<Option<Hint>>) -> Self {
         Notice { message: message.into(), hint: hint.into() }
+    }
+
+    /// A notice without a hint.
+    pub(super) fn plain(message: impl Into<String>) -> Self {
+        Notice::new(message, None)
     }
 }
 
@@ -196,9 +213,8 @@ impl Schema {
         if let Some(c) = self.columns.iter().find(|c| !c.kind.is_possible()) {
             return wrong(&c.name, "a possible kind of column", format!("{:?}", c.kind));
         }
-        let special = |c: &&SchemaColumn| c.special.len() > MOST_SPECIAL || !c.special.iter().all(|v| v.is_finite());
-        if let Some(c) = self.columns.iter().find(special) {
-            return wrong(&c.name, "at most 64 special values, all of them finite", format!("{:?}", c.special));
+        if let Some(c) = self.columns.iter().find(|c| !may_be_special(&c.special)) {
+            return wrong(&c.name, &special_expected(), format!("{:?}", c.special));
         }
         if let Some(c) = self.columns.iter().find(|c| c.atoms().count() > Cells::MOST_ATOMS) {
             let expected = format!("at most {} special values among the ordinary ones", Cells::MOST_ATOMS);

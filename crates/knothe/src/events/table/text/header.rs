@@ -1,7 +1,7 @@
 //! The names of the columns of a text file, and which fields they are.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::columns::unclosed;
@@ -9,10 +9,12 @@ use super::dialect::named;
 use super::field::{Numerals, decoded};
 use super::scan::{Cells, Field, Syntax};
 use super::sniff::{Record, Start, is_typed, numerals, start, syntax, usual_width};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::table::absent::Absent;
 use crate::events::table::quoted;
 use crate::events::table::reading::{Reading, check_columns, check_names, is_index};
+use crate::events::table::schema::Notice;
+use crate::hint::Hint;
 
 /// The most names that a note lists.
 const MOST_NAMES: usize = 5;
@@ -28,7 +30,7 @@ pub(super) struct Layout {
     /// Where the records start after the header.
     pub(super) start: usize,
     /// What a user should know of it.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Notice>,
 }
 
 /// Finds out how a text is written from its start, and names the columns.
@@ -38,6 +40,10 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     let Start { records, second, is_unclosed } = start(sample, complete, &syntax);
     if is_unclosed {
         return Err(unclosed(path, None, syntax.quote));
+    }
+    if records.is_empty() && !complete {
+        let problem = format!("expected a line of names or values within the first {} bytes, found none", sample.len());
+        return Err(Error::table(path, problem, None));
     }
     let first = records.first().map(Vec::as_slice).unwrap_or_default();
     check_columns(path, first.len())?;
@@ -52,9 +58,9 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
         (None, false) => (1..=usual).map(|j| format!("x{j}")).collect(),
     };
     if !has_header && commented.is_none() {
-        notes.push(format!("the first line holds values, so the columns are named x1 to x{usual}"));
+        notes.push(Notice::plain(format!("the first line holds values, so the columns are named x1 to x{usual}")));
     } else if has_header && dialect.header.is_none() && !holds(first, &reading.names) && counts(&records, numerals) {
-        notes.push("the first line counts the columns and was read as their names".into());
+        notes.push(Notice::plain("the first line counts the columns and was read as their names"));
     }
 
     let data = &records[usize::from(has_header)..];
@@ -72,6 +78,8 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     }
     let mut taken: HashSet<String> = names.iter().filter(|n| !n.is_empty()).cloned().collect();
     let mut seen = HashSet::new();
+    // The last number of a name that occurs again.
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     let (mut renamed, mut unnamed) = (Vec::new(), Vec::new());
     let several = names.len() > 1;
     for (j, mut name) in names.into_iter().enumerate() {
@@ -80,8 +88,9 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
             unnamed.push(name.clone());
         }
         if seen.contains(&name) {
-            let number = (1..).find(|k| !taken.contains(&format!("{name}.{k}"))).unwrap_or(0);
-            name = format!("{name}.{number}");
+            let last = numbers.entry(name.clone()).or_insert(0);
+            *last = (*last + 1..).find(|k| !taken.contains(&format!("{name}.{k}"))).unwrap_or(0);
+            name = format!("{name}.{last}");
             taken.insert(name.clone());
             renamed.push(name.clone());
         }
@@ -89,24 +98,24 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
         if j == 0 && several && is_index(&name) && reading.leaves_out(&name) {
             let what =
                 if name == "Unnamed: 0" { "the first column, which has no name,".into() } else { format!("the first column, '{name}',") };
-            notes.push(format!("{what} numbers or names the rows and is left out"));
+            notes.push(Notice::new(format!("{what} is taken for an index and is left out"), Hint::KeepIndex));
             unnamed.clear();
         } else {
             columns.push((j, name));
         }
     }
     if !unnamed.is_empty() {
-        notes.push(format!("columns without a name are called {}", listed(&unnamed)));
+        notes.push(Notice::plain(format!("columns without a name are called {}", listed(&unnamed))));
     }
     if !renamed.is_empty() {
-        notes.push(format!("names that occur again are called {}", listed(&renamed)));
+        notes.push(Notice::plain(format!("names that occur again are called {}", listed(&renamed))));
     }
     let names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
     check_names(path, &names)?;
     describe(&mut how, &syntax, numerals, sample, data);
     if !how.is_empty() || syntax.delimiter != usual_delimiter(tabs) {
         let text = if syntax.delimiter == usual_delimiter(tabs) { "text".into() } else { named(syntax.delimiter) };
-        notes.insert(0, format!("read as {text} {}", how.join(", ")).trim_end().into());
+        notes.insert(0, Notice::plain(format!("read as {text} {}", how.join(", ")).trim_end()));
     }
     Ok(Layout { syntax, numerals, width, columns, start: if has_header { second } else { 0 }, notes })
 }
@@ -180,7 +189,8 @@ fn expected(first: &[Cow<[u8]>], usual: usize, numerals: Numerals, names: &[Stri
     }
 }
 
-/// Whether the first line holds names. It does not where it is like the lines after it: each field a value where they have values, or a text that comes again.
+/// Whether the first line holds names. It does not where it is like the lines after it: each field a value where they have values, or a text that comes again. Between texts alone, each has to come
+/// again without the others, since the header of a file that was appended comes again as a whole.
 fn has_header(records: &[Record], usual: usize, numerals: Numerals, reading: &Reading) -> bool {
     let Some((first, data)) = records.split_first() else { return true };
     if let Some(known) = expected(first, usual, numerals, &reading.names) {
@@ -192,19 +202,20 @@ fn has_header(records: &[Record], usual: usize, numerals: Numerals, reading: &Re
         return true;
     }
     let column = |j: usize| data.iter().filter_map(move |r| r.get(j)).filter(|f| !is_missing(f));
-    let mut values = 0;
+    let (mut values, mut is_apart) = (0, true);
     for (j, field) in first.iter().enumerate().filter(|(_, f)| !is_missing(f)) {
         let like = if is_typed(field, numerals) && !field.is_empty() {
             values += 1;
             column(j).all(|f| is_typed(f, numerals))
         } else {
+            is_apart &= data.iter().any(|r| r.get(j) == Some(field) && r != first);
             column(j).any(|f| f == field)
         };
         if !like {
             return true;
         }
     }
-    values == 0
+    values == 0 && !is_apart
 }
 
 /// Names in the last comment before the data, as NumPy and many instruments write them.

@@ -20,6 +20,7 @@ use self::columns::Columns;
 use self::header::layout;
 use super::column::Column;
 use super::reading::{Reading, Source, rows_at_once};
+use super::schema::Notice;
 use crate::error::{Error, Result};
 use crate::hint::Hint;
 
@@ -159,7 +160,7 @@ impl Source for Delimited {
         columns.filter(|(_, mark)| **mark).map(|((_, name), _)| name.clone()).collect()
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self) -> Vec<Notice> {
         self.columns.layout.notes.clone()
     }
 }

@@ -132,11 +132,15 @@ pub(super) fn is_typed(field: &[u8], numerals: Numerals) -> bool {
     is_mark(field) || numerals.number(field).is_some() || boolean(field).is_some() || moment().is_some()
 }
 
-/// Single quotes, where most records have fields between them; double ones otherwise.
+/// Single quotes, where most records have fields between them; double ones otherwise. A quoted field may hold the delimiter, which cuts it here.
 fn quote(sample: &[u8], complete: bool, syntax: Syntax) -> u8 {
-    let quoted = |f: &Cow<[u8]>| f.len() > 1 && f.starts_with(b"'") && f.ends_with(b"'");
+    let has_quoted = |r: &&Record| {
+        let opens = r.iter().position(|f| f.starts_with(b"'"));
+        let closes = r.iter().rposition(|f| f.ends_with(b"'"));
+        opens.zip(closes).is_some_and(|(first, last)| first < last || (first == last && r[first].len() > 1))
+    };
     let records = start(sample, complete, &syntax).records;
-    if 2 * records.iter().filter(|r| r.iter().any(quoted)).count() > records.len() { b'\'' } else { b'"' }
+    if 2 * records.iter().filter(has_quoted).count() > records.len() { b'\'' } else { b'"' }
 }
 
 /// Whether lines that begin with `#` are comments: the first line does, or they are not cut as the others are.
@@ -150,7 +154,7 @@ fn has_comments(sample: &[u8], complete: bool, syntax: Syntax) -> bool {
     all.iter().any(|r| r.first().is_some_and(|f| f.starts_with(b"#")) && r.len() != usual)
 }
 
-/// The comments that begin with `%` or `//`: those of the first line, if it is not cut as most lines are. A header may begin with `%` too.
+/// The comments that begin with `%` or `//`: those of the first line, if it is not cut as most lines are, if the next line begins so too, or if a header follows. A header may begin with `%` too.
 fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<Comment> {
     let plain = Syntax { comment: None, ..syntax };
     let first = &sample[plain.skip(sample, 0)..];
@@ -160,8 +164,15 @@ fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<Comme
         _ => return None,
     };
     let all = start(sample, complete, &plain).records;
-    let usual = usual_width(&start(sample, complete, &Syntax { comment: Some(comment), ..syntax }).records);
-    all.first().is_some_and(|record| record.len() != usual).then_some(comment)
+    let rest = start(sample, complete, &Syntax { comment: Some(comment), ..syntax }).records;
+    let usual = usual_width(&rest);
+    let shown = comment.shown();
+    let begins = |record: &Record| record.first().is_some_and(|field| field.starts_with(shown.as_bytes()));
+    let is_mark = |record: &Record| record.first().is_some_and(|field| **field == *shown.as_bytes());
+    let is_typed = |record: &Record| record.iter().any(|field| is_typed(field, Numerals::default()));
+    let header_follows = || matches!(&rest[..], [first, second, ..] if !is_typed(first) && is_typed(second));
+    let is_comment = |first: &Record| first.len() != usual || is_mark(first) || all.get(1).is_some_and(begins) || header_follows();
+    all.first().is_some_and(is_comment).then_some(comment)
 }
 
 /// The evidence in a column for each way of writing numbers.

@@ -1,0 +1,77 @@
+//! Texts that people read as numbers or dates and that a table does not: amounts with a currency, percentages, and dates such as 06/21/2024.
+
+use super::{
+    column::{Column, Form, shortened},
+    quoted,
+    schema::Notice,
+    text::{is_mark, is_missing, way_of_most},
+};
+use crate::hint::Hint;
+
+/// What may stand before or after a number.
+const UNITS: [&str; 13] = ["%", "‰", "€", "$", "£", "¥", "₹", "EUR", "USD", "GBP", "CHF", "JPY", "INR"];
+
+/// A notice of a text column in which every text is a number with a unit, or a date whose day and month can be confused.
+pub(super) fn unread(column: &Column, consequence: &str) -> Option<Notice> {
+    let Form::Text(texts) = &column.form else { return None };
+    let present: Vec<&str> = texts.iter().map(String::as_str).filter(|t| !is_missing(t.as_bytes()) && !is_mark(t.as_bytes())).collect();
+    let first = *present.first()?;
+    let example = quoted(&[shortened(first)]);
+    let notice =
+        |what: String, advice| Some(Notice::new(format!("'{}' holds {what}, such as {example}{consequence}", column.name), advice));
+    if present.iter().all(|text| is_slashed_date(text)) {
+        let what = "dates in which day and month can be confused".to_owned();
+        return notice(what, Hint::other("write the year first, as in 2024-06-21, to have them read as dates"));
+    }
+    let unit = UNITS.into_iter().find(|unit| amount(first, unit).is_some())?;
+    let amounts: Vec<&str> = present.iter().map(|text| amount(text, unit)).collect::<Option<_>>()?;
+    let is_number = way_of_most(amounts.iter().map(|amount| (*amount, 1)));
+    if !amounts.iter().all(|amount| is_number(amount)) {
+        return None;
+    }
+    notice(format!("numbers with {}", quoted(&[unit])), Hint::other("leave the sign out of the file to have them read as numbers"))
+}
+
+/// The text without its unit.
+fn amount<'a>(text: &'a str, unit: &str) -> Option<&'a str> {
+    text.strip_suffix(unit).or_else(|| text.strip_prefix(unit)).map(str::trim)
+}
+
+/// Whether a text is two numbers of at most two digits and a year with `/` between them, perhaps with a time.
+fn is_slashed_date(text: &str) -> bool {
+    let date = text.split_once([' ', 'T']).map_or(text, |(date, _)| date);
+    let parts: Vec<&str> = date.split('/').collect();
+    let is_digits = |part: &str, lengths: &[usize]| lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    matches!(parts[..], [a, b, year] if is_digits(a, &[1, 2]) && is_digits(b, &[1, 2]) && is_digits(year, &[2, 4]))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn message(texts: &[&str]) -> Option<String> {
+        let labels = texts.iter().map(|text| (*text).to_owned()).collect();
+        let column = Column { name: "x".into(), values: vec![0.0; texts.len()], form: Form::Text(labels) };
+        unread(&column, ": it is text").map(|notice| notice.message)
+    }
+
+    #[test]
+    fn numbers_with_units_and_ambiguous_dates_are_named() {
+        assert_eq!(message(&["2.992,27 €", "15,00 €", "NA"]).unwrap(), "'x' holds numbers with '€', such as '2.992,27 €': it is text");
+        assert_eq!(message(&["$1,200.50", "$3"]).unwrap(), "'x' holds numbers with '$', such as '$1,200.50': it is text");
+        assert_eq!(message(&["50,0%", "7%"]).unwrap(), "'x' holds numbers with '%', such as '50,0%': it is text");
+        assert_eq!(message(&["USD 5", "USD 7.5"]).unwrap(), "'x' holds numbers with 'USD', such as 'USD 5': it is text");
+        let dates = "'x' holds dates in which day and month can be confused, such as";
+        assert_eq!(message(&["06/21/2024", "7/1/2024"]).unwrap(), format!("{dates} '06/21/2024': it is text"));
+        assert_eq!(message(&["06/21/24 10:30"]).unwrap(), format!("{dates} '06/21/24 10:30': it is text"));
+    }
+
+    #[test]
+    fn other_texts_are_no_numbers() {
+        for texts in [&["a", "b"][..], &["5 €", "7 $"], &["5 €", "none at all"], &["%"], &["1/2", "3/4"], &["2024/06/21x"], &["?"], &[]]
+        {
+            assert_eq!(message(texts), None, "{texts:?}");
+        }
+    }
+}
