@@ -286,7 +286,8 @@ the rows, for each column and each pair of columns. Rows are filled regions and 
 that hold 25, 50, 75 and 95 % of the points.
 
 Categories and other columns with few values have one bar per value. A pair of such columns has
-circles whose areas are shares of the rows. A pair with one such column has one violin per value.
+circles whose areas are proportional to the shares of the rows, with one scale per panel. A pair
+with one such column has one violin per value.
 Special and missing values have separate bars. A column with many categories shows the most frequent
 ones.
 

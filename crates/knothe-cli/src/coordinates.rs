@@ -25,7 +25,7 @@ pub fn reconstruct<C: Kind>(model: &Model<C>, arguments: &ReconstructArguments) 
     }
     let inputs = arguments.input.files(&[&arguments.model, &arguments.data]);
     check_writable(&arguments.out, &inputs)?;
-    check_report(&inputs)?;
+    check_report(&[&inputs[..], &[&arguments.out]].concat())?;
     let Read { events, dropped } = model.coding.read(&arguments.data, &arguments.input)?;
     if dropped > 0 {
         say(format_args!("warning: {}", lacking(dropped, "is left out", "are left out")));

@@ -128,7 +128,8 @@ fn check_outputs(arguments: &FitArguments, checkpoint: &Path, members: usize) ->
     let inputs: Vec<&Path> = std::iter::once(arguments.data.as_path()).chain(others).chain(named).collect();
     check_writable(out, &inputs)?;
     let outputs = [out.as_path(), checkpoint];
-    check_report(&[&inputs[..], &outputs].concat())?;
+    let from = arguments.from.as_deref();
+    check_report(&inputs.iter().copied().chain(outputs).chain(from).collect::<Vec<_>>())?;
     check_writable(checkpoint, &inputs)?;
     Ok(check_checkpoints(checkpoint, members)?)
 }

@@ -20,7 +20,7 @@ pub fn worded(hint: &Hint) -> String {
             "--missing model gives missing values a probability, and --missing drop leaves out the rows that lack a value".into()
         }
         Hint::ReadAsMissing(texts) => format!("if it is not a category, add --missing-values {}", for_shell(&texts.join(","))),
-        Hint::KeepIndex => "--keep-index reads it as a column".into(),
+        Hint::KeepIndex => "--keep-index reads index columns like other columns".into(),
         Hint::NotNumbers(texts) => {
             let them = if texts.len() == 1 { "it" } else { "them" };
             // The option reads a comma as the end of a text.

@@ -80,7 +80,7 @@ pub fn run(arguments: &ImportanceArguments) -> Result<(), Failure> {
     let data = PathBuf::from(arguments.data.clone().unwrap_or_default());
     let files = [Some(arguments.input.as_path()), arguments.target.as_deref(), Some(data.as_path())];
     let files: Vec<&Path> = files.into_iter().flatten().collect();
-    check_report(&files)?;
+    check_report(&files.iter().copied().chain(arguments.out.as_deref()).collect::<Vec<_>>())?;
     if let Some(out) = &arguments.out {
         check_table_writable(out, &files)?;
     }

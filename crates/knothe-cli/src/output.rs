@@ -121,12 +121,18 @@ pub fn check_ending(out: &Path) -> Result<(), Failure> {
     written_ending(out).map(drop).map_err(|e| Failure::usage(format!("--out {e}"), ""))
 }
 
-/// Checks before the work that standard output is none of the files that the command reads. `>>` of a shell leaves the input in its place.
-pub fn check_report(inputs: &[&Path]) -> Result<(), Failure> {
+/// Checks before the work that standard output is not one of these files. The shell's `>>` would append the results to it.
+pub fn check_report(files: &[&Path]) -> Result<(), Failure> {
     let stdout = Path::new("/dev/stdout");
-    match inputs.iter().find(|input| stdout.is_file() && is_part(stdout, input)) {
-        Some(input) => {
-            let message = format!("expected a standard output other than the input {}, found the same file", input.display());
+    if !stdout.is_file() {
+        return Ok(());
+    }
+    match files.iter().find(|file| is_part(stdout, file)) {
+        Some(file) => {
+            let message = format!(
+                "standard output: expected a file other than {}, which the command reads or writes, found the same file",
+                file.display()
+            );
             Err(Failure::usage(message, "send the output to another file"))
         }
         None => Ok(()),
@@ -151,17 +157,14 @@ pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
     }
 }
 
-/// Whether a file is an input, or one of the files that a pattern or a folder stands for. Links are followed, and standard input may come from a file.
+/// Whether a file is an input, or one of the files that a pattern or a folder stands for. Links are followed. `-` is standard input, which may come from a file.
 fn is_part(file: &Path, input: &Path) -> bool {
-    if is_stdout(input) {
+    if input == Path::new("-") {
         return is_same(file, Path::new("/dev/stdin"));
-    }
-    if !file.exists() || is_same(file, input) {
-        return file.exists();
     }
     let entries = std::fs::read_dir(input).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut files = entries.filter(|entry| is_picture(entry) || is_recording(entry)).chain(files_of(input).unwrap_or_default());
-    files.any(|part| is_same(file, &part))
+    file.exists() && (is_same(file, input) || files.any(|part| is_same(file, &part)))
 }
 
 /// Whether two paths are one file; links are followed. Neither is opened: a pipe would wait for its other end.

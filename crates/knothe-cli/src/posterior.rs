@@ -5,7 +5,7 @@ mod pictures;
 mod progress;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use knothe::{
@@ -91,9 +91,8 @@ pub struct PosteriorArguments {
 pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
     let file = PathBuf::from(arguments.data.clone().unwrap_or_default());
-    let inputs: [&Path; 2] = [&arguments.target, &file];
-    check_table_writable(&arguments.out, &inputs)?;
-    check_report(&inputs)?;
+    check_table_writable(&arguments.out, &[&arguments.target, &file])?;
+    check_report(&[&arguments.target, &file, &arguments.out])?;
     if let Some(folder) = &arguments.pictures {
         pictures::check(folder, arguments)?;
     }

@@ -38,7 +38,7 @@ pub struct TextFiles {
     /// Read these columns as text, in every format
     #[arg(long, value_name = "A,B")]
     pub text: Vec<String>,
-    /// Keep columns that number or name the rows, in every format
+    /// Read index columns like other columns, in every format
     #[arg(long)]
     pub keep_index: bool,
 }

@@ -104,7 +104,7 @@ impl fmt::Display for Hint {
                 let them = if texts.len() == 1 { "it" } else { "them" };
                 write!(f, "correct {them}, or add {them} to `Reading::missing`: {}", quoted(texts))
             }
-            Hint::KeepIndex => write!(f, "set `Reading::keep_index` to read it"),
+            Hint::KeepIndex => write!(f, "set `Reading::keep_index` to read index columns like other columns"),
             Hint::DidYouMean(names) => write!(f, "did you mean {}?", quoted(names)),
             Hint::NameLabels => write!(f, "read the data with their labels"),
             Hint::NameArray => write!(f, "give the names of the arrays that hold the images or samples and the labels"),

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --manifest-path benches/inference/nuts/Cargo.toml -- [DIM ...] [--seed N]
 //!
-//! The funnel has y ~ N(0, 3²) and dim − 1 coordinates x_i ~ N(0, exp(y)). During tuning, the sampler asks repeatedly for a better map. Each update fits the map to the points of the trajectories so far and
+//! The funnel has y ~ N(0, 3²) and dim − 1 coordinates x_i ~ N(0, exp(y)). During tuning, the sampler asks repeatedly for a better map. Each update fits the map to the latest 20,000 points of the trajectories and
 //! their gradients, by Fisher divergence. Prints Markdown: of 4 chains of 1,000 draws the least effective number of draws of all coordinates and of y, the largest
 //! R̂, the divergences, and the seconds to the first draw that is kept and in all.
 
@@ -202,7 +202,7 @@ fn main() -> Result<()> {
         let alone = DiagNutsSettings { num_tune: TUNE, ..DiagNutsSettings::default() };
         row("nuts-rs", &alone, dim, seed)?;
         let mut with_map = FlowNutsSettings { num_tune: TUNE, ..FlowNutsSettings::default() };
-        // The divergence needs no draws of the target. All points of the trajectories serve, and many of them lie farther out.
+        // The Fisher divergence does not need draws from the target. It can use all points of the trajectories, many of which lie farther in the tails.
         with_map.adapt_options.use_orbit_for_training = true;
         row("nuts-rs with a map", &with_map, dim, seed)?;
     }

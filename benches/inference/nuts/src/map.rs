@@ -17,7 +17,7 @@ use rand_chacha::ChaCha12Rng;
 
 /// Units of the hidden layer of each coupling.
 const HIDDEN: usize = 32;
-/// Steps of a fit to a few draws and to many, and the number of draws from which there are many.
+/// Optimisation steps of a fit to fewer than `MANY` points, and of a fit to at least as many.
 const STEPS: [u64; 2] = [200, 2000];
 const MANY: usize = 100;
 /// The latest points that a fit uses.
@@ -52,7 +52,7 @@ impl Map {
         Ok(Map { coordinates: SourceCoordinates::new(&flow), flow, id: rng.random_range(0..1 << 40) })
     }
 
-    /// Fits the map further, to the latest draws.
+    /// Continues the fit of the map, to the latest points.
     pub fn update<'a>(
         &mut self,
         positions: impl ExactSizeIterator<Item = &'a [f64]>,

@@ -82,7 +82,7 @@ fn help_of_score() {
           --encoding <NAME>       Encoding, for example utf-16le or windows-1252 [default: detected]
           --missing-values <A,B>  Further texts that stand for a missing value, in every format
           --text <A,B>            Read these columns as text, in every format
-          --keep-index            Keep columns that number or name the rows, in every format
+          --keep-index            Read index columns like other columns, in every format
 
     Likelihood:
           --seed <N>     Seed of the dequantisation noise and of the draws of true values [default: 0]

@@ -235,6 +235,7 @@ fn a_standard_output_that_is_the_input_is_refused() {
         "knothe evaluate model.safetensors table.csv --json >> table.csv",
         "knothe inspect model.safetensors >> model.safetensors",
         "knothe fit table.csv --steps 1 --out o.safetensors --json >> table.csv",
+        "knothe fit table.csv --continue model.safetensors --steps 1 --out o.safetensors --json >> model.safetensors",
         "knothe reconstruct model.safetensors table.csv --out r.csv >> table.csv",
         "knothe importance table.csv --log-weights x --json >> table.csv",
     ] {
@@ -254,11 +255,11 @@ fn a_standard_output_that_is_the_input_is_refused() {
 fn a_bad_folder_for_temporary_files_is_named() {
     let folder = copy();
     let (code, stderr) = shell(folder.path(), "TMPDIR=/nowhere knothe schema - < table.csv");
-    let expected = "error: cannot write the standard input to /nowhere: No such file or directory";
+    let expected = "error: cannot write a temporary copy of the input to /nowhere: No such file or directory";
     assert!(code == Some(1) && stderr.starts_with(expected), "{code:?} {stderr}");
 }
 
-/// Whatever is typed, a message has a length that can be read.
+/// A message stays short for an argument of any length.
 #[test]
 fn a_long_argument_is_shortened() {
     let folder = copy();

@@ -14,7 +14,7 @@ use crate::{
     parameters,
     placement::{Placement, Precision},
     random::{Purpose, stream},
-    space::Space,
+    space::{MOST_NUMBERS, Space},
 };
 
 /// The kind of a file of one network.
@@ -198,7 +198,7 @@ impl Recipe {
             let fits = (lowest..=highest).contains(&value);
             if fits { Ok(()) } else { Err(Error::invalid(what, format!("{lowest} to {highest}"), value)) }
         };
-        range("numbers of an event", self.dim(), 1, 1 << 24)?;
+        range("numbers of an event", self.dim(), 1, MOST_NUMBERS)?;
         range("context columns", self.context_dim, 0, 65_536)?;
         self.space.check()?;
         if !mixed::has_codes(self) {

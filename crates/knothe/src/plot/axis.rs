@@ -5,7 +5,7 @@ const LEFT_OUT: f64 = 0.002;
 /// The room beside the values, as a share of their range.
 const ROOM: f64 = 0.05;
 
-/// The letters that are kept at each end of a longer text.
+/// The characters that are kept at each end of a longer text.
 const LONGEST: usize = 200;
 /// The most values of an axis that are drawn one by one beside another axis.
 const MOST_VALUES: usize = 16;
@@ -108,7 +108,7 @@ impl Axis {
     }
 }
 
-/// A text without its middle where it is longer than any picture shows.
+/// The text, without its middle if it has more than 2 · `LONGEST` characters.
 fn bounded(text: &str) -> String {
     let length = text.chars().count();
     if length <= 2 * LONGEST {

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans-subset.ttf");
 /// Pixels drawn for a pixel of the picture, along each axis.
 const SCALE: f64 = 2.0;
-/// The most letters of a line of text.
+/// The most characters of a line of text.
 const MOST_LETTERS: usize = 1000;
 
 /// Red, green and blue.
@@ -144,7 +144,7 @@ impl Canvas {
 
     /// As much of a text as a width has room for, with an ellipsis where some is left out.
     pub fn shortened(&self, text: &str, size: f64, room: f64) -> String {
-        // No picture has room for more letters.
+        // Only so many characters are measured, to bound the time.
         let whole: String = text.chars().take(MOST_LETTERS).collect();
         if whole.len() == text.len() && self.text_width(text, size) <= room {
             return whole;

@@ -57,7 +57,7 @@ fn parts(variable: &Variable, side: f64, data: Option<&Vec<f64>>, samples: &[f64
 ///
 /// The diagonal has histograms, or bars for discrete columns and for values that stand apart. A pair of columns with many values shows the densest regions
 /// that hold 25, 50, 75 and 95 % of the data, filled, and of the samples, as lines. If one column has few values, there is a violin per value. If both have
-/// few values, there are circles whose areas are shares of the rows.
+/// few values, there are circles whose areas are proportional to the shares of the rows, with one scale per panel.
 ///
 /// `data` and `samples` have one column per variable. Without data the samples stand alone.
 ///
@@ -128,7 +128,7 @@ fn margins(columns: &[Vec<Part>]) -> Result<[f64; 2]> {
 fn meanings<'a>(columns: &[Vec<Part>]) -> Vec<&'a str> {
     let count = |few: bool| columns.iter().filter(|parts| parts.iter().any(|p| p.axis.is_few() == few)).count();
     let (few, many) = (count(true), count(false));
-    let circles = (few > 1).then_some("circles: areas are shares of the rows, scaled in each panel");
+    let circles = (few > 1).then_some("circles: areas are proportional to shares of the rows, with one scale per panel");
     let violins = (few > 0 && many > 0 && columns.len() > 1).then_some("violins: the distribution at each value");
     circles.into_iter().chain(violins).collect()
 }

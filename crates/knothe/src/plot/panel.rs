@@ -13,8 +13,6 @@ pub(super) const SMALL: f64 = 11.0;
 /// The size of labels and titles.
 pub(super) const LARGE: f64 = 13.0;
 
-/// How far a number below an axis may reach beyond its end.
-const BEYOND: f64 = 3.0;
 /// The shades of an image.
 const SHADES: f64 = 80.0;
 
@@ -127,16 +125,15 @@ impl Panel<'_> {
         let y1 = y0 + height;
         canvas.outline(self.at, self.size, FAINT);
         let (ticks, upright) = self.across(canvas);
-        for (value, text) in &ticks {
+        for tick in &ticks {
+            let (value, text) = tick;
             let x = self.place([*value, self.axes[1].low])[0];
             canvas.line([x, y1], [x, y1 - 4.0], 1.0, FAINT);
             match (numbers[0], upright) {
                 (true, true) => canvas.text([x + 4.0, y1 + 6.0], text, SMALL, INK, Anchor::End, true),
                 (true, false) => {
-                    // Beside the text of the next panel.
-                    let reach = canvas.text_width(text, SMALL) / 2.0 - BEYOND;
-                    let middle = x.min(x0 + width - reach).max(x0 + reach);
-                    canvas.text([middle, y1 + 15.0], text, SMALL, INK, Anchor::Middle, false);
+                    let start = x0 + self.axes[0].reach(tick, width, canvas)[0];
+                    canvas.text([start, y1 + 15.0], text, SMALL, INK, Anchor::Start, false);
                 }
                 _ => {}
             }

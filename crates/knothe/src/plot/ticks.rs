@@ -13,9 +13,11 @@ const BETWEEN: f64 = 8.0;
 const LINE: f64 = 13.0;
 /// The length to which upright labels are shortened, and that of labels beside an axis.
 const LONGEST: f64 = 96.0;
-/// The most ticks that are tried where fewer would leave a single text.
+/// How far a text that is drawn may reach beyond the end of its axis.
+const EDGE: f64 = 3.0;
+/// The most ticks that are tried if fewer ticks leave only one text.
 const MOST_FINER: usize = 12;
-/// How far a number or date may reach beyond the end of its axis.
+/// A number or date that would reach farther than this beyond the end of its axis is not drawn.
 const BEYOND: f64 = 14.0;
 /// A cell of this width has room for some letters of a label.
 const WIDE: f64 = 64.0;
@@ -50,9 +52,11 @@ impl Axis {
     pub(super) fn across(&self, length: f64, font: &impl Measure) -> (Ticks, bool) {
         let Marks::Labels(texts) = &self.marks else {
             let most = ((length / 55.0) as usize).max(if self.is_few() { self.cells } else { 2 });
-            let fitting = |count: usize| Some(self.within(self.round(count), length, font)).filter(|ticks| self.fit(ticks, length, font));
+            let fitting = |count: usize| {
+                Some(self.within(self.round(count), length, font)).filter(|ticks| with_text(ticks) > 0 && self.fit(ticks, length, font))
+            };
             let ticks = (1..=most).rev().find_map(fitting).unwrap_or_else(|| self.within(self.round(1), length, font));
-            // A single number says nothing of the range.
+            // A single number does not show the range of the axis.
             let more = || (most + 1..=MOST_FINER).filter_map(fitting).find(|ticks| with_text(ticks) > 1);
             let ticks = if with_text(&ticks) > 1 { ticks } else { more().unwrap_or(ticks) };
             return (ticks, false);
@@ -69,7 +73,16 @@ impl Axis {
     /// Whether the texts of ticks stand apart.
     fn fit(&self, ticks: &Ticks, length: f64, font: &impl Measure) -> bool {
         let apart = ticks.windows(2).map(|w| (w[1].0 - w[0].0) / (self.high - self.low) * length).fold(f64::INFINITY, f64::min);
-        ticks.iter().map(|t| font.width(&t.1)).fold(0.0, f64::max) + BETWEEN <= apart
+        let places: Vec<[f64; 2]> = ticks.iter().filter(|t| !t.1.is_empty()).map(|t| self.reach(t, length, font)).collect();
+        let widest = ticks.iter().map(|t| font.width(&t.1)).fold(0.0, f64::max);
+        widest + BETWEEN <= apart && places.windows(2).all(|pair| pair[0][1] + BETWEEN / 2.0 <= pair[1][0])
+    }
+
+    /// Where the text of a tick begins and ends along the axis. It is moved inwards until it reaches at most [`EDGE`] beyond an end.
+    pub(super) fn reach(&self, tick: &(f64, String), length: f64, font: &impl Measure) -> [f64; 2] {
+        let width = font.width(&tick.1);
+        let start = (self.share(tick.0) * length - width / 2.0).min(length + EDGE - width).max(-EDGE);
+        [start, start + width]
     }
 
     /// Ticks without the texts that would reach far beyond the ends, into the axis beside this one.
@@ -248,9 +261,9 @@ mod tests {
         // 2021-01-01 to 2021-01-13 has a date every two days where there is room, and Mondays alone on 200 pixels.
         assert_eq!(axis.across(700.0, &Six).0.len(), 7);
         assert_eq!(texts(axis.across(200.0, &Six).0), ["2021-01-04", "2021-01-11"]);
-        // A single date says nothing of the range of 1,000 days.
+        // A single date does not show the range of 1,000 days.
         let years = Axis { marks: Marks::Moments(86_400_000_000), ..Axis::between("since", 18_628.0, 19_628.0, 12) };
-        assert_eq!(texts(years.across(100.0, &Six).0), ["2021", "2022", "2023"]);
+        assert_eq!(texts(years.across(110.0, &Six).0), ["2021", "2022", "2023"]);
         // A date at the end of its axis would reach into the next one.
         assert_eq!(texts(axis.across(700.0, &Six).0)[..2], ["", "2021-01-03"]);
     }

@@ -1,5 +1,7 @@
 //! Parquet and Arrow of every codec and type, several files, and what is written of each form.
 
+use knothe::events::table::{Overrides, Roles, Schema as Inferred};
+
 use super::*;
 
 /// One column of every type that is read.
@@ -111,7 +113,7 @@ fn parquets_codecs_indices_and_nested_columns() {
         let table = Table::read_skipping(&path, &["pair".into()]).unwrap();
         assert_eq!(shown(&table)[0], ("x", vec![Some(1.0), Some(2.0)]));
         assert_eq!(table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["x", "pair"]);
-        assert_eq!(table.notes[0].message, "'day' and '__index_level_0__' are indices and are left out");
+        assert_eq!(table.notes[0].message, "'day' and '__index_level_0__' are index columns and are left out");
     }
     assert!(
         refusal(folder.path(), &path).starts_with("t.parquet, column 'pair': expected numbers, text, Booleans or moments, found Struct(")
@@ -125,8 +127,13 @@ fn ordered_categories_are_said() {
     let folder = tempfile::tempdir().unwrap();
     let severity: DictionaryArray<Int32Type> = ["low", "high", "low"].into_iter().collect();
     let severity: ArrayRef = Arc::new(severity);
+    let size: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 4]));
     let field = Field::new("severity", severity.data_type().clone(), false).with_dict_is_ordered(true);
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![severity]).unwrap();
+    let batch = RecordBatch::try_new(
+        Arc::new(Schema::new(vec![field, Field::new("size", arrow::datatypes::DataType::Int64, false)])),
+        vec![severity, size],
+    )
+    .unwrap();
     let paths = ["t.parquet", "t.arrow"].map(|name| folder.path().join(name));
     parquet(&paths[0], &batch, ::parquet::basic::Compression::SNAPPY);
     let mut writer = FileWriter::try_new(std::fs::File::create(&paths[1]).unwrap(), &batch.schema()).unwrap();
@@ -135,7 +142,15 @@ fn ordered_categories_are_said() {
     for path in &paths {
         let table = Table::read(path).unwrap();
         let hint = table.notes[0].hint.as_ref().unwrap().to_string();
-        assert_eq!(table.notes[0].message, "the categories of 'severity' have an order in the file, which is not read", "{path:?}");
+        assert_eq!(table.notes[0].message, "the file orders the categories of 'severity', but this order is not read", "{path:?}");
+        let noticed = |overrides: &str, roles: &Roles| {
+            let overrides = Overrides::parse(overrides).unwrap();
+            let (_, notices) = Inferred::infer(&table, &overrides, roles, MissingPolicy::Model).unwrap();
+            notices.iter().any(|notice| notice.message.contains("orders the categories"))
+        };
+        let context = Roles { context: vec!["severity".into()], ..Roles::default() };
+        assert!(noticed("{}", &Roles::default()) && !noticed("{}", &context), "{path:?}");
+        assert!(!noticed(r#"{"severity": {"ordered": ["low", "high"]}}"#, &Roles::default()), "{path:?}");
         assert_eq!(hint, r#"declare it in the schema (`Overrides`): {"severity": {"ordered": ["lowest", "…", "highest"]}}"#);
     }
 }

@@ -63,9 +63,9 @@ fn text_of_every_dialect_is_read_and_said() {
         ("m.csv", format!("\u{feff}{plain}").into(), ""),
         ("n.csv", "x,y\n1.5,-3,\n2.5,4,\n".into(), ""),
         ("o.csv", "x,y,\n1.5,-3\n2.5,4\n".into(), ""),
-        ("p.csv", ",x,y\na,1.5,-3\nb,2.5,4\n".into(), "the first column, which has no name, is taken for an index and is left out"),
+        ("p.csv", ",x,y\na,1.5,-3\nb,2.5,4\n".into(), "the first column, which has no name, is read as an index column and is left out"),
         ("q.txt", "\"x\" \"y\"\n\"1\" 1.5 -3\n\"2\" 2.5 4\n".into(), "read as space-separated text"),
-        ("r.csv", "rownames,x,y\n1,1.5,-3\n2,2.5,4\n".into(), "the first column, 'rownames', is taken for an index and is left out"),
+        ("r.csv", "rownames,x,y\n1,1.5,-3\n2,2.5,4\n".into(), "the first column, 'rownames', is read as an index column and is left out"),
         ("k2.csv", format!("% by a logger\n% and more\n{plain}% a pause\n").into(), "read as text with comments after %"),
         ("k4.csv", format!("% a, logger\n% and more\n{plain}").into(), "read as text with comments after %"),
         ("k5.csv", format!("% a, logger\n{plain}").into(), "read as text with comments after %"),
@@ -112,6 +112,26 @@ fn thousands_are_said() {
 fn a_header_may_begin_like_a_comment() {
     let (table, notes) = read("t.csv", "%CPU,%MEM\n1.5,2\n3,4\n");
     assert_eq!((table.columns[0].name.as_str(), notes.len()), ("%CPU", 0));
+    for (text, name) in [
+        ("%,count\n12.5,3\n7.5,4\n8.5,5\n", "%"),
+        ("%CPU,user\nNA,bob\n3.5,amy\n2.5,joe\n", "%CPU"),
+        ("%CPU;user\n3,5;bob\n4;amy\n5;joe\n", "%CPU"),
+        ("%fmt,n\n%d,3\nabc,4\ndef,5\nghi,7\n", "%fmt"),
+        ("% fat,age\n3.5,20\n4.5,30\n", "% fat"),
+    ] {
+        assert_eq!(read("t.csv", text).0.columns[0].name, name, "{text}");
+    }
+}
+
+#[test]
+fn apostrophes_are_no_quotes() {
+    for (text, columns) in [
+        ("id,height\n'007,6'\n'008,5'\n'009,6'\n", 2),
+        ("first,second\n'tis,the dogs'\n'twas,cats'\nx,y\n'em,boys'\n", 2),
+        ("a,b,c\n'k,l',1\n'm,n',2\n'o,p',3\n", 3),
+    ] {
+        assert_eq!(read("t.csv", text).0.columns.len(), columns, "{text}");
+    }
 }
 
 #[test]
@@ -130,13 +150,15 @@ fn names_are_found_made_or_told_apart() {
     assert_eq!(names("1.5,2\n3,4\n"), ["x1", "x2"]);
     assert_eq!(names("5.1,3.5,setosa\n4.9,3,setosa\n"), ["x1", "x2", "x3"]);
     // Texts that come again apart from each other are no names, and a header that comes again as a whole is one.
-    assert_eq!(names("a,u\na,v\nb,u\nb,v\n"), ["x1", "x2"]);
+    assert_eq!(names("a,u\na,v\nb,u\nb,v\na,w\nb,u\n"), ["x1", "x2"]);
+    assert_eq!(names("name,city\nname,rome\nann,city\n"), ["name", "city"]);
+    assert_eq!(names(",word\n0,the\n1,word\n2,of\n3,word\n4,of\n"), ["word"]);
     assert_eq!(names("name,city\nann,rome\nname,city\nbob,bern\n"), ["name", "city"]);
     assert_eq!(names("0,1,2\n3,4,9\n"), ["0", "1", "2"]);
     assert_eq!(names("id,2019,2020\n3,4,9\n"), ["id", "2019", "2020"]);
     assert_eq!(names("a,a,b,\n1,2,3,4\n"), ["a", "a.1", "b", "Unnamed: 3"]);
     assert_eq!(names("a,a,a.1,a,b,b\n1,2,3,4,5,6\n"), ["a", "a.2", "a.1", "a.3", "b", "b.1"]);
-    // Thousands of columns of one name are numbered in one pass.
+    // Thousands of columns have one name.
     let same = names(&format!("{}c\n{}1\n", "c,".repeat(50_000), "1,".repeat(50_000)));
     assert_eq!((same.len(), same[50_000].as_str()), (50_001, "c.50000"));
     assert_eq!(names("\"Income, USD\",\"say \"\"a\"\"\"\n1,2\n"), ["Income, USD", "say \"a\""]);

@@ -75,7 +75,7 @@ fn offsets(path: &Path, archive: &mut Archive, n: usize) -> Result<Vec<usize>> {
     }
     let check = |shape: &[u64]| match *shape {
         [count] if count > n as u64 + 1 => {
-            let problem = format!("expected increasing whole numbers from 0 to {n} in '{OFFSETS_KEY}', found {count} of them");
+            let problem = format!("expected at most {} increasing whole numbers from 0 to {n} in '{OFFSETS_KEY}', found {count}", n + 1);
             Err(Error::table(path, problem, None))
         }
         _ => Ok(()),

@@ -106,7 +106,7 @@ fn beside(images: &Path, name: &str, what: &str, n: usize) -> Result<(PathBuf, A
     }
     let check = |shape: &[u64]| match *shape {
         [count] if count == n as u64 => Ok(()),
-        [count] => Err(Error::table(path, format!("expected {n} {what}, one an image, found {count}"), None)),
+        [count] => Err(Error::table(path, format!("expected {n} {what}, one per image, found {count}"), None)),
         _ => Err(Error::table(path, format!("expected {what} in one dimension, found an array of {} dimensions", shape.len()), None)),
     };
     Ok((path.to_owned(), array(path, name, &check)?))

@@ -13,11 +13,9 @@ use crate::{
     file::ending,
     hint::Hint,
     memory,
-    space::ImageShape,
+    space::{ImageShape, MOST_NUMBERS},
 };
 
-/// The most numbers of an event, as no family has more.
-const LARGEST: u64 = 1 << 24;
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Whether the name of a file is that of a picture: one that ends in .png, .jpg or .jpeg.
@@ -75,11 +73,13 @@ fn check_sizes(folder: &Path, paths: &[PathBuf]) -> Result<()> {
     let channels = if headers.iter().any(|(_, colour)| *colour) { 3 } else { 1 };
     let (pixels, threads) = (memory::product(&[width as usize, height as usize]), rayon::current_num_threads());
     let numbers = pixels.saturating_mul(channels);
-    if numbers > LARGEST {
-        let problem = format!("expected at most {LARGEST} numbers per picture, found {height} × {width} pixels of {channels}");
-        return Err(Error::table(&paths[0], problem, Hint::other("make the pictures smaller")));
+    if numbers > MOST_NUMBERS as u64 {
+        let problem =
+            format!("expected at most {MOST_NUMBERS} numbers per picture, found {height} × {width} pixels of {channels} channels");
+        let largest = headers.iter().position(|(_, colour)| *colour).unwrap_or(0);
+        return Err(Error::table(&paths[largest], problem, Hint::other("scale the pictures down")));
     }
-    // A byte for each number, once as pictures and once as a set. A picture that is being decoded has up to four channels of 16 bits, and a copy in 8 bits.
+    // Each number takes one byte in the decoded picture and one in the set. A picture that is being decoded has up to four channels of 16 bits, and a copy in 8 bits.
     let set = memory::product(&[2, numbers as usize, paths.len()]);
     let bytes = set.saturating_add(memory::product(&[12, pixels as usize, threads.min(paths.len())]));
     memory::check(format!("the {} pictures of {}", paths.len(), folder.display()), bytes)

@@ -71,11 +71,11 @@ fn arrays_that_are_no_images_say_why() {
     let read = ImageSet::read(&path, None).unwrap();
     assert!(error(read.clone().with_labels("images")).contains("in one dimension, found an array of 3 dimensions"));
     let three = npy(&folder, "<i4", &[3], &[0; 12]);
-    assert!(error(read.clone().with_labels(three.to_str().unwrap())).contains("expected 4 labels, one an image, found 3"));
-    // What is claimed is compared before it is read: here 10⁹ labels in a sparse file.
+    assert!(error(read.clone().with_labels(three.to_str().unwrap())).contains("expected 4 labels, one per image, found 3"));
+    // The claimed number of labels is compared before they are read: here 10⁹ in a sparse file.
     let many = npy(&folder, "<i8", &[1_000_000_000], &[]);
     std::fs::OpenOptions::new().write(true).open(&many).unwrap().set_len(8_000_000_128).unwrap();
-    assert!(error(read.with_labels(many.to_str().unwrap())).contains("expected 4 labels, one an image, found 1000000000"));
+    assert!(error(read.with_labels(many.to_str().unwrap())).contains("expected 4 labels, one per image, found 1000000000"));
 }
 
 fn save(folder: &TempDir, name: &str, picture: image::DynamicImage) {

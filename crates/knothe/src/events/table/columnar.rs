@@ -190,13 +190,13 @@ impl Source for Columnar {
     }
 
     fn notes(&self) -> Vec<Notice> {
-        let what = if self.indices.len() == 1 { "is an index and is" } else { "are indices and are" };
+        let what = if self.indices.len() == 1 { "is an index column and is" } else { "are index columns and are" };
         let left_out =
             (!self.indices.is_empty()).then(|| Notice::new(format!("{} {what} left out", quoted(&self.indices)), Hint::KeepIndex));
         let ordered = |name: &String| {
             let kind = r#"{"ordered": ["lowest", "…", "highest"]}"#.into();
             let hint = Hint::DeclareKind { columns: vec![name.clone()], kind, only_seen: false };
-            Notice::new(format!("the categories of '{name}' have an order in the file, which is not read"), hint)
+            Notice::new(format!("the file orders the categories of '{name}', but this order is not read"), hint)
         };
         left_out.into_iter().chain(self.ordered.iter().map(ordered)).collect()
     }

@@ -61,8 +61,8 @@ impl Schema {
         if kept.len() < 2 {
             return Err(Error::table(&table.path, format!("expected at least 2 rows to learn from, found {}", kept.len()), None));
         }
-        // Whoever has declared a column need not be told to.
-        let is_declared = |notice: &&Notice| matches!(&notice.hint, Some(Hint::DeclareKind { columns, .. }) if columns.iter().all(|c| overrides.0.contains_key(c)));
+        // A notice that asks for a declaration is left out if the column is declared, or is context, which takes none.
+        let is_declared = |notice: &&Notice| matches!(&notice.hint, Some(Hint::DeclareKind { columns, .. }) if columns.iter().all(|c| overrides.0.contains_key(c) || roles.context.contains(c)));
         let mut notices: Vec<Notice> = table.notes.iter().filter(|notice| !is_declared(notice)).cloned().collect();
         let (weights, dropped, errors) = (roles.weights.clone(), roles.drop.clone(), roles.errors.clone());
         let mut schema = Schema { weights, dropped, errors, missing, ..Schema::default() };
@@ -173,7 +173,7 @@ fn inferred(table: &Table, column: &Column, declared: Option<&Declared>, kept: &
         }
         None => match &column.form {
             Form::Text(_) | Form::Boolean => {
-                notice = slipped(table, column, kept, seen.distinct).or_else(|| unread(column, ", which is read as text"));
+                notice = slipped(table, column, kept, seen.distinct).or_else(|| unread(column, ". The column is read as text"));
                 (Kind::Categorical(seen.labels(&column.form)), Vec::new())
             }
             Form::Time(unit) => (Kind::Time(*unit), Vec::new()),
@@ -216,7 +216,7 @@ fn left_out(table: &Table, column: &Column, kept: &[usize], seen: &Seen) -> Noti
         let message = format!("'{name}' is text because of {others}, among {among}: it is left out");
         return Notice::new(message, slips.hint().unwrap_or(categorical));
     }
-    if let Some(notice) = unread(column, ", which is text with too many different values: it is left out") {
+    if let Some(notice) = unread(column, ". The column is read as text and has too many different values, so it is left out") {
         return notice;
     }
     let reason = if seen.distinct == rows {

@@ -266,7 +266,7 @@ fn by_content(bytes: &Bytes) -> io::Result<Format> {
 fn copied(path: &Path, mut bytes: impl Read) -> Result<Bytes> {
     let io = |e| Error::io("read", path, e);
     let folder = std::env::temp_dir();
-    let full = |e| Error::io("write the standard input to", &folder, e);
+    let full = |e| Error::io("write a temporary copy of the input to", &folder, e);
     let mut copy = tempfile::tempfile().map_err(full)?;
     let (mut buffer, mut total, mut since_line, mut binary) = (vec![0; 1 << 16], 0, 0, false);
     loop {

@@ -102,7 +102,7 @@ pub(crate) struct Array {
     bytes: Vec<u8>,
 }
 
-/// What a caller expects of a shape, before memory is allocated for it.
+/// A caller's check of the shape of an array. It runs before memory is allocated.
 #[cfg(feature = "images")]
 pub(crate) type Check<'a> = &'a dyn Fn(&[u64]) -> Result<()>;
 

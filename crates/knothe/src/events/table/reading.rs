@@ -32,7 +32,7 @@ pub struct Reading {
     pub labels: BTreeMap<String, Vec<String>>,
     /// Further texts that stand for a missing value. Columns of numbers and moments compare their values: `-999` also matches `-999.0`.
     pub missing: Vec<String>,
-    /// Whether columns that only number or name the rows are kept: an unnamed first column, one called `rownames`, and the indices of pandas.
+    /// Whether index columns are read like other columns. They are an unnamed first column, a first column named `Unnamed: 0` or `rownames`, and the index columns of pandas.
     pub keep_index: bool,
     /// The most rows of a batch. A table that is read whole does not depend on it.
     pub batch_rows: usize,

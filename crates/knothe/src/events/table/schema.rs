@@ -27,9 +27,9 @@ pub(super) fn may_be_special(special: &[f64]) -> bool {
     special.len() <= MOST_SPECIAL && differ() && special.iter().all(|v| v.abs() <= LARGEST)
 }
 
-/// What special values can be, for a message.
+/// The limits of special values in words, for an error message.
 pub(super) fn special_expected() -> String {
-    format!("at most {MOST_SPECIAL} special values that differ, of a magnitude of at most 1e30")
+    format!("at most {MOST_SPECIAL} different special values between -1e30 and 1e30")
 }
 
 /// What columns are for.

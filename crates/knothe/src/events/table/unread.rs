@@ -1,4 +1,4 @@
-//! Texts that people read as numbers or dates and that a table does not: amounts with a currency, percentages, and dates such as 06/21/2024.
+//! Notices of text columns that people read as numbers or dates and Knothe does not: amounts with a currency, percentages, and dates such as 06/21/2024.
 
 use super::{
     column::{Column, Form, shortened},
@@ -8,10 +8,10 @@ use super::{
 };
 use crate::hint::Hint;
 
-/// What may stand before or after a number.
+/// Signs and currency codes before or after a number.
 const UNITS: [&str; 13] = ["%", "‰", "€", "$", "£", "¥", "₹", "EUR", "USD", "GBP", "CHF", "JPY", "INR"];
 
-/// A notice of a text column in which every text is a number with a unit, or a date whose day and month can be confused.
+/// A notice of a text column in which every text is a number, all with the same unit, or a date with slashes that does not begin with the year.
 pub(super) fn unread(column: &Column, consequence: &str) -> Option<Notice> {
     let Form::Text(texts) = &column.form else { return None };
     let present: Vec<&str> = texts.iter().map(String::as_str).filter(|t| !is_missing(t.as_bytes()) && !is_mark(t.as_bytes())).collect();
@@ -20,8 +20,8 @@ pub(super) fn unread(column: &Column, consequence: &str) -> Option<Notice> {
     let notice =
         |what: String, advice| Some(Notice::new(format!("'{}' holds {what}, such as {example}{consequence}", column.name), advice));
     if present.iter().all(|text| is_slashed_date(text)) {
-        let what = "dates in which day and month can be confused".to_owned();
-        return notice(what, Hint::other("write the year first, as in 2024-06-21, to have them read as dates"));
+        let what = "dates with slashes that do not begin with the year".to_owned();
+        return notice(what, Hint::other("write the year first, as in 2024-06-21, so that they are read as dates"));
     }
     let unit = UNITS.into_iter().find(|unit| amount(first, unit).is_some())?;
     let amounts: Vec<&str> = present.iter().map(|text| amount(text, unit)).collect::<Option<_>>()?;
@@ -29,12 +29,16 @@ pub(super) fn unread(column: &Column, consequence: &str) -> Option<Notice> {
     if !amounts.iter().all(|amount| is_number(amount)) {
         return None;
     }
-    notice(format!("numbers with {}", quoted(&[unit])), Hint::other("leave the sign out of the file to have them read as numbers"))
+    notice(
+        format!("numbers with {}", quoted(&[unit])),
+        Hint::Other(format!("remove {} from the values, so that they are read as numbers", quoted(&[unit])).into()),
+    )
 }
 
-/// The text without its unit.
+/// The text without its sign and its unit.
 fn amount<'a>(text: &'a str, unit: &str) -> Option<&'a str> {
-    text.strip_suffix(unit).or_else(|| text.strip_prefix(unit)).map(str::trim)
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    unsigned.strip_suffix(unit).or_else(|| unsigned.strip_prefix(unit)).map(str::trim)
 }
 
 /// Whether a text is two numbers of at most two digits and a year with `/` between them, perhaps with a time.
@@ -59,10 +63,10 @@ mod tests {
     #[test]
     fn numbers_with_units_and_ambiguous_dates_are_named() {
         assert_eq!(message(&["2.992,27 €", "15,00 €", "NA"]).unwrap(), "'x' holds numbers with '€', such as '2.992,27 €': it is text");
-        assert_eq!(message(&["$1,200.50", "$3"]).unwrap(), "'x' holds numbers with '$', such as '$1,200.50': it is text");
+        assert_eq!(message(&["$1,200.50", "-$3"]).unwrap(), "'x' holds numbers with '$', such as '$1,200.50': it is text");
         assert_eq!(message(&["50,0%", "7%"]).unwrap(), "'x' holds numbers with '%', such as '50,0%': it is text");
         assert_eq!(message(&["USD 5", "USD 7.5"]).unwrap(), "'x' holds numbers with 'USD', such as 'USD 5': it is text");
-        let dates = "'x' holds dates in which day and month can be confused, such as";
+        let dates = "'x' holds dates with slashes that do not begin with the year, such as";
         assert_eq!(message(&["06/21/2024", "7/1/2024"]).unwrap(), format!("{dates} '06/21/2024': it is text"));
         assert_eq!(message(&["06/21/24 10:30"]).unwrap(), format!("{dates} '06/21/24 10:30': it is text"));
     }

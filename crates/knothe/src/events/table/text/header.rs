@@ -78,7 +78,7 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     }
     let mut taken: HashSet<String> = names.iter().filter(|n| !n.is_empty()).cloned().collect();
     let mut seen = HashSet::new();
-    // The last number of a name that occurs again.
+    // The last number that was appended to each repeated name.
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let (mut renamed, mut unnamed) = (Vec::new(), Vec::new());
     let several = names.len() > 1;
@@ -98,7 +98,7 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
         if j == 0 && several && is_index(&name) && reading.leaves_out(&name) {
             let what =
                 if name == "Unnamed: 0" { "the first column, which has no name,".into() } else { format!("the first column, '{name}',") };
-            notes.push(Notice::new(format!("{what} is taken for an index and is left out"), Hint::KeepIndex));
+            notes.push(Notice::new(format!("{what} is read as an index column and is left out"), Hint::KeepIndex));
             unnamed.clear();
         } else {
             columns.push((j, name));
@@ -202,13 +202,14 @@ fn has_header(records: &[Record], usual: usize, numerals: Numerals, reading: &Re
         return true;
     }
     let column = |j: usize| data.iter().filter_map(move |r| r.get(j)).filter(|f| !is_missing(f));
-    let (mut values, mut is_apart) = (0, true);
+    let (mut values, mut is_apart) = (0, first.len() > 1 && !first.iter().any(|f| is_missing(f)));
+    let others: Vec<&Record> = data.iter().filter(|r| *r != first).collect();
     for (j, field) in first.iter().enumerate().filter(|(_, f)| !is_missing(f)) {
         let like = if is_typed(field, numerals) && !field.is_empty() {
             values += 1;
             column(j).all(|f| is_typed(f, numerals))
         } else {
-            is_apart &= data.iter().any(|r| r.get(j) == Some(field) && r != first);
+            is_apart = is_apart && others.iter().filter(|r| r.get(j) == Some(field)).nth(1).is_some();
             column(j).any(|f| f == field)
         };
         if !like {

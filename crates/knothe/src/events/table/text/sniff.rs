@@ -117,13 +117,17 @@ fn score(records: &[Record], delimiter: u8) -> Option<(f64, f64)> {
     let data = &records[usize::from(records.len() > 1)..];
     let fits = |r: &Record| r.len() == usual || (r.len() == usual + 1 && r.last().is_some_and(|f| f.is_empty()));
     let equal = data.iter().filter(|r| fits(r)).count() as f64 / data.len() as f64;
-    let numerals =
-        [Numerals { decimal_comma: delimiter != b',', thousands: None }, Numerals { decimal_comma: false, thousands: Some(',') }];
     let fields = data.iter().flatten();
-    let typed = fields.clone().filter(|f| is_missing(f) || numerals.iter().any(|n| is_typed(f, *n))).count() as f64 / fields.count() as f64;
+    let typed = fields.clone().filter(|f| is_missing(f) || has_type(f, delimiter)).count() as f64 / fields.count() as f64;
     // A name may be missing before the first column, or nothing after the last.
     let header = if records[0].len().abs_diff(usual) <= 1 { 1.0 } else { 0.25 };
     (equal >= LEAST_EQUAL).then_some((equal * header, typed))
+}
+
+/// Whether a field is a number in one of the usual ways between these delimiters, a Boolean or a moment.
+fn has_type(field: &[u8], delimiter: u8) -> bool {
+    let ways = [Numerals { decimal_comma: delimiter != b',', thousands: None }, Numerals { decimal_comma: false, thousands: Some(',') }];
+    ways.iter().any(|way| is_typed(field, *way))
 }
 
 /// Whether a field is a number, a Boolean or a moment.
@@ -132,15 +136,26 @@ pub(super) fn is_typed(field: &[u8], numerals: Numerals) -> bool {
     is_mark(field) || numerals.number(field).is_some() || boolean(field).is_some() || moment().is_some()
 }
 
-/// Single quotes, where most records have fields between them; double ones otherwise. A quoted field may hold the delimiter, which cuts it here.
+/// The quote character: `'` if most records have a field in single quotes, otherwise `"`. Quotes are not known yet, so a quoted field that holds the delimiter is in several parts here.
 fn quote(sample: &[u8], complete: bool, syntax: Syntax) -> u8 {
-    let has_quoted = |r: &&Record| {
+    let is_most = |records: &[Record], holds: &dyn Fn(&Record) -> bool| 2 * records.iter().filter(|r| holds(r)).count() > records.len();
+    let cut = start(sample, complete, &syntax).records;
+    let has_whole = |r: &Record| r.iter().any(|f| f.len() > 1 && f.starts_with(b"'") && f.ends_with(b"'"));
+    if is_most(&cut, &has_whole) {
+        return b'\'';
+    }
+    // A field that opens and one that closes may be parts of one field, if the header then has as many fields as the rows. Apostrophes open and close other fields.
+    let has_parts = |r: &Record| {
         let opens = r.iter().position(|f| f.starts_with(b"'"));
-        let closes = r.iter().rposition(|f| f.ends_with(b"'"));
-        opens.zip(closes).is_some_and(|(first, last)| first < last || (first == last && r[first].len() > 1))
+        opens.zip(r.iter().rposition(|f| f.ends_with(b"'"))).is_some_and(|(first, last)| first < last)
     };
-    let records = start(sample, complete, &syntax).records;
-    if 2 * records.iter().filter(has_quoted).count() > records.len() { b'\'' } else { b'"' }
+    let quoted = start(sample, complete, &Syntax { quote: b'\'', ..syntax }).records;
+    let usual = usual_width(&quoted);
+    if is_most(&cut, &|r| has_whole(r) || has_parts(r)) && usual > 1 && quoted.first().is_some_and(|first| first.len() == usual) {
+        b'\''
+    } else {
+        b'"'
+    }
 }
 
 /// Whether lines that begin with `#` are comments: the first line does, or they are not cut as the others are.
@@ -154,7 +169,8 @@ fn has_comments(sample: &[u8], complete: bool, syntax: Syntax) -> bool {
     all.iter().any(|r| r.first().is_some_and(|f| f.starts_with(b"#")) && r.len() != usual)
 }
 
-/// The comments that begin with `%` or `//`: those of the first line, if it is not cut as most lines are, if the next line begins so too, or if a header follows. A header may begin with `%` too.
+/// The comment mark `%` or `//`, if the first line begins with it and is not a header. The line is a comment if its number of fields is unusual. If a space follows the mark, it is also one if spaces
+/// separate the columns, if the next line begins with the mark too, or if a header follows.
 fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<Comment> {
     let plain = Syntax { comment: None, ..syntax };
     let first = &sample[plain.skip(sample, 0)..];
@@ -165,13 +181,13 @@ fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<Comme
     };
     let all = start(sample, complete, &plain).records;
     let rest = start(sample, complete, &Syntax { comment: Some(comment), ..syntax }).records;
-    let usual = usual_width(&rest);
-    let shown = comment.shown();
-    let begins = |record: &Record| record.first().is_some_and(|field| field.starts_with(shown.as_bytes()));
-    let is_mark = |record: &Record| record.first().is_some_and(|field| **field == *shown.as_bytes());
-    let is_typed = |record: &Record| record.iter().any(|field| is_typed(field, Numerals::default()));
-    let header_follows = || matches!(&rest[..], [first, second, ..] if !is_typed(first) && is_typed(second));
-    let is_comment = |first: &Record| first.len() != usual || is_mark(first) || all.get(1).is_some_and(begins) || header_follows();
+    let (usual, shown) = (usual_width(&rest), comment.shown());
+    // The name of a column may begin with `%`, as `%CPU` does, but hardly with a space after it.
+    let is_apart = first.get(shown.len()) == Some(&b' ');
+    let goes_on = || all.get(1).and_then(|record| record.first()).is_some_and(|field| field.starts_with(shown.as_bytes()));
+    let has_value = |record: &Record| record.iter().any(|field| is_missing(field) || has_type(field, syntax.delimiter));
+    let header_follows = || matches!(&rest[..], [first, second, ..] if !has_value(first) && has_value(second));
+    let is_comment = |record: &Record| record.len() != usual || (is_apart && (syntax.delimiter == SPACES || goes_on() || header_follows()));
     all.first().is_some_and(is_comment).then_some(comment)
 }
 
