@@ -145,7 +145,7 @@ mod tests {
     fn long_texts_lose_their_middle() {
         let axis = Axis::of_labels(&"n".repeat(1_000_000), vec![format!("a{}z", "é".repeat(1_000)), "short".into()]);
         assert_eq!(axis.label.chars().count(), 2 * LONGEST + 1);
-        let Marks::Labels(texts) = &axis.marks else { panic!("expected labels") };
-        assert!(texts[0].starts_with("aé") && texts[0].ends_with("éz") && texts[1] == "short", "{texts:?}");
+        let texts = if let Marks::Labels(texts) = &axis.marks { texts.clone() } else { Vec::new() };
+        assert!(texts.len() == 2 && texts[0].starts_with("aé") && texts[0].ends_with("éz") && texts[1] == "short", "{texts:?}");
     }
 }
