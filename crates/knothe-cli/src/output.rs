@@ -162,9 +162,15 @@ fn is_part(file: &Path, input: &Path) -> bool {
     if input == Path::new("-") {
         return is_same(file, Path::new("/dev/stdin"));
     }
-    let entries = std::fs::read_dir(input).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files = entries.filter(|entry| is_picture(entry) || is_recording(entry)).chain(files_of(input).unwrap_or_default());
-    file.exists() && (is_same(file, input) || files.any(|part| is_same(file, &part)))
+    if !file.exists() {
+        return false;
+    }
+    // Folders are listed only if the input itself is another file.
+    let in_folder = || {
+        let entries = std::fs::read_dir(input).into_iter().flatten().flatten().map(|entry| entry.path());
+        entries.filter(|entry| is_picture(entry) || is_recording(entry)).chain(files_of(input).unwrap_or_default())
+    };
+    is_same(file, input) || in_folder().any(|part| is_same(file, &part))
 }
 
 /// Whether two paths are one file; links are followed. Neither is opened: a pipe would wait for its other end.

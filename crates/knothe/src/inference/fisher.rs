@@ -59,7 +59,7 @@ impl FisherDivergence {
         Ok(FisherDivergence { robust: false, dim, x, scores })
     }
 
-    /// Minimises E ln(1 + r²) in the place of E r², where r² is the square along v. The optimum is the same, and a few draws of huge residuals, as from the neck of a funnel, do not outweigh all
+    /// Minimises E ln(1 + r²) instead of E r². Here r is the residual along v. The optimum is the same, and a few draws of huge residuals, as from the neck of a funnel, do not outweigh all
     /// others.
     pub fn robust(self, yes: bool) -> Self {
         FisherDivergence { robust: yes, ..self }

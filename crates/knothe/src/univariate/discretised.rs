@@ -18,7 +18,7 @@ const NEAR: f64 = 0.25;
 const LEAST_SHARE: f64 = 1e-4;
 /// Beyond every number of 32 bits that a row can hold.
 const FAR_OUT: f64 = 3e38;
-/// The logit of an atom at θ = 0, beside logits of 0 of the components, and that of an atom that is none.
+/// The logit of an atom at θ = 0, where those of the components are 0, and the logit of an unused place.
 const ATOM: f64 = -3.0;
 const NO_ATOM: f64 = -1e9;
 /// A length that is above 0 in 32 bits.
@@ -153,7 +153,7 @@ impl DiscretisedLogistics {
         bounded.then(|| self.log_between(at, lower, length, [no_low, no_high]))
     }
 
-    /// The logarithm of the mass of x, from that of the mixture alone.
+    /// Adds the shares of the atoms to the logarithm of the mass that the mixture gives x.
     fn beside_atoms(&self, mixture: Tensor<2>, x: &Tensor<2>, shares: &Tensor<3>) -> Tensor<2> {
         let ([rows, dim], place) = (x.dims(), Placement::of(&x.clone().inner()));
         let mixture = mixture + shares.clone().narrow(1, 0, 1).squeeze_dim::<2>(1);

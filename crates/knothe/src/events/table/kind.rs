@@ -115,7 +115,7 @@ impl Kind {
         }
     }
 
-    /// Whether the law of the values can have [atoms](crate::space::Cells::atoms): that of a lattice whose values have no parameters each.
+    /// Whether the law of the values can have [atoms](crate::space::Cells::atoms). A lattice can, unless each of its values has parameters of its own.
     pub(super) fn has_atoms(&self) -> bool {
         matches!(self, Kind::Integer(_) | Kind::Lattice(_)) && self.levels().is_none()
     }

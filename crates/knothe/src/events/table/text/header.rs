@@ -189,8 +189,8 @@ fn expected(first: &[Cow<[u8]>], usual: usize, numerals: Numerals, names: &[Stri
     }
 }
 
-/// Whether the first line holds names. It does not where it is like the lines after it: each field a value where they have values, or a text that comes again. Between texts alone, each has to come
-/// again without the others, since the header of a file that was appended comes again as a whole.
+/// Whether the first line holds names. It does not where it is like the lines after it: each field a value where they have values, or a text that comes again. In a table of text alone, each text
+/// has to occur twice more, in rows that differ from the first line. A header that is repeated as a whole is still a header.
 fn has_header(records: &[Record], usual: usize, numerals: Numerals, reading: &Reading) -> bool {
     let Some((first, data)) = records.split_first() else { return true };
     if let Some(known) = expected(first, usual, numerals, &reading.names) {
