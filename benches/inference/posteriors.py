@@ -84,7 +84,7 @@ def main():
     chosen = args.only or list(POSTERIORS)
     for name in chosen:
         library(POSTERIORS[name][2], args.examples)
-    print("| posterior | target | parameters | error of means | error of deviations | draws by | k̂ | log Z | variance diagnostic | gradients | seconds |")
+    print("| posterior | target | parameters | error of means | error of standard deviations | draws by | k̂ | log Z | variance diagnostic | gradients | seconds |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     reports = []
     for name in chosen:

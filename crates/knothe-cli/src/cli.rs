@@ -219,7 +219,8 @@ Use data that the fit has not seen. Three checks follow the log-likelihood:
 
   ks      Mapped to the source, the rows follow the source density in every coordinate
           (Kolmogorov-Smirnov distance).
-  energy  Samples of the model lie as close to the rows as the rows lie to each other.
+  energy  Samples of the model are as close to the rows as random halves of the rows to each other
+          (energy distance).
   tails   Extreme rows are as frequent as the model predicts.
 
 A check passes if the deviation is small. A p-value alone would reject every model once there are

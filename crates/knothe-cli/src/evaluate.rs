@@ -103,11 +103,11 @@ pub fn report_checks(checks: &Checks) -> String {
     );
     let energy_line = if energy.is_told() {
         format!(
-            "samples are {:.2} times as far from the data as the data from themselves; tolerated {:.2}; {} rows",
+            "samples are {:.2} times as far from the data as random halves of the data from each other; tolerated {:.2}; {} rows",
             energy.relative, energy.threshold, energy.rows
         )
     } else {
-        format!("no distance can be told; {} rows", energy.rows)
+        format!("the distance cannot be determined; {} rows", energy.rows)
     };
     let odd: Vec<&str> = (0..tails.coordinates.len()).filter(|&j| !tails.coordinates[j].is_explained()).map(|j| name(Some(j))).collect();
     let of = if odd.is_empty() { String::new() } else { format!("; off in {}", odd.join(", ")) };

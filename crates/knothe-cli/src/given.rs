@@ -81,7 +81,10 @@ pub fn check_complete<C: Coding>(given: &[Value], coding: &C) -> Result<(), Fail
     }
     let each: Vec<String> = missing.iter().map(|name| format!("--given {}=VALUE", for_shell(name))).collect();
     let message = format!("expected a value for each context column, found none for {}", quoted(&missing));
-    Err(Failure::usage(message, format!("add {}, or --context TABLE", each.join(" "))))
+    Err(Failure::usage(
+        message,
+        format!("add {}, or take the values from a table: --context TABLE for sample, TABLE after the model for plot", each.join(" ")),
+    ))
 }
 
 /// The file and the number, from 1, of `FILE:NUMBER`; `example` is the name of such a file.

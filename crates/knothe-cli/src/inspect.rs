@@ -1,6 +1,8 @@
 //! `knothe inspect`: the contents of a model file.
 
 use std::fmt::Write;
+use std::iter::once;
+use std::path::{Path, PathBuf};
 
 use knothe::{
     Model,
@@ -19,7 +21,8 @@ use crate::{
 
 /// Prints the contents of a model file.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &InspectArguments) -> Result<(), Failure> {
-    check_report(&[&arguments.model])?;
+    let inputs: Vec<&Path> = once(&arguments.model).chain(&arguments.at).map(PathBuf::as_path).collect();
+    check_report(&inputs)?;
     if arguments.moments {
         return if C::QUANTITIES { C::moments(model, arguments) } else { Err(meaningless::<C>("--moments")) };
     }

@@ -177,7 +177,7 @@ fn checked(text: &str, expected: &str, dialect: impl Fn(char) -> Dialect) -> Res
 }
 
 fn delimiter(text: &str) -> Result<char, String> {
-    let expected = "an ASCII character that is no letter, digit or quote, or one of the words tab and space";
+    let expected = "an ASCII character that is not a letter, a digit or a quote, or one of the words tab and space";
     checked(text, expected, |c| Dialect { delimiter: Some(c), quote: (c == '"').then_some('\''), ..Dialect::default() })
 }
 
@@ -190,11 +190,11 @@ fn thousands(text: &str) -> Result<char, String> {
 }
 
 fn quote(text: &str) -> Result<char, String> {
-    checked(text, "an ASCII character that is no letter or digit", |c| Dialect { quote: Some(c), ..Dialect::default() })
+    checked(text, "an ASCII character that is not a letter or a digit", |c| Dialect { quote: Some(c), ..Dialect::default() })
 }
 
 fn comment(text: &str) -> Result<char, String> {
-    let expected = "an ASCII character that is no letter, digit or quote";
+    let expected = "an ASCII character that is not a letter, a digit or a quote";
     checked(text, expected, |c| Dialect { comment: Some(c), quote: (c == '"').then_some('\''), ..Dialect::default() })
 }
 

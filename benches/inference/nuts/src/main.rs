@@ -3,8 +3,8 @@
 //!     cargo run --release --manifest-path benches/inference/nuts/Cargo.toml -- [DIM ...] [--seed N]
 //!
 //! The funnel has y ~ N(0, 3²) and dim − 1 coordinates x_i ~ N(0, exp(y)). During tuning, the sampler asks repeatedly for a better map. Each update fits the map to the latest 20,000 points of the trajectories and
-//! their gradients, by Fisher divergence. Prints Markdown: of 4 chains of 1,000 draws the least effective number of draws of all coordinates and of y, the largest
-//! R̂, the divergences, and the seconds to the first draw that is kept and in all.
+//! their gradients, by Fisher divergence. For 4 chains of 1,000 draws, it prints a Markdown table: the smallest effective sample size over all
+//! coordinates, that of y, the largest R̂, the divergences, and the seconds to the first draw that is kept and in all.
 
 mod map;
 
@@ -196,7 +196,7 @@ fn main() -> Result<()> {
         None => (&arguments[..], 0),
     };
     let dims: Vec<usize> = if dims.is_empty() { vec![11, 101] } else { dims.iter().map(|d| d.parse()).collect::<Result<_, _>>()? };
-    println!("| dimensions | sampler | least effective draws | effective draws of y | largest R̂ | divergences | mean of y | deviation of y | gradients | seconds to the first draw | seconds |");
+    println!("| dimensions | sampler | smallest effective sample size | effective sample size of y | largest R̂ | divergences | mean of y | standard deviation of y | gradients | seconds to the first draw | seconds |");
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for dim in dims {
         let alone = DiagNutsSettings { num_tune: TUNE, ..DiagNutsSettings::default() };

@@ -186,7 +186,7 @@ fn a_full_disk_and_one_that_is_read_only_leave_nothing() {
 }
 
 /// Runs a line of a shell, in which `knothe` is the program.
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 fn shell(folder: &Path, line: &str) -> (Option<i32>, String) {
     let script = format!("knothe() {{ '{}' \"$@\"; }}; {line}", env!("CARGO_BIN_EXE_knothe"));
     let output = Command::new("sh").args(["-c", &script]).current_dir(folder).stdin(Stdio::null()).output().unwrap();
@@ -234,6 +234,7 @@ fn a_standard_output_that_is_the_input_is_refused() {
         "knothe evaluate model.safetensors table.csv >> table.csv",
         "knothe evaluate model.safetensors table.csv --json >> table.csv",
         "knothe inspect model.safetensors >> model.safetensors",
+        "knothe inspect model.safetensors --moments --at table.csv >> table.csv",
         "knothe fit table.csv --steps 1 --out o.safetensors --json >> table.csv",
         "knothe fit table.csv --continue model.safetensors --steps 1 --out o.safetensors --json >> model.safetensors",
         "knothe reconstruct model.safetensors table.csv --out r.csv >> table.csv",
@@ -242,6 +243,17 @@ fn a_standard_output_that_is_the_input_is_refused() {
         let (code, stderr) = shell(folder.path(), line);
         assert!(code == Some(2) && stderr.contains("found the same file"), "{line}: {code:?} {stderr}");
         assert!(contents() == before, "{line}");
+    }
+    // Neither may it be a file that the command writes.
+    for (line, made) in [
+        ("knothe fit table.csv --steps 1 --out o.safetensors --json >> o.safetensors", "o.safetensors"),
+        ("knothe fit table.csv --steps 1 --out o.safetensors --json >> o.safetensors.checkpoint", "o.safetensors.checkpoint"),
+        ("knothe reconstruct model.safetensors table.csv --out r.csv >> r.csv", "r.csv"),
+        ("knothe importance table.csv --log-weights x --out w.csv --json >> w.csv", "w.csv"),
+    ] {
+        let (code, stderr) = shell(folder.path(), line);
+        assert!(code == Some(2) && stderr.contains("found the same file"), "{line}: {code:?} {stderr}");
+        assert_eq!(std::fs::read(folder.path().join(made)).unwrap(), b"", "{line}");
     }
     // The file behind a descriptor would be replaced, with what others have written there.
     let (code, stderr) = shell(folder.path(), "(echo first; knothe schema table.csv --out /dev/stdout) > out.txt");
@@ -260,6 +272,7 @@ fn a_bad_folder_for_temporary_files_is_named() {
 }
 
 /// A message stays short for an argument of any length.
+#[cfg(unix)]
 #[test]
 fn a_long_argument_is_shortened() {
     let folder = copy();

@@ -123,7 +123,7 @@ fn settings_that_cannot_be_are_usage_errors() {
     let folder = copy();
     write_table(&folder.path().join("t.parquet"), &Table::read(&folder.path().join("table.csv")).unwrap().columns).unwrap();
     let cases = [
-        ("schema table.csv --delimiter ab", "'ab' for '--delimiter <C>': expected an ASCII character that is no letter"),
+        ("schema table.csv --delimiter ab", "'ab' for '--delimiter <C>': expected an ASCII character that is not a letter"),
         ("schema table.csv --delimiter é", "'--delimiter <C>': expected an ASCII character"),
         ("schema table.csv --decimal x", "'x' for '--decimal <C>': expected '.' or ','"),
         ("schema table.csv --thousands x", "'x' for '--thousands <C>': expected ',', '.', ''' or the word space"),

@@ -292,6 +292,6 @@ impl Recipe {
     }
 
     fn is_no(&self, kind: &str) -> Error {
-        Error::Unsupported { what: format!("the family {}", self.name()), reason: format!("its networks are no {kind}"), hint: None }
+        Error::Unsupported { what: format!("the family {}", self.name()), reason: format!("its networks are not {kind}"), hint: None }
     }
 }

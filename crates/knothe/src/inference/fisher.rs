@@ -59,8 +59,8 @@ impl FisherDivergence {
         Ok(FisherDivergence { robust: false, dim, x, scores })
     }
 
-    /// Minimises E ln(1 + r²) instead of E r². Here r is the residual along v. The optimum is the same, and a few draws of huge residuals, as from the neck of a funnel, do not outweigh all
-    /// others.
+    /// Minimises E ln(1 + r²) instead of E r². Here r is the residual along v. If the flow can represent the target, the optimum is the same. A few draws with huge residuals, such as
+    /// those from the neck of a funnel, do not outweigh all others.
     pub fn robust(self, yes: bool) -> Self {
         FisherDivergence { robust: yes, ..self }
     }

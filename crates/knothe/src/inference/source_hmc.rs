@@ -18,9 +18,9 @@ use crate::{
 const TIME: f64 = 1.5;
 /// The longest trajectory, in steps.
 const LONGEST: usize = 64;
-/// Every so many trajectories, one uses fine steps. It reaches narrow regions in which longer steps are rejected (Neal 2011, *MCMC using Hamiltonian dynamics*, §5.4.2).
+/// One trajectory in this many uses fine steps. It reaches narrow regions in which longer steps are rejected (Neal 2011, *MCMC using Hamiltonian dynamics*, §5.4.2).
 const FINE_EACH: usize = 4;
-/// The size of fine steps, as a share of the tuned size. If that is below 0.1, [`LONGEST`] makes the trajectories with fine steps shorter than [`TIME`].
+/// The size of fine steps, as a share of the tuned size. If the tuned size is below 0.1, [`LONGEST`] makes the trajectories with fine steps shorter than [`TIME`].
 const FINE: f64 = 0.25;
 /// The target acceptance of the trajectories with steps of the tuned size.
 const ACCEPTANCE: f64 = 0.8;
@@ -35,7 +35,7 @@ const DIVERGENT: f64 = 1000.0;
 pub struct SourceHmc {
     /// Chains side by side.
     pub chains: usize,
-    /// Iterations of the warm-up. Three of four tune the step size, and none is kept.
+    /// Iterations of the warm-up. Three out of four tune the step size, and none is kept.
     pub warm_up: usize,
     /// Iterations that are kept.
     pub iterations: usize,
@@ -61,7 +61,7 @@ pub struct HmcDraws {
     pub dim: usize,
     /// The mean acceptance probability of all trajectories after the warm-up. Those with fine steps raise it.
     pub acceptance: f64,
-    /// Trajectories after the warm-up whose energy got out of hand.
+    /// Trajectories after the warm-up that diverged.
     pub divergences: usize,
     /// The tuned step size. Every fourth trajectory uses a quarter of it.
     pub step: f64,

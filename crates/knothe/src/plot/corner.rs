@@ -128,9 +128,10 @@ fn margins(columns: &[Vec<Part>]) -> Result<[f64; 2]> {
 fn meanings<'a>(columns: &[Vec<Part>]) -> Vec<&'a str> {
     let count = |few: bool| columns.iter().filter(|parts| parts.iter().any(|p| p.axis.is_few() == few)).count();
     let (few, many) = (count(true), count(false));
-    let circles = (few > 1).then_some("circles: areas are proportional to shares of the rows, with one scale per panel");
+    // Short lines: the room beside two panels is narrow.
+    let circles: &[&str] = if few > 1 { &["circles: areas are proportional to", "shares, with one scale per panel"] } else { &[] };
     let violins = (few > 0 && many > 0 && columns.len() > 1).then_some("violins: the distribution at each value");
-    circles.into_iter().chain(violins).collect()
+    circles.iter().copied().chain(violins).collect()
 }
 
 /// One column.

@@ -118,6 +118,7 @@ fn a_header_may_begin_like_a_comment() {
         ("%CPU;user\n3,5;bob\n4;amy\n5;joe\n", "%CPU"),
         ("%fmt,n\n%d,3\nabc,4\ndef,5\nghi,7\n", "%fmt"),
         ("% fat,age\n3.5,20\n4.5,30\n", "% fat"),
+        ("% of total,name\n12%,bob\n,amy\n7%,joe\n", "% of total"),
     ] {
         assert_eq!(read("t.csv", text).0.columns[0].name, name, "{text}");
     }
@@ -152,6 +153,9 @@ fn names_are_found_made_or_told_apart() {
     // Texts that come again apart from each other are no names, and a header that comes again as a whole is one.
     assert_eq!(names("a,u\na,v\nb,u\nb,v\na,w\nb,u\n"), ["x1", "x2"]);
     assert_eq!(names("name,city\nname,rome\nann,city\n"), ["name", "city"]);
+    // A mark for what is missing may stand in the first row.
+    assert_eq!(names("a,?\na,u\nb,u\na,v\nb,u\n"), ["x1", "x2"]);
+    assert_eq!(names("?,1.5\n2,3\n"), ["x1", "x2"]);
     assert_eq!(names(",word\n0,the\n1,word\n2,of\n3,word\n4,of\n"), ["word"]);
     assert_eq!(names("name,city\nann,rome\nname,city\nbob,bern\n"), ["name", "city"]);
     assert_eq!(names("0,1,2\n3,4,9\n"), ["0", "1", "2"]);

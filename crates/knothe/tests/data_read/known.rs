@@ -127,6 +127,16 @@ fn a_word_for_missing_is_a_label_where_the_schema_has_it() {
 }
 
 #[test]
+fn the_labels_of_a_schema_tell_a_row_from_a_header() {
+    let fitted = schema(&with("t.csv", "a,u\na,v\nb,u\nb,v\na,w\nb,u\n", &Reading::default()), "{}");
+    let rows = with("new.csv", "a,u\nb,v\n", &fitted.reading([]));
+    assert_eq!((labels(&rows, "x1"), labels(&rows, "x2")), (vec!["a".into(), "b".into()], vec!["u".into(), "v".into()]));
+    // No name of this header is a label.
+    let other = with("other.csv", "name,city\na,u\nb,v\n", &fitted.reading([]));
+    assert_eq!(other.columns[0].name, "name");
+}
+
+#[test]
 fn spellings_of_a_label_are_one_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let fitted = |text: &str, said: &str| schema(&with("t.csv", text, &Reading::default()), said);

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, DictionaryArray, DurationMillisecondArray, Float16Array, Float64Array, Int64Array, NullArray,
-    RecordBatch, StringArray, StringViewArray, StructArray, TimestampNanosecondArray,
+    ArrayRef, Date32Array, Decimal128Array, DictionaryArray, DurationMillisecondArray, Float16Array, Float64Array, Int32Array, Int64Array,
+    NullArray, RecordBatch, StringArray, StringViewArray, StructArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::{Field, Int32Type, Schema};
 use arrow::ipc::{

@@ -9,8 +9,8 @@ use super::{HIGHEST_RATE, LABELS_KEY, OFFSETS_KEY, RATE_KEY, RecordingSet, SAMPL
 use crate::{
     error::{Error, Result},
     events::{
-        image::archive::Archive,
-        table::{LARGEST_INTEGER, npy::write_header},
+        image::archive::{Archive, integer_labels, one_per_event},
+        table::npy::write_header,
     },
     file::NewFile,
     hint::Hint,
@@ -49,15 +49,17 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
             return Err(wrong(format!("expected samples in one dimension, or one row per recording, found an array of {shape}"), None));
         }
     };
-    let own = if archive.has(RATE_KEY) { Some(archive.array(RATE_KEY)?.numbers().collect::<Vec<f64>>()) } else { None };
-    let rate = match (own.as_deref(), rate) {
-        (Some(&[v]), _) if (1.0..=f64::from(HIGHEST_RATE)).contains(&v) && v.fract() == 0.0 => v as u32,
-        (Some(found), _) => {
-            let found = if let [one] = found { one.to_string() } else { format!("{} numbers", found.len()) };
-            let problem =
-                format!("expected one whole number of samples per second from 1 to {HIGHEST_RATE} in '{RATE_KEY}', found {found}");
-            return Err(wrong(problem, None));
-        }
+    let other_rate = |found: String| {
+        wrong(format!("expected one whole number of samples per second from 1 to {HIGHEST_RATE} in '{RATE_KEY}', found {found}"), None)
+    };
+    let single = |shape: &[u64]| match count(shape) {
+        1 => Ok(()),
+        count => Err(other_rate(format!("{count} numbers"))),
+    };
+    let own = if archive.has(RATE_KEY) { archive.array_of(RATE_KEY, &single)?.numbers().next() } else { None };
+    let rate = match (own, rate) {
+        (Some(v), _) if (1.0..=f64::from(HIGHEST_RATE)).contains(&v) && v.fract() == 0.0 => v as u32,
+        (Some(found), _) => return Err(other_rate(found.to_string())),
         (None, Some(rate)) => rate,
         (None, None) => {
             let problem = format!("expected the number of samples per second in an array '{RATE_KEY}', found none");
@@ -67,14 +69,19 @@ pub(super) fn read(path: &Path, key: &str, rate: Option<u32>) -> Result<Recordin
     Ok(RecordingSet { path: path.to_owned(), rate, samples, ends, names: Vec::new(), labels: None })
 }
 
+/// The numbers of an array of this shape.
+fn count(shape: &[u64]) -> u64 {
+    shape.iter().fold(1, |count, n| count.saturating_mul(*n))
+}
+
 /// The end of each recording in `n` samples.
 fn offsets(path: &Path, archive: &mut Archive, n: usize) -> Result<Vec<usize>> {
     if !archive.has(OFFSETS_KEY) {
         // The file holds one recording.
         return Ok(vec![n]);
     }
-    let check = |shape: &[u64]| match *shape {
-        [count] if count > n as u64 + 1 => {
+    let check = |shape: &[u64]| match count(shape) {
+        count if count > n as u64 + 1 => {
             let problem = format!("expected at most {} increasing whole numbers from 0 to {n} in '{OFFSETS_KEY}', found {count}", n + 1);
             Err(Error::table(path, problem, None))
         }
@@ -93,24 +100,10 @@ fn offsets(path: &Path, archive: &mut Archive, n: usize) -> Result<Vec<usize>> {
     Ok(offsets[1..].iter().map(|&v| v as usize).collect())
 }
 
-/// The classes of n recordings. They must be whole numbers.
+/// The classes of n recordings.
 pub(super) fn labels(path: &Path, key: &str, n: usize) -> Result<Vec<String>> {
-    let other = || Error::table(path, format!("expected whole numbers in one dimension in '{key}', found other ones"), None);
-    let check = |shape: &[u64]| match *shape {
-        [count] if count == n as u64 => Ok(()),
-        [count] => Err(Error::table(path, format!("expected {n} labels, one per recording, found {count}"), None)),
-        _ => Err(other()),
-    };
-    let found = Archive::open(path)?.array_of(key, &check)?;
-    if !found.item.is_integral() {
-        return Err(other());
-    }
-    // Numbers are read as 64-bit floats, which tell integers apart up to here.
-    if let Some(found) = found.numbers().find(|v| v.abs() >= LARGEST_INTEGER) {
-        let problem = format!("expected labels below 2^53 in magnitude in '{key}', found {found}");
-        return Err(Error::table(path, problem, Hint::other("number the classes from 0")));
-    }
-    Ok(found.numbers().map(|v| format!("{}", v as i64)).collect())
+    let found = Archive::open(path)?.array_of(key, &one_per_event(path, "labels", "recording", n))?;
+    Ok(integer_labels(path, &found)?.iter().map(i64::to_string).collect())
 }
 
 /// Writes a file that [`read`] reads. Classes are written if all of them are [whole numbers](RecordingSet::whole_labels).

@@ -1,12 +1,14 @@
 //! Sets of recordings from good and bad files.
 #![allow(clippy::unwrap_used)]
 
+use std::io::Write;
+
 use hound::{SampleFormat, WavSpec, WavWriter};
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::events::Coding;
+use crate::events::{Coding, table::npy::write_header};
 
 fn set() -> RecordingSet {
     let samples = (0..60).map(|t| (t as f32 * 0.37).sin()).map(|v| (v * 32768.0).round().min(32767.0) / 32768.0).collect();
@@ -70,6 +72,43 @@ fn arrays_of_numbers_that_cannot_be_are_refused() {
     assert!(
         RecordingSet::read(&path, None, None).unwrap_err().to_string().contains("from 1 to 1000000000 in 'sample_rate', found 4294967295")
     );
+}
+
+/// An NPZ file of arrays of bytes, each with its shape.
+fn archive(path: &Path, arrays: &[(&str, &[usize])]) {
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+    for (name, shape) in arrays {
+        zip.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+        write_header(&mut zip, "|u1", shape).unwrap();
+        zip.write_all(&vec![0; shape.iter().product()]).unwrap();
+    }
+    zip.finish().unwrap();
+}
+
+/// The shape of an array is compared with what is needed before the array is read.
+#[test]
+fn arrays_beside_the_samples_are_no_longer_than_needed() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("set.npz");
+    for (name, shape, expected) in [
+        ("offsets", &[1, 9][..], "expected at most 6 increasing whole numbers from 0 to 5 in 'offsets', found 9"),
+        ("offsets", &[7], "expected at most 6 increasing whole numbers from 0 to 5 in 'offsets', found 7"),
+        ("sample_rate", &[9], "in 'sample_rate', found 9 numbers"),
+        ("sample_rate", &[1], "in 'sample_rate', found 0"),
+    ] {
+        archive(&path, &[("pcm", &[5]), (name, shape)]);
+        let found = error(&path);
+        assert!(found.contains(expected), "{found}");
+    }
+    archive(&path, &[("pcm", &[2, 5]), ("labels", &[3]), ("square", &[2, 2])]);
+    let set = RecordingSet::read(&path, None, Some(8000)).unwrap();
+    for (name, expected) in [
+        ("labels", "expected 2 labels, one per recording, found 3"),
+        ("square", "expected labels in one dimension, found an array of 2 dimensions"),
+    ] {
+        let found = set.clone().with_labels(name).unwrap_err().to_string();
+        assert!(found.contains(expected), "{found}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use zip::{ZipArchive, result::ZipError};
 use crate::{
     error::{Error, Result},
     events::table::{
+        LARGEST_INTEGER,
         npy::{Array, Check},
         quoted,
     },
@@ -82,4 +83,25 @@ pub(in crate::events) fn array(path: &Path, key: &str, check: Check) -> Result<A
             Err(Error::table(path, problem, None))
         }
     }
+}
+
+/// A check that an array has one number per event.
+pub(in crate::events) fn one_per_event<'a>(path: &'a Path, what: &'a str, event: &'a str, n: usize) -> impl Fn(&[u64]) -> Result<()> + 'a {
+    move |shape| match *shape {
+        [count] if count == n as u64 => Ok(()),
+        [count] => Err(Error::table(path, format!("expected {n} {what}, one per {event}, found {count}"), None)),
+        _ => Err(Error::table(path, format!("expected {what} in one dimension, found an array of {} dimensions", shape.len()), None)),
+    }
+}
+
+/// Labels, which must be integers. They are read as 64-bit floats, which tell integers apart up to 2⁵³.
+pub(in crate::events) fn integer_labels(path: &Path, array: &Array) -> Result<Vec<i64>> {
+    if !array.item.is_integral() {
+        return Err(Error::table(path, "expected labels that are integers, found floats", None));
+    }
+    if let Some(found) = array.numbers().find(|v| v.abs() >= LARGEST_INTEGER) {
+        let problem = format!("expected labels below 2^53 in magnitude, found {found}");
+        return Err(Error::table(path, problem, Hint::other("number the classes from 0")));
+    }
+    Ok(array.numbers().map(|v| v as i64).collect())
 }

@@ -7,16 +7,13 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{
     IMAGES_KEY, ImageSet, LABELS_KEY,
-    archive::{array, open},
+    archive::{array, integer_labels, one_per_event, open},
 };
 use crate::{
     error::{Error, Result},
     events::{
         Events,
-        table::{
-            LARGEST_INTEGER,
-            npy::{Array, Header, write_header},
-        },
+        table::npy::{Array, Header, write_header},
     },
     file::{NewFile, ending},
     hint::Hint,
@@ -75,18 +72,7 @@ pub(super) fn channels_first(image: &[u8], channels: usize) -> Vec<u8> {
 /// Labels of n images.
 pub(super) fn labels(images: &Path, name: &str, n: usize) -> Result<Vec<i64>> {
     let (path, array) = beside(images, name, "labels", n)?;
-    if !array.item.is_integral() {
-        return Err(Error::table(&path, "expected labels that are integers, in one dimension, found floats", None));
-    }
-    // Labels are compared as 64-bit floats, which tell integers apart up to here.
-    if let Some(found) = array.numbers().find(|v| v.abs() >= LARGEST_INTEGER) {
-        return Err(Error::table(
-            &path,
-            format!("expected labels below 2^53 in magnitude, found {found}"),
-            Hint::other("number the classes from 0"),
-        ));
-    }
-    Ok(array.numbers().map(|v| v as i64).collect())
+    integer_labels(&path, &array)
 }
 
 /// Weights of n images, and the file that they are from.
@@ -104,12 +90,7 @@ fn beside(images: &Path, name: &str, what: &str, n: usize) -> Result<(PathBuf, A
         let problem = format!("expected {what} in a .npy file, or as an array of a .npz file, found '{name}'");
         return Err(Error::table(images, problem, None));
     }
-    let check = |shape: &[u64]| match *shape {
-        [count] if count == n as u64 => Ok(()),
-        [count] => Err(Error::table(path, format!("expected {n} {what}, one per image, found {count}"), None)),
-        _ => Err(Error::table(path, format!("expected {what} in one dimension, found an array of {} dimensions", shape.len()), None)),
-    };
-    Ok((path.to_owned(), array(path, name, &check)?))
+    Ok((path.to_owned(), array(path, name, &one_per_event(path, what, "image", n))?))
 }
 
 /// Writes images part by part; no more than their labels waits in memory. They are unsigned bytes of `[n, channels, height, width]` (`[n, height, width]` of one channel),

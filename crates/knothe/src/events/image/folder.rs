@@ -71,18 +71,28 @@ fn check_sizes(folder: &Path, paths: &[PathBuf]) -> Result<()> {
         return Err(Error::table(path, problem, Hint::other("bring all pictures to one size")));
     }
     let channels = if headers.iter().any(|(_, colour)| *colour) { 3 } else { 1 };
-    let (pixels, threads) = (memory::product(&[width as usize, height as usize]), rayon::current_num_threads());
-    let numbers = pixels.saturating_mul(channels);
-    if numbers > MOST_NUMBERS as u64 {
-        let problem =
-            format!("expected at most {MOST_NUMBERS} numbers per picture, found {height} × {width} pixels of {channels} channels");
-        let largest = headers.iter().position(|(_, colour)| *colour).unwrap_or(0);
-        return Err(Error::table(&paths[largest], problem, Hint::other("scale the pictures down")));
+    let largest = headers.iter().position(|(_, colour)| *colour).unwrap_or(0);
+    check_size(&paths[largest], (width, height), channels)?;
+    let what = format!("the {} pictures of {}", paths.len(), folder.display());
+    check_memory(what, (width, height), channels, paths.len())
+}
+
+/// Checks that a picture has no more numbers than a picture may have.
+fn check_size(path: &Path, (width, height): (u32, u32), channels: usize) -> Result<()> {
+    if memory::product(&[width as usize, height as usize, channels]) <= MOST_NUMBERS as u64 {
+        return Ok(());
     }
-    // Each number takes one byte in the decoded picture and one in the set. A picture that is being decoded has up to four channels of 16 bits, and a copy in 8 bits.
-    let set = memory::product(&[2, numbers as usize, paths.len()]);
-    let bytes = set.saturating_add(memory::product(&[12, pixels as usize, threads.min(paths.len())]));
-    memory::check(format!("the {} pictures of {}", paths.len(), folder.display()), bytes)
+    let channels = if channels == 1 { "one channel".into() } else { format!("{channels} channels") };
+    let problem = format!("expected at most {MOST_NUMBERS} numbers per picture, found {height} × {width} pixels of {channels}");
+    Err(Error::table(path, problem, Hint::other("scale the pictures down")))
+}
+
+/// Checks that the memory holds so many pictures. Each number takes one byte in the decoded picture and one in the set. A picture that is being decoded has up to four channels of 16 bits, and a copy
+/// in 8 bits.
+fn check_memory(what: String, (width, height): (u32, u32), channels: usize, count: usize) -> Result<()> {
+    let [width, height] = [width as usize, height as usize];
+    let decoding = memory::product(&[12, width, height, rayon::current_num_threads().min(count)]);
+    memory::check(what, memory::product(&[2, width, height, channels, count]).saturating_add(decoding))
 }
 
 /// One picture as a set, in grey for one channel and in colours for three, 255 of it as `white`.
@@ -92,6 +102,9 @@ pub(super) fn one(path: &Path, channels: usize, white: u8) -> Result<ImageSet> {
         3 => true,
         _ => return Err(Error::table(path, format!("expected {channels} channels, found a picture, of 1 or 3"), None)),
     };
+    let size = opened(path)?.into_decoder().map_err(|e| damaged(path, &e))?.dimensions();
+    check_size(path, size, channels)?;
+    check_memory(path.display().to_string(), size, channels, 1)?;
     let Picture { height, width, bytes, .. } = in_eight_bits(&decoded(path)?, colour);
     let level = |v: u8| ((u16::from(v) * u16::from(white) + 127) / 255) as u8;
     let pixels = channels_first(&bytes, channels).into_iter().map(level).collect();

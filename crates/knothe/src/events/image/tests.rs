@@ -75,7 +75,34 @@ fn arrays_that_are_no_images_say_why() {
     // The claimed number of labels is compared before they are read: here 10⁹ in a sparse file.
     let many = npy(&folder, "<i8", &[1_000_000_000], &[]);
     std::fs::OpenOptions::new().write(true).open(&many).unwrap().set_len(8_000_000_128).unwrap();
-    assert!(error(read.with_labels(many.to_str().unwrap())).contains("expected 4 labels, one per image, found 1000000000"));
+    assert!(error(read.clone().with_labels(many.to_str().unwrap())).contains("expected 4 labels, one per image, found 1000000000"));
+    assert!(error(read.with_weights(many.to_str().unwrap())).contains("expected 4 weights, one per image, found 1000000000"));
+}
+
+/// The header of a PNG claims more pixels than a picture may have, and nothing is decoded.
+#[test]
+fn pictures_of_too_many_numbers_are_refused() {
+    let folder = tempdir().unwrap();
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let header = [&4097u32.to_be_bytes()[..], &4096u32.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
+    for (kind, content) in [(b"IHDR", header), (b"IDAT", vec![0x78, 1]), (b"IEND", vec![])] {
+        part(&mut png, kind, &content);
+    }
+    let path = folder.path().join("large.png");
+    std::fs::write(&path, png).unwrap();
+    let expected = "large.png: expected at most 16777216 numbers per picture, found 4096 × 4097 pixels of one channel";
+    for found in [error(ImageSet::read(folder.path(), None)), error(ImageSet::read_picture(&path, 1, 255))] {
+        assert!(found.contains(expected), "{found}");
+    }
+}
+
+/// Appends a chunk of a PNG file.
+fn part(png: &mut Vec<u8>, kind: &[u8; 4], content: &[u8]) {
+    png.extend((content.len() as u32).to_be_bytes());
+    let start = png.len();
+    png.extend(kind);
+    png.extend(content);
+    png.extend(crc32fast::hash(&png[start..]).to_be_bytes());
 }
 
 fn save(folder: &TempDir, name: &str, picture: image::DynamicImage) {
@@ -106,11 +133,7 @@ fn palettes_become_colours() {
     let data = [&[0x78u8, 1, 1, 3, 0, 0xfc, 0xff, 0, 0, 1][..], &[0, 4, 0, 2]].concat();
     let header = [&[0u8, 0, 0, 2, 0, 0, 0, 1, 8, 3, 0, 0, 0][..]].concat();
     for (kind, content) in [(b"IHDR", header), (b"PLTE", vec![255, 0, 0, 0, 0, 255]), (b"IDAT", data), (b"IEND", vec![])] {
-        png.extend((content.len() as u32).to_be_bytes());
-        let start = png.len();
-        png.extend(kind);
-        png.extend(content);
-        png.extend(crc32fast::hash(&png[start..]).to_be_bytes());
+        part(&mut png, kind, &content);
     }
     std::fs::write(folder.path().join("palette.png"), png).unwrap();
     assert_eq!(ImageSet::read(folder.path(), None).unwrap().pixels, [255, 0, 0, 0, 0, 255]);

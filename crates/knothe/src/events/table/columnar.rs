@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use bytes::Bytes;
@@ -146,7 +146,9 @@ impl Columnar {
         match schema.fields().iter().find(|f| !unread(f.name()) && !is_readable(f.data_type())) {
             Some(field) => Err(refuse(path, field.name(), field.data_type())),
             None => {
-                let is_ordered = |f: &&FieldRef| f.dict_is_ordered() == Some(true) && !unread(f.name());
+                // Numbers have their own order.
+                let is_text = |f: &FieldRef| matches!(f.data_type(), DataType::Dictionary(_, values) if matches!(**values, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View));
+                let is_ordered = |f: &&FieldRef| f.dict_is_ordered() == Some(true) && is_text(f) && !unread(f.name());
                 let ordered = schema.fields().iter().filter(is_ordered).map(|f| f.name().clone()).collect();
                 let reading = Reading { batch_rows: rows_at_once(reading.batch_rows, names.len()), ..reading.clone() };
                 Ok(Columnar { path: path.to_owned(), format, batches, reading, indices, ordered, left: None, row: 0 })

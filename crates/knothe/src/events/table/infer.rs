@@ -61,8 +61,10 @@ impl Schema {
         if kept.len() < 2 {
             return Err(Error::table(&table.path, format!("expected at least 2 rows to learn from, found {}", kept.len()), None));
         }
-        // A notice that asks for a declaration is left out if the column is declared, or is context, which takes none.
-        let is_declared = |notice: &&Notice| matches!(&notice.hint, Some(Hint::DeclareKind { columns, .. }) if columns.iter().all(|c| overrides.0.contains_key(c) || roles.context.contains(c)));
+        // A notice that asks for a declaration is left out if the column is declared, or is dropped or context, which take none.
+        let takes_none = |c: &String| overrides.0.contains_key(c) || roles.context.contains(c) || roles.drop.contains(c);
+        let is_declared =
+            |notice: &&Notice| matches!(&notice.hint, Some(Hint::DeclareKind { columns, .. }) if columns.iter().all(takes_none));
         let mut notices: Vec<Notice> = table.notes.iter().filter(|notice| !is_declared(notice)).cloned().collect();
         let (weights, dropped, errors) = (roles.weights.clone(), roles.drop.clone(), roles.errors.clone());
         let mut schema = Schema { weights, dropped, errors, missing, ..Schema::default() };

@@ -197,8 +197,9 @@ impl Source for Parts {
         let several = self.input.parts.len();
         let count = (several > 1).then(|| format!("{several} files are read as one table"));
         let is_text = matches!(self.input.parts[self.at].format, Format::Text { .. });
-        let unused = (!is_text && self.reading.dialect != Dialect::default())
-            .then(|| format!("{} is no text file, so the settings of text files are not used", self.input.parts[self.at].name.display()));
+        let unused = (!is_text && self.reading.dialect != Dialect::default()).then(|| {
+            format!("{} is not a text file, so the settings for text files are ignored", self.input.parts[self.at].name.display())
+        });
         count.into_iter().chain(unused).map(Notice::plain).chain(self.source.notes()).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Notices of text columns that people read as numbers or dates and Knothe does not: amounts with a currency, percentages, and dates such as 06/21/2024.
+//! Notices about text columns that a person, but not Knothe, reads as numbers or dates: amounts with a currency, percentages, and dates such as 06/21/2024.
 
 use super::{
     column::{Column, Form, shortened},
@@ -11,7 +11,7 @@ use crate::hint::Hint;
 /// Signs and currency codes before or after a number.
 const UNITS: [&str; 13] = ["%", "‰", "€", "$", "£", "¥", "₹", "EUR", "USD", "GBP", "CHF", "JPY", "INR"];
 
-/// A notice of a text column in which every text is a number, all with the same unit, or a date with slashes that does not begin with the year.
+/// A notice of a text column in which every text is a number, all with the same unit, or a slash-separated date that does not begin with the year.
 pub(super) fn unread(column: &Column, consequence: &str) -> Option<Notice> {
     let Form::Text(texts) = &column.form else { return None };
     let present: Vec<&str> = texts.iter().map(String::as_str).filter(|t| !is_missing(t.as_bytes()) && !is_mark(t.as_bytes())).collect();
@@ -20,7 +20,7 @@ pub(super) fn unread(column: &Column, consequence: &str) -> Option<Notice> {
     let notice =
         |what: String, advice| Some(Notice::new(format!("'{}' holds {what}, such as {example}{consequence}", column.name), advice));
     if present.iter().all(|text| is_slashed_date(text)) {
-        let what = "dates with slashes that do not begin with the year".to_owned();
+        let what = "slash-separated dates that do not begin with the year".to_owned();
         return notice(what, Hint::other("write the year first, as in 2024-06-21, so that they are read as dates"));
     }
     let unit = UNITS.into_iter().find(|unit| amount(first, unit).is_some())?;
@@ -41,12 +41,14 @@ fn amount<'a>(text: &'a str, unit: &str) -> Option<&'a str> {
     unsigned.strip_suffix(unit).or_else(|| unsigned.strip_prefix(unit)).map(str::trim)
 }
 
-/// Whether a text is two numbers of at most two digits and a year with `/` between them, perhaps with a time.
+/// Whether a text is a day and a month in either order and a year, with `/` between them, perhaps with a time.
 fn is_slashed_date(text: &str) -> bool {
-    let date = text.split_once([' ', 'T']).map_or(text, |(date, _)| date);
-    let parts: Vec<&str> = date.split('/').collect();
+    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, "0:00"));
     let is_digits = |part: &str, lengths: &[usize]| lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-    matches!(parts[..], [a, b, year] if is_digits(a, &[1, 2]) && is_digits(b, &[1, 2]) && is_digits(year, &[2, 4]))
+    let part = |part: &str| part.parse::<u8>().ok().filter(|_| is_digits(part, &[1, 2]));
+    let [a, b, year] = date.split('/').collect::<Vec<_>>()[..] else { return false };
+    let is_day = part(a).zip(part(b)).is_some_and(|(a, b)| (1..=12).contains(&a.min(b)) && a.max(b) <= 31);
+    is_day && is_digits(year, &[2, 4]) && time.starts_with(|c: char| c.is_ascii_digit()) && time.contains(':')
 }
 
 #[cfg(test)]
@@ -66,15 +68,25 @@ mod tests {
         assert_eq!(message(&["$1,200.50", "-$3"]).unwrap(), "'x' holds numbers with '$', such as '$1,200.50': it is text");
         assert_eq!(message(&["50,0%", "7%"]).unwrap(), "'x' holds numbers with '%', such as '50,0%': it is text");
         assert_eq!(message(&["USD 5", "USD 7.5"]).unwrap(), "'x' holds numbers with 'USD', such as 'USD 5': it is text");
-        let dates = "'x' holds dates with slashes that do not begin with the year, such as";
+        let dates = "'x' holds slash-separated dates that do not begin with the year, such as";
         assert_eq!(message(&["06/21/2024", "7/1/2024"]).unwrap(), format!("{dates} '06/21/2024': it is text"));
         assert_eq!(message(&["06/21/24 10:30"]).unwrap(), format!("{dates} '06/21/24 10:30': it is text"));
     }
 
     #[test]
     fn other_texts_are_no_numbers() {
-        for texts in [&["a", "b"][..], &["5 €", "7 $"], &["5 €", "none at all"], &["%"], &["1/2", "3/4"], &["2024/06/21x"], &["?"], &[]]
-        {
+        for texts in [
+            &["a", "b"][..],
+            &["5 €", "7 $"],
+            &["5 €", "none at all"],
+            &["%"],
+            &["1/2", "3/4"],
+            &["2024/06/21x"],
+            &["?"],
+            &[],
+            &["15/15/15", "1/2/10"],
+            &["1/2/10 mile"],
+        ] {
             assert_eq!(message(texts), None, "{texts:?}");
         }
     }

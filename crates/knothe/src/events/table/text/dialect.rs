@@ -38,7 +38,7 @@ impl Dialect {
     pub fn check(&self) -> Result<()> {
         for (what, mark) in [("delimiter", self.delimiter), ("quote", self.quote), ("comment", self.comment)] {
             if let Some(mark) = mark.filter(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '\n' | '\r')) {
-                return Err(Error::invalid(what, "an ASCII character that is no letter, digit or end of a line", format!("{mark:?}")));
+                return Err(Error::invalid(what, "an ASCII character that is not a letter, a digit or a line break", format!("{mark:?}")));
             }
         }
         if let Some(mark) = self.decimal.filter(|c| !matches!(c, '.' | ',')) {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::columns::unclosed;
 use super::dialect::named;
-use super::field::{Numerals, decoded};
+use super::field::{Numerals, decoded, is_mark};
 use super::scan::{Cells, Field, Syntax};
 use super::sniff::{Record, Start, is_typed, numerals, start, syntax, usual_width};
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     }
     if records.is_empty() && !complete {
         let problem = format!("expected a line of names or values within the first {} bytes, found none", sample.len());
-        return Err(Error::table(path, problem, None));
+        return Err(Error::table(path, problem, Hint::other("a header and the comments before it may take 4 MiB")));
     }
     let first = records.first().map(Vec::as_slice).unwrap_or_default();
     check_columns(path, first.len())?;
@@ -60,7 +60,7 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     if !has_header && commented.is_none() {
         notes.push(Notice::plain(format!("the first line holds values, so the columns are named x1 to x{usual}")));
     } else if has_header && dialect.header.is_none() && !holds(first, &reading.names) && counts(&records, numerals) {
-        notes.push(Notice::plain("the first line counts the columns and was read as their names"));
+        notes.push(Notice::plain("the first line holds consecutive numbers and was read as the names of the columns"));
     }
 
     let data = &records[usize::from(has_header)..];
@@ -108,7 +108,7 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
         notes.push(Notice::plain(format!("columns without a name are called {}", listed(&unnamed))));
     }
     if !renamed.is_empty() {
-        notes.push(Notice::plain(format!("names that occur again are called {}", listed(&renamed))));
+        notes.push(Notice::plain(format!("columns with repeated names are renamed to {}", listed(&renamed))));
     }
     let names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
     check_names(path, &names)?;
@@ -176,24 +176,27 @@ fn holds(line: &[Cow<[u8]>], names: &[String]) -> bool {
 }
 
 /// What the names that a table is expected to have say of its first line: it is a header if it holds them, and a row if columns without a header are expected.
-fn expected(first: &[Cow<[u8]>], usual: usize, numerals: Numerals, names: &[String]) -> Option<bool> {
+fn expected(first: &[Cow<[u8]>], usual: usize, numerals: Numerals, reading: &Reading) -> Option<bool> {
     let is_made = |name: &String| {
         let number = name.strip_prefix('x').and_then(|number| number.parse::<usize>().ok());
         number.is_some_and(|j| (1..=usual).contains(&j) && *name == format!("x{j}"))
     };
-    let has_value = || first.iter().any(|field| is_typed(field, numerals));
-    match names {
+    let is_label = |(j, field): (usize, &Cow<[u8]>)| {
+        reading.labels.get(&format!("x{}", j + 1)).is_some_and(|labels| labels.iter().any(|label| label.as_bytes() == &**field))
+    };
+    let has_value = || first.iter().any(|field| is_typed(field, numerals)) || first.iter().enumerate().any(is_label);
+    match &reading.names[..] {
         [] => None,
         names if holds(first, names) => Some(true),
         names => (names.iter().all(is_made) && has_value()).then_some(false),
     }
 }
 
-/// Whether the first line holds names. It does not where it is like the lines after it: each field a value where they have values, or a text that comes again. In a table of text alone, each text
+/// Whether the first line holds names. It does not if it resembles the lines after it: each field is a value where theirs are values, or a text that occurs again in its column. In a table of text alone, each text
 /// has to occur twice more, in rows that differ from the first line. A header that is repeated as a whole is still a header.
 fn has_header(records: &[Record], usual: usize, numerals: Numerals, reading: &Reading) -> bool {
     let Some((first, data)) = records.split_first() else { return true };
-    if let Some(known) = expected(first, usual, numerals, &reading.names) {
+    if let Some(known) = expected(first, usual, numerals, reading) {
         return known;
     }
     let absent = Absent::of(reading, "");
@@ -205,7 +208,11 @@ fn has_header(records: &[Record], usual: usize, numerals: Numerals, reading: &Re
     let (mut values, mut is_apart) = (0, first.len() > 1 && !first.iter().any(|f| is_missing(f)));
     let others: Vec<&Record> = data.iter().filter(|r| *r != first).collect();
     for (j, field) in first.iter().enumerate().filter(|(_, f)| !is_missing(f)) {
-        let like = if is_typed(field, numerals) && !field.is_empty() {
+        let like = if is_mark(field) {
+            // `?` may stand for a missing value of any column.
+            values += usize::from(column(j).all(|f| is_typed(f, numerals)));
+            true
+        } else if is_typed(field, numerals) && !field.is_empty() {
             values += 1;
             column(j).all(|f| is_typed(f, numerals))
         } else {

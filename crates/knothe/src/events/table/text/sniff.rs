@@ -185,8 +185,17 @@ fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<Comme
     // The name of a column may begin with `%`, as `%CPU` does, but hardly with a space after it.
     let is_apart = first.get(shown.len()) == Some(&b' ');
     let goes_on = || all.get(1).and_then(|record| record.first()).is_some_and(|field| field.starts_with(shown.as_bytes()));
-    let has_value = |record: &Record| record.iter().any(|field| is_missing(field) || has_type(field, syntax.delimiter));
-    let header_follows = || matches!(&rest[..], [first, second, ..] if !has_value(first) && has_value(second));
+    let is_value = |field: &Cow<[u8]>| has_type(field, syntax.delimiter);
+    // Names, and after them a column of values.
+    let are_values = |data: &[Record], j: usize| {
+        let mut present = data.iter().filter_map(|record| record.get(j)).filter(|field| !is_missing(field)).peekable();
+        present.peek().is_some() && present.all(is_value)
+    };
+    let header_follows = || {
+        rest.split_first().is_some_and(|(first, data)| {
+            !first.iter().any(|field| is_missing(field) || is_value(field)) && (0..usual).any(|j| are_values(data, j))
+        })
+    };
     let is_comment = |record: &Record| record.len() != usual || (is_apart && (syntax.delimiter == SPACES || goes_on() || header_follows()));
     all.first().is_some_and(is_comment).then_some(comment)
 }
