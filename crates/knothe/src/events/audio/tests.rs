@@ -74,13 +74,13 @@ fn arrays_of_numbers_that_cannot_be_are_refused() {
     );
 }
 
-/// An NPZ file of arrays of bytes, each with its shape.
+/// An NPZ file of arrays of zeros, 16-bit integers, each with its shape.
 fn archive(path: &Path, arrays: &[(&str, &[usize])]) {
     let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
     for (name, shape) in arrays {
         zip.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
-        write_header(&mut zip, "|u1", shape).unwrap();
-        zip.write_all(&vec![0; shape.iter().product()]).unwrap();
+        write_header(&mut zip, "<i2", shape).unwrap();
+        zip.write_all(&vec![0; 2 * shape.iter().product::<usize>()]).unwrap();
     }
     zip.finish().unwrap();
 }
