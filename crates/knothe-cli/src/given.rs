@@ -83,7 +83,7 @@ pub fn check_complete<C: Coding>(given: &[Value], coding: &C) -> Result<(), Fail
     let message = format!("expected a value for each context column, found none for {}", quoted(&missing));
     Err(Failure::usage(
         message,
-        format!("add {}, or take the values from a table: --context TABLE for sample, TABLE after the model for plot", each.join(" ")),
+        format!("add {}, or take the values from a table (sample: --context TABLE; plot: TABLE after the model)", each.join(" ")),
     ))
 }
 
@@ -115,6 +115,11 @@ pub fn given_column(value: &Value, rows: usize, schema: &Schema) -> Result<Colum
     let Value { column, text, value, .. } = value;
     if schema.context.iter().any(|c| c.name == *column && !c.labels.is_empty()) {
         return Ok(Column { name: column.clone(), values: vec![0.0; rows], form: Form::Text(vec![text.clone()]) });
+    }
+    // A Boolean column counts as 0 and 1.
+    let flag = text.to_lowercase().parse::<bool>().map(|yes| Column::numbers(column, vec![f64::from(u8::from(yes)); rows], true));
+    if let Ok(flag) = flag {
+        return Ok(flag);
     }
     if value.is_nan() {
         return Err(Failure::usage(format!("--given {column}: expected a number after the '=', found '{text}'"), ""));

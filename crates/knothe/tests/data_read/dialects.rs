@@ -95,6 +95,41 @@ fn thousands_are_read_in_every_dialect() {
     }
 }
 
+/// 0,801 is not 801.
+#[test]
+fn a_number_of_groups_does_not_begin_with_0() {
+    let (table, notes) = read("t.csv", "v,x\n\"0,801\",\"2,499\"\n\"0,129\",\"0,643\"\n");
+    assert_eq!((&table.columns[0].values[..], &table.columns[1].values[..]), (&[0.801, 0.129][..], &[2.499, 0.643][..]));
+    assert_eq!(notes, ["read as text with decimal commas"]);
+    // A point beside them says that commas are no decimal marks.
+    let (table, _) = read("t.csv", "v,x\n\"0,801\",2.5\n\"0,129\",0.6\n");
+    assert_eq!(labels(&table, "v"), ["0,801", "0,129"]);
+    let folder = tempfile::tempdir().unwrap();
+    let reading = Reading { dialect: Dialect { decimal: Some(','), ..Dialect::default() }, ..Reading::default() };
+    let table = Table::read_with(&file(folder.path(), "t.csv", "v;x\n0.584;1\n0.125;2\n"), &reading).unwrap();
+    assert_eq!(labels(&table, "v"), ["0.584", "0.125"]);
+}
+
+#[test]
+fn names_may_stand_in_the_last_comment() {
+    for (text, expected) in [
+        ("#,Name,Type,HP\n1,Bulbasaur,Grass,45\n2,Ivysaur,Grass,60\n3,Venusaur,Poison,80\n", ["Name", "Type", "HP"]),
+        ("# by hand\n#date,city,v\n2024-01-05,Linz,4\n2024-01-06,Wien,5\n", ["date", "city", "v"]),
+        ("# of items,customer,price\n3,ann,1.5\n4,bob,2.5\n", ["of items", "customer", "price"]),
+        ("% x y z\n0.1891 -0.5227 -0.4131\n1.5 2.5 3.5\n", ["x", "y", "z"]),
+        ("% exported by a logger\nx y z\n0.1891 -0.5227 -0.4131\n1.5 2.5 3.5\n", ["x", "y", "z"]),
+        ("// exported by a logger, in short\r\nx y z\r\n0.1891 -0.5227 -0.4131\r\n1.5 2.5 3.5\r\n", ["x", "y", "z"]),
+    ] {
+        let (table, notes) = read("t.csv", text);
+        assert_eq!(table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), expected, "{text} {notes:?}");
+    }
+    // A model knows its names, so that a header and a row are enough.
+    let folder = tempfile::tempdir().unwrap();
+    let reading = Reading { names: vec!["region".into(), "count".into()], ..Reading::default() };
+    let table = Table::read_with(&file(folder.path(), "t.csv", "#region,count\nnorth,many\n"), &reading).unwrap();
+    assert_eq!((table.columns[1].name.as_str(), table.rows()), ("count", 1));
+}
+
 #[test]
 fn thousands_are_said() {
     for (text, note) in [

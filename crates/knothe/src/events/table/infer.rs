@@ -394,7 +394,11 @@ fn context(table: &Table, column: &Column, seen: &Seen) -> Result<ContextColumn>
         return Err(Error::table(&table.path, problem, None));
     }
     if labels.is_empty() && !column.is_numeric() {
-        return Err(other_form(table, column, "numbers or categories", is_number));
+        let hint = Hint::other("context takes no dates or times: read the column as text for a category per value, or write numbers");
+        return Err(match other_form(table, column, "numbers or categories", is_number) {
+            Error::Table { path, column, row, problem, .. } => Error::Table { path, column, row, problem, hint: Some(hint.into()) },
+            other => other,
+        });
     }
     Ok(ContextColumn { name: column.name.clone(), labels, shift: 0.0, scale: 1.0, range: None })
 }

@@ -240,7 +240,8 @@ impl Numerals {
             None => vec![digits],
         };
         let length_fits = |(i, part): (usize, &&str)| if i == 0 { (1..=3).contains(&part.len()) } else { part.len() == 3 };
-        if parts.len() > 1 && !parts.iter().enumerate().all(length_fits) {
+        // No group begins a number with 0.
+        if parts.len() > 1 && (digits.starts_with('0') || !parts.iter().enumerate().all(length_fits)) {
             return None;
         }
         parts.iter().for_each(|part| plain.push_str(part));

@@ -49,8 +49,14 @@ pub(super) fn layout(path: &Path, sample: &[u8], complete: bool, tabs: bool, rea
     check_columns(path, first.len())?;
     let usual = if records.len() > 1 { usual_width(&records) } else { first.len() };
     let numerals = numerals(&records[1..], usual, syntax.delimiter, dialect);
-    let has_header = dialect.header.unwrap_or_else(|| has_header(&records, usual, numerals, reading));
-    let commented = if has_header || dialect.header.is_some() { None } else { commented_names(sample, &syntax, usual) };
+    // The last comment may hold the names: those that are expected, or any before a line with a value.
+    let mut commented = if dialect.header.is_some() { None } else { commented_names(sample, &syntax, usual) };
+    let are_names = |names: &Vec<String>| are_most(names, &reading.names) || first.iter().any(|field| is_typed(field, numerals));
+    let is_told = commented.as_ref().is_some_and(are_names);
+    let has_header = dialect.header.unwrap_or_else(|| !is_told && has_header(&records, usual, numerals, reading));
+    if has_header {
+        commented = None;
+    }
     let mut notes = Vec::new();
     let mut names: Vec<String> = match (&commented, has_header) {
         (Some(names), _) => names.clone(),
@@ -171,8 +177,13 @@ fn counts(records: &[Record], numerals: Numerals) -> bool {
 
 /// Whether a line holds most of these names.
 fn holds(line: &[Cow<[u8]>], names: &[String]) -> bool {
-    let fields: HashSet<Cow<str>> = line.iter().map(|field| decoded(field)).collect();
-    2 * names.iter().filter(|name| fields.contains(name.as_str())).count() > names.len()
+    are_most(&line.iter().map(|field| decoded(field).into_owned()).collect::<Vec<_>>(), names)
+}
+
+/// Whether some names are most of those that are expected.
+fn are_most(found: &[String], expected: &[String]) -> bool {
+    let found: HashSet<&str> = found.iter().map(String::as_str).collect();
+    2 * expected.iter().filter(|name| found.contains(name.as_str())).count() > expected.len()
 }
 
 /// What the names that a table is expected to have say of its first line: it is a header if it holds them, and a row if columns without a header are expected.

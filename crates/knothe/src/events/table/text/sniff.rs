@@ -98,14 +98,15 @@ fn delimiter(sample: &[u8], complete: bool, syntax: Syntax, tabs: bool) -> u8 {
     if best.0 > 0.0 {
         return best.1;
     }
-    // Spaces part words as well as columns: every record has as many, and among them are numbers.
-    let spaced = start(sample, complete, &Syntax { delimiter: SPACES, ..syntax }).records;
-    let (first, usual) = (spaced.first().map_or(0, Vec::len), usual_width(&spaced));
-    let aligned = spaced.len() > 1 && (first == usual || (first + 1 == usual && first > 1));
-    match score(&spaced, SPACES) {
-        Some((equal, typed)) if aligned && equal == 1.0 && typed >= 0.4 => SPACES,
-        _ => best.1,
-    }
+    // Spaces part words as well as columns: every record has as many, and among them are numbers. The first lines may be comments.
+    let is_spaced = |comment: Option<Comment>| {
+        let spaced = start(sample, complete, &Syntax { delimiter: SPACES, comment, ..syntax }).records;
+        let (first, usual) = (spaced.first().map_or(0, Vec::len), usual_width(&spaced));
+        let aligned = spaced.len() > 1 && (first == usual || (first + 1 == usual && first > 1));
+        aligned && score(&spaced, SPACES).is_some_and(|(equal, typed)| equal == 1.0 && typed >= 0.4)
+    };
+    let other = other_mark(&sample[Syntax { comment: None, ..syntax }.skip(sample, 0)..]);
+    if is_spaced(syntax.comment) || other.is_some_and(|mark| is_spaced(Some(mark))) { SPACES } else { best.1 }
 }
 
 /// The share of records of the usual length, and the share of fields that are of a type; nothing where records are of a single field.
@@ -169,16 +170,21 @@ fn has_comments(sample: &[u8], complete: bool, syntax: Syntax) -> bool {
     all.iter().any(|r| r.first().is_some_and(|f| f.starts_with(b"#")) && r.len() != usual)
 }
 
+/// The comment mark `%` or `//` with which a text begins.
+fn other_mark(text: &[u8]) -> Option<Comment> {
+    match text {
+        [b'%', ..] => Some(Comment::once(b'%')),
+        [b'/', b'/', ..] => Some(Comment { mark: b'/', twice: true }),
+        _ => None,
+    }
+}
+
 /// The comment mark `%` or `//`, if the first line begins with it and is not a header. The line is a comment if its number of fields is unusual. If a space follows the mark, it is also one if spaces
 /// separate the columns, if the next line begins with the mark too, or if a header follows.
 fn other_comments(sample: &[u8], complete: bool, syntax: Syntax) -> Option<Comment> {
     let plain = Syntax { comment: None, ..syntax };
     let first = &sample[plain.skip(sample, 0)..];
-    let comment = match first {
-        [b'%', ..] => Comment::once(b'%'),
-        [b'/', b'/', ..] => Comment { mark: b'/', twice: true },
-        _ => return None,
-    };
+    let comment = other_mark(first)?;
     let all = start(sample, complete, &plain).records;
     let rest = start(sample, complete, &Syntax { comment: Some(comment), ..syntax }).records;
     let (usual, shown) = (usual_width(&rest), comment.shown());
@@ -220,9 +226,12 @@ struct Evidence {
 pub(super) fn numerals(data: &[Record], width: usize, delimiter: u8, dialect: &Dialect) -> Numerals {
     let (mut commas, mut points) = (0, 0);
     let (mut comma_groups, mut point_groups, mut space_groups, mut apostrophe_groups) = (0, 0, 0, 0);
+    // Numbers that can be nothing else, as 0,801 is.
+    let mut certain = 0;
     for j in 0..width {
         let mut column = Evidence::default();
         data.iter().filter_map(|r| r.get(j)).filter_map(|f| std::str::from_utf8(f).ok()).for_each(|field| column.weigh(field));
+        certain += column.decimal_comma;
         let grouped = column.undecided > 0 && column.decimal_comma == 0 && column.below_1000 > 0 && column.from_1000 == 0;
         commas += column.decimal_comma + if grouped { 0 } else { column.undecided };
         comma_groups += column.comma_groups + if grouped { column.undecided } else { 0 };
@@ -235,7 +244,8 @@ pub(super) fn numerals(data: &[Record], width: usize, delimiter: u8, dialect: &D
         (Some(mark), _) => mark == ',',
         // The other of the two marks.
         (None, Some(mark @ ('.' | ','))) => mark == '.',
-        (None, _) => delimiter != b',' && comma_groups == 0 && (commas > points || (point_groups > 0 && points == 0)),
+        (None, _) if delimiter == b',' => certain > 0 && comma_groups == 0 && points == 0,
+        (None, _) => comma_groups == 0 && (commas > points || (point_groups > 0 && points == 0)),
     };
     // Between commas, quoted numbers with commas can be nothing else.
     let thousands = dialect.thousands.or(match (decimal_comma, space_groups > 0) {
