@@ -2,6 +2,8 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use mimalloc::MiMalloc;
 
@@ -35,9 +37,25 @@ unsafe impl GlobalAlloc for Memory {
 
 fn given(memory: *mut u8, bytes: usize) -> *mut u8 {
     if memory.is_null() {
-        // Nothing here asks for memory: standard error has no buffer.
-        let mib = bytes.div_ceil(1 << 20);
-        let _ = writeln!(std::io::stderr(), "error: out of memory: expected {mib} MiB more, found less");
+        // Several threads may be refused at once, and one of them speaks. The others give it time, and so does a second refusal of the same thread.
+        static SPOKEN: AtomicBool = AtomicBool::new(false);
+        if SPOKEN.swap(true, Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_secs(1));
+            #[cfg(unix)]
+            // SAFETY: ends the process without a call of anything else.
+            #[allow(unsafe_code)]
+            unsafe {
+                libc::_exit(1);
+            }
+            #[cfg(not(unix))]
+            std::process::abort();
+        }
+        // Nothing here asks for memory, and the line is written at once.
+        let mut line = [0; 128];
+        let mut left = &mut line[..];
+        let _ = writeln!(left, "error: out of memory: expected {} MiB more, found less", bytes.div_ceil(1 << 20));
+        let length = 128 - left.len();
+        let _ = std::io::stderr().write_all(&line[..length]);
         knothe::file::remove_unfinished();
         std::process::exit(1);
     }

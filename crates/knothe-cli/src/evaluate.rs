@@ -28,6 +28,13 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &EvaluateArguments) -> Result<(
     if dropped > 0 {
         say(format_args!("warning: {}", lacking(dropped, "is left out", "are left out")));
     }
+    if !arguments.input.given.is_empty() {
+        say(format_args!(
+            "note: --given sets its value for all {}, whatever the data say; the checks need {} of that value",
+            C::WORDS[1],
+            C::WORDS[1]
+        ));
+    }
     let log_likelihood = LogLikelihood::of_events(&model.log_prob(&events, arguments.noise.scoring())?, &events);
     let checks = model.check(&events, arguments.noise.seed)?;
     if arguments.json {

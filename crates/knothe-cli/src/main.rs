@@ -16,6 +16,7 @@ mod fit;
 mod fit_arguments;
 mod given;
 mod hints;
+mod identity;
 mod importance;
 mod inspect;
 mod kind;

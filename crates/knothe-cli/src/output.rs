@@ -12,6 +12,7 @@ use knothe::{
 
 use crate::{
     failure::{Failure, printable, steers},
+    identity::Identity,
     standard,
 };
 
@@ -123,11 +124,8 @@ pub fn check_ending(out: &Path) -> Result<(), Failure> {
 
 /// Checks before the work that standard output is not one of these files. The shell's `>>` would append the results to it.
 pub fn check_report(files: &[&Path]) -> Result<(), Failure> {
-    let stdout = Path::new("/dev/stdout");
-    if !stdout.is_file() {
-        return Ok(());
-    }
-    match files.iter().find(|file| is_part(stdout, file)) {
+    let Some(stdout) = Identity::of_standard_output() else { return Ok(()) };
+    match files.iter().find(|file| is_part(&stdout, file)) {
         Some(file) => {
             let message = format!(
                 "standard output: expected a file other than {}, which the command reads or writes, found the same file",
@@ -148,7 +146,8 @@ pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
         let message = format!("--out {}: expected a file, found a file descriptor", out.display());
         return Err(Failure::usage(message, "- stands for standard output"));
     }
-    match inputs.iter().find(|input| is_part(out, input)) {
+    let own = Identity::of(out);
+    match inputs.iter().find(|input| own.as_ref().is_some_and(|own| is_part(own, input))) {
         Some(input) => {
             let message = format!("--out {}: expected a file other than the input {}", out.display(), input.display());
             Err(Failure::usage(message, "choose another name"))
@@ -157,32 +156,13 @@ pub fn check_writable(out: &Path, inputs: &[&Path]) -> Result<(), Failure> {
     }
 }
 
-/// Whether a file is an input, or one of the files that a pattern or a folder stands for. Links are followed. `-` is standard input, which may come from a file.
-fn is_part(file: &Path, input: &Path) -> bool {
-    if input == Path::new("-") {
-        return is_same(file, Path::new("/dev/stdin"));
-    }
-    if !file.exists() {
-        return false;
-    }
+/// Whether a file is an input, or one of the files that a pattern or a folder stands for.
+fn is_part(file: &Identity, input: &Path) -> bool {
+    let is_same = |path: &Path| Identity::of(path).as_ref() == Some(file);
     // Folders are listed only if the input itself is another file.
     let in_folder = || {
         let entries = std::fs::read_dir(input).into_iter().flatten().flatten().map(|entry| entry.path());
         entries.filter(|entry| is_picture(entry) || is_recording(entry)).chain(files_of(input).unwrap_or_default())
     };
-    is_same(file, input) || in_folder().any(|part| is_same(file, &part))
-}
-
-/// Whether two paths are one file; links are followed. Neither is opened: a pipe would wait for its other end.
-fn is_same(a: &Path, b: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let identity = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-        identity(a).is_some_and(|own| identity(b) == Some(own))
-    }
-    #[cfg(not(unix))]
-    {
-        a.canonicalize().is_ok_and(|own| b.canonicalize().is_ok_and(|other| own == other))
-    }
+    is_same(input) || (input != Path::new("-") && in_folder().any(|part| is_same(&part)))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use knothe::{
-    Model,
+    Model, Precision,
     events::{
         Events,
         table::{Contradiction, counted},
@@ -44,9 +44,8 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &ScoreArguments) -> Result<(), 
     note_contradictions(&contradictions);
     if far > 0 {
         let rows = counted(far, "possible row", "possible rows");
-        say(format_args!(
-            "note: the log_prob of {rows} is below the range of the model's numbers, so it is -inf; a fit with --precision f64 extends this range"
-        ));
+        let wider = if model.placement().precision == Precision::F32 { "; a fit with --precision f64 extends this range" } else { "" };
+        say(format_args!("note: the log_prob of {rows} is below the range of the model's numbers, so it is -inf{wider}"));
     }
     if dropped > 0 {
         say(format_args!("warning: {}", lacking(dropped, "has no log_prob (NaN)", "have no log_prob (NaN)")));

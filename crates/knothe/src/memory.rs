@@ -4,10 +4,14 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::error::{Error, Result};
 
-/// The bytes that this process may still ask for: those that the system has, within the limit of a control group.
+/// The bytes that this process may still ask for: those that the system has, within the limit of a control group. 0 if the system does not say.
 pub fn available() -> u64 {
     let system = System::new_with_specifics(RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()));
     let free = system.available_memory();
+    // Without /proc nothing is known, and sysinfo panics if it is asked for more.
+    if system.total_memory() == 0 {
+        return free;
+    }
     system.cgroup_limits().map_or(free, |group| free.min(group.total_memory.saturating_sub(group.rss)))
 }
 

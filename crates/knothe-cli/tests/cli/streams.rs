@@ -261,6 +261,17 @@ fn a_standard_output_that_is_the_input_is_refused() {
     assert_eq!(std::fs::read_to_string(folder.path().join("out.txt")).unwrap(), "first\n");
 }
 
+/// No descriptor is left to read the memory of the system from, so that nothing is known of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn few_descriptors_are_no_bug() {
+    let folder = copy();
+    for descriptors in [4, 6] {
+        let (code, stderr) = shell(folder.path(), &format!("ulimit -n {descriptors}; knothe schema table.csv >/dev/null"));
+        assert!(code.is_some_and(|code| code < 2) && !stderr.contains("bug"), "{descriptors}: {code:?} {stderr}");
+    }
+}
+
 /// The message names the folder that is missing or full.
 #[cfg(unix)]
 #[test]
