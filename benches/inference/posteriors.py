@@ -69,6 +69,11 @@ def compared(name, args, folder):
     return report
 
 
+def number(report, key):
+    """A number of a report. Infinite ones are texts, and null in reports of older versions."""
+    return float("inf") if report[key] is None else float(report[key])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -92,11 +97,11 @@ def main():
             found = compared(name, args, Path(folder))
         reports.append(found)
         source = "Stan" if POSTERIORS[name][2].endswith(".stan") else "Rust"
-        evidence = f"{found['log_evidence']:.3f} ± {found['log_evidence_two_se']:.3f}"
+        evidence = f"{number(found, 'log_evidence'):.3f} ± {number(found, 'log_evidence_two_se'):.3f}"
         errors = f"{found['error_of_means']:.3f} | {100 * found['error_of_deviations']:.1f} %"
-        # null stands for an infinite number: some draws of the map have no density under the target.
-        k_hat, variance = [float("inf") if found[key] is None else found[key] for key in ["k_hat", "variance"]]
-        numbers = f"{k_hat:.2f} | {evidence} | {variance:.2e} | {found['gradient_evaluations']:,} | {found['seconds']:.1f}"
+        # Fresh draws judge the map better than those that chose it. An adaptive proposal has other draws.
+        variance = number(found, "variance" if found["finish"] == "adaptive" else "proposal_variance")
+        numbers = f"{number(found, 'k_hat'):.2f} | {evidence} | {variance:.2e} | {found['gradient_evaluations']:,} | {found['seconds']:.1f}"
         print(f"| {name} | {source} | {len(found['unconstrained'])} | {errors} | {found['finish']} | {numbers} |", flush=True)
         if args.json:
             args.json.write_text(json.dumps(reports, indent=1))

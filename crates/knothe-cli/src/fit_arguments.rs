@@ -13,7 +13,7 @@ use knothe::{
 
 use crate::{
     family_arguments::FamilyArguments,
-    options::{Runtime, above_zero, at_least_zero, decay},
+    options::{Runtime, above_zero, at_least_zero, fraction},
     text_files::TextFiles,
 };
 
@@ -143,7 +143,7 @@ pub struct FitArguments {
     #[arg(long, value_name = "X", default_value_t = FitConfig::default().clip, value_parser = above_zero, allow_negative_numbers = true, help_heading = "Training")]
     pub clip: f64,
     /// Keep an exponential moving average of the parameters with decay D (for example 0.999) and use it as the model
-    #[arg(long, value_name = "D", value_parser = decay, allow_negative_numbers = true, help_heading = "Training")]
+    #[arg(long, value_name = "D", value_parser = fraction, allow_negative_numbers = true, help_heading = "Training")]
     pub average: Option<f64>,
     /// Add Gaussian noise with standard deviation S to each batch, in standardised units
     #[arg(long, value_name = "S", default_value_t = FitConfig::default().noise, value_parser = at_least_zero, allow_negative_numbers = true, help_heading = "Training")]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use knothe::{
     Model,
-    events::table::{Column, Form, Schema, Table},
-    inference::{Estimate, LibraryTarget, LogWeights, Reliability, Smoothed, Target},
+    events::table::{Column, Form, Reading, Schema, Table},
+    inference::{Estimate, LibraryTarget, LogWeights, Reliability, Smoothed, Target, WeightedDraws},
     memory,
     model::{AnyModel, Scoring},
 };
@@ -17,8 +17,8 @@ use serde_json::{Value as Json, json};
 use crate::{
     failure::{Failure, say},
     options::Runtime,
-    output::{check_report, check_table_writable, is_stdout, print, print_json, write_table},
-    target::{constrained, line, loaded, verdict},
+    output::{check_report, check_table_writable, write_table},
+    target::{Report, constrained_draws, evidence, is_reliable, line, loaded, number, undefined, verdict},
 };
 
 /// Estimate expectations and the evidence from weighted draws
@@ -72,6 +72,9 @@ pub struct ImportanceArguments {
 struct Weighted {
     columns: Vec<Column>,
     weights: LogWeights,
+    /// The number of draws at which the target is not defined, and the target's first message.
+    undefined: usize,
+    message: Option<String>,
 }
 
 /// Weighs draws and reports.
@@ -94,21 +97,14 @@ pub fn run(arguments: &ImportanceArguments) -> Result<(), Failure> {
         let n = arguments.n.map_or(weighted.weights.logs().len(), |n| n as usize);
         resample(&weighted, &smoothed, n, arguments.seed, out)?;
     }
-    let quiet = arguments.out.as_deref().is_some_and(is_stdout);
-    match (arguments.json, quiet) {
-        (true, true) => Ok(()),
-        (true, false) => print_json(&document(&weighted, &smoothed)?),
-        (false, true) => {
-            say(report(&weighted, &smoothed)?.trim_end());
-            Ok(())
-        }
-        (false, false) => print(&report(&weighted, &smoothed)?),
-    }
+    let shown = if arguments.json { Report::Json(document(&weighted, &smoothed)?) } else { Report::Text(report(&weighted, &smoothed)?) };
+    shown.show(arguments.out.as_deref())
 }
 
 /// The draws of a table, and the weights in one of its columns.
 fn of_table(path: &Path, name: &str) -> Result<Weighted, Failure> {
-    let table = Table::read(path)?;
+    // A weight may be 0.
+    let table = Table::read_with(path, &Reading { negative_infinity: vec![name.to_owned()], ..Reading::default() })?;
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let Some(column) = table.column(name) else {
         let hint = format!("the columns are {}", knothe::events::table::quoted(&names));
@@ -130,7 +126,7 @@ fn of_table(path: &Path, name: &str) -> Result<Weighted, Failure> {
         let message = format!("{}, column '{}', row {row}: expected a number, found a missing value", path.display(), column.name);
         return Err(Failure::usage(message, "leave the column or the row out of the table"));
     }
-    Ok(Weighted { columns: columns.into_iter().cloned().collect(), weights })
+    Ok(Weighted { columns: columns.into_iter().cloned().collect(), weights, undefined: 0, message: None })
 }
 
 /// Draws from a model, weighed by a target.
@@ -146,9 +142,9 @@ fn of_model(arguments: &ImportanceArguments, target: &Path) -> Result<Weighted, 
     let rows = model.sample(n, &[], arguments.seed)?;
     let log_q = model.log_prob(&rows, Scoring::default())?;
     let x: Vec<f64> = rows.x.chunks_exact(dim).flat_map(|row| places.iter().map(|&at| row[at])).collect();
-    let log_target = target.log_densities(&x)?;
-    let weights = LogWeights::new(log_target.into_iter().zip(log_q).map(|(target, q)| target - q).collect())?;
-    Ok(Weighted { columns: constrained(&target, &x)?, weights })
+    let draws = WeightedDraws::weighed(x, &log_q, &target)?;
+    let columns = constrained_draws(&target, &draws)?;
+    Ok(Weighted { columns, weights: draws.weights, undefined: draws.undefined, message: target.first_message() })
 }
 
 /// The column of the model for each unconstrained parameter of the target.
@@ -190,12 +186,12 @@ fn estimates(column: &Column, smoothed: &Smoothed) -> Result<(Estimate, f64), Fa
 }
 
 fn report(weighted: &Weighted, smoothed: &Smoothed) -> Result<String, Failure> {
-    let evidence = weighted.weights.log_evidence();
     let mut text = line(&weighted.weights, smoothed);
     if smoothed.reliability() == Reliability::TooFew {
         text += &format!("                about {:.0} draws are needed\n", smoothed.draws_needed());
     }
-    text += &format!("log evidence    {:.4} ± {:.4}\n\n", evidence.value, 2.0 * evidence.standard_error);
+    text += &undefined(weighted.undefined, weighted.weights.logs().len(), weighted.message.clone()).unwrap_or_default();
+    text += &format!("log evidence    {}\n\n", evidence(weighted.weights.log_evidence(), smoothed));
     let widest = weighted.columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0).max(9);
     text += &format!("{:<widest$} {:>12} {:>12} {:>12}\n", "column", "mean", "±", "deviation");
     for column in &weighted.columns {
@@ -208,13 +204,17 @@ fn report(weighted: &Weighted, smoothed: &Smoothed) -> Result<String, Failure> {
 fn document(weighted: &Weighted, smoothed: &Smoothed) -> Result<Json, Failure> {
     let columns = weighted.columns.iter().map(|column| {
         let (mean, deviation) = estimates(column, smoothed)?;
-        Ok(json!({ "name": column.name, "mean": mean.value, "mean_two_se": 2.0 * mean.standard_error, "standard_deviation": deviation }))
+        Ok(json!({
+            "name": column.name, "mean": number(mean.value), "mean_two_se": number(2.0 * mean.standard_error),
+            "standard_deviation": number(deviation),
+        }))
     });
     let columns: Vec<Json> = columns.collect::<Result<_, Failure>>()?;
     let evidence = weighted.weights.log_evidence();
     Ok(json!({
-        "draws": weighted.weights.logs().len(), "effective_sample_size": weighted.weights.effective_sample_size(), "k_hat": smoothed.shape,
-        "threshold": smoothed.threshold(), "reliability": verdict(smoothed.reliability()), "log_evidence": evidence.value,
-        "log_evidence_two_se": 2.0 * evidence.standard_error, "columns": columns,
+        "draws": weighted.weights.logs().len(), "undefined_draws": weighted.undefined,
+        "effective_sample_size": number(weighted.weights.effective_sample_size()), "k_hat": number(smoothed.shape),
+        "threshold": number(smoothed.threshold()), "reliability": verdict(smoothed.reliability()), "log_evidence": number(evidence.value),
+        "log_evidence_two_se": number(2.0 * evidence.standard_error), "log_evidence_is_reliable": is_reliable(smoothed), "columns": columns,
     }))
 }

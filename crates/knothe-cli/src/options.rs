@@ -87,6 +87,6 @@ pub fn at_least_zero(text: &str) -> Result<f64, String> {
 }
 
 /// A number strictly between 0 and 1.
-pub fn decay(text: &str) -> Result<f64, String> {
+pub fn fraction(text: &str) -> Result<f64, String> {
     number(text, "a number strictly between 0 and 1", |v| 0.0 < v && v < 1.0)
 }

@@ -4,28 +4,22 @@ mod draws;
 mod pictures;
 mod progress;
 mod report;
+mod tried;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use knothe::{
-    inference::{LibraryTarget, Target},
-    memory,
-};
-use rand::SeedableRng;
-use rand_chacha::ChaCha12Rng;
+use knothe::{inference::Target, memory};
 
 use crate::{
-    failure::{Failure, say},
-    options::{Runtime, above_zero},
-    output::{check_report, check_table_writable, is_stdout, print, print_json, write_table},
-    target::{constrained, loaded, unconstrained},
+    failure::Failure,
+    options::{Runtime, above_zero, fraction},
+    output::{check_report, check_table_writable, write_table},
+    target::{Report, constrained, loaded, unconstrained},
 };
 use draws::{Finish, Found, WEIGHTED};
 use report::{document, report};
-
-/// Normal draws at which a target is tried first.
-const TRIED: usize = 100;
+use tried::tried;
 
 /// Draw from the posterior of a target in a shared library
 #[derive(Args, Debug)]
@@ -68,9 +62,12 @@ pub struct PosteriorArguments {
     /// Stop fitting the map when its variance diagnostic falls below V
     #[arg(long, value_name = "V", default_value_t = 1e-4, value_parser = above_zero, help_heading = "Map")]
     pub tolerance: f64,
-    /// Maximum number of evaluations of the target in the fit of the map, at most 10^12. The fit may take a few percent more
+    /// Maximum number of evaluations of the target in the fit of the map, from 20 per draw of --map-draws to 10^12. The fit may take a few percent more
     #[arg(long, value_name = "N", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000), help_heading = "Map")]
     pub evaluations: u64,
+    /// Share of the weighted draws that come from a wide proposal, between 0 and 1 [default: none]. It is the same map of Student's t with 5 degrees of freedom. It bounds the weights where the map is too narrow
+    #[arg(long, value_name = "SHARE", value_parser = fraction, allow_negative_numbers = true, help_heading = "Sampling")]
+    pub defensive: Option<f64>,
     /// File for the draws: CSV, TSV, Parquet, Arrow IPC or NPY. - means CSV on standard output, and the report then goes to standard error
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: PathBuf,
@@ -92,14 +89,16 @@ pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
     arguments.runtime.start()?;
     let file = PathBuf::from(arguments.data.clone().unwrap_or_default());
     check_table_writable(&arguments.out, &[&arguments.target, &file])?;
-    check_report(&[&arguments.target, &file, &arguments.out])?;
+    let pictures = arguments.pictures.as_deref().map(pictures::files).unwrap_or_default();
+    let others: Vec<&Path> = [&arguments.target, &file, &arguments.out].into_iter().chain(&pictures).map(PathBuf::as_path).collect();
+    check_report(&others)?;
     if let Some(folder) = &arguments.pictures {
-        pictures::check(folder, arguments)?;
+        pictures::check(folder, &others[..3])?;
     }
     let target = loaded(&arguments.target, arguments.data.as_deref(), arguments.seed)?;
     let numbers = memory::product(&[WEIGHTED, arguments.n as usize, target.dim() + target.names().len()]);
     memory::check(format!("{} weighted draws", WEIGHTED as u64 * arguments.n), numbers.saturating_mul(16))?;
-    tried(&target, arguments)?;
+    tried(&target, arguments.seed)?;
     let found = Found::new(&target, arguments)?;
     let columns = constrained(&target, &found.x)?;
     if arguments.unconstrained {
@@ -110,32 +109,7 @@ pub fn run(arguments: &PosteriorArguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.pictures {
         pictures::write(folder, &target, &found, &columns)?;
     }
-    if arguments.json {
-        return if is_stdout(&arguments.out) { Ok(()) } else { print_json(&document(&target, &found, &columns)) };
-    }
-    let text = report(&target, &found, &columns);
-    if is_stdout(&arguments.out) {
-        say(text.trim_end());
-        return Ok(());
-    }
-    print(&text)
-}
-
-/// Checks that the target has a density at some normal draws.
-fn tried(target: &LibraryTarget, arguments: &PosteriorArguments) -> Result<(), Failure> {
-    let place = knothe::Placement::cpu(knothe::Precision::F64);
-    let mut rng = ChaCha12Rng::seed_from_u64(arguments.seed);
-    let x = knothe::values(place.normal::<2>([TRIED, target.dim()], &mut rng));
-    let logs = target.log_densities(&x)?;
-    if logs.iter().any(|log| log.is_finite()) {
-        return Ok(());
-    }
-    let reason = format!(
-        "expected a finite log density near 0, found {} at the first of {TRIED} standard normal draws and no finite value at the others",
-        logs[0]
-    );
-    let hint =
-        target.first_message().map_or("check the data, and the priors of the parameters".into(), |text| format!("the target says: {text}"));
-    let hint = knothe::Hint::Other(hint.into());
-    Err(knothe::Error::Unsupported { what: arguments.target.display().to_string(), reason, hint: Some(hint.into()) }.into())
+    let shown =
+        if arguments.json { Report::Json(document(&target, &found, &columns)) } else { Report::Text(report(&target, &found, &columns)) };
+    shown.show(Some(&arguments.out))
 }

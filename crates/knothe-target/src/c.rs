@@ -4,11 +4,13 @@
 // They are public for the macro alone, and each does what the function of the interface does.
 #![allow(unsafe_code, missing_docs, clippy::missing_safety_doc)]
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use std::ptr::null_mut;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
+use std::sync::Once;
 
 use crate::Target;
 
@@ -39,11 +41,37 @@ impl<T: Target> Exported<T> {
     }
 }
 
+thread_local! {
+    /// The text to which the guarded call of this thread takes the place of a panic; null outside of such calls. A pointer has no destructor, which would keep the library loaded.
+    static PLACE: Cell<*mut String> = const { Cell::new(null_mut()) };
+}
+
+/// Panics of guarded calls become errors, so they are not printed. There could be one per evaluation.
+fn silence() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |panic| {
+            let place = PLACE.get();
+            if place.is_null() {
+                usual(panic);
+            } else if let Some(location) = panic.location() {
+                // SAFETY: the text is alive as long as the pointer is there, and nothing else in this thread uses it during the call.
+                unsafe { *place = format!(" at {location}") };
+            }
+        }));
+    });
+}
+
 /// Runs a call. A panic becomes an error.
 fn guarded<R>(call: impl FnOnce() -> Result<R, String>) -> Result<R, String> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+    let mut place = String::new();
+    let outer = PLACE.replace(&raw mut place);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    PLACE.set(outer);
+    result.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(format!("the target panicked: {}", text.unwrap_or_default()))
+        Err(format!("the target panicked{place}: {}", text.unwrap_or_default()))
     })
 }
 
@@ -58,6 +86,7 @@ unsafe fn say(error: *mut *mut c_char, message: &str) {
 }
 
 pub unsafe fn construct<T: Target>(data: *const c_char, seed: c_uint, error: *mut *mut c_char) -> *mut c_void {
+    silence();
     // SAFETY: the caller passes null or a C string.
     let data = if data.is_null() { String::new() } else { unsafe { CStr::from_ptr(data) }.to_string_lossy().into_owned() };
     match guarded(|| Exported::<T>::new(&data, seed)) {
@@ -160,5 +189,22 @@ pub unsafe fn constrain<T: Target>(model: *const c_void, x: *const f64, paramete
             unsafe { say(error, &message) };
             -1
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_says_where_it_was() {
+        silence();
+        let none: Vec<f64> = Vec::new();
+        let found = guarded(|| Ok(none[0]));
+        let expected = |text: &String| text.starts_with("the target panicked at ") && text.contains("c.rs:") && text.contains("len is 0");
+        assert!(found.as_ref().is_err_and(expected), "{found:?}");
+        // The next call has a place of its own.
+        assert_eq!(guarded(|| Err::<f64, String>("no".into())), Err("no".into()));
+        assert!(PLACE.get().is_null());
     }
 }

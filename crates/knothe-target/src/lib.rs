@@ -36,7 +36,7 @@ pub trait Target: Sized + Send + Sync {
     /// log π̃(T(x)), and with `jacobian` also log|det ∂T/∂x|. Writes the gradient with respect to x.
     ///
     /// # Errors
-    /// In words, if x has no density.
+    /// In words, if x has no density. A panic counts as an error.
     fn log_density(&self, x: &[f64], jacobian: bool, gradient: &mut [f64]) -> Result<f64, String>;
 
     /// θ = T(x).

@@ -4,22 +4,26 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use knothe::{
-    Placement, Precision,
+    Flow, Placement, Precision,
     families::Nsf,
     inference::{
-        AdaptiveProposal, Counted, FittedMap, InSource, LibraryTarget, OptimalMap, Reliability, Smoothed, SourceHmc, Target, WeightedDraws,
+        AdaptiveProposal, Counted, FittedMap, InSource, LibraryTarget, MapDiagnostic, OptimalMap, Reliability, Smoothed, SourceHmc, Target,
+        WeightedDraws,
     },
+    source::{Source, StudentT},
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{PosteriorArguments, progress::Line};
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 
 /// Weighted draws per draw that is made from them.
 pub const WEIGHTED: usize = 5;
 /// Chains of Hamiltonian Monte Carlo.
 const CHAINS: usize = 32;
+/// Degrees of freedom of the wide source of a defensive mixture.
+const DEGREES_OF_FREEDOM: f64 = 5.0;
 
 /// How to make draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,6 +83,10 @@ pub struct Found {
     pub x: Vec<f64>,
     /// Evaluations of the target, with its gradient and without.
     pub evaluations: [u64; 2],
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Whether some of the weighted draws come from a wide source.
+    defended: bool,
     pub seconds: f64,
 }
 
@@ -95,6 +103,10 @@ impl Found {
             seed: arguments.seed,
             ..OptimalMap::default()
         };
+        if settings.maps > 0 && settings.degree > 1 && !settings.bends(target.dim()) {
+            say(format_args!("note: the map is affine, since polynomials in {} parameters have too many terms", target.dim()));
+        }
+        let (library, before) = (target, target.failures());
         let (target, line, dim) = (&Counted::new(target), Line::new(), target.dim());
         let fitted = settings.observed(target, &mut |step| {
             line.step(step);
@@ -103,7 +115,10 @@ impl Found {
         let n = arguments.n as usize;
         // The held-out draws of the fit have another seed.
         let seed = arguments.seed.wrapping_add(1);
-        let mut weighted = WeightedDraws::of(&fitted.flow, target, WEIGHTED * n, seed)?;
+        // The same map of a source with heavier tails.
+        let wide = StudentT::new(dim, DEGREES_OF_FREEDOM, &Placement::cpu(Precision::F64))?;
+        let wide = Flow::new(Source::StudentT(wide), fitted.flow.bijection().clone(), 0)?;
+        let mut weighted = WeightedDraws::defended(&fitted.flow, (&wide, arguments.defensive.unwrap_or(0.0)), target, WEIGHTED * n, seed)?;
         let mut smoothed = Smoothed::of(&weighted.weights);
         let mut rng = ChaCha12Rng::seed_from_u64(arguments.seed);
         let rows = |weighted: &WeightedDraws, picked: Vec<usize>| -> Vec<f64> {
@@ -140,7 +155,16 @@ impl Found {
             }
         };
         line.finish();
-        let evaluations = [target.gradients(), target.values()];
-        Ok(Found { fitted, method, weighted, smoothed, x, evaluations, seconds: started.elapsed().as_secs_f64() })
+        let (evaluations, failures) = ([target.gradients(), target.values()], library.failures() - before);
+        let (defended, seconds) = (arguments.defensive.is_some(), started.elapsed().as_secs_f64());
+        Ok(Found { fitted, method, weighted, smoothed, x, evaluations, failures, defended, seconds })
+    }
+
+    /// The variance diagnostic of the map, at draws that played no part in its fit. The draws of another proposal say nothing of the map, so held-out draws of the fit take their place.
+    pub fn variance(&self) -> f64 {
+        if self.defended || matches!(self.method, Method::Adaptive(_)) {
+            return self.fitted.diagnostic().variance;
+        }
+        MapDiagnostic::of(&self.weighted.weights).variance
     }
 }

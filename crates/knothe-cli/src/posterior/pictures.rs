@@ -1,14 +1,14 @@
 //! The pictures of `knothe posterior`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use knothe::{
     events::table::Column,
-    inference::{Chains, LibraryTarget, LogWeights},
+    inference::{Chains, LibraryTarget, LogWeights, Target},
     plot::{Axis, OfModel, Picture, Variable, corner, single, trace, uniformity},
 };
 
-use super::{PosteriorArguments, constrained, draws::Found};
+use super::{constrained, draws::Found};
 use crate::{
     failure::{Failure, say},
     output::check_writable,
@@ -22,15 +22,20 @@ const BINS: usize = 48;
 /// The names of the pictures.
 const NAMES: [&str; 4] = ["corner.png", "weights.png", "trace.png", "ranks.png"];
 
-/// Checks before the work that the pictures can be written. Makes the folder if it is not there.
-pub fn check(folder: &Path, arguments: &PosteriorArguments) -> Result<(), Failure> {
+/// The files that are written into a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    NAMES.iter().map(|name| folder.join(name)).collect()
+}
+
+/// Checks before the work that the pictures can be written, and that they replace none of the other files. Makes the folder if it is not there.
+pub fn check(folder: &Path, others: &[&Path]) -> Result<(), Failure> {
     let refused =
         |found: String| Failure::usage(format!("--pictures {}: expected a folder, found {found}", folder.display()), "choose another name");
     if folder.exists() && !folder.is_dir() {
         return Err(refused("a file".into()));
     }
     std::fs::create_dir_all(folder).map_err(|e| refused(e.to_string()))?;
-    NAMES.iter().try_for_each(|name| check_writable(&folder.join(name), &[&arguments.target, &arguments.out]))
+    files(folder).iter().try_for_each(|file| check_writable(file, others))
 }
 
 /// Draws all pictures into a folder.
@@ -52,8 +57,9 @@ pub fn write(folder: &Path, target: &LibraryTarget, found: &Found, columns: &[Co
     ) {
         put(NAMES[2], picture)?;
     }
-    // One chain has uniform ranks in any case.
-    if let Some(chains) = found.method.chains().filter(|chains| *chains > 1) {
+    // One chain has uniform ranks in any case, and so has a chain of one draw.
+    let has_ranks = |chains: &usize| *chains > 1 && columns.iter().all(|column| column.values.len() >= 2 * chains);
+    if let Some(chains) = found.method.chains().filter(has_ranks) {
         let panels: Vec<(&str, Vec<Vec<f64>>)> = shown.iter().map(|c| (c.name.as_str(), Chains::new(&c.values, chains).ranks())).collect();
         put(NAMES[3], uniformity(&panels, &format!("a line per chain, {chains} in all; the band holds 95 % of independent draws"))?)?;
     }
@@ -62,8 +68,10 @@ pub fn write(folder: &Path, target: &LibraryTarget, found: &Found, columns: &[Co
 
 /// The draws of the posterior, and of the map as lines over them.
 fn corner_of(target: &LibraryTarget, found: &Found, shown: &[Column]) -> Result<Picture, Failure> {
-    let map: Vec<Vec<f64>> =
-        constrained(target, &found.weighted.x)?.into_iter().take(shown.len()).map(|column| column.values.to_vec()).collect();
+    // The target may have no parameters where it has no density.
+    let proposed = found.weighted.x.chunks_exact(target.dim()).zip(found.weighted.weights.logs());
+    let possible: Vec<f64> = proposed.filter(|(_, log)| **log > f64::NEG_INFINITY).flat_map(|(x, _)| x.to_vec()).collect();
+    let map: Vec<Vec<f64>> = constrained(target, &possible)?.into_iter().take(shown.len()).map(|column| column.values).collect();
     let draws: Vec<Vec<f64>> = shown.iter().map(|column| column.values.to_vec()).collect();
     let variables: Vec<Variable> = shown
         .iter()
@@ -71,7 +79,7 @@ fn corner_of(target: &LibraryTarget, found: &Found, shown: &[Column]) -> Result<
         .map(|(column, map)| Axis::new(&column.name, &[&column.values, map], [f64::NEG_INFINITY, f64::INFINITY], BINS).into())
         .collect();
     let captions = [
-        format!("map: variance diagnostic {:.2e}", found.fitted.diagnostic().variance),
+        format!("map: variance diagnostic {:.2e}", found.variance()),
         format!("Pareto k {:.2}, threshold {:.2}", found.smoothed.shape, found.smoothed.threshold()),
     ];
     Ok(corner(&variables, Some(("draws from the posterior", &draws)), ("draws from the proposal", &map), &captions)?)

@@ -7,7 +7,7 @@ use knothe::{
 use serde_json::{Value as Json, json};
 
 use super::draws::{Found, Method};
-use crate::target::{line, verdict};
+use crate::target::{evidence, is_reliable, line, number, undefined, verdict};
 
 /// R̂ above which chains of this length disagree. It is above the usual 1.01, since it varies more in short chains.
 const LARGEST_R_HAT: f64 = 1.05;
@@ -15,32 +15,55 @@ const LARGEST_R_HAT: f64 = 1.05;
 /// The minimum share of the mass that modes must have to be reported.
 const LEAST_SHARE: f64 = 1e-3;
 
-/// How well the chains agree, for the parameter for which they agree least.
-struct Agreement {
+/// How well the chains agree.
+struct Agreement<'a> {
     chains: usize,
-    r_hat: f64,
+    /// The parameter for which they agree least, and its R̂. None if no parameter moves.
+    worst: Option<(&'a str, f64)>,
+    /// The least effective number of draws over all parameters.
     effective: f64,
+    /// The same in the tails.
+    tail: f64,
 }
 
-impl Agreement {
-    /// None for draws that are no chains, or too short ones.
-    fn of(found: &Found, columns: &[Column]) -> Option<Self> {
-        let chains = found.method.chains()?;
-        let all = columns.iter().map(|column| Chains::new(&column.values, chains).convergence());
-        let all: Vec<_> = all.collect();
-        // Chains of fewer than eight draws say nothing.
-        if all.iter().any(|own| own.r_hat.is_nan()) {
-            return None;
+impl<'a> Agreement<'a> {
+    /// None for chains that are too short to judge.
+    fn of(chains: usize, columns: &'a [Column]) -> Option<Self> {
+        let mut agreement = Agreement { chains, worst: None, effective: f64::INFINITY, tail: f64::INFINITY };
+        for column in columns {
+            let draws = Chains::new(&column.values, chains);
+            if draws.too_short() {
+                return None;
+            }
+            let own = draws.convergence();
+            // A parameter that never moves has no R̂. The model may fix it, so it does not count beside others that move.
+            if own.r_hat.is_nan() {
+                continue;
+            }
+            if agreement.worst.is_none_or(|(_, r_hat)| own.r_hat > r_hat) {
+                agreement.worst = Some((column.name.as_str(), own.r_hat));
+            }
+            agreement.effective = agreement.effective.min(own.effective_draws);
+            agreement.tail = agreement.tail.min(own.tail_effective_draws);
         }
-        Some(all.into_iter().fold(Agreement { chains, r_hat: 1.0, effective: f64::INFINITY }, |worst, own| Agreement {
-            r_hat: worst.r_hat.max(own.r_hat),
-            effective: worst.effective.min(own.effective_draws),
-            ..worst
-        }))
+        Some(agreement)
     }
 
+    /// R̂ is infinite for a parameter with a draw that is no number. Chains in which no parameter moves have not converged either.
     fn converged(&self) -> bool {
-        self.r_hat <= LARGEST_R_HAT
+        self.worst.is_some_and(|(_, r_hat)| r_hat <= LARGEST_R_HAT)
+    }
+
+    fn line(&self) -> String {
+        let Agreement { chains, worst, effective, tail } = self;
+        let Some((name, r_hat)) = worst else {
+            return format!("chains          {chains}; no parameter moves: draw more, or check that the posterior is proper\n");
+        };
+        let verdict = if self.converged() { "" } else { "; they disagree: draw more, or check that the posterior is proper" };
+        let r_hat = if r_hat.is_finite() { format!("{r_hat:.3}") } else { "∞".to_owned() };
+        format!(
+            "chains          {chains}; largest R̂ {r_hat} ({name}); at least {effective:.0} effective draws, and {tail:.0} in the tails{verdict}\n"
+        )
     }
 }
 
@@ -78,16 +101,16 @@ pub fn report(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Stri
     let mut text = format!(
         "map             {} unconstrained parameters; variance diagnostic {:.3e}; {} steps\n",
         target.dim(),
-        found.fitted.diagnostic().variance,
+        found.variance(),
         found.fitted.steps.len()
     );
     if let Some(line) = modes(found) {
         text += &line;
     }
     let diagnostic = MapDiagnostic::of(&found.weighted.weights);
-    let (evidence, bound) = (diagnostic.log_evidence, diagnostic.bound);
-    text += &format!("log evidence    {:.4} ± {:.4}; lower bound {:.4}\n", evidence.value, 2.0 * evidence.standard_error, bound.value);
+    text += &format!("log evidence    {}; lower bound {:.4}\n", evidence(diagnostic.log_evidence, smoothed), diagnostic.bound.value);
     text += &line(&found.weighted.weights, smoothed);
+    text += &undefined(found.weighted.undefined, found.weighted.weights.logs().len(), target.first_message()).unwrap_or_default();
     let n = columns[0].values.len();
     text += &match found.method {
         Method::Importance => format!("draws           {n} resampled from the weighted draws\n"),
@@ -101,10 +124,15 @@ pub fn report(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Stri
             )
         }
     };
-    if let Some(agreement) = Agreement::of(found, columns) {
-        let verdict = if agreement.converged() { "" } else { "; they disagree: draw more, or check that the posterior is proper" };
-        let Agreement { chains, r_hat, effective } = agreement;
-        text += &format!("chains          {chains}; R̂ at most {r_hat:.3}, at least {effective:.0} effective draws{verdict}\n");
+    if let Some(chains) = found.method.chains() {
+        text += &match Agreement::of(chains, columns) {
+            Some(agreement) => agreement.line(),
+            None => format!("chains          {chains}; too short to judge: draw more\n"),
+        };
+    }
+    if let Some(message) = target.first_message().filter(|_| found.failures > 0) {
+        let all: u64 = found.evaluations.iter().sum();
+        text += &format!("failures        {} of {all} evaluations failed: {message}\n", found.failures);
     }
     text += &format!(
         "time            {:.1} s, {} evaluations with gradients and {} without\n\n",
@@ -124,16 +152,17 @@ pub fn document(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Js
         .fitted
         .steps
         .iter()
-        .map(|step| json!({ "degree": step.degree, "terms": step.terms, "maps": step.maps, "variance": step.diagnostic.variance, "evaluations": step.evaluations }))
+        .map(|step| json!({ "degree": step.degree, "terms": step.terms, "maps": step.maps, "variance": number(step.diagnostic.variance), "evaluations": step.evaluations }))
         .collect();
     let parameters: Vec<Json> = columns
         .iter()
         .map(|column| {
-            let [mean, deviation, low, median, high] = summary(&column.values);
+            let [mean, deviation, low, median, high] = summary(&column.values).map(number);
             let agreement = found.method.chains().map(|chains| Chains::new(&column.values, chains).convergence());
             json!({
                 "name": column.name, "mean": mean, "standard_deviation": deviation, "quantiles": { "0.05": low, "0.5": median, "0.95": high },
-                "r_hat": agreement.map(|a| a.r_hat), "effective_draws": agreement.map(|a| a.effective_draws),
+                "r_hat": agreement.map(|a| number(a.r_hat)), "effective_draws": agreement.map(|a| number(a.effective_draws)),
+                "tail_effective_draws": agreement.map(|a| number(a.tail_effective_draws)),
             })
         })
         .collect();
@@ -146,11 +175,13 @@ pub fn document(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Js
         Method::Hmc(accepted, divergent) => (Some(accepted), Some(divergent), None),
     };
     json!({
-        "modes": found.fitted.modes.len(), "share_of_other_modes": share_of_others(found), "unconstrained": target.unconstrained_names(), "steps": steps, "variance": found.fitted.diagnostic().variance,
-        "log_evidence": evidence.value, "log_evidence_two_se": 2.0 * evidence.standard_error, "lower_bound": bound.value,
-        "k_hat": found.smoothed.shape, "threshold": found.smoothed.threshold(), "reliability": verdict(found.smoothed.reliability()),
-        "effective_sample_size": found.weighted.weights.effective_sample_size(), "finish": found.method.name(),
-        "acceptance": acceptance, "divergences": divergences, "rounds": rounds,
-        "converged": Agreement::of(found, columns).map(|agreement| agreement.converged()), "gradient_evaluations": found.evaluations[0], "value_evaluations": found.evaluations[1], "parameters": parameters, "seconds": found.seconds,
+        "modes": found.fitted.modes.len(), "share_of_other_modes": number(share_of_others(found)), "unconstrained": target.unconstrained_names(), "steps": steps, "variance": number(found.fitted.diagnostic().variance),
+        "log_evidence": number(evidence.value), "log_evidence_two_se": number(2.0 * evidence.standard_error), "log_evidence_is_reliable": is_reliable(&found.smoothed),
+        "lower_bound": number(bound.value), "proposal_variance": number(diagnostic.variance),
+        "k_hat": number(found.smoothed.shape), "threshold": number(found.smoothed.threshold()), "reliability": verdict(found.smoothed.reliability()),
+        "effective_sample_size": number(found.weighted.weights.effective_sample_size()), "undefined_draws": found.weighted.undefined, "finish": found.method.name(),
+        "failed_evaluations": found.failures, "first_failure": target.first_message(),
+        "acceptance": acceptance.map(number), "divergences": divergences, "rounds": rounds,
+        "converged": found.method.chains().and_then(|chains| Agreement::of(chains, columns)).map(|agreement| agreement.converged()), "gradient_evaluations": found.evaluations[0], "value_evaluations": found.evaluations[1], "parameters": parameters, "seconds": found.seconds,
     })
 }

@@ -33,6 +33,9 @@ fn the_evidence_and_the_draws_of_bod() {
     // The error does not see a tail that no draw has reached.
     assert!((evidence - 9.088253).abs() < 0.01 && error < 0.01, "{found:#}");
     assert!(number(&found, "lower_bound") < evidence && number(&found, "k_hat") < 1.5, "{found:#}");
+    // Half the variance of the log-weights is near the divergence if both are small, and above it if the weights have a tail.
+    let ratio = number(&found, "proposal_variance") / (evidence - number(&found, "lower_bound"));
+    assert!((0.5..50.0).contains(&ratio), "{ratio}: {found:#}");
     let draws = std::fs::read_to_string(folder.path().join("draws.csv")).unwrap();
     assert_eq!((draws.lines().count(), draws.lines().next().unwrap()), (2001, "x.1,x.2"));
     assert_eq!(found["finish"], "importance");
@@ -120,6 +123,9 @@ fn odd_targets_are_seen() {
         ("undefined", "expected a finite log density near 0, found NaN"),
         ("crash", "crashed"),
         ("other", "'other' is not known"),
+        ("no_gradient", "expected a finite gradient of the log density, found NaN for 'a'"),
+        ("wrong_gradient", "expected the gradient of the log density, found"),
+        ("infinite_somewhere", "expected a log density below infinity, found inf at x = ("),
     ] {
         let run = run(is);
         assert!(run.code == 1 && run.stderr.contains(expected) && run.stdout.is_empty(), "{is}: {} {}", run.code, run.stderr);
@@ -127,6 +133,12 @@ fn odd_targets_are_seen() {
         assert!(run.error().contains(&file), "{is}: {}", run.stderr);
         assert!(!folder.path().join("x.csv").exists(), "{is}");
     }
+    assert!(run("wrong_gradient").stderr.contains("for 'b' where central differences give"));
+    // One message, and not one per evaluation.
+    let panicked = run("panic");
+    assert!(panicked.code == 1 && panicked.stderr.matches("panicked").count() == 1, "{} {}", panicked.code, panicked.stderr);
+    let told = panicked.stderr.split_once("the target says: the target panicked at ").map_or("", |(_, told)| told);
+    assert!(told.contains("odd.rs:") && told.contains(": nothing is right"), "{}", panicked.stderr);
     // Chains wander where there is no posterior. The tail of the weights of an affine map has k = 1, but its estimate varies.
     for is in ["improper", "half_improper"] {
         let run = run_with(is, "--finish hmc");
@@ -137,6 +149,46 @@ fn odd_targets_are_seen() {
     let bounded = run("bounded");
     let found: Value = serde_json::from_str(&bounded.stdout).unwrap_or_default();
     assert!((number(&found, "log_evidence") - std::f64::consts::PI.ln()).abs() < 0.1, "{} {}", bounded.stdout, bounded.stderr);
+    assert_eq!([&found["proposal_variance"], &found["lower_bound"]], ["inf", "-inf"]);
+    assert_eq!([&found["undefined_draws"], &found["failed_evaluations"]], [0_u64, 0]);
+}
+
+/// log Z = log(2π Φ(1.5)), and 134 of 2,000 draws are expected beyond 1.5.
+#[test]
+fn draws_that_the_target_refuses_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = "-n 400 --map-draws 64 --maps 1 --degree 2 --finish importance --out x.csv";
+    for (is, message) in [("undefined_somewhere", None), ("refused_somewhere", Some("a is above 1.5"))] {
+        let command = format!("posterior {} --data {{\"is\":\"{is}\"}} {small}", library("odd"));
+        let found = json(folder.path(), &format!("{command} --json"));
+        assert!((number(&found, "log_evidence") - 1.768_73).abs() < 0.1, "{found:#}");
+        assert!((50.0..300.0).contains(&number(&found, "undefined_draws")), "{found:#}");
+        assert_eq!(
+            (number(&found, "failed_evaluations") > 0.0, found["first_failure"].as_str()),
+            (message.is_some(), message),
+            "{found:#}"
+        );
+        let text = knothe(folder.path(), &command).stdout;
+        let undefined = format!("of 2000 weighted draws have no density: {}", message.unwrap_or("the log density is NaN"));
+        assert!(text.contains(&undefined), "{text}");
+        assert_eq!(text.contains("evaluations failed: a is above 1.5"), message.is_some(), "{text}");
+    }
+}
+
+#[test]
+fn the_report_is_the_same_as_text_and_json_and_beside_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = format!("posterior {} -n 400 --map-draws 64 --maps 1 --degree 2 --finish importance", library("bod"));
+    let text = knothe(folder.path(), &format!("{command} --out x.csv")).stdout;
+    let piped = knothe(folder.path(), &format!("{command} --out - --json"));
+    assert_eq!(piped.stdout, std::fs::read_to_string(folder.path().join("x.csv")).unwrap());
+    let found: Value = serde_json::from_str(&piped.stderr[piped.stderr.find('{').unwrap_or(0)..]).unwrap();
+    // Fresh draws judge the map.
+    assert!(text.contains(&format!("variance diagnostic {:.3e};", number(&found, "proposal_variance"))), "{text}");
+    assert_ne!(found["variance"], found["proposal_variance"]);
+    let reliable = found["reliability"] == "good";
+    assert_eq!((text.contains("(unreliable, see importance"), text.contains(" ± ")), (!reliable, reliable), "{text}");
+    assert_eq!(found["log_evidence_is_reliable"], reliable);
 }
 
 #[test]
@@ -154,6 +206,44 @@ fn pictures_are_drawn() {
     // Weighted draws are no chains.
     assert_eq!(command("importance", "other").code, 0);
     assert!(!folder.path().join("other/ranks.png").exists() && folder.path().join("other/trace.png").exists());
+    // Chains of one draw have no ranks, and a target need not have parameters where it has no density.
+    let few = format!("posterior {} -n 20 --map-draws 64 --maps 1 --degree 2 --finish hmc --pictures few --out y.csv", library("bod"));
+    let bounded = format!(
+        "posterior {} --data {{\"is\":\"bounded_parameters\"}} -n 400 --map-draws 64 --maps 0 --finish importance --pictures bounded --out z.csv",
+        library("odd")
+    );
+    for (command, pictures) in [(few, "few"), (bounded, "bounded")] {
+        let run = knothe(folder.path(), &command);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let is_there = |name: &str| folder.path().join(pictures).join(name).exists();
+        assert!(is_there("corner.png") && is_there("weights.png") && !is_there("ranks.png"), "{pictures}");
+    }
     let refused = command("hmc", "x.csv");
     assert!(refused.code == 2 && refused.error().contains("expected a folder, found a file"), "{}", refused.stderr);
+}
+
+/// A picture may replace none of the files that the command reads, and may not be standard output.
+#[test]
+fn pictures_replace_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("p");
+    std::fs::create_dir(&pictures).unwrap();
+    let data = r#"{"y":[28,8],"sigma":[15,10]}"#;
+    std::fs::write(pictures.join("corner.png"), data).unwrap();
+    let arguments = format!("posterior {} -n 8 --data p/corner.png --pictures p --out d.csv", library("eight_schools"));
+    let run = knothe(folder.path(), &arguments);
+    assert!(run.code == 2 && run.stderr.contains("corner.png: expected a file other than the input"), "{}", run.stderr);
+    assert_eq!(std::fs::read_to_string(pictures.join("corner.png")).unwrap(), data);
+    let written = std::fs::File::create(pictures.join("trace.png")).unwrap();
+    let arguments = ["posterior", &library("bod"), "-n", "8", "--pictures", "p", "--out", "d.csv"];
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_knothe"))
+        .current_dir(folder.path())
+        .args(arguments)
+        .stdout(written)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(run.stderr).unwrap();
+    let refused = run.status.code() == Some(2) && stderr.contains("found the same file");
+    // Only Unix knows what standard output is.
+    assert!(refused || cfg!(not(unix)), "{stderr}");
 }

@@ -56,13 +56,17 @@ impl PolynomialConditioner {
     pub fn of_degree(order: Order, context_dim: usize, degree: usize, place: &Placement) -> Result<Self> {
         Error::check_count("degree", degree)?;
         let variables = context_dim + order.dim();
-        // Over v variables there are C(v + degree, degree) multi-indices, and C(v + degree + 1, degree + 1) for all of the first v coordinates.
-        let count = (1..=degree + 1).fold(1.0, |count, d| count * (variables + d) as f64 / d as f64);
-        if count > MOST as f64 {
-            return Err(Error::invalid("terms of the polynomials", format!("at most {MOST}"), format!("{count:.3e}")));
+        if !Self::is_possible(variables, degree) {
+            let found = format!("{:.3e}, for degree {degree} in {variables} variables", count(variables, degree));
+            return Err(Error::invalid("terms of the polynomials", format!("at most {MOST}"), found));
         }
         let sets = (0..order.dim()).map(|rank| total_degree(context_dim + rank + 1, degree).into_iter().collect()).collect();
         Self::new(order, context_dim, sets, degree + 1, place)
+    }
+
+    /// Whether [`of_degree`](PolynomialConditioner::of_degree) takes so many coordinates and columns of the context together.
+    pub(crate) fn is_possible(variables: usize, degree: usize) -> bool {
+        count(variables, degree) <= MOST as f64
     }
 
     /// The polynomials of these multi-indices for each coordinate, in the order of the coordinates.
@@ -192,6 +196,11 @@ impl PolynomialConditioner {
         }
         Tensor::cat(all, 1)
     }
+}
+
+/// The multi-indices of all coordinates: over v variables there are C(v + degree, degree), and C(v + degree + 1, degree + 1) for all of the first v coordinates.
+fn count(variables: usize, degree: usize) -> f64 {
+    (1..=degree + 1).fold(1.0, |count, d| count * (variables + d) as f64 / d as f64)
 }
 
 /// The part of a multi-index before a variable, and the degree of that variable.

@@ -7,6 +7,7 @@ use crate::{
     bijection::Given,
     density::Density,
     error::{Error, Result},
+    hint::Hint,
     placement::values,
     random::{Purpose, stream},
     special::log_add,
@@ -14,6 +15,9 @@ use crate::{
 
 /// Draws that are made and weighed at a time.
 const PART: usize = 2048;
+
+/// The coordinates of a point that a message shows.
+const SHOWN: usize = 8;
 
 /// Draws from a proposal with their importance weights for a target.
 #[derive(Clone, Debug)]
@@ -24,13 +28,15 @@ pub struct WeightedDraws {
     pub dim: usize,
     /// log π̃(x) − log q(x) of each draw, where q is the density that all draws come from: the proposal, or the defensive mixture.
     pub weights: LogWeights,
+    /// The number of draws at which the target is not defined: its log density is NaN. Their weights are 0.
+    pub undefined: usize,
 }
 
 impl WeightedDraws {
     /// `n` draws from the proposal q.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of coordinates, and the errors of the density, the target and [`LogWeights::new`].
+    /// [`Error::Shape`] for another number of coordinates, and the errors of the density and of [`WeightedDraws::weighed`].
     pub fn of<D: Density>(q: &D, target: &(impl Target + ?Sized), n: usize, seed: u64) -> Result<Self> {
         Self::defended(q, (q, 0.0), target, n, seed)
     }
@@ -49,7 +55,7 @@ impl WeightedDraws {
             return Err(Error::shape("proposal", format!("{dim} coordinates, as the target has"), [q.dim(), wide.dim()]));
         }
         let given = Given::default();
-        let (mut x, mut logs) = (Vec::with_capacity(n * dim), Vec::with_capacity(n));
+        let (mut x, mut log_q): (Vec<f64>, Vec<f64>) = (Vec::with_capacity(n * dim), Vec::with_capacity(n));
         for (part, start) in (0..n).step_by(PART).enumerate() {
             let mut rng = stream(seed, Purpose::Sample, part as u64);
             let rows = PART.min(n - start);
@@ -71,22 +77,117 @@ impl WeightedDraws {
             }
             let draws = Tensor::cat(drawn, 0);
             let own = values(q.log_prob(draws.clone(), &given)?);
-            let log_q: Vec<f64> = if share == 0.0 {
-                own
+            if share == 0.0 {
+                log_q.extend(own);
             } else {
                 let other = values(wide.log_prob(draws.clone(), &given)?);
-                own.into_iter().zip(other).map(|(q, w)| log_add(q + (1.0 - share).ln(), w + share.ln())).collect()
-            };
-            let numbers = values(draws);
-            let log_target = target.log_densities(&numbers)?;
-            logs.extend(log_target.into_iter().zip(log_q).map(|(target, q)| target - q));
-            x.extend(numbers);
+                log_q.extend(own.into_iter().zip(other).map(|(q, w)| log_add(q + (1.0 - share).ln(), w + share.ln())));
+            }
+            x.extend(values(draws));
         }
-        Ok(WeightedDraws { x, dim, weights: LogWeights::new(logs)? })
+        Self::weighed(x, &log_q, target)
+    }
+
+    /// Weighs draws x, row-major `[n, dim]`. `log_q` has their log densities under the density that they come from.
+    ///
+    /// A draw at which the target is not defined has no weight.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one log density per draw, [`Error::Unsupported`] with the name of the target if its density is infinite at a draw or if no draw has a density, and the
+    /// errors of the target and of [`LogWeights::new`].
+    pub fn weighed(x: Vec<f64>, log_q: &[f64], target: &(impl Target + ?Sized)) -> Result<Self> {
+        let (dim, n) = (target.dim(), log_q.len());
+        if x.len() != n * dim {
+            return Err(Error::shape("draws", format!("{n} rows of {dim} numbers, one row per log density"), x.len()));
+        }
+        let mut logs: Vec<f64> = Vec::with_capacity(n);
+        for part in x.chunks(PART * dim.max(1)) {
+            logs.extend(target.log_densities(part)?);
+        }
+        let refused = |reason: String, hint: Option<Hint>| Error::Unsupported { what: target.name(), reason, hint: hint.map(Box::new) };
+        if let Some(at) = logs.iter().position(|log| *log == f64::INFINITY) {
+            let point = shown(&x[at * dim..(at + 1) * dim]);
+            return Err(refused(format!("expected a log density below infinity, found inf at x = {point}"), None));
+        }
+        let undefined = logs.iter().filter(|log| log.is_nan()).count();
+        if n > 0 && logs.iter().all(|log| !log.is_finite()) {
+            let reason = format!("expected a density at some of {n} draws from the proposal, found none; it is NaN at {undefined} of them");
+            return Err(refused(reason, target.first_message().map(|text| Hint::Other(format!("the target says: {text}").into()))));
+        }
+        let weight = |(log, q): (f64, &f64)| if log.is_finite() { log - q } else { f64::NEG_INFINITY };
+        let weights = LogWeights::new(logs.into_iter().zip(log_q).map(weight).collect())?;
+        Ok(WeightedDraws { x, dim, weights, undefined })
     }
 
     /// One coordinate of all draws.
     pub fn coordinate(&self, j: usize) -> Vec<f64> {
         self.x.iter().skip(j).step_by(self.dim.max(1)).copied().collect()
+    }
+}
+
+/// The first coordinates of a point, for a message.
+fn shown(x: &[f64]) -> String {
+    let first: Vec<String> = x.iter().take(SHOWN).map(|x| format!("{x:?}")).collect();
+    format!("({}{})", first.join(", "), if x.len() > SHOWN { ", …" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{Placement, Precision, source::Normal};
+
+    /// A standard normal law, with another log density beyond a bound.
+    struct Odd {
+        bound: f64,
+        beyond: f64,
+    }
+
+    impl Target for Odd {
+        fn dim(&self) -> usize {
+            1
+        }
+
+        fn log_density_and_gradient(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+            gradient[0] = -x[0];
+            Ok(if x[0] > self.bound { self.beyond } else { -0.5 * x[0] * x[0] })
+        }
+
+        fn name(&self) -> String {
+            "odd".into()
+        }
+
+        fn first_message(&self) -> Option<String> {
+            Some("too far".into())
+        }
+    }
+
+    fn drawn(bound: f64, beyond: f64) -> Result<WeightedDraws> {
+        WeightedDraws::of(&Normal::new(1, &Placement::cpu(Precision::F64)), &Odd { bound, beyond }, 5_000, 1)
+    }
+
+    #[test]
+    fn draws_at_which_the_target_is_not_defined_have_no_weight() {
+        let found = drawn(1.0, f64::NAN).unwrap();
+        assert!(found.undefined > 500 && found.undefined == found.x.iter().filter(|x| **x > 1.0).count(), "{}", found.undefined);
+        let mut rows = found.x.iter().zip(found.weights.logs());
+        assert!(rows.all(|(x, log)| (*x > 1.0) == (*log == f64::NEG_INFINITY)));
+        // A density of 0 is a density that is defined.
+        let bounded = drawn(1.0, f64::NEG_INFINITY).unwrap();
+        assert_eq!((bounded.undefined, bounded.weights), (0, found.weights));
+    }
+
+    #[test]
+    fn a_target_without_density_or_with_an_infinite_one_is_named() {
+        let none = drawn(-10.0, f64::NAN).unwrap_err();
+        assert!(none.to_string().starts_with("odd: expected a density at some of 5000 draws"), "{none}");
+        assert_eq!(none.hint().unwrap().to_string(), "the target says: too far");
+        let infinite = drawn(1.0, f64::INFINITY).unwrap_err();
+        assert!(infinite.to_string().starts_with("odd: expected a log density below infinity, found inf at x = ("), "{infinite}");
+        assert_eq!(shown(&[0.5, -1e300, 2.0]), "(0.5, -1e300, 2.0)");
+        assert!(shown(&[0.0; 9]).ends_with("0.0, …)"));
+        let short = WeightedDraws::weighed(vec![0.0; 3], &[0.0; 2], &Odd { bound: 0.0, beyond: 0.0 });
+        assert!(matches!(short, Err(Error::Shape { .. })), "{short:?}");
     }
 }

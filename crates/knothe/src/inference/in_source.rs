@@ -121,6 +121,14 @@ impl<'a, B: Bijection + Module + Sync, T: Target + ?Sized> InSource<'a, B, T> {
 }
 
 impl<B: Bijection + Module + Sync, T: Target + ?Sized> Target for InSource<'_, B, T> {
+    fn name(&self) -> String {
+        self.target.name()
+    }
+
+    fn first_message(&self) -> Option<String> {
+        self.target.first_message()
+    }
+
     fn dim(&self) -> usize {
         self.target.dim()
     }

@@ -116,8 +116,8 @@ impl Laplace {
             }
             problem.scale.set(problem.scale.get() * SHORTER);
         }
-        let mode = problem.best.borrow().1.clone();
-        let (value, gradient) = problem.at(&mode)?;
+        let mut mode = problem.best.borrow().1.clone();
+        let (mut value, gradient) = problem.at(&mode)?;
         let mut curvature = DMatrix::zeros(dim, dim);
         for j in 0..dim {
             let at = |by: f64| {
@@ -133,9 +133,18 @@ impl Laplace {
         let symmetric = (&curvature + curvature.transpose()) * 0.5;
         let SymmetricEigen { eigenvectors, eigenvalues } = SymmetricEigen::new(symmetric);
         let deviations = eigenvalues.map(|value| value.max(LEAST_CURVATURE).sqrt().recip());
-        let log_mass = -value + eigenvalues.iter().map(|v| 0.5 * (std::f64::consts::TAU / v.max(f64::MIN_POSITIVE)).ln()).sum::<f64>();
         let factor = eigenvectors * DMatrix::from_diagonal(&deviations);
-        let left = factor.transpose() * DVector::from_vec(gradient);
+        let mut left = factor.transpose() * DVector::from_vec(gradient);
+        // A step of Newton's method finds the digits that the search leaves.
+        let step = &factor * &left;
+        let stepped: Vec<f64> = mode.iter().zip(step.iter()).map(|(x, step)| x - step).collect();
+        if let Some((there, gradient)) = problem.at(&stepped) {
+            let after = factor.transpose() * DVector::from_vec(gradient);
+            if there <= value + PRECISE && after.norm() < left.norm() {
+                (mode, value, left) = (stepped, there, after);
+            }
+        }
+        let log_mass = -value + eigenvalues.iter().map(|v| 0.5 * (std::f64::consts::TAU / v.max(f64::MIN_POSITIVE)).ln()).sum::<f64>();
         // A plateau that rises slowly has no mode.
         let moved = |k: usize, by: f64| (0..dim).map(|j| mode[j] + by * factor[(j, k)]).collect::<Vec<f64>>();
         let falls = (0..dim).all(|k| [-1.0, 1.0].into_iter().all(|by| problem.at(&moved(k, by)).is_none_or(|(there, _)| there > value)));
@@ -143,12 +152,9 @@ impl Laplace {
         Some(Laplace { mode, factor, log_mass, settled })
     }
 
-    /// The rows of the approximation for rows z of the standard normal distribution.
-    pub(super) fn rows(&self, z: &[f64]) -> Vec<f64> {
-        let dim = self.mode.len();
-        z.chunks_exact(dim)
-            .flat_map(|z| (0..dim).map(|j| self.mode[j] + (0..dim).map(|k| self.factor[(j, k)] * z[k]).sum::<f64>()).collect::<Vec<_>>())
-            .collect()
+    /// The mean, and a factor F of the covariance F Fᵀ.
+    pub(super) fn gaussian(&self) -> (&[f64], &DMatrix<f64>) {
+        (&self.mode, &self.factor)
     }
 
     /// The mode, unless the search ended elsewhere.
@@ -192,12 +198,11 @@ mod tests {
         assert_eq!(found.len(), 1);
         // The mass is 2π · 0.5.
         assert!((found[0].mode().unwrap().log_mass - std::f64::consts::PI.ln()).abs() < 1e-4);
-        let rows = found[0].rows(&[0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
-        assert!((rows[0] - 3.0).abs() < 1e-4 && (rows[1] - 3.0).abs() < 1e-4, "{rows:?}");
-        let moved = |row: usize, j: usize| rows[2 * row + j] - rows[j];
-        let covariance = |i: usize, j: usize| (1..3).map(|row| moved(row, i) * moved(row, j)).sum::<f64>();
+        let (mean, factor) = found[0].gaussian();
+        assert!((mean[0] - 3.0).abs() < 1e-4 && (mean[1] - 3.0).abs() < 1e-4, "{mean:?}");
+        let covariance = factor * factor.transpose();
         for (i, j, expected) in [(0, 0, 0.25), (0, 1, 0.25), (1, 1, 1.25)] {
-            assert!((covariance(i, j) - expected).abs() < 1e-4, "{i}, {j}: {}", covariance(i, j));
+            assert!((covariance[(i, j)] - expected).abs() < 1e-4, "{covariance}");
         }
         // A target without density at the start has no mode to find.
         let none = TensorTarget::new(1, |v: Tensor<2>| Ok((v * f64::NEG_INFINITY).squeeze_dim(1)));

@@ -4,7 +4,10 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::{null_mut, without_provenance_mut};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use libloading::Library;
 
@@ -40,6 +43,7 @@ pub struct LibraryTarget {
     parallel: bool,
     /// The first message of an evaluation that failed.
     message: Mutex<Option<String>>,
+    failures: AtomicU64,
     // Last, so that the model is destroyed before its code is unloaded.
     _library: Library,
 }
@@ -187,6 +191,7 @@ impl LibraryTarget {
             free_message,
             parallel,
             message: Mutex::new(None),
+            failures: AtomicU64::new(0),
             _library: library,
         })
     }
@@ -201,9 +206,9 @@ impl LibraryTarget {
         &self.unconstrained_names
     }
 
-    /// The message of the first evaluation that failed. Such a point counts as one without density.
-    pub fn first_message(&self) -> Option<String> {
-        self.message.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The number of evaluations of the density that failed so far. Their result is NaN, and [`Target::first_message`] says why the first of them failed.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// The log density of an evaluation that returned `code`.
@@ -211,10 +216,11 @@ impl LibraryTarget {
         if code == 0 {
             return log;
         }
-        // Stan rejects parameters by an error. Such a point has no density.
+        // Stan rejects parameters by an error, so it is no reason to end the work.
         let text = message(problem, self.free_message);
         self.message.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
-        f64::NEG_INFINITY
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        f64::NAN
     }
 
     /// Runs a call of the library, one at a time unless the library needs no lock.
@@ -286,5 +292,13 @@ impl Target for LibraryTarget {
 
     fn is_parallel(&self) -> bool {
         self.parallel
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn first_message(&self) -> Option<String> {
+        self.message.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Compose, Flow, Layer,
-    bijection::{Batch, Bijection, Seen},
+    bijection::Batch,
     conditioner::{MultiIndex, PolynomialConditioner},
     error::{Error, Result},
     fit::{Lbfgs, loss},
@@ -37,6 +37,10 @@ const SEARCHES: usize = 16;
 const CANDIDATES: usize = 4;
 /// Draws per term of the polynomials, so that they do not fit the draws alone.
 const DRAWS_PER_TERM: usize = 8;
+/// Draws per coefficient of the affine map.
+const DRAWS_PER_COEFFICIENT: usize = 2;
+/// The evaluations between two looks at held-out draws are at most this share of all, as long as an iteration takes no more.
+const SHARE: u64 = 20;
 
 /// The settings of a fit of a map to a target.
 ///
@@ -72,7 +76,7 @@ pub struct OptimalMap {
     pub maps: usize,
     /// The variance diagnostic at which the steps end.
     pub tolerance: f64,
-    /// The number of evaluations of the target after which nothing new is tried. What has begun ends within a few percent more.
+    /// The number of evaluations of the target after which nothing new is tried, at least 20 per draw. What has begun ends within a few percent more.
     pub evaluations: u64,
     /// L-BFGS.
     pub lbfgs: Lbfgs,
@@ -155,14 +159,20 @@ impl OptimalMap {
         ] {
             Error::check_count(what, count)?;
         }
-        let (dim, place) = (target.dim(), Placement::cpu(Precision::F64));
-        // What is too large is refused before the work.
-        PolynomialConditioner::of_degree(Order::natural(dim), 0, self.degree.min(2), &place)?;
+        if self.evaluations < SHARE * self.draws as u64 {
+            return Err(Error::invalid(
+                "evaluations",
+                format!("at least {SHARE} per draw, {}", SHARE * self.draws as u64),
+                self.evaluations,
+            ));
+        }
+        let dim = target.dim();
         let counted = Counted::new(target);
-        let draws = self.batch(0, dim);
+        // The affine map has d (d + 3) / 2 coefficients.
+        let draws = self.batch(DRAWS_PER_COEFFICIENT * Terms::linear(dim).count(), dim);
         // Searches are a small part of the work.
         let laplace = Laplace::all(&counted, &self.starts(dim), || counted.gradients() > self.evaluations / 10);
-        let (flow, best) = self.start(&counted, &draws, &laplace)?;
+        let (flow, best) = self.start(&counted, &laplace)?;
         let mut search = Search { settings: self, target: &counted, draws, flow, best, steps: Vec::new(), observe };
         search.run()?;
         let modes = laplace.iter().filter_map(Laplace::mode).collect();
@@ -170,7 +180,7 @@ impl OptimalMap {
     }
 
     /// An affine map: one of the first of Laplace's approximations, if it is better than the identity, on which nothing is known of the target.
-    fn start(&self, target: &impl Target, draws: &Batch, laplace: &[Laplace]) -> Result<(TabularFlow, Judged)> {
+    fn start(&self, target: &impl Target, laplace: &[Laplace]) -> Result<(TabularFlow, Judged)> {
         let (dim, place) = (target.dim(), Placement::cpu(Precision::F64));
         let identity = TriangularAffine::new(&Order::natural(dim), 0, &place);
         let with = |affine: TriangularAffine| {
@@ -179,10 +189,8 @@ impl OptimalMap {
             Ok::<_, Error>((flow, judged))
         };
         let found = laplace.iter().take(CANDIDATES).filter_map(|laplace| {
-            let rows = laplace.rows(&values(draws.x.clone()));
-            let mut affine = identity.clone();
-            affine.initialise(&mut Seen(vec![Batch::new(place.tensor(rows, draws.x.dims()))])).ok()?;
-            with(affine).ok()
+            let (mean, factor) = laplace.gaussian();
+            with(identity.clone().at(mean, factor)?).ok()
         });
         found
             .map(Ok)
@@ -201,8 +209,14 @@ impl OptimalMap {
         starts
     }
 
-    /// At least so many draws from the source.
+    /// Whether the map of a target of so many coordinates gets polynomials. It stays affine if the settings leave no room for them, and if those of degree 2 have too many terms.
+    pub fn bends(&self, dim: usize) -> bool {
+        self.maps > 0 && self.degree > 1 && PolynomialConditioner::is_possible(dim, 2)
+    }
+
+    /// At least so many draws from the source, as far as the evaluations allow.
     fn batch(&self, least: usize, dim: usize) -> Batch {
+        let least = least.min((self.evaluations / SHARE) as usize);
         Batch::new(even_draws(self.draws.max(least.next_power_of_two()), dim, self.seed, &Placement::cpu(Precision::F64)))
     }
 
@@ -232,24 +246,28 @@ struct Search<'a, T: ?Sized> {
 impl<T: Target + ?Sized> Search<'_, T> {
     fn run(&mut self) -> Result<()> {
         self.step(Aim::Bound, self.rough(), self.flow.clone())?;
-        if !self.record(&Terms::linear(self.target.dim()), 0, true) {
+        if !self.record((1, 0), 0, true) {
             return Ok(());
         }
-        for maps in 1..=self.settings.maps {
+        let maps = if self.settings.bends(self.target.dim()) { self.settings.maps } else { 0 };
+        for maps in 1..=maps {
             match self.bend(maps)? {
                 Bent::Stopped => return Ok(()),
                 Bent::InVain => break,
                 Bent::Better => {}
             }
         }
-        // All the digits that the draws give.
-        if self.is_spent() {
-            return Ok(());
-        }
-        self.step(Aim::Bound, self.settings.lbfgs, self.flow.clone())?;
-        // The variance of log-ratios that are far apart has minima of its own.
-        if self.best.of_possible.variance <= 1.0 {
-            self.step(Aim::Variance, self.settings.lbfgs, self.flow.clone())?;
+        // All the digits that the draws give. The variance of log-ratios that are far apart has minima of its own.
+        for aim in [Aim::Bound, Aim::Variance] {
+            let is_far = matches!(aim, Aim::Variance) && self.best.of_possible.variance > 1.0;
+            if self.is_spent() || is_far {
+                return Ok(());
+            }
+            let better = self.step(aim, self.settings.lbfgs, self.flow.clone())?;
+            let kept = self.steps.iter().rev().find(|step| step.better).map_or((1, 0, 0), |step| (step.degree, step.terms, step.maps));
+            if !self.record((kept.0, kept.1), kept.2, better) {
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -268,7 +286,7 @@ impl<T: Target + ?Sized> Search<'_, T> {
             terms.extend(chosen);
             self.draws = self.settings.batch(DRAWS_PER_TERM * terms.count(), dim);
             let better = self.step(Aim::Bound, self.rough(), bent(&self.flow, &terms, new)?)?;
-            if !self.record(&terms, maps, better) {
+            if !self.record((terms.degree(), terms.count()), maps, better) {
                 return Ok(Bent::Stopped);
             }
             if !better {
@@ -307,7 +325,8 @@ impl<T: Target + ?Sized> Search<'_, T> {
             }
             Ok(misses < LOOKS && !self.is_spent())
         };
-        match lbfgs.observed(&AtDraws { target: self.target, aim }, flow, &self.draws, LOOK, &mut look) {
+        let every = (self.settings.evaluations / (SHARE * self.draws.x.dims()[0] as u64)).clamp(1, LOOK);
+        match lbfgs.observed(&AtDraws { target: self.target, aim }, flow, &self.draws, every, &mut look) {
             Ok((last, _)) => look(&last).map(drop)?,
             // A draw without density at the start leaves nothing to follow.
             Err(Error::Diverged { .. }) => {}
@@ -328,16 +347,9 @@ impl<T: Target + ?Sized> Search<'_, T> {
         })
     }
 
-    /// Notes a step, and returns whether to go on.
-    fn record(&mut self, terms: &Terms, maps: usize, better: bool) -> bool {
-        let step = MapStep {
-            degree: terms.degree(),
-            terms: if maps == 0 { 0 } else { terms.count() },
-            maps,
-            diagnostic: self.best.diagnostic(),
-            better,
-            evaluations: self.evaluations(),
-        };
+    /// Notes a step with the degree and the number of its terms, and returns whether to go on.
+    fn record(&mut self, (degree, terms): (usize, usize), maps: usize, better: bool) -> bool {
+        let step = MapStep { degree, terms, maps, diagnostic: self.best.diagnostic(), better, evaluations: self.evaluations() };
         let goes_on = (self.observe)(&step);
         self.steps.push(step);
         goes_on
@@ -411,3 +423,7 @@ fn bent(flow: &TabularFlow, terms: &Terms, new: bool) -> Result<TabularFlow> {
     layers.insert(0, Layer::Polynomial(map));
     flow_of(dim, layers, &place)
 }
+
+#[cfg(test)]
+#[path = "optimal_map_tests.rs"]
+mod tests;

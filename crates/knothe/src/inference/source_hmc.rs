@@ -199,10 +199,12 @@ fn evaluated(target: &impl Target, z: Vec<f64>) -> Result<State> {
     let inside: Vec<f64> = z.iter().map(|z| if z.is_finite() { *z } else { 0.0 }).collect();
     let (mut log, mut gradient) = target.log_densities_and_gradients(&inside)?;
     for (log, z) in log.iter_mut().zip(z.chunks_exact(target.dim())) {
-        if log.is_nan() || z.iter().any(|z| !z.is_finite()) {
+        // A chain would never leave an infinite density.
+        if !log.is_finite() || z.iter().any(|z| !z.is_finite()) {
             *log = f64::NEG_INFINITY;
         }
     }
+    // Trajectories along any function of the position are reversible and keep volumes. So the draws stay exact in the limit, although fewer are accepted.
     gradient.iter_mut().filter(|g| !g.is_finite()).for_each(|g| *g = 0.0);
     Ok(State { z, log, gradient })
 }

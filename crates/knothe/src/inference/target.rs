@@ -22,9 +22,10 @@ pub trait Target: Sync {
     fn dim(&self) -> usize;
 
     /// Returns log π̃(x) and writes ∇ log π̃(x) into `gradient`. Both `x` and `gradient` have [`Target::dim`] numbers. Where π̃ is 0, the result is −∞ and the gradient does not matter.
+    /// NaN says that π̃ is not defined at x, which then counts as a point without density.
     ///
     /// # Errors
-    /// If the target cannot be evaluated at x.
+    /// If the target cannot be evaluated at x. The work on the target ends with this error.
     fn log_density_and_gradient(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64>;
 
     /// log π̃(x) alone.
@@ -38,6 +39,16 @@ pub trait Target: Sync {
     /// Whether several threads may evaluate the target at once.
     fn is_parallel(&self) -> bool {
         true
+    }
+
+    /// The name of the target for messages.
+    fn name(&self) -> String {
+        "the target".into()
+    }
+
+    /// The target's own message about the first point at which it is not defined, if it gives any.
+    fn first_message(&self) -> Option<String> {
+        None
     }
 
     /// log π̃ and its gradient at rows of x, row-major `[n, dim]`. The results are `[n]` and `[n, dim]`. By default the rows are evaluated one by one, on all threads if
@@ -121,6 +132,14 @@ impl<T: Target + ?Sized> Target for Counted<'_, T> {
         self.target.is_parallel()
     }
 
+    fn name(&self) -> String {
+        self.target.name()
+    }
+
+    fn first_message(&self) -> Option<String> {
+        self.target.first_message()
+    }
+
     fn log_densities_and_gradients(&self, x: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
         let found = self.target.log_densities_and_gradients(x)?;
         self.gradients.fetch_add(found.0.len() as u64, Ordering::Relaxed);
@@ -141,7 +160,8 @@ pub(super) fn log_density_of(target: &(impl Target + ?Sized), x: Tensor<2>) -> R
         return Ok(place.tensor(target.log_densities(&values(x))?, [rows]));
     }
     let (logs, mut gradients) = target.log_densities_and_gradients(&values(x.clone().inner()))?;
-    // A row without density has no gradient, and its loss is not finite in any case.
+    // A row without density has no gradient, and its loss is not finite in any case. Beside a finite density, a slope that is not finite would spoil the slopes of all rows: without it, the
+    // fit follows the other rows, and held-out densities judge the map.
     gradients.iter_mut().filter(|g| !g.is_finite()).for_each(|g| *g = 0.0);
     // The gradient of Σ_j g_j x_j with constant g is g. Its value is exchanged for log π̃.
     let linear = (x * place.tensor(gradients, [rows, dim])).sum_dim(1).squeeze_dim::<1>(1);

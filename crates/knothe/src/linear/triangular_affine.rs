@@ -108,6 +108,32 @@ impl TriangularAffine {
         TriangularAffine { role: Role::Whitens, ..TriangularAffine::fixed(order, context_dim, place) }
     }
 
+    /// Starts at the Gaussian N(mean, F Fᵀ) in place of the data's. None unless F is invertible.
+    pub(crate) fn at(mut self, mean: &[f64], factor: &DMatrix<f64>) -> Option<Self> {
+        let (dim, columns) = (self.dim(), self.order.columns());
+        // F = L Q with an orthogonal Q has the same covariance.
+        let mut lower = DMatrix::from_fn(dim, dim, |k, l| factor[(columns[l], k)]).qr().r().transpose();
+        for k in 0..dim {
+            if lower[(k, k)] < 0.0 {
+                lower.column_mut(k).neg_mut();
+            }
+        }
+        if !lower.iter().all(|v| v.is_finite()) || lower.diagonal().min() <= 0.0 {
+            return None;
+        }
+        assign(&mut self.initialised, vec![1.0]);
+        self.set(mean.to_vec(), &lower);
+        Some(self)
+    }
+
+    /// Sets b and L, in the order of the coordinates.
+    fn set(&mut self, shift: Vec<f64>, factor: &DMatrix<f64>) {
+        assign(&mut self.shift, shift);
+        assign(&mut self.strict, factor.transpose().iter().copied().collect());
+        assign(&mut self.raw_diagonal, vec![0.0; self.order.dim()]);
+        assign(&mut self.start, factor.diagonal().iter().map(|d| d.ln()).collect());
+    }
+
     /// The order of the coordinates in which L is lower triangular.
     pub(crate) fn order(&self) -> &Order {
         &self.order
@@ -220,14 +246,11 @@ impl Bijection for TriangularAffine {
         if whitens && !lacks && !(0..dim).any(|k| own(k) < NEARLY_DEPENDENT) {
             return Ok(());
         }
-        assign(&mut self.shift, fit.shift.iter().copied().collect());
         if let Some(slope) = &mut self.slope {
             // nalgebra is column-major, a tensor row-major.
             assign(slope, fit.slope.transpose().iter().copied().collect());
         }
-        assign(&mut self.strict, factor.transpose().iter().copied().collect());
-        assign(&mut self.raw_diagonal, vec![0.0; dim]);
-        assign(&mut self.start, factor.diagonal().iter().map(|d| d.ln()).collect());
+        self.set(fit.shift.iter().copied().collect(), &factor);
         Ok(())
     }
 }

@@ -48,6 +48,7 @@ impl Table {
     /// `.npy` (columns x1, …, xD). A folder of Parquet files or a path with `*` or `?` is read as one table, and `-` is the standard input.
     ///
     /// Files that are not tables, infinite numbers and whole numbers above 2⁵³ are errors, with the column and the row (counted from 1 without the header).
+    /// [`Reading::negative_infinity`] names columns that may hold −∞.
     pub fn read(path: &Path) -> Result<Self> {
         Table::read_with(path, &Reading::default())
     }
@@ -149,6 +150,8 @@ impl Table {
 pub struct TableReader {
     path: PathBuf,
     source: Parts,
+    /// Columns that may hold −∞.
+    negative_infinity: Vec<String>,
     rows: u64,
     finished: bool,
 }
@@ -172,7 +175,8 @@ impl TableReader {
 
     fn over(path: &Path, input: &Arc<Input>, reading: &Reading) -> Result<Self> {
         let reading = Reading { batch_rows: reading.batch_rows.max(1), ..reading.clone() };
-        Ok(TableReader { path: path.to_owned(), source: Parts::open(input, &reading)?, rows: 0, finished: false })
+        let source = Parts::open(input, &reading)?;
+        Ok(TableReader { path: path.to_owned(), source, negative_infinity: reading.negative_infinity, rows: 0, finished: false })
     }
 }
 
@@ -187,7 +191,7 @@ impl Iterator for TableReader {
             None if self.rows == 0 => Err(no_rows(&self.path)),
             None => Ok(None),
             Some(columns) => {
-                check_values(&self.path, &columns, self.rows)?;
+                check_values(&self.path, &columns, self.rows, &self.negative_infinity)?;
                 let notes = if self.rows == 0 { self.source.notes() } else { Vec::new() };
                 let table = Table { path: self.path.clone(), columns, first_row: self.rows, notes };
                 self.rows += table.rows() as u64;
@@ -199,10 +203,11 @@ impl Iterator for TableReader {
     }
 }
 
-/// Checks that every value is missing or has a magnitude that a fit can compute with.
-fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
-    let is_wrong = |v: &f64| v.abs() > LARGEST;
+/// Checks that every value is missing or has a magnitude that a fit can compute with. Some columns have no lowest value.
+fn check_values(path: &Path, columns: &[Column], first_row: u64, negative_infinity: &[String]) -> Result<()> {
     for column in columns {
+        let lowest = if negative_infinity.contains(&column.name) { f64::NEG_INFINITY } else { -LARGEST };
+        let is_wrong = |v: &f64| *v > LARGEST || *v < lowest;
         // Without a branch per value.
         if !column.values.iter().fold(false, |any, v| any | is_wrong(v)) {
             continue;
@@ -224,4 +229,30 @@ fn check_values(path: &Path, columns: &[Column], first_row: u64) -> Result<()> {
 
 fn no_rows(path: &Path) -> Error {
     Error::table(path, "expected at least one row, found none", None)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_named_column_may_hold_negative_infinity() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("draws.csv");
+        std::fs::write(&file, "x,log_weight\n0.5,-0.5\n1.5,-inf\n2.5,0.25\n").unwrap();
+        let read = |names: &[&str]| {
+            let negative_infinity = names.iter().map(|&name| name.to_owned()).collect();
+            Table::read_with(&file, &Reading { negative_infinity, ..Reading::default() })
+        };
+        assert_eq!(read(&["log_weight"]).unwrap().columns[1], Column::real("log_weight", vec![-0.5, f64::NEG_INFINITY, 0.25]));
+        for names in [vec![], vec!["x"]] {
+            let error = read(&names).unwrap_err().to_string();
+            assert!(error.ends_with("column 'log_weight', row 2: expected a finite number, found -inf"), "{error}");
+        }
+        std::fs::write(&file, "x,log_weight\n0.5,0.5\n1.5,inf\n").unwrap();
+        let error = read(&["log_weight"]).unwrap_err().to_string();
+        assert!(error.ends_with("row 2: expected a finite number, found inf"), "{error}");
+    }
 }

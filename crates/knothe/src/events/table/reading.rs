@@ -32,6 +32,8 @@ pub struct Reading {
     pub labels: BTreeMap<String, Vec<String>>,
     /// Further texts that stand for a missing value. Columns of numbers and moments compare their values: `-999` also matches `-999.0`.
     pub missing: Vec<String>,
+    /// Columns that may hold −∞ and numbers below −10³⁰, such as logarithms of weights that may be 0. In all other columns such a number is an error.
+    pub negative_infinity: Vec<String>,
     /// Whether index columns are read like other columns. They are an unnamed first column, a first column named `Unnamed: 0` or `rownames`, and the index columns of pandas.
     pub keep_index: bool,
     /// The most rows of a batch. A table that is read whole does not depend on it.
@@ -48,6 +50,7 @@ impl Default for Reading {
             names: Vec::new(),
             labels: BTreeMap::new(),
             missing: Vec::new(),
+            negative_infinity: Vec::new(),
             keep_index: false,
             batch_rows: 1 << 16,
             dialect: Dialect::default(),
