@@ -266,10 +266,8 @@ fn a_standard_output_that_is_the_input_is_refused() {
 #[test]
 fn few_descriptors_are_no_bug() {
     let folder = copy();
-    for descriptors in [4, 6] {
-        let (code, stderr) = shell(folder.path(), &format!("ulimit -n {descriptors}; knothe schema table.csv >/dev/null"));
-        assert!(code.is_some_and(|code| code < 2) && !stderr.contains("bug"), "{descriptors}: {code:?} {stderr}");
-    }
+    let (code, stderr) = shell(folder.path(), "ulimit -n 6; knothe schema table.csv >/dev/null");
+    assert!(code == Some(0) && !stderr.contains("bug"), "{code:?} {stderr}");
 }
 
 /// The message names the folder that is missing or full.
