@@ -27,8 +27,8 @@ const MOST_DRAWS: u64 = 4_096;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Data: Without --validation, a random tenth of the rows serves for early stopping and another tenth
-is held out. The report at the end uses the held-out tenth and compares the model with a baseline: for real
-columns, a Gaussian with full covariance.
+is held out. The report at the end uses the held-out tenth and compares the model with a baseline:
+for real columns, a Gaussian with full covariance.
 
 Families: `knothe models` lists them, and `knothe models NAME` describes one with its options and
 their defaults. An option that the family does not have is an error.

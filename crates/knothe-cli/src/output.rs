@@ -85,12 +85,16 @@ fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 
 /// Prints a JSON document on stdout.
 pub fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
-    // serde_json escapes the ASCII control characters. The other control characters and the text-direction marks are escaped here.
+    print_bytes(json_text(document).as_bytes())
+}
+
+/// A JSON document that cannot steer a terminal. serde_json escapes the ASCII control characters. The other control characters and the text-direction marks are escaped here.
+pub fn json_text(document: &serde_json::Value) -> String {
     let mut text = String::new();
     for c in format!("{document:#}\n").chars() {
         if steers(c) && c != '\n' { text.push_str(&format!("\\u{:04x}", u32::from(c))) } else { text.push(c) }
     }
-    print_bytes(text.as_bytes())
+    text
 }
 
 /// A column of real numbers.

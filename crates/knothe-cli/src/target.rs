@@ -11,8 +11,8 @@ use serde_json::Value as Json;
 
 use crate::{
     crash,
-    failure::{Failure, printable, steers},
-    output::{is_stdout, print, print_json},
+    failure::{Failure, printable},
+    output::{is_stdout, json_text, print, print_json},
 };
 
 /// The target in a library. From now on, a crash names it.
@@ -124,11 +124,7 @@ impl Report {
             (Report::Text(text), false) => return print(text),
             (Report::Json(document), false) => return print_json(document),
             (Report::Text(text), true) => printable(text, true),
-            (Report::Json(document), true) => {
-                // The escapes are those of JSON, so that programs can read it.
-                let escaped = |c: char| if steers(c) && c != '\n' { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
-                format!("{document:#}\n").chars().map(escaped).collect()
-            }
+            (Report::Json(document), true) => json_text(document),
         };
         // A closed standard error is no reason to fail.
         let _ = io::stderr().lock().write_all(text.as_bytes());

@@ -83,7 +83,7 @@ pub struct Found {
     pub x: Vec<f64>,
     /// Evaluations of the target, with its gradient and without.
     pub evaluations: [u64; 2],
-    /// Those of them that failed.
+    /// The number of evaluations that failed.
     pub failures: u64,
     /// Whether some of the weighted draws come from a wide source.
     defended: bool,

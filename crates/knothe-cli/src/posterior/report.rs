@@ -2,7 +2,7 @@
 
 use knothe::{
     events::table::Column,
-    inference::{Chains, LibraryTarget, MapDiagnostic, Target},
+    inference::{Chains, Convergence, LibraryTarget, MapDiagnostic, Target},
 };
 use serde_json::{Value as Json, json};
 
@@ -28,14 +28,12 @@ struct Agreement<'a> {
 
 impl<'a> Agreement<'a> {
     /// None for chains that are too short to judge.
-    fn of(chains: usize, columns: &'a [Column]) -> Option<Self> {
+    fn of(chains: usize, columns: &'a [Column], convergence: &[Convergence]) -> Option<Self> {
+        if columns.iter().any(|column| Chains::new(&column.values, chains).too_short()) {
+            return None;
+        }
         let mut agreement = Agreement { chains, worst: None, effective: f64::INFINITY, tail: f64::INFINITY };
-        for column in columns {
-            let draws = Chains::new(&column.values, chains);
-            if draws.too_short() {
-                return None;
-            }
-            let own = draws.convergence();
+        for (column, own) in columns.iter().zip(convergence) {
             // A parameter that never moves has no R̂. The model may fix it, so it does not count beside others that move.
             if own.r_hat.is_nan() {
                 continue;
@@ -65,6 +63,11 @@ impl<'a> Agreement<'a> {
             "chains          {chains}; largest R̂ {r_hat} ({name}); at least {effective:.0} effective draws, and {tail:.0} in the tails{verdict}\n"
         )
     }
+}
+
+/// The convergence of each column.
+fn convergence(chains: usize, columns: &[Column]) -> Vec<Convergence> {
+    columns.iter().map(|column| Chains::new(&column.values, chains).convergence()).collect()
 }
 
 /// Mean, standard deviation and three quantiles.
@@ -125,7 +128,7 @@ pub fn report(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Stri
         }
     };
     if let Some(chains) = found.method.chains() {
-        text += &match Agreement::of(chains, columns) {
+        text += &match Agreement::of(chains, columns, &convergence(chains, columns)) {
             Some(agreement) => agreement.line(),
             None => format!("chains          {chains}; too short to judge: draw more\n"),
         };
@@ -154,11 +157,13 @@ pub fn document(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Js
         .iter()
         .map(|step| json!({ "degree": step.degree, "terms": step.terms, "maps": step.maps, "variance": number(step.diagnostic.variance), "evaluations": step.evaluations }))
         .collect();
+    let all = found.method.chains().map(|chains| (chains, convergence(chains, columns)));
     let parameters: Vec<Json> = columns
         .iter()
-        .map(|column| {
+        .enumerate()
+        .map(|(j, column)| {
             let [mean, deviation, low, median, high] = summary(&column.values).map(number);
-            let agreement = found.method.chains().map(|chains| Chains::new(&column.values, chains).convergence());
+            let agreement = all.as_ref().map(|(_, all)| all[j]);
             json!({
                 "name": column.name, "mean": mean, "standard_deviation": deviation, "quantiles": { "0.05": low, "0.5": median, "0.95": high },
                 "r_hat": agreement.map(|a| number(a.r_hat)), "effective_draws": agreement.map(|a| number(a.effective_draws)),
@@ -182,6 +187,6 @@ pub fn document(target: &LibraryTarget, found: &Found, columns: &[Column]) -> Js
         "effective_sample_size": number(found.weighted.weights.effective_sample_size()), "undefined_draws": found.weighted.undefined, "finish": found.method.name(),
         "failed_evaluations": found.failures, "first_failure": target.first_message(),
         "acceptance": acceptance.map(number), "divergences": divergences, "rounds": rounds,
-        "converged": found.method.chains().and_then(|chains| Agreement::of(chains, columns)).map(|agreement| agreement.converged()), "gradient_evaluations": found.evaluations[0], "value_evaluations": found.evaluations[1], "parameters": parameters, "seconds": found.seconds,
+        "converged": all.as_ref().and_then(|(chains, all)| Agreement::of(*chains, columns, all)).map(|agreement| agreement.converged()), "gradient_evaluations": found.evaluations[0], "value_evaluations": found.evaluations[1], "parameters": parameters, "seconds": found.seconds,
     })
 }

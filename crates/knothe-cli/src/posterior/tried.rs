@@ -87,7 +87,7 @@ pub fn tried(target: &LibraryTarget, seed: u64) -> Result<(), Failure> {
 #[derive(Debug, Default)]
 struct Compared {
     points: usize,
-    /// Points at which the gradient is not that of the density.
+    /// Points at which the gradient disagrees with the differences.
     wrong: usize,
     /// Points at which the differences do not tell.
     unsure: usize,

@@ -209,7 +209,7 @@ impl OptimalMap {
         starts
     }
 
-    /// Whether the map of a target of so many coordinates gets polynomials. It stays affine if the settings leave no room for them, and if those of degree 2 have too many terms.
+    /// Whether the map of a target of so many coordinates gets polynomials. It stays affine if the settings leave no room for them, or if polynomials of degree 2 have too many terms.
     pub fn bends(&self, dim: usize) -> bool {
         self.maps > 0 && self.degree > 1 && PolynomialConditioner::is_possible(dim, 2)
     }
