@@ -2,6 +2,7 @@
 
 mod arrows;
 mod data;
+mod examples;
 mod features;
 mod lengths;
 mod licences;
@@ -25,6 +26,7 @@ The checks of `test` that are not a cargo command of their own:
   lengths    no source file or page is longer than 500 lines
   arrows     modules use only what is below them, and nothing in a circle
   links      no page links to a file that is not there
+  examples   commands in the pages that run examples turn on the features that these need
   licences   every dependency's licence is a permissive one
   features   `cargo run` and `cargo test` build their dependencies with the same features, so only once";
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["lengths"] => run_all(&[Step::check("lengths", lengths::check)]),
         ["arrows"] => run_all(&[Step::check("arrows", arrows::check)]),
         ["links"] => run_all(&[Step::check("links", links::check)]),
+        ["examples"] => run_all(&[Step::check("examples", examples::check)]),
         ["licences"] => run_all(&[Step::check("licences", licences::check)]),
         ["features"] => run_all(&[Step::check("features", features::check)]),
         ["--help" | "-h" | "help"] => {
@@ -78,6 +81,7 @@ fn test() -> Vec<Step> {
         Step::check("lengths", lengths::check),
         Step::check("arrows", arrows::check),
         Step::check("links", links::check),
+        Step::check("examples", examples::check),
         Step::check("licences", licences::check),
         Step::check("features", features::check),
         Step::cargo("clippy", &clippy),
