@@ -1,17 +1,13 @@
 //! Every command in our pages that runs an example turns on the features that the example needs.
 
-use std::fs;
-
-use crate::lengths::{ours, shown};
+use crate::lengths::{pages, shown, text_of};
 use crate::step::{Outcome, root};
 
 /// Names every command that would not run. Commands with `--workspace` build the command line too, which turns on all features that examples need.
 pub fn check() -> Outcome {
-    let path = root().join("crates/knothe/Cargo.toml");
-    let manifest = fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let manifest = text_of(&root().join("crates/knothe/Cargo.toml"))?;
     let (mut count, mut wrong) = (0, Vec::new());
-    for page in ours()?.into_iter().filter(|file| file.extension().is_some_and(|e| e == "md")) {
-        let text = fs::read_to_string(&page).map_err(|e| format!("cannot read {}: {e}", page.display()))?;
+    for (page, text) in pages()? {
         for command in text.lines().filter(|line| line.contains("cargo ") && line.contains("--package knothe ")) {
             let Some(name) = after(command, "--example") else { continue };
             count += 1;

@@ -14,7 +14,7 @@ pub fn check() -> Outcome {
     let files = ours()?;
     let mut long = Vec::new();
     for file in &files {
-        let lines = fs::read_to_string(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?.lines().count();
+        let lines = text_of(file)?.lines().count();
         if lines > LONGEST {
             long.push(format!("{}: {lines} lines", shown(file)));
         }
@@ -31,6 +31,17 @@ pub fn ours() -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     collect(&root(), &mut files)?;
     Ok(files)
+}
+
+/// Every page of the repository, with its text.
+pub fn pages() -> Result<Vec<(PathBuf, String)>, String> {
+    let pages = ours()?.into_iter().filter(|file| file.extension().is_some_and(|e| e == "md"));
+    pages.map(|page| text_of(&page).map(|text| (page, text))).collect()
+}
+
+/// The text of a file.
+pub fn text_of(file: &Path) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|e| format!("cannot read {}: {e}", file.display()))
 }
 
 /// A path as it is written from the root.

@@ -1,19 +1,17 @@
 //! Every link of our pages to a file of ours leads somewhere.
 
-use std::fs;
 use std::path::PathBuf;
 
-use crate::lengths::{ours, shown};
+use crate::lengths::{pages, shown};
 use crate::step::{Outcome, root};
 
 /// Names every dead link. Links to other sites are left alone: they need a network.
 pub fn check() -> Outcome {
-    let pages: Vec<PathBuf> = ours()?.into_iter().filter(|file| file.extension().is_some_and(|e| e == "md")).collect();
+    let pages = pages()?;
     let mut dead = Vec::new();
     let mut count = 0;
-    for page in &pages {
-        let text = fs::read_to_string(page).map_err(|e| format!("cannot read {}: {e}", page.display()))?;
-        for target in targets(&text) {
+    for (page, text) in &pages {
+        for target in targets(text) {
             count += 1;
             let path = target.split('#').next().unwrap_or("");
             if !page.parent().map_or_else(root, PathBuf::from).join(path).exists() {

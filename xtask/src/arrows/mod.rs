@@ -7,10 +7,9 @@ mod source;
 mod text;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::lengths::{ours, shown};
+use crate::lengths::{ours, shown, text_of};
 use crate::step::{Outcome, root};
 use source::{Arrow, Source};
 
@@ -71,7 +70,7 @@ fn read(folder: &str, top: &str) -> Result<Vec<Source>, String> {
     let files: Vec<PathBuf> = ours()?.into_iter().filter(|file| file.starts_with(&folder)).collect();
     let mut texts = Vec::new();
     for file in files {
-        let text = fs::read_to_string(&file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+        let text = text_of(&file)?;
         texts.push((file.strip_prefix(&folder).map_or_else(|_| file.clone(), Path::to_path_buf), shown(&file), text));
     }
     source::read(&texts, Path::new(top))
