@@ -42,6 +42,7 @@ pub enum Command {
     Score(ScoreArguments),
     Sample(SampleArguments),
     Evaluate(EvaluateArguments),
+    Compare(Box<CompareArguments>),
     Inspect(InspectArguments),
     Plot(PlotArguments),
     Reconstruct(ReconstructArguments),
@@ -241,6 +242,49 @@ pub struct EvaluateArguments {
     pub input: Input,
     #[command(flatten)]
     pub noise: NoiseArguments,
+    /// Print the result as JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
+/// Compare the log-likelihoods of two models on the same data
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Use data that neither fit has seen. The difference is the log-likelihood of B minus the log-likelihood
+of A, averaged over the events. Its error is computed from the spread of the differences event by
+event, so it is usually far smaller than the errors of the two log-likelihoods. A model is called
+better if the difference exceeds two standard errors. If only one model gives some events probability
+zero, the other model is better.
+
+For images and recordings, the difference is printed in bits, so a negative value favours B. The
+quantiles are in nats, so a positive value favours B.
+
+Both models must describe the same columns. A column must be a probability in both models or a density
+in both. The context columns may differ, but a column that --given sets must be one of both models. Rows that one of the models cannot score, because they lack a
+value, are left out for both.
+
+The picture shows a histogram of the differences, and the mean difference along each column with
+a band of two standard errors. It shows the 12 columns along which the difference varies most.
+
+Examples:
+  knothe compare maf.safetensors nsf.safetensors test.parquet
+  knothe compare maf.safetensors nsf.safetensors test.parquet --out gains.png --json")]
+pub struct CompareArguments {
+    /// Model file A
+    pub first: PathBuf,
+    /// Model file B
+    pub second: PathBuf,
+    /// Table, images or recordings that neither fit has seen. Columns are matched by name, in any order
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub input: Input,
+    #[command(flatten)]
+    pub noise: NoiseArguments,
+    /// PNG file for a picture of the differences
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long, help_heading = "Output")]
     pub json: bool,

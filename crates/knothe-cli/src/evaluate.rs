@@ -16,7 +16,7 @@ use crate::{
     kind::{Kind, Read, model_of, refuse_others},
     notices::lacking,
     output::{check_report, print, print_json},
-    words::{exactness_of, likelihood, likelihood_name, members, units},
+    words::{exactness_of, likelihood, likelihood_name, members, units, verdict_word},
 };
 
 /// Evaluates a model on events.
@@ -138,13 +138,8 @@ pub fn report_checks(checks: &Checks) -> String {
     };
     let mut text = String::new();
     for ((check, verdict), line) in checks.verdicts().into_iter().zip([ks_line, energy_line, tails_line]) {
-        let word = match verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "FAIL",
-            Verdict::Undecided => "undecided",
-        };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{check:<15} {word}: {line}");
+        let _ = writeln!(text, "{check:<15} {}: {line}", verdict_word(verdict));
         let _ = match verdict {
             Verdict::Pass => Ok(()),
             Verdict::Fail => writeln!(text, "{:<15} {}", "", meaning(check)),

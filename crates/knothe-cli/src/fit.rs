@@ -3,6 +3,7 @@
 pub mod job;
 pub mod members;
 pub mod progress;
+pub mod race;
 pub mod report;
 mod room;
 
@@ -41,6 +42,9 @@ pub fn run(arguments: &FitArguments) -> Result<(), Failure> {
 fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     let found = if C::QUANTITIES { format!("{} {}", C::NOUN.replace("a ", "the "), arguments.data.display()) } else { C::NOUN.to_owned() };
     refuse_others::<C>(&found, &arguments.supplied())?;
+    if race::is_asked(arguments)? {
+        return race::run::<C>(arguments);
+    }
     let checkpoint = checkpoint_path(&arguments.out);
     let Plan { coding, split, recipes, weighting, mut config, place, from } = match &arguments.from {
         None => anew::<C>(arguments, &checkpoint)?,
@@ -58,7 +62,7 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     note_replaced(resume.is_none(), &checkpoint);
     report::start(&fitting);
     let checkpoints = Checkpoints { path: checkpoint.clone(), every: CHECKPOINT_EVERY, job };
-    let names = recipes.iter().map(|recipe| recipe.name()).collect();
+    let names = recipes.iter().map(|recipe| recipe.name().to_owned()).collect();
     let mut progress = progress::Bar::new(&coding, config.batch, names);
     let model = match &from {
         None => fitting.run(Some(&checkpoints), resume, &mut progress)?,
@@ -70,7 +74,7 @@ fn fit<C: Kind>(arguments: &FitArguments) -> Result<(), Failure> {
     model.save(&arguments.out).map_err(|e| not_saved(e, &checkpoint, recipes.len()))?;
     // The model is safe now, whatever happens to the report.
     remove_checkpoints(&checkpoint, recipes.len());
-    report::finish(&model, &checks, &split, arguments)
+    report::finish(&model, &checks, &split, arguments, None)
 }
 
 /// What a fit needs.

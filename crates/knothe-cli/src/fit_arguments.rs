@@ -12,6 +12,7 @@ use knothe::{
 };
 
 use crate::{
+    budget::{AUTO, Budget},
     family_arguments::FamilyArguments,
     options::{Runtime, above_zero, at_least_zero, fraction},
     text_files::TextFiles,
@@ -33,8 +34,16 @@ for real columns, a Gaussian with full covariance.
 Families: `knothe models` lists them, and `knothe models NAME` describes one with its options and
 their defaults. An option that the family does not have is an error.
 
+Several families: --model auto fits the Gaussian, the Gaussian copula, mixtures of Gaussians and flows
+of several families and sizes within --budget. The flows are trained in rounds. After each round, the
+half with the higher validation likelihood continues, and each of these flows is then trained for
+twice as long. The result is a mixture of the candidates, with the weights that maximise the
+likelihood of the validation rows. With few of these rows, simple candidates are favoured. Candidates
+with a very small weight are left out. With a budget in steps, the same seed gives the same model.
+
 Interruptions: Ctrl-C stops the fit and leaves a checkpoint. Run the same command with --resume to
-continue; the result is the same as without the interruption.
+continue. The result is the same as without the interruption. With --model auto this needs a budget in
+steps.
 
 More training: --continue MODEL trains every member of a finished model further, with the training
 options of this command. The batch size stays the same unless --batch is given. Use the same data
@@ -57,6 +66,7 @@ Examples:
   knothe fit data/magic.parquet --context class --out magic.safetensors
   knothe fit data/flights.parquet --missing drop --model maf_mog,nsf --out flights.safetensors
   knothe fit stars.csv --errors parallax=parallax_error,pmra=pmra_error --out stars.safetensors
+  knothe fit data/magic.parquet --context class --model auto --budget 5m --out magic.safetensors
   knothe fit data/digits.npz --labels labels --out digits.safetensors
   knothe fit speech/ --labels prefix --out speech.safetensors")]
 pub struct FitArguments {
@@ -99,10 +109,13 @@ pub struct FitArguments {
     #[command(flatten)]
     pub text_files: TextFiles,
 
-    /// Family of the model; a list such as A,B fits an ensemble [default: maf_mog for tables, glow for images, wavenet for recordings]
+    /// Family of the model; a list such as A,B fits an ensemble. For tables, auto tries several families and sizes within --budget [default: maf_mog for tables, glow for images, wavenet for recordings]
     #[arg(long = "model", value_name = "NAME", hide_possible_values = true, value_delimiter = ',',
           value_parser = PossibleValuesParser::new(names()), help_heading = "Model")]
     pub models: Vec<String>,
+    /// Budget of --model auto: a time such as 90s, 5m or 1h, or a total number of training steps such as 2000steps. Only a budget in steps gives a reproducible result [default: 2m]
+    #[arg(long, value_name = "BUDGET", allow_negative_numbers = true, help_heading = "Model")]
+    pub budget: Option<Budget>,
     /// Fit N models, at most 1000, and average their densities. The families of --model take turns [default: one model per family]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000), help_heading = "Model")]
     pub ensemble: Option<u64>,
@@ -156,7 +169,7 @@ pub struct FitArguments {
     pub seed: Option<u64>,
     /// Train this finished model further on the same data. The family, the columns and the precision stay the same
     #[arg(long = "continue", value_name = "MODEL", help_heading = "Training",
-          conflicts_with_all = ["models", "ensemble", "ensemble_weights", "precision", "context", "drop", "errors", "schema", "missing", "bits"])]
+          conflicts_with_all = ["models", "budget", "ensemble", "ensemble_weights", "precision", "context", "drop", "errors", "schema", "missing", "bits"])]
     pub from: Option<PathBuf>,
     /// Continue from the checkpoint that an interrupted fit left behind (FILE.checkpoint)
     #[arg(long, help_heading = "Training")]
@@ -174,7 +187,7 @@ pub struct FitArguments {
 
 /// The names that --model takes.
 fn names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: Vec<&str> = vec![AUTO];
     for family in ALL {
         if !names.contains(&family.name()) {
             names.push(family.name());
@@ -199,6 +212,27 @@ impl FitArguments {
             ("sample-rate", self.sample_rate.is_some()),
         ];
         own.into_iter().chain(self.text_files.supplied()).collect()
+    }
+
+    /// The options of training and of ensembles that are not at their default.
+    pub fn of_one_fit(&self) -> Vec<&'static str> {
+        let FitConfig { epochs, warm_up, weight_decay, patience, clip, noise, .. } = FitConfig::default();
+        let given = [
+            ("--ensemble", self.ensemble.is_some()),
+            ("--ensemble-weights", Weighting::from(self.ensemble_weights) != Weighting::Uniform),
+            ("--epochs", self.epochs != epochs),
+            ("--steps", self.steps.is_some()),
+            ("--batch", self.batch.is_some()),
+            ("--lr", self.learning_rate.is_some()),
+            ("--schedule", Schedule::from(self.schedule) != Schedule::Cosine),
+            ("--warm-up", self.warm_up != warm_up),
+            ("--weight-decay", self.weight_decay != weight_decay),
+            ("--patience", self.patience != patience),
+            ("--clip", self.clip != clip),
+            ("--average", self.average.is_some()),
+            ("--noise", self.noise != noise),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
     }
 
     /// The settings of the fit, of the batch size and the learning rate of `own` unless the user has others.

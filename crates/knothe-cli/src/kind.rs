@@ -25,6 +25,7 @@ use serde_json::Value as Json;
 use crate::{
     cli::{InspectArguments, PlotArguments, SampleArguments},
     context::Context,
+    drawing::Facet,
     failure::Failure,
     fit_arguments::FitArguments,
     given::{self, Value},
@@ -142,6 +143,9 @@ pub trait Kind: Coding<Events: Send> + Send + Sync {
 
     /// Draws a model.
     fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure>;
+
+    /// The quantities along which two models are compared, each with its value per event.
+    fn facets(&self, events: &Self::Events) -> Vec<Facet>;
 
     /// Prints the conditional moments of each element, where they have a meaning.
     fn moments(_model: &Model<Self>, _arguments: &InspectArguments) -> Result<(), Failure> {

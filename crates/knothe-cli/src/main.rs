@@ -2,9 +2,11 @@
 
 mod ahead;
 mod allocator;
+mod budget;
 mod catch;
 mod cli;
 mod columns;
+mod compare;
 mod context;
 mod coordinates;
 mod crash;
@@ -39,7 +41,7 @@ mod words;
 use std::process::ExitCode;
 
 use clap::Parser;
-use knothe::{events::Coding, model::AnyModel, with_model};
+use knothe::{Model, events::Coding, model::AnyModel, with_model};
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -97,6 +99,7 @@ fn run(command: Command) -> Result<(), Failure> {
             plot::check_ending(&arguments.out)?;
             with_file!(arguments.input.given, plot::run)
         }
+        Command::Compare(arguments) => compare(*arguments),
         Command::Reconstruct(mut arguments) => with_file!(arguments.input.given, coordinates::reconstruct),
         Command::Interpolate(mut arguments) => with_file!(arguments.input.given, coordinates::interpolate),
         Command::Posterior(arguments) => posterior::run(&arguments),
@@ -104,4 +107,27 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Models(arguments) => models::run(&arguments),
         Command::Completions { shell } => models::completions(shell),
     }
+}
+
+/// Compares two models of one kind.
+fn compare(mut arguments: cli::CompareArguments) -> Result<(), Failure> {
+    arguments.runtime.start()?;
+    let [first, second] = [&arguments.first, &arguments.second].map(|path| AnyModel::load(path, &arguments.runtime.device));
+    let (first, second) = (first?, second?);
+    let names = [&first, &second].map(|model| with_model!(model, model => model.coding.given())).concat();
+    given::settle(&mut arguments.input.given, &names);
+    match (first, second) {
+        (AnyModel::Table(a), AnyModel::Table(b)) => compare::run(&[*a, *b], &arguments),
+        (AnyModel::Images(a), AnyModel::Images(b)) => compare::run(&[*a, *b], &arguments),
+        (AnyModel::Recordings(a), AnyModel::Recordings(b)) => compare::run(&[*a, *b], &arguments),
+        (first, second) => {
+            let [first, second] = [&first, &second].map(|model| with_model!(model, model => noun(model)));
+            Err(Failure::usage(format!("expected two models of one kind, found a model of {first} and a model of {second}"), ""))
+        }
+    }
+}
+
+/// The kind of a model, in words.
+fn noun<C: kind::Kind>(_: &Model<C>) -> &'static str {
+    C::NOUN
 }

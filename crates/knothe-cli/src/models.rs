@@ -32,7 +32,7 @@ pub fn run(arguments: &ModelsArguments) -> Result<(), Failure> {
     if arguments.name.is_some() {
         return print(&chosen.iter().map(|family| described(*family)).collect::<Vec<_>>().join("\n"));
     }
-    let line = |family: &&dyn Family| format!("  {:<15} {}\n", family.name(), family.about());
+    let line = |family: &&dyn Family| format!("  {:<16} {}\n", family.name(), family.about());
     let of = |takes: fn(&dyn Family) -> bool| chosen.iter().filter(|family| takes(**family)).map(line).collect::<String>();
     let more = "knothe models NAME describes a family and its options; knothe fit --model NAME fits it.";
     let (tables, images, recordings) = (of(Schema::takes), of(Pixels::takes), of(Waveform::takes));

@@ -2,6 +2,7 @@
 
 use knothe::{
     Exactness, Model, bits_per_dim,
+    evaluate::Verdict,
     events::{Coding, Units, table::counted},
     fit::{FitReport, Stopped},
     model::{LogLikelihood, Member},
@@ -70,6 +71,15 @@ pub fn units<C: Coding>(coding: &C) -> String {
         Units::Nats(of) => format!("nats per {}: {of}", C::WORDS[0]),
         Units::BitsPerSample => format!("bits for each sample of a {}: the log mass of the levels and of the length", C::WORDS[0]),
         Units::BitsPerDim => format!("bits for each of the {} numbers of an {}", coding.space().dim(), C::WORDS[0]),
+    }
+}
+
+/// What a check found, in a word.
+pub fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "FAIL",
+        Verdict::Undecided => "undecided",
     }
 }
 

@@ -41,6 +41,8 @@ mod own_events;
 mod own_parts;
 mod pixel_cnn;
 mod products;
+#[cfg(feature = "tables")]
+mod race;
 #[cfg(feature = "audio")]
 mod recordings;
 #[cfg(feature = "tables")]

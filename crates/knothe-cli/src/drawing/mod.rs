@@ -1,6 +1,7 @@
 //! The picture of a density of columns, beside or over the rows of a table.
 
 mod columns;
+mod gains;
 mod table;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::{
     failure::{Failure, say},
 };
 use columns::{Shown, lattice};
+pub use gains::{Facet, classes, facets, gains_of};
 use table::{contexts, read, weighted};
 
 /// Columns of a corner plot; more would be too small to see.
@@ -27,7 +29,7 @@ const LARGEST: usize = 12;
 const CELLS: usize = 140;
 const POINTS: usize = 600;
 /// Bins of a histogram of one column, and along each axis of a pair in a corner plot.
-const BINS: usize = 60;
+pub const BINS: usize = 60;
 const PAIR_BINS: usize = 48;
 /// Categories of one column, and of each column of several; the rarest of more share a bar.
 const CATEGORIES: usize = 40;

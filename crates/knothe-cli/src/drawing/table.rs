@@ -46,28 +46,29 @@ pub fn read(path: &Path, input: &Input, schema: &Schema) -> Result<Data, Failure
     Ok(Data { path: path.to_owned(), rows: rows.pick(&positions), context })
 }
 
-/// The columns of rows; weighted ones are drawn again, each in proportion to its weight, at equal steps of the sum of weights.
+/// The columns of rows; weighted ones are drawn again.
 pub fn weighted(rows: &TableRows, schema: &Schema, seed: u64) -> Vec<Vec<f64>> {
     let dim = schema.width();
-    let picked: Vec<usize> = match &rows.weights {
-        None => (0..rows.n).collect(),
-        Some(weights) => {
-            let step = weights.iter().sum::<f64>() / rows.n as f64;
-            // A start between 0 and 1 that every machine has for a seed.
-            let start = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / (1u64 << 53) as f64;
-            let (mut sum, mut next) = (0.0, start * step);
-            let mut picked = Vec::with_capacity(rows.n);
-            for (i, weight) in weights.iter().enumerate() {
-                sum += weight;
-                while next < sum {
-                    picked.push(i);
-                    next += step;
-                }
-            }
-            picked
-        }
-    };
+    let picked = redrawn(rows.weights.as_deref(), rows.n, seed);
     (0..dim).map(|j| picked.iter().map(|&i| rows.x[i * dim + j]).collect()).collect()
+}
+
+/// The positions of `n` events; weighted ones are drawn again, each in proportion to its weight, at equal steps of the sum of weights.
+pub fn redrawn(weights: Option<&[f64]>, n: usize, seed: u64) -> Vec<usize> {
+    let Some(weights) = weights else { return (0..n).collect() };
+    let step = weights.iter().sum::<f64>() / n as f64;
+    // A start between 0 and 1 that every machine has for a seed.
+    let start = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / (1u64 << 53) as f64;
+    let (mut sum, mut next) = (0.0, start * step);
+    let mut picked = Vec::with_capacity(n);
+    for (i, weight) in weights.iter().enumerate() {
+        sum += weight;
+        while next < sum {
+            picked.push(i);
+            next += step;
+        }
+    }
+    picked
 }
 
 /// The contexts of rows with their shares: all that differ, or some of the rows at equal distances where that is too many.

@@ -1,29 +1,29 @@
 //! What a checkpoint must agree on with the command that resumes it.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use knothe::{
     Error, Hint, Model, Precision, Result,
     events::{Coding, Events},
-    model::{Fitting, Resume},
+    families::Setting,
+    model::{
+        Fitting, Resume,
+        race::{Candidate, Race},
+    },
 };
 use serde_json::{Value, json};
 
 /// Everything that decides the fit: the members, the settings, the coding, the events (by a checksum), and the model that it goes on with (by the steps taken
 /// and the likelihood reached, to the last digit).
 pub fn describe<C: Coding>(fitting: &Fitting<C>, precision: Precision, from: Option<&Model<C>>) -> Result<Value> {
-    let checksum = |events: &C::Events| {
-        let crc32 = fitting.coding.encode(events)?.checksum();
-        Ok::<_, Error>(json!({ "rows": events.len(), "crc32": crc32 }))
-    };
     let mut job = json!({
         "ensemble": { "members": fitting.recipes.len(), "weights": fitting.weighting },
         "settings": fitting.config,
         "precision": precision,
         "start": from.map(|model| json!({ "steps": steps(model), "log-likelihood": model.record.held_out })),
         "coding": fitting.coding,
-        "training rows": checksum(&fitting.split.train)?,
-        "validation rows": checksum(&fitting.split.validation)?,
+        "training rows": checksum(fitting.coding, &fitting.split.train)?,
+        "validation rows": checksum(fitting.coding, &fitting.split.validation)?,
     });
     for (k, recipe) in fitting.recipes.iter().enumerate() {
         let key = if k == 0 { "model".into() } else { format!("model of member {}", k + 1) };
@@ -34,6 +34,29 @@ pub fn describe<C: Coding>(fitting: &Fitting<C>, precision: Precision, from: Opt
         job[key] = own.into_iter().chain(options.as_object().cloned().into_iter().flatten()).collect();
     }
     Ok(job)
+}
+
+/// Everything that decides a race: the candidates, the budget, the coding and the events.
+pub fn describe_race<C: Coding>(race: &Race<C>) -> Result<Value> {
+    let (coding, split) = (race.coding, race.split);
+    let candidate = |candidate: &Candidate| {
+        let settings: BTreeMap<&str, &Setting> = candidate.recipe.settings().collect();
+        json!({ "model": candidate.recipe.name(), "options": settings, "settings": candidate.config })
+    };
+    Ok(json!({
+        "candidates": race.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "budget": race.budget,
+        "precision": race.place.precision,
+        "coding": coding,
+        "training rows": checksum(coding, &split.train)?,
+        "validation rows": checksum(coding, &split.validation)?,
+    }))
+}
+
+/// The number of events, and a checksum of what a fit reads of them.
+fn checksum<C: Coding>(coding: &C, events: &C::Events) -> Result<Value> {
+    let crc32 = coding.encode(events)?.checksum();
+    Ok(json!({ "rows": events.len(), "crc32": crc32 }))
 }
 
 /// The batch of the fit that left a checkpoint.

@@ -15,7 +15,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Draws a bar, or a line now and then, and stops the fit at Ctrl-C.
 pub struct Bar {
     bar: ProgressBar,
-    names: Vec<&'static str>,
+    names: Vec<String>,
     /// "member 2 of 4 · " in an ensemble.
     member: String,
     batch: usize,
@@ -32,7 +32,7 @@ pub struct Bar {
 
 impl Bar {
     /// A bar for steps of `batch` events, by members of these names. From now on the fit ends by itself at Ctrl-C.
-    pub fn new<C: Coding>(coding: &C, batch: usize, names: Vec<&'static str>) -> Self {
+    pub fn new<C: Coding>(coding: &C, batch: usize, names: Vec<String>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} steps · {msg} · {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -43,6 +43,16 @@ impl Bar {
         signals::wait(true);
         let likelihood = likelihood_name(coding);
         Bar { bar, names, member: String::new(), batch, likelihood, elements, events, terminal, started: None, drawn }
+    }
+
+    /// Prints a line above the bar.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| say(text));
+    }
+
+    /// Begins a run of this name.
+    pub fn title(&mut self, name: &str) {
+        (self.started, self.member) = (None, format!("{name} · "));
     }
 
     /// Takes the bar away; what follows needs no checkpoint.
@@ -97,7 +107,7 @@ impl Observer for Bar {
         self.started = None;
         if members > 1 {
             let member = format!("member {} of {members}", index + 1);
-            self.bar.suspend(|| say(format_args!("{member}: {}", self.names.get(index).unwrap_or(&""))));
+            self.bar.suspend(|| say(format_args!("{member}: {}", self.names.get(index).map_or("", String::as_str))));
             self.member = format!("{member} · ");
         }
     }

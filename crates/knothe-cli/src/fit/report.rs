@@ -19,16 +19,21 @@ use crate::{
 
 /// One line before the fit.
 pub fn start<C: Kind>(fitting: &Fitting<C>) {
-    let held_out = match &fitting.split.held_out {
-        HeldOut::Events(events) => format!(", {} held out", events.len()),
-        HeldOut::Validation => String::new(),
-    };
     let model = match fitting.recipes {
         [one] => one.name().into(),
         all => format!("an ensemble of {} ({})", all.len(), families(all.iter().map(|recipe| recipe.name()))),
     };
-    let (described, validation) = (fitting.coding.described(fitting.split.train.len()), fitting.split.validation.len());
-    if let Some(kinds) = fitting.coding.kinds() {
+    start_with(&model, fitting.split, fitting.coding);
+}
+
+/// The same for a model in words.
+pub fn start_with<C: Kind>(model: &str, split: &Split<C::Events>, coding: &C) {
+    let held_out = match &split.held_out {
+        HeldOut::Events(events) => format!(", {} held out", events.len()),
+        HeldOut::Validation => String::new(),
+    };
+    let (described, validation) = (coding.described(split.train.len()), split.validation.len());
+    if let Some(kinds) = coding.kinds() {
         say(kinds);
     }
     say(format_args!("fitting {model} to {described} ({validation} to validate{held_out})"));
@@ -50,8 +55,14 @@ fn note_skipped(reports: &[&FitReport]) -> u64 {
     steps
 }
 
-/// The result: held-out likelihood beside the Gaussian's, the checks, and what to run next.
-pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Events>, arguments: &FitArguments) -> Result<(), Failure> {
+/// The result: held-out likelihood beside the Gaussian's, the checks, and what to run next. `race` describes the candidates for programs.
+pub fn finish<C: Kind>(
+    model: &Model<C>,
+    checks: &Checks,
+    split: &Split<C::Events>,
+    arguments: &FitArguments,
+    race: Option<serde_json::Value>,
+) -> Result<(), Failure> {
     let record = &model.record;
     let reports: Vec<&FitReport> = model.members.iter().map(|m| &m.report).collect();
     let steps = note_skipped(&reports);
@@ -69,7 +80,14 @@ pub fn finish<C: Kind>(model: &Model<C>, checks: &Checks, split: &Split<C::Event
     // A name may hold a line feed.
     let lines: Vec<String> = lines.iter().map(|line| printable(line, false)).collect();
     say(format_args!("wrote {}; next:\n{}", printable(&arguments.out.display().to_string(), false), lines.join("\n")));
-    if arguments.json { print_json(&evaluate::document(model, split.judge(), &record.held_out, 0, checks)) } else { Ok(()) }
+    if !arguments.json {
+        return Ok(());
+    }
+    let mut document = evaluate::document(model, split.judge(), &record.held_out, 0, checks);
+    if let Some(race) = race {
+        document["race"] = race;
+    }
+    print_json(&document)
 }
 
 /// How a fit went, with so many training events.

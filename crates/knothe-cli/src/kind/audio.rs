@@ -12,7 +12,7 @@ use knothe::{
     file::ending,
     memory,
     model::{HeldOut, Split},
-    plot::{Picture, check_mosaic, mosaic},
+    plot::{Axis, Picture, check_mosaic, mosaic},
     space::Law,
 };
 use serde_json::{Value as Json, json};
@@ -21,6 +21,7 @@ use super::{Kind, Opened, Parts, Read, Sink, check_labels, class_context, in_par
 use crate::{
     cli::{PlotArguments, SampleArguments},
     context::Context,
+    drawing::{self, BINS, Facet},
     failure::{Failure, say},
     fit_arguments::FitArguments,
     given::Value,
@@ -176,6 +177,13 @@ impl Kind for Waveform {
             (format!("knothe sample {out} -n 10 --out samples.wav"), "new recordings, one after another"),
             (format!("knothe evaluate {out} {data}{given}"), "bits per sample and checks"),
         ]
+    }
+
+    fn facets(&self, recordings: &RecordingSet) -> Vec<Facet> {
+        let seconds: Vec<f64> = recordings.lengths().map(|n| n as f64 / f64::from(self.rate)).collect();
+        let axis = Axis::new("seconds", &[&seconds], [0.0, f64::INFINITY], BINS);
+        let length = self.varying.then(|| (axis.into(), seconds));
+        length.into_iter().chain(recordings.labels.iter().map(|labels| drawing::classes(labels.iter().cloned()))).collect()
     }
 
     fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure> {

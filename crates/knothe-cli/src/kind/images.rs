@@ -21,6 +21,7 @@ use super::{Kind, Opened, Parts, Read, Sink, check_labels, class_context, in_par
 use crate::{
     cli::{PlotArguments, SampleArguments},
     context::Context,
+    drawing::{self, Facet},
     failure::Failure,
     fit_arguments::FitArguments,
     given::Value,
@@ -175,6 +176,10 @@ impl Kind for Pixels {
             (format!("knothe sample {out} -n 64 --out grid.png"), "a picture of new images"),
             (format!("knothe evaluate {out} {data}{given}"), "bits per dimension and checks"),
         ]
+    }
+
+    fn facets(&self, images: &ImageSet) -> Vec<Facet> {
+        images.labels.iter().map(|labels| drawing::classes(labels.iter().map(i64::to_string))).collect()
     }
 
     fn picture(model: &Model<Self>, arguments: &PlotArguments) -> Result<Picture, Failure> {

@@ -23,7 +23,7 @@ use crate::{
     cli::{InspectArguments, PlotArguments, SampleArguments},
     columns::{named, pairs},
     context::Context,
-    drawing,
+    drawing::{self, Facet},
     failure::{Failure, say},
     fit_arguments::FitArguments,
     given::{self, Value, given_column, set},
@@ -275,6 +275,10 @@ impl Kind for Schema {
         let given = if needs { model.coding.context(&arguments.input.given, None, &TextFiles::default())?.values } else { Vec::new() };
         arguments.input.text_files.check(&arguments.data.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         drawing::density(model, arguments, &given)
+    }
+
+    fn facets(&self, rows: &TableRows) -> Vec<Facet> {
+        drawing::facets(self, rows)
     }
 
     fn moments(model: &Model<Self>, arguments: &InspectArguments) -> Result<(), Failure> {

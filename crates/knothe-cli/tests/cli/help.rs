@@ -18,6 +18,7 @@ fn help_of_the_command() {
       score        Write the log-density of each row, image or recording
       sample       Draw new rows, images or recordings from a model
       evaluate     Measure a model's log-likelihood on data and check whether to trust it
+      compare      Compare the log-likelihoods of two models on the same data
       inspect      Show the contents of a model file
       plot         Draw a model's density or samples as a PNG picture
       reconstruct  Reconstruct or complete events and compare them with the originals

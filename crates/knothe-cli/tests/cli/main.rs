@@ -4,6 +4,7 @@
 mod bad_models;
 mod bad_tables;
 mod commands;
+mod comparisons;
 mod continued;
 mod ensembles;
 mod errors;
@@ -16,6 +17,7 @@ mod importance;
 mod pins;
 mod plots;
 mod posterior;
+mod races;
 mod recordings;
 mod safety;
 mod streams;

@@ -147,6 +147,21 @@ pub trait Coding: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
         Ok(())
     }
 
+    /// Checks that the likelihoods of two models can be compared: log_prob of both is of the same elements, in the same units.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) that names the difference.
+    fn check_comparable(&self, other: &Self) -> Result<()> {
+        if self.space() == other.space() {
+            return Ok(());
+        }
+        Err(crate::Error::invalid(
+            "models to compare",
+            format!("two models of {:?}", self.space()),
+            format!("a model of {:?}", other.space()),
+        ))
+    }
+
     /// Declares the law of every element, as a family needs it.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Joins a family of flows to a density of codes, for tables with columns that are not real numbers.
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha12Rng;
 
-use super::{Recipe, Takes, chain};
+use super::{Family, GaussianMixture, Recipe, Takes, chain};
 use crate::{
     Layer,
     codes::{CodesConfig, CodesDensity},
@@ -14,7 +14,7 @@ use crate::{
     network::{Network, TabularFlow},
     order::Order,
     placement::Placement,
-    source::{Normal, Source},
+    source::{self, Covariance, Normal, Source},
     space::Space,
 };
 
@@ -30,7 +30,7 @@ pub(super) fn has_codes(recipe: &Recipe) -> bool {
 pub(super) fn build(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<Network> {
     let codes = codes(recipe, place, rng)?;
     let reals = match of_reals(recipe)? {
-        Some(own) if can_be_absent(recipe.space()) && own.family().closed_form() => Some(gaussian(&own, place, rng)?),
+        Some(own) if can_be_absent(recipe.space()) && own.family().closed_form() => Some(closed_form(&own, place, rng)?),
         Some(own) => Some(flow(&own, place, rng)?),
         None => None,
     };
@@ -69,15 +69,22 @@ pub(super) fn can_be_absent(space: &Space) -> bool {
     (space.discrete()..space.dim()).any(|j| space.parent(j).is_some())
 }
 
-/// The Gaussian of reals of which some can be absent; independent normals if there are too many of them.
-fn gaussian(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<TabularFlow> {
+/// The Gaussian of reals of which some can be absent; independent normals if there are too many of them. The components of a mixture are independent normals in any case.
+fn closed_form(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<TabularFlow> {
     let dim = recipe.dim();
-    let layer = if chain::is_small(dim) {
+    let mixture = recipe.name() == GaussianMixture.name();
+    let source = if mixture {
+        let source = source::GaussianMixture::new(dim, recipe.count(&chain::COMPONENTS), Covariance::Diagonal, place, rng)?;
+        Source::GaussianMixture(source.of_data(rng.random()))
+    } else {
+        Source::Normal(Normal::new(dim, place))
+    };
+    let layer = if chain::is_small(dim) && !mixture {
         Layer::TriangularAffine(TriangularAffine::fixed(&Order::natural(dim), recipe.context_dim(), place))
     } else {
         Layer::ActNorm(ActNorm::standardising(dim, place))
     };
-    as_flow(recipe, chain::flow(recipe, Source::Normal(Normal::new(dim, place)), vec![layer], place, rng)?)
+    as_flow(recipe, chain::flow(recipe, source, vec![layer], place, rng)?)
 }
 
 fn flow(recipe: &Recipe, place: &Placement, rng: &mut ChaCha12Rng) -> Result<TabularFlow> {

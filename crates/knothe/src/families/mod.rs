@@ -23,6 +23,7 @@ mod ar_gaussian;
 mod chain;
 mod diagonal_bilstm;
 mod gaussian;
+mod gaussian_mixture;
 mod glow;
 mod iaf;
 mod made;
@@ -225,6 +226,7 @@ macro_rules! registry {
 // A new family is one file and its line here, with its `mod` above.
 registry!(
     gaussian::Gaussian,
+    gaussian_mixture::GaussianMixture,
     ar_gaussian::ArGaussian,
     made::Made,
     made_mog::MadeMog,

@@ -103,6 +103,11 @@ impl Recipe {
         self
     }
 
+    /// The options that are set, by their names.
+    pub fn settings(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        self.settings.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
     /// The family.
     pub fn family(&self) -> &'static dyn Family {
         self.family

@@ -4,14 +4,14 @@ use burn::module::Module;
 
 use super::{
     FitRecord, LogLikelihood, Member, Model, Resume, Scoring, Split, Weighting, log_prob,
-    member::{path_of, remove_checkpoint, restored, write_finished},
+    member::{path_of, remove_checkpoint, replace_checkpoint, restored},
 };
 use crate::{
     density::Density,
     error::{Error, Result},
     events::{Coding, Events, in_file},
     families::{Recipe, find},
-    fit::{Checkpoint, Checkpoints, Dataset, Fit, FitConfig, Observer, Stopped, deconvolved},
+    fit::{Checkpoint, Checkpoints, Dataset, Fit, FitConfig, FitReport, Observer, Stopped, deconvolved},
     mixture::Mixture,
     network::Network,
     placement::Placement,
@@ -108,12 +108,7 @@ impl<C: Coding> Fitting<'_, C> {
                 if index + 1 < self.recipes.len() {
                     remove_checkpoint(&at(c, index + 1).path);
                 }
-                let write = || write_finished(&own.path, &own.job, &member, &network);
-                // On a full disk the finished member finds room where its own checkpoint was, which is several times as large.
-                let written = write().or_else(|_| {
-                    remove_checkpoint(&own.path);
-                    write()
-                });
+                let written = replace_checkpoint(&own.path, &own.job, &member, &network);
                 if let Err(problem) = written {
                     observer.warn(&problem);
                 }
@@ -150,30 +145,50 @@ impl<C: Coding> Fitting<'_, C> {
         observer: &mut dyn Observer,
     ) -> Result<Option<(Member, Network)>> {
         let recipe = &self.recipes[index];
-        let mut config = FitConfig { seed: self.config.seed.wrapping_add(index as u64), ..self.config.clone() };
+        let config = FitConfig { seed: self.config.seed.wrapping_add(index as u64), ..self.config.clone() };
+        let start = start.cloned();
+        let (config, report, network) = self.fitted(recipe, &config, start, (train, validation), checkpoints.cloned(), resume, observer)?;
+        if report.stopped == Stopped::Interrupted {
+            return Ok(None);
+        }
+        let member = Member { recipe: recipe.clone(), config, report, held_out: self.judged(&network)? };
+        Ok(Some((member, network)))
+    }
+
+    /// Fits a network of a recipe, from `start` if there is one. Returns the settings that it was fitted with, and the network ready for evaluation.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn fitted(
+        &self,
+        recipe: &Recipe,
+        config: &FitConfig,
+        start: Option<Network>,
+        (train, validation): (&Dataset, &Dataset),
+        checkpoints: Option<Checkpoints>,
+        resume: Option<Checkpoint>,
+        observer: &mut dyn Observer,
+    ) -> Result<(FitConfig, FitReport, Network)> {
+        let mut config = config.clone();
         if recipe.family().closed_form() {
             config = FitConfig { epochs: 0, steps: None, ..config };
         }
         let closed = recipe.family().closed_form() && train.has_errors();
+        if closed && recipe.family().option("components").is_some() {
+            let reason = "its EM algorithm does not take measurement errors".into();
+            return Err(Error::Unsupported { what: format!("the family {}", recipe.name()), reason, hint: None });
+        }
+        let as_it_is = start.is_some() || closed;
         let network = match start {
-            Some(start) => start.clone(),
+            Some(start) => start,
             None if closed => closed_form(recipe, train, self.place)?,
             None => recipe.build(self.place)?,
         };
-        let fit = Fit::new().config(config.clone()).checkpoints(checkpoints.cloned()).resume(resume).observer(observer);
-        let fit = fit.as_it_is(start.is_some() || closed);
-        let fitted = fit.run(network, train, validation);
-        let (network, report) = fitted.map_err(|e| match e {
+        let fit = Fit::new().config(config.clone()).checkpoints(checkpoints).resume(resume).observer(observer).as_it_is(as_it_is);
+        let (network, report) = fit.run(network, train, validation).map_err(|e| match e {
             // Only the validation is reported with its rows.
             Error::NotFinite { .. } => in_file(e, &self.split.validation),
             other => other,
         })?;
-        if report.stopped == Stopped::Interrupted {
-            return Ok(None);
-        }
-        let network = network.valid();
-        let member = Member { recipe: recipe.clone(), config, report, held_out: self.judged(&network)? };
-        Ok(Some((member, network)))
+        Ok((config, report, network.valid()))
     }
 
     /// The likeliest weights of the validation events.
@@ -186,20 +201,20 @@ impl<C: Coding> Fitting<'_, C> {
     }
 
     /// The held-out log-likelihood of the closed-form fit of a family to the training events.
-    fn baseline(&self, family: &str, train: &Dataset) -> Result<LogLikelihood> {
+    pub(super) fn baseline(&self, family: &str, train: &Dataset) -> Result<LogLikelihood> {
         let space = self.coding.space();
         let recipe = Recipe::new(find(family, &space)?, space).context(self.coding.context_dim());
         self.judged(&closed_form(&recipe, train, self.place)?)
     }
 
-    fn judged(&self, density: &impl Density) -> Result<LogLikelihood> {
+    pub(super) fn judged(&self, density: &impl Density) -> Result<LogLikelihood> {
         let events = self.split.judge();
         let log_prob = log_prob(self.coding, density, self.place, events, Scoring::default())?;
         Ok(LogLikelihood::of_events(&log_prob, events))
     }
 
     /// Events as a fit reads them, with what carries their log-likelihood to the units of the file.
-    fn dataset(&self, events: &C::Events) -> Result<Dataset> {
+    pub(super) fn dataset(&self, events: &C::Events) -> Result<Dataset> {
         self.coding.encode(events)?.dataset(events, self.place)
     }
 }

@@ -82,8 +82,16 @@ pub fn check_checkpoints(path: &Path, members: usize) -> Result<()> {
 }
 
 /// Puts a member whose fit is finished in the place of its checkpoint.
-pub(super) fn write_finished(path: &Path, job: &Value, member: &Member, network: &Network) -> Result<()> {
+fn write_finished(path: &Path, job: &Value, member: &Member, network: &Network) -> Result<()> {
     file::write(path, &json!({ "kind": "member", "job": job, "member": member }), &parameters::collect(network))
+}
+
+/// The same. On a full disk the finished member finds room where its own checkpoint was, which is several times as large.
+pub(super) fn replace_checkpoint(path: &Path, job: &Value, member: &Member, network: &Network) -> Result<()> {
+    write_finished(path, job, member, network).or_else(|_| {
+        remove_checkpoint(path);
+        write_finished(path, job, member, network)
+    })
 }
 
 /// What an interrupted fit has left: the members that are fitted, and the state of the one that is not.

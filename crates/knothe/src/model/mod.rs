@@ -5,18 +5,21 @@
 #[cfg(feature = "tables")]
 mod any;
 mod check;
+mod compare;
 mod coordinates;
 mod file;
 mod fitting;
 mod member;
 #[cfg(feature = "tables")]
 mod moments;
+pub mod race;
 mod record;
 mod split;
 
 #[cfg(feature = "tables")]
 pub use any::AnyModel;
 pub use check::Checks;
+pub use compare::{Better, Comparison, QUANTILES};
 pub use coordinates::Kept;
 pub use fitting::Fitting;
 pub use member::{Member, Resume, Weighting, check_checkpoints, remove_checkpoints};

@@ -1,5 +1,5 @@
 //! Pictures of densities of tables, as PNG: [`single`] for one column, [`beside`] for two, [`corner`] for more, [`montage`] for many
-//! densities of the same two columns. [`trace`] and [`uniformity`] draw curves.
+//! densities of the same two columns. [`trace`] and [`uniformity`] draw curves, and [`gains`] the differences of two densities.
 //!
 //! Nothing here knows of models: a density comes as numbers on a [`Grid`], data and samples as columns. A [`Variable`] says how a column
 //! is shown: its [`Axis`] has numbers, labels or dates, and special and missing values stand apart from the others. Fonts of the system
@@ -23,6 +23,7 @@ mod corner;
 mod dates;
 mod discrete;
 mod figures;
+mod gains;
 mod grid;
 mod lines;
 #[cfg(feature = "images")]
@@ -36,6 +37,7 @@ mod variable;
 pub use axis::{Axis, Marks};
 pub use corner::corner;
 pub use figures::{beside, montage};
+pub use gains::{Gains, Interval, gains};
 pub use grid::Grid;
 pub use lines::{trace, uniformity};
 #[cfg(feature = "images")]

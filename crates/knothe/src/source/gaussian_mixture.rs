@@ -2,18 +2,24 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation::log_softmax};
+use nalgebra::DMatrix;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use super::maximisation::{Components, likeliest};
 use crate::{
-    bijection::{Given, check_input},
+    bijection::{Given, Replay, check_input},
     density::Density,
     error::{Error, Result},
     given::refused,
     linear::identity,
-    placement::{Placement, values},
+    placement::{Placement, assign, values},
+    random::{Purpose, stream},
     univariate::{Standard, bounded, special::logsumexp, unbounded},
 };
+
+/// The largest log-scale that the parameters of a start can have; see [`bounded`].
+const LARGEST: f64 = 6.99;
 
 /// The covariance of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +46,9 @@ pub struct GaussianMixture {
     /// The strict lower parts of A, `[components, dim, dim]`.
     strict: Option<Param<Tensor<3>>>,
     identity: Tensor<2>,
+    /// The seed of a start from data.
+    #[module(skip)]
+    seed: Option<u64>,
 }
 
 impl GaussianMixture {
@@ -64,7 +73,30 @@ impl GaussianMixture {
             raw_diagonal: Param::from_tensor(place.tensor_of([components, dim], || vec![raw; components * dim])),
             strict: full.then(|| Param::from_tensor(place.zeros([components, dim, dim]))),
             identity: identity(dim, place),
+            seed: None,
         })
+    }
+
+    /// Initialises the mixture with the EM algorithm on the training rows. The seed draws the initial centres. Each component gets d + 2 additional rows, with the covariance of all rows divided by
+    /// K^(2/d), so that it cannot collapse (Fraley and Raftery 2007, *Bayesian regularization for normal mixture estimation and model-based clustering*).
+    pub fn of_data(self, seed: u64) -> Self {
+        GaussianMixture { seed: Some(seed), ..self }
+    }
+
+    /// Sets the parameters from fitted components.
+    fn set(&mut self, components: &Components) {
+        // The bound of a log-scale is 7. A coordinate that varies by less than e⁻⁷ given those before it is widened to that: its whole row of A is scaled, so that its conditional mean stays.
+        let bound = |d: f64| d.ln().clamp(-LARGEST, LARGEST);
+        let scaled = |a: &DMatrix<f64>| DMatrix::from_fn(a.nrows(), a.ncols(), |j, l| a[(j, l)] * (bound(a[(j, j)]).exp() / a[(j, j)]));
+        let factors: Vec<DMatrix<f64>> = components.factors.iter().map(scaled).collect();
+        let diagonals = factors.iter().flat_map(|a| a.diagonal().iter().map(|d| unbounded(bound(*d))).collect::<Vec<_>>());
+        assign(&mut self.logits, components.log_weights.clone());
+        assign(&mut self.mean, components.means.iter().flat_map(|mean| mean.iter().copied()).collect());
+        assign(&mut self.raw_diagonal, diagonals.collect());
+        if let Some(strict) = &mut self.strict {
+            // nalgebra is column-major, a tensor row-major. The diagonal is not read.
+            assign(strict, factors.iter().flat_map(|a| a.transpose().iter().copied().collect::<Vec<_>>()).collect());
+        }
     }
 
     /// A_k of every component, `[components, dim, dim]`; `None` where all are diagonal.
@@ -113,6 +145,19 @@ impl Density for GaussianMixture {
 
     fn check_absent(&self) -> Result<()> {
         if self.strict.is_some() { refused::<Self>() } else { Ok(()) }
+    }
+
+    fn starts_from_data(&self) -> bool {
+        self.seed.is_some()
+    }
+
+    fn initialise(&mut self, data: &mut dyn Replay) -> Result<()> {
+        let Some(seed) = self.seed else { return Ok(()) };
+        data.each(&mut |batch| if batch.present.is_some() { self.check_absent() } else { Ok(()) })?;
+        let (components, dim, diagonal) = (self.mean.dims()[0], self.dim(), self.strict.is_none());
+        let found = likeliest(data, dim, components, diagonal, &mut stream(seed, Purpose::Start, 1))?;
+        self.set(&found);
+        Ok(())
     }
 
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {

@@ -4,6 +4,7 @@ mod autoregressive_density;
 mod full_normal;
 mod gaussian_mixture;
 mod logistic;
+mod maximisation;
 mod normal;
 mod pixel_mixture;
 mod student_t;

@@ -149,6 +149,18 @@ impl Coding for Waveform {
         classes::check(&self.classes)
     }
 
+    fn check_comparable(&self, other: &Self) -> Result<()> {
+        let described = |Waveform { rate, varying, .. }: &Waveform| {
+            format!("recordings of {rate} samples per second{}", if *varying { ", whose lengths vary" } else { "" })
+        };
+        let [own, found] = [self, other].map(described);
+        if own == found {
+            Ok(())
+        } else {
+            Err(Error::invalid("models to compare", format!("two models of {own}"), format!("a model of {found}")))
+        }
+    }
+
     fn declare(&mut self, _: Law) -> Result<()> {
         // Levels are codes. A family of real numbers does not support their space, and says so.
         Ok(())

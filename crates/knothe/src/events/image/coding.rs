@@ -132,6 +132,18 @@ impl Coding for Pixels {
         Err(Error::invalid("classes", "each once and in order", format!("{:?}", self.classes)))
     }
 
+    fn check_comparable(&self, other: &Self) -> Result<()> {
+        let described = |Pixels { shape: ImageShape { channels, height, width }, depth, bits, .. }: &Pixels| {
+            format!("images of {channels} × {height} × {width} numbers, modelled with {bits} of their {depth} bits")
+        };
+        let [own, found] = [self, other].map(described);
+        if own == found {
+            Ok(())
+        } else {
+            Err(Error::invalid("models to compare", format!("two models of {own}"), format!("a model of {found}")))
+        }
+    }
+
     fn declare(&mut self, _: Law) -> Result<()> {
         // Integers of images are codes; a family of real numbers does not support their space, and says so.
         Ok(())

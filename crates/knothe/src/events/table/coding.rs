@@ -3,6 +3,7 @@
 use super::{
     Kind, Schema, TableRows,
     column::{Column, Form},
+    comparable,
     dependence::MOST_COLUMNS,
     errors,
     kind::Label,
@@ -109,6 +110,10 @@ impl Coding for Schema {
 
     fn baseline_name(&self) -> &'static str {
         if self.layout().iter().all(|e| e.law == Law::Real) { "full Gaussian" } else { "baseline" }
+    }
+
+    fn check_comparable(&self, other: &Self) -> Result<()> {
+        comparable::check(self, other)
     }
 
     fn declare(&mut self, law: Law) -> Result<()> {

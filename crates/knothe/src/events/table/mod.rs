@@ -24,6 +24,7 @@ mod coder;
 mod coding;
 mod column;
 mod columnar;
+mod comparable;
 mod declared;
 mod dependence;
 mod diagnose;
