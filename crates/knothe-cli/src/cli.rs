@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
+    conditional_arguments::{ImputeArguments, PredictArguments},
     fit_arguments::FitArguments,
     given::Value,
     importance::ImportanceArguments,
@@ -43,6 +44,8 @@ pub enum Command {
     Sample(SampleArguments),
     Evaluate(EvaluateArguments),
     Compare(Box<CompareArguments>),
+    Predict(Box<PredictArguments>),
+    Impute(Box<ImputeArguments>),
     Inspect(InspectArguments),
     Plot(PlotArguments),
     Reconstruct(ReconstructArguments),
@@ -121,6 +124,9 @@ log_prob is log q(x | context) in nats, in the units of the table's own columns:
 continuous columns and a probability for all other columns, special values and missing values. For
 a flow of images it is a lower bound of the log probability.
 
+With --known or --asked, log_prob is log q(asked columns | known columns, context). An impossible
+value in a known column is ignored.
+
 The output has one row per row of the table. log_prob is -inf if the row is impossible under the
 model; a note names the column. It is NaN if a context value is missing, and with a model fitted
 with --missing drop, if any value is missing.
@@ -140,6 +146,12 @@ pub struct ScoreArguments {
     pub data: PathBuf,
     #[command(flatten)]
     pub input: Input,
+    /// Condition on these columns and score the others. The model must be fitted with --model any_order
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Likelihood")]
+    pub known: Vec<String>,
+    /// Score only these columns. Columns that are in neither list have no influence [default: all columns that are not known]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Likelihood")]
+    pub asked: Vec<String>,
     #[command(flatten)]
     pub noise: NoiseArguments,
     /// CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output [default: CSV on standard output]
@@ -175,7 +187,7 @@ Examples:
 pub struct SampleArguments {
     /// Model file
     pub model: PathBuf,
-    /// Set a context column to this value in every row (images and recordings: class=VALUE). Repeat the option for more columns
+    /// Set a context column to this value in every row (images and recordings: class=VALUE). A model fitted with --model any_order takes any column. Repeat the option for more columns
     #[arg(long, value_name = "COLUMN=VALUE", help_heading = "Input")]
     pub given: Vec<Value>,
     /// Take the context columns from the rows of this table. Its rows repeat if there are fewer than N

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use knothe::events::{
     Coding,
-    table::{Column, Form, LARGEST, Schema, Table, quoted},
+    table::{Column, Form, Kind, LARGEST, Schema, Table, quoted},
 };
 
 use crate::{failure::Failure, hints::for_shell};
@@ -54,17 +54,22 @@ pub fn settle(given: &mut [Value], names: &[String]) {
     }
 }
 
-/// Checks that each value is for a context column, and that none has two.
-pub fn check<C: Coding>(given: &[Value], coding: &C) -> Result<(), Failure> {
+/// Checks that each value is for a context column or one of the `other` columns, and that none has two.
+pub fn check<C: Coding>(given: &[Value], coding: &C, other: &[String]) -> Result<(), Failure> {
     let context = coding.given();
     for (i, value) in given.iter().enumerate() {
         let name = &value.column;
-        if context.is_empty() {
+        if context.is_empty() && other.is_empty() {
             return Err(Failure::usage(format!("--given {name}: expected a context column, and this model has none"), ""));
         }
-        if !context.contains(name) {
-            let hint = format!("the context of this model is {}", quoted(&context));
-            return Err(Failure::usage(format!("--given: expected a context column, found '{name}'"), hint));
+        if !context.contains(name) && !other.contains(name) {
+            let (what, own) = if other.is_empty() {
+                ("a context column", "context of this model is")
+            } else {
+                ("a column of the model", "columns of this model are")
+            };
+            let hint = format!("the {own} {}", quoted(&[other, &context].concat()));
+            return Err(Failure::usage(format!("--given: expected {what}, found '{name}'"), hint));
         }
         if given[..i].iter().any(|other| other.column == *name) {
             return Err(Failure::usage(format!("--given: expected each column once, found '{name}' twice"), ""));
@@ -110,10 +115,16 @@ pub fn set(table: &mut Table, given: &[Value], schema: &Schema) -> Result<(), Fa
     Ok(())
 }
 
-/// A column of a context value that is given: a label of a categorical column, or a number.
+/// A column of a value that is given: a label of a categorical column, a date or time, or a number.
 pub fn given_column(value: &Value, rows: usize, schema: &Schema) -> Result<Column, Failure> {
     let Value { column, text, value, .. } = value;
-    if schema.context.iter().any(|c| c.name == *column && !c.labels.is_empty()) {
+    let of_labels = schema.context.iter().any(|c| c.name == *column && !c.labels.is_empty());
+    let modelled = schema.modelled().find(|c| c.name == *column).map(|c| &c.kind);
+    if let Some(Kind::Time(unit)) = modelled {
+        let expected = || Failure::usage(format!("--given {column}: expected a date or time after the '=', found '{text}'"), "");
+        return Ok(Column { name: column.clone(), values: vec![unit.parse(text).ok_or_else(expected)?; rows], form: Form::Time(*unit) });
+    }
+    if of_labels || modelled.is_some_and(|kind| kind.labels().is_some()) {
         return Ok(Column { name: column.clone(), values: vec![0.0; rows], form: Form::Text(vec![text.clone()]) });
     }
     // A Boolean column counts as 0 and 1.

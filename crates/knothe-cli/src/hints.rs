@@ -40,6 +40,7 @@ pub fn worded(hint: &Hint) -> String {
         Hint::LowerLearningRate => "lower --lr, or look for extreme values in the table".into(),
         Hint::SingleModel => "fit without --ensemble".into(),
         Hint::OneLayer => "fit with --model maf --layers 1".into(),
+        Hint::AnyOrder => "fit with --model any_order".into(),
         Hint::StartAnew => "leave out --resume to start a new fit".into(),
         Hint::ResumeSame => "repeat the interrupted command with --resume, or leave out --resume to start a new fit".into(),
         Hint::SinglePrecision => "use --precision f32".into(),

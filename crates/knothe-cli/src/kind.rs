@@ -4,6 +4,8 @@ mod audio;
 mod images;
 mod table;
 
+pub use table::known_row;
+
 use std::path::Path;
 
 use knothe::{
@@ -106,9 +108,38 @@ pub trait Kind: Coding<Events: Send> + Send + Sync {
 
     /// Checks values of the context, and says which of them the model has not learned from.
     fn check_given(&self, given: &[Value]) -> Result<(), Failure> {
-        given::check(given, self)?;
+        given::check(given, self, &[])?;
         self.note_given(given);
         Ok(())
+    }
+
+    /// The names of the modelled columns that `--given`, `--known` and `--asked` take.
+    fn conditions(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Like [`Kind::check_given`], but also accepts these `own` columns of the model, and returns their values.
+    fn check_known(&self, given: &[Value], own: &[String]) -> Result<Vec<Value>, Failure> {
+        given::check(given, self, own)?;
+        self.note_given(given);
+        Ok(given.iter().filter(|value| own.contains(&value.column)).cloned().collect())
+    }
+
+    /// log q(asked columns | known columns, context) of each event, where the elements of an event are columns.
+    fn log_prob_given(_: &Model<Self>, _events: &Self::Events, _known: &[String], _asked: &[String]) -> Result<Vec<f64>, Failure> {
+        Err(meaningless::<Self>("--known"))
+    }
+
+    /// The draws `first..first + n` given some columns and the context.
+    fn sample_given(
+        _: &Model<Self>,
+        _known: &[Value],
+        _context: &[f64],
+        _first: usize,
+        _n: usize,
+        _seed: u64,
+    ) -> Result<Self::Events, Failure> {
+        Err(meaningless::<Self>("--given"))
     }
 
     /// The context of samples.

@@ -7,6 +7,7 @@ mod catch;
 mod cli;
 mod columns;
 mod compare;
+mod conditional_arguments;
 mod context;
 mod coordinates;
 mod crash;
@@ -20,6 +21,7 @@ mod given;
 mod hints;
 mod identity;
 mod importance;
+mod impute;
 mod inspect;
 mod kind;
 mod models;
@@ -27,8 +29,10 @@ mod moments;
 mod notices;
 mod options;
 mod output;
+mod partial;
 mod plot;
 mod posterior;
+mod predict;
 mod sample;
 mod schema;
 mod score;
@@ -74,7 +78,7 @@ macro_rules! with_file {
     ($arguments:ident.$($given:ident).+, $run:path) => {{
         $arguments.runtime.start()?;
         with_model!(AnyModel::load(&$arguments.model, &$arguments.runtime.device)?, model => {
-            given::settle(&mut $arguments.$($given).+, &model.coding.given());
+            given::settle(&mut $arguments.$($given).+, &partial::names(&model));
             $run(&model, &$arguments)
         })
     }};
@@ -100,6 +104,8 @@ fn run(command: Command) -> Result<(), Failure> {
             with_file!(arguments.input.given, plot::run)
         }
         Command::Compare(arguments) => compare(*arguments),
+        Command::Predict(arguments) => predict::run(*arguments),
+        Command::Impute(arguments) => impute::run(*arguments),
         Command::Reconstruct(mut arguments) => with_file!(arguments.input.given, coordinates::reconstruct),
         Command::Interpolate(mut arguments) => with_file!(arguments.input.given, coordinates::interpolate),
         Command::Posterior(arguments) => posterior::run(&arguments),

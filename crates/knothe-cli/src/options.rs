@@ -41,7 +41,7 @@ impl Runtime {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Input")]
 pub struct Input {
-    /// Set a context column to this value in every row (images and recordings: class=VALUE). Repeat the option for more columns
+    /// Set a context column to this value in every row (images and recordings: class=VALUE). `score` also takes modelled columns if the model was fitted with --model any_order. Repeat the option for more columns
     #[arg(long, value_name = "COLUMN=VALUE")]
     pub given: Vec<Value>,
     /// Class of each image or recording: the name of an array in the NPZ file or, for images, an NPY file. With WAV files, 'prefix' takes what precedes the first '_', '-' or space of each file name
@@ -74,6 +74,11 @@ fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64,
 /// A number of events, more of which no disk holds.
 pub fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n <= 1_000_000_000_000_000).ok_or_else(|| "expected a whole number from 0 to 10^15".into())
+}
+
+/// A number of draws per row.
+pub fn draws(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or_else(|| "expected a whole number from 1 to 10^4".into())
 }
 
 /// A number above 0.

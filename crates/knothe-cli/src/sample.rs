@@ -10,6 +10,7 @@ use crate::{
     failure::{Failure, say},
     kind::{Kind, model_of, refuse_others},
     output::check_writable,
+    partial,
 };
 
 /// Blocks of random numbers drawn and written at a time.
@@ -18,7 +19,11 @@ const BLOCKS: usize = 32;
 /// Draws events.
 pub fn run<C: Kind>(model: &Model<C>, arguments: &SampleArguments) -> Result<(), Failure> {
     refuse_others::<C>(&model_of::<C>(), &arguments.supplied())?;
-    model.coding.check_given(&arguments.given)?;
+    let known = model.coding.check_known(&arguments.given, &partial::conditions(model))?;
+    if !known.is_empty() && arguments.temperature != 1.0 {
+        let found = arguments.temperature;
+        return Err(Failure::usage(format!("--temperature: expected 1 with --given for a modelled column, found {found}"), ""));
+    }
     let inputs = [Some(&arguments.model), arguments.context.as_ref(), arguments.nearest.as_ref()];
     let out = arguments.out.as_deref().unwrap_or(Path::new("-"));
     check_writable(out, &inputs.into_iter().flatten().map(PathBuf::as_path).collect::<Vec<_>>())?;
@@ -30,7 +35,11 @@ pub fn run<C: Kind>(model: &Model<C>, arguments: &SampleArguments) -> Result<(),
     let size = BLOCKS * C::SAMPLE_BLOCK;
     let draw = |first: usize| {
         let n = size.min(arguments.n - first);
-        Ok::<_, Failure>(model.sample_part(first, n, &context.part(first, n), arguments.temperature, arguments.seed)?)
+        let context = context.part(first, n);
+        if !known.is_empty() {
+            return C::sample_given(model, &known, &context, first, n, arguments.seed);
+        }
+        Ok(model.sample_part(first, n, &context, arguments.temperature, arguments.seed)?)
     };
     std::thread::scope(|scope| {
         // An empty sample still has its columns.

@@ -54,6 +54,8 @@ pub enum Hint {
     SingleModel,
     /// Fit a model of one layer.
     OneLayer,
+    /// Fit a model of the family `any_order`.
+    AnyOrder,
     /// Start a new fit in place of resuming one.
     StartAnew,
     /// Resume the fit with the settings that it was started with, or start a new one.
@@ -116,6 +118,7 @@ impl fmt::Display for Hint {
             Hint::LowerLearningRate => write!(f, "lower the learning rate, or look for extreme values in the data"),
             Hint::SingleModel => write!(f, "fit a single model"),
             Hint::OneLayer => write!(f, "fit with one layer"),
+            Hint::AnyOrder => write!(f, "fit a model of the family any_order"),
             Hint::StartAnew => write!(f, "start a new fit"),
             Hint::ResumeSame => write!(f, "resume with the data and the settings of the interrupted fit, or start a new fit"),
             Hint::MoveAway => write!(f, "move the file away, or give the result another name"),

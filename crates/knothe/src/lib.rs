@@ -32,6 +32,7 @@
 // The docs of the traits show whole examples. Cargo runs their tests as tests of the examples.
 #![allow(clippy::test_attr_in_doctest)]
 
+mod any_order;
 pub mod bijection;
 pub mod codes;
 mod compose;
@@ -77,10 +78,11 @@ pub mod toys;
 pub mod triangular;
 pub mod univariate;
 
+pub use any_order::{AnyOrder, AnyOrderConfig};
 pub use bijection::{Bijection, Given};
 pub use burn;
 pub use compose::{Compose, Layer, Never, Partial, Pixelwise};
-pub use density::{Density, Exactness};
+pub use density::{Density, Drawn, Exactness};
 pub use dequantised::{Dequantised, Preprocessing, bits_per_dim};
 pub use error::{Error, Result};
 pub use flow::Flow;

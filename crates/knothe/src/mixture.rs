@@ -9,7 +9,7 @@ use rand::{Rng, RngExt};
 
 use crate::{
     bijection::{Given, Replay, check_dim},
-    density::{Density, Exactness},
+    density::{Density, Drawn, Exactness},
     error::{Error, Result},
     order::index,
     placement::{Placement, values},
@@ -75,6 +75,17 @@ impl<D: Density + Module> Mixture<D> {
     fn log_joint(&self, x: &Tensor<2>, given: &Given) -> Result<Tensor<2>> {
         let one = |(q, w): (&D, &f64)| Ok((q.log_prob(x.clone(), given)? + w.ln()).unsqueeze_dim::<2>(0));
         Ok(Tensor::cat(self.members.iter().zip(&self.weights).map(one).collect::<Result<_>>()?, 0))
+    }
+
+    /// log w_k + log q_k(x_S | context), `[members, rows]`, of at least one row.
+    fn log_known(&self, x: &Tensor<2>, known: &Tensor<2>, given: &Given) -> Result<Tensor<2>> {
+        let none = Placement::of(x).zeros(x.dims());
+        let one = |(q, w): (&D, &f64)| Ok((q.log_prob_given(x.clone(), &none, known, given)? + w.ln()).unsqueeze_dim::<2>(0));
+        let all = Tensor::cat(self.members.iter().zip(&self.weights).map(one).collect::<Result<_>>()?, 0);
+        let (shape, log_weights) = (all.dims(), self.weights.iter().map(|w| w.ln()).collect());
+        // What no member thinks possible says nothing about the members.
+        let impossible = logsumexp(all.clone(), 0).equal_scalar(f64::NEG_INFINITY).expand(shape);
+        Ok(all.mask_where(impossible, Placement::of(x).tensor::<2>(log_weights, [shape[0], 1]).expand(shape)))
     }
 
     /// Draws the member of each of `n` rows with probability w_k, and then the rows of each member by `draw`, which is told how many.
@@ -163,6 +174,51 @@ impl<D: Density + Module> Density for Mixture<D> {
             return Ok(Placement::of(&x).zeros([0]));
         }
         Ok(logsumexp(self.log_joint(&x, given)?, 0).reshape([rows]))
+    }
+
+    /// log Σ_k w_k q_k(x_S, x_A | context) − log Σ_k w_k q_k(x_S | context).
+    fn log_prob_given(&self, x: Tensor<2>, known: &Tensor<2>, asked: &Tensor<2>, given: &Given) -> Result<Tensor<1>> {
+        if let [only] = self.members.as_slice() {
+            return only.log_prob_given(x, known, asked, given);
+        }
+        if x.dims()[0] == 0 {
+            return Ok(Placement::of(&x).zeros([0]));
+        }
+        let of_known = self.log_known(&x, known, given)?;
+        let more = |q: &D| Ok(q.log_prob_given(x.clone(), known, asked, given)?.unsqueeze_dim::<2>(0));
+        let of_both = of_known.clone() + Tensor::cat(self.members.iter().map(more).collect::<Result<_>>()?, 0);
+        Ok((logsumexp(of_both, 0) - logsumexp(of_known, 0)).squeeze_dim::<1>(0))
+    }
+
+    /// Member k draws a row with probability w_k q_k(x_S | context) / Σ_l w_l q_l(x_S | context). The first number of the row chooses the member. Rescaled to the interval of that member, it is uniform again.
+    fn sample_given(&self, x: Tensor<2>, known: &Tensor<2>, asked: &Drawn, given: &Given) -> Result<Tensor<2>> {
+        let ([rows, dim], members) = (x.dims(), self.members.len());
+        let draws = asked.check([rows, dim])?;
+        if let ([only], _) | ([only, ..], true) = (self.members.as_slice(), rows == 0 || draws == 0) {
+            return only.sample_given(x, known, asked, given);
+        }
+        let log = self.log_known(&x, known, given)?;
+        let shares = values((log.clone() - logsumexp(log, 0)).exp());
+        let mut numbers = values(asked.u.clone());
+        let mut member_of = Vec::with_capacity(rows * draws);
+        for (k, numbers) in numbers.chunks_exact_mut(dim).enumerate() {
+            let of_row: Vec<f64> = (0..members).map(|member| shares[member * rows + k / draws]).collect();
+            let member = choose(&of_row, numbers[0]);
+            let below: f64 = of_row[..member].iter().sum();
+            // Rounding must not carry the number to an end of the interval.
+            numbers[0] = ((numbers[0] - below) / of_row[member]).clamp(1e-6, 1.0 - 1e-6);
+            member_of.push(member);
+        }
+        let place = Placement::of(&x);
+        let u: Tensor<2> = place.tensor(numbers, [rows * draws, dim]);
+        let of_draw: Vec<usize> = (0..rows * draws).map(|k| k / draws).collect();
+        let repeated = |t: &Tensor<2>| t.clone().select(0, index(&of_draw, &t.device()));
+        let [x, known, mask] = [&x, known, &asked.asked].map(repeated);
+        let all = given.map(repeated);
+        self.by_member(&member_of, &all.given(), |q, rows, given| {
+            let own = |t: &Tensor<2>| t.clone().select(0, index(rows, &t.device()));
+            q.sample_given(own(&x), &own(&known), &Drawn { asked: own(&mask), u: own(&u), most: asked.most }, given)
+        })
     }
 
     /// Draws the member of each row with probability w_k, then the row from it. A mixture of one draws as its member does.

@@ -6,9 +6,10 @@ use rand::Rng;
 
 use crate::{
     Compose, Flow,
+    any_order::AnyOrder,
     bijection::{Given, Replay},
     conditioner::{PixelCnn, PixelRnn},
-    density::{Density, Exactness},
+    density::{Density, Drawn, Exactness},
     dequantised::Dequantised,
     error::{Error, Result},
     mixed::Mixed,
@@ -44,6 +45,8 @@ pub enum Network {
     RecurrentPixels(AutoregressiveDensity<PixelRnn>),
     /// The steps of a sequence one after another.
     Sequence(SequenceDensity),
+    /// Elements given any set of the others.
+    AnyOrder(AnyOrder),
 }
 
 /// Calls a function of whichever density a network is.
@@ -57,6 +60,7 @@ macro_rules! each {
             Network::PixelMixture($q) => $call,
             Network::RecurrentPixels($q) => $call,
             Network::Sequence($q) => $call,
+            Network::AnyOrder($q) => $call,
         }
     };
 }
@@ -195,8 +199,20 @@ impl Density for Network {
         each!(self, q => q.collect_statistics(data))
     }
 
+    fn training_log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
+        each!(self, q => q.training_log_prob(x, given))
+    }
+
     fn log_prob(&self, x: Tensor<2>, given: &Given) -> Result<Tensor<1>> {
         each!(self, q => q.log_prob(x, given))
+    }
+
+    fn log_prob_given(&self, x: Tensor<2>, known: &Tensor<2>, asked: &Tensor<2>, given: &Given) -> Result<Tensor<1>> {
+        each!(self, q => q.log_prob_given(x, known, asked, given))
+    }
+
+    fn sample_given(&self, x: Tensor<2>, known: &Tensor<2>, asked: &Drawn, given: &Given) -> Result<Tensor<2>> {
+        each!(self, q => q.sample_given(x, known, asked, given))
     }
 
     fn sample(&self, n: usize, given: &Given, rng: &mut impl Rng) -> Result<Tensor<2>> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod absent;
+mod any_order;
 mod common;
 #[cfg(feature = "tables")]
 mod data_codes;

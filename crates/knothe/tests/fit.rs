@@ -116,7 +116,8 @@ fn every_model_learns_more_than_a_gaussian_can() {
     let gaussian = gaussian_of(&train, &validation);
     // An additive coupling has one scale for the whole of a column, but the banana's shift is all that it needs;
     // conditionals that are linear cannot be better than the Gaussian by more than their scales give.
-    let bent = ALL.iter().filter(|f| f.supports(&2usize.into()) && !matches!(f.name(), "gaussian" | "ar_gaussian"));
+    // tests/any_order.rs fits any_order, which is no flow.
+    let bent = ALL.iter().filter(|f| f.supports(&2usize.into()) && !matches!(f.name(), "gaussian" | "ar_gaussian" | "any_order"));
     for &family in bent {
         let settings = FitConfig { epochs: 60, ..config() };
         let (fitted, report) = fit(model(family), &train, &validation, &settings).unwrap();

@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 use knothe::{
     Density, Error, Given, Network, Placement, Precision,
-    families::{ALL, Gaussian, MadeMog, MafMog, Recipe, find},
+    families::{ALL, AnyOrder, Gaussian, MadeMog, MafMog, Recipe, find},
     fit::{Dataset, Fit},
     parameters,
     space::{Cells, Law, Shape, Space},
@@ -44,7 +44,9 @@ fn codes() -> Vec<[f64; 4]> {
 }
 
 fn small(recipe: Recipe, place: &Placement) -> Network {
-    randomised(recipe.hidden([12, 12]).seed(4).build(place).unwrap(), 0.3, &mut rng(5))
+    let own = |name| recipe.family().option(name).is_some();
+    let small = if own("hidden") { recipe.clone().hidden([12, 12]) } else { recipe.clone().set("width", 12) };
+    randomised(small.seed(4).build(place).unwrap(), 0.3, &mut rng(5))
 }
 
 /// Σ over the codes of ∫ over the real, by the trapezoidal rule in t with x = sinh t, or of the mass where the real is absent.
@@ -68,7 +70,7 @@ fn total(network: &Network, place: &Placement, real_is_there: impl Fn(&[f64; 4])
 #[test]
 fn the_sum_over_codes_of_the_integral_over_the_real_is_one() {
     let place = Placement::cpu(Precision::F64);
-    for recipe in [MadeMog::new(space(1, None)), MafMog::new(space(1, None)).layers(1)] {
+    for recipe in [MadeMog::new(space(1, None)), MafMog::new(space(1, None)).layers(1), AnyOrder::new(space(1, None))] {
         let found = total(&small(recipe.context(1), &place), &place, |_| true);
         assert!((found - 1.0).abs() < 1e-6, "{found}");
     }
@@ -78,7 +80,7 @@ fn the_sum_over_codes_of_the_integral_over_the_real_is_one() {
 #[test]
 fn the_sum_is_one_where_the_real_can_be_absent() {
     let place = Placement::cpu(Precision::F64);
-    for recipe in [MadeMog::new(space(1, Some(0))), MafMog::new(space(1, Some(0))).layers(1)] {
+    for recipe in [MadeMog::new(space(1, Some(0))), MafMog::new(space(1, Some(0))).layers(1), AnyOrder::new(space(1, Some(0)))] {
         let network = small(recipe.context(1), &place);
         let found = total(&network, &place, |row| row[0] == 0.0);
         assert!((found - 1.0).abs() < 1e-6, "{found}");
@@ -90,8 +92,13 @@ fn the_sum_is_one_where_the_real_can_be_absent() {
 
 #[test]
 fn samples_are_rows_of_the_space_with_their_masses() {
+    check_samples(MafMog::new(space(0, None)));
+    check_samples(AnyOrder::new(space(0, None)));
+}
+
+fn check_samples(recipe: Recipe) {
     let place = Placement::cpu(Precision::F64);
-    let network = small(MafMog::new(space(0, None)).context(1), &place);
+    let network = small(recipe.context(1), &place);
     let n = 20_000;
     let context = place.zeros::<2>([n, 1]) - 0.4;
     let given = Given::context(Some(&context));

@@ -18,7 +18,7 @@ use source::{Arrow, Source};
 const LAYERS: &[&[&str]] = &[
     &["events", "families", "model", "plot"],
     &["conformance", "evaluate", "fit", "inference", "toys"],
-    &["codes", "density", "dequantised", "flow", "mixed", "mixture", "moments", "network", "sequence", "source"],
+    &["any_order", "codes", "density", "dequantised", "flow", "mixed", "mixture", "moments", "network", "sequence", "source"],
     &["bijection", "compose", "inverse", "linear", "triangular"],
     &["conditioner"],
     &["univariate"],

@@ -68,7 +68,7 @@ impl Kind for Schema {
     const FAMILY: &'static str = "maf_mog";
     #[rustfmt::skip]
     const OPTIONS: &'static [&'static str] = &[
-        "context", "drop", "errors", "error-draws", "schema", "missing", "columns",
+        "context", "drop", "known", "asked", "errors", "error-draws", "schema", "missing", "columns",
         "delimiter", "decimal", "thousands", "quote", "comment", "header", "encoding", "missing-values", "text", "keep-index",
     ];
 
@@ -169,6 +169,35 @@ impl Kind for Schema {
                 say(format_args!("note: --given {column}: {text} is outside the range of the training rows, {low} to {high}"));
             }
         }
+    }
+
+    fn conditions(&self) -> Vec<String> {
+        self.modelled().map(|c| c.name.clone()).collect()
+    }
+
+    fn log_prob_given(model: &Model<Self>, rows: &TableRows, known: &[String], asked: &[String]) -> Result<Vec<f64>, Failure> {
+        let mask = |names: &[String]| -> Vec<bool> {
+            let row: Vec<bool> = model.coding.modelled().map(|c| names.contains(&c.name)).collect();
+            row.repeat(rows.n)
+        };
+        Ok(model.log_prob_given(rows, &mask(known), &mask(asked))?)
+    }
+
+    fn sample_given(
+        model: &Model<Self>,
+        known: &[Value],
+        context: &[f64],
+        first: usize,
+        n: usize,
+        seed: u64,
+    ) -> Result<TableRows, Failure> {
+        let schema = &model.coding;
+        let one = known_row(schema, known)?;
+        let index = (first..first + n).map(|row| row as u64).collect();
+        let rows = TableRows { n, x: one.x.repeat(n), context: context.to_vec(), index, ..TableRows::default() };
+        let known: Vec<bool> = schema.modelled().map(|c| known.iter().any(|value| value.column == c.name)).collect::<Vec<_>>().repeat(n);
+        let asked: Vec<bool> = known.iter().map(|known| !known).collect();
+        Ok(model.sample_given(&rows, [&known, &asked], true, 1, seed)?)
     }
 
     fn context(&self, given: &[Value], table: Option<&Path>, text_files: &TextFiles) -> Result<Context, Failure> {
@@ -283,6 +312,18 @@ impl Kind for Schema {
 
     fn moments(model: &Model<Self>, arguments: &InspectArguments) -> Result<(), Failure> {
         moments::run(model, arguments)
+    }
+}
+
+/// A row of the columns that are given. Its other values are missing.
+pub fn known_row(schema: &Schema, known: &[Value]) -> Result<TableRows, Failure> {
+    let columns = known.iter().map(|value| given_column(value, 1, schema)).collect::<Result<Vec<_>, _>>()?;
+    let table = Table { path: "--given".into(), columns, ..Table::default() };
+    // The context is known.
+    let row = Schema { context: Vec::new(), ..schema.clone() }.rows(&table, Need::Partial)?;
+    match row.contradictions.first() {
+        Some(c) => Err(Failure::usage(format!("--given {}: expected {}, found {}", c.column, c.expected, c.found), "")),
+        None => Ok(row),
     }
 }
 

@@ -19,6 +19,8 @@ fn help_of_the_command() {
       sample       Draw new rows, images or recordings from a model
       evaluate     Measure a model's log-likelihood on data and check whether to trust it
       compare      Compare the log-likelihoods of two models on the same data
+      predict      Predict a column of a table from any other columns
+      impute       Fill in the missing values of a table with draws given the known values
       inspect      Show the contents of a model file
       plot         Draw a model's density or samples as a PNG picture
       reconstruct  Reconstruct or complete events and compare them with the originals
@@ -64,7 +66,9 @@ fn help_of_score() {
 
     Input:
           --given <COLUMN=VALUE>  Set a context column to this value in every row (images and
-                                  recordings: class=VALUE). Repeat the option for more columns
+                                  recordings: class=VALUE). `score` also takes modelled columns if the
+                                  model was fitted with --model any_order. Repeat the option for more
+                                  columns
           --labels <NAME>         Class of each image or recording: the name of an array in the NPZ file
                                   or, for images, an NPY file. With WAV files, 'prefix' takes what
                                   precedes the first '_', '-' or space of each file name
@@ -86,6 +90,10 @@ fn help_of_score() {
           --keep-index            Read index columns like other columns, in every format
 
     Likelihood:
+          --known <A,B>  Condition on these columns and score the others. The model must be fitted with
+                         --model any_order
+          --asked <A,B>  Score only these columns. Columns that are in neither list have no influence
+                         [default: all columns that are not known]
           --seed <N>     Seed of the dequantisation noise and of the draws of true values [default: 0]
           --samples <K>  Draw K noise samples per image, or K times 256 true values per row with
                          measurement errors. K is at most 10^6. The bound on log_prob tightens as K
@@ -103,6 +111,9 @@ fn help_of_score() {
     log_prob is log q(x | context) in nats, in the units of the table's own columns: a density for
     continuous columns and a probability for all other columns, special values and missing values. For
     a flow of images it is a lower bound of the log probability.
+
+    With --known or --asked, log_prob is log q(asked columns | known columns, context). An impossible
+    value in a known column is ignored.
 
     The output has one row per row of the table. log_prob is -inf if the row is impossible under the
     model; a note names the column. It is NaN if a context value is missing, and with a model fitted

@@ -5,6 +5,7 @@ mod bad_models;
 mod bad_tables;
 mod commands;
 mod comparisons;
+mod conditionals;
 mod continued;
 mod ensembles;
 mod errors;

@@ -10,12 +10,12 @@ use crate::{
     order::index,
     placement::Placement,
     space::{Cells, Law, Space},
-    univariate::{Bernoulli, Categorical, Conditional, DiscretisedLogistics},
+    univariate::{Bernoulli, Categorical, Conditional, DiscretisedLogistics, GaussianMixture},
 };
 
 /// Elements with the same law. Parameter p of the i-th element is number `first` + p · elements + i of all parameters.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     pub law: GroupLaw,
     pub elements: Vec<usize>,
     pub first: usize,
@@ -26,16 +26,17 @@ pub(super) struct Group {
 
 /// The law that the elements of a group share.
 #[derive(Clone, Debug)]
-pub(super) enum GroupLaw {
+pub(crate) enum GroupLaw {
     Codes(u32),
     Lattices(DiscretisedLogistics),
+    Reals(GaussianMixture),
 }
 
 impl GroupLaw {
     /// The atom of element i of the group that is at v.
     pub fn atom_at(&self, i: usize, v: f64) -> Option<usize> {
         match self {
-            GroupLaw::Codes(_) => None,
+            GroupLaw::Codes(_) | GroupLaw::Reals(_) => None,
             GroupLaw::Lattices(law) => law.atom_at(i, v),
         }
     }
@@ -51,6 +52,12 @@ impl Group {
         let law = DiscretisedLogistics::new(components, cells)?;
         let each = (0..elements.len()).map(|i| Arc::new(law.coordinate(i)) as Arc<dyn Conditional>).collect();
         Ok(Group { law: GroupLaw::Lattices(law.clone()), whole: Arc::new(law), each, elements, first: 0 })
+    }
+
+    fn of_reals(components: usize, elements: Vec<usize>) -> Self {
+        let law = GaussianMixture(components);
+        let whole: Arc<dyn Conditional> = Arc::new(law);
+        Group { law: GroupLaw::Reals(law), each: vec![whole.clone(); elements.len()], whole, elements, first: 0 }
     }
 
     /// The numbers of all parameters.
@@ -78,11 +85,11 @@ impl Group {
     fn features_of_each(&self) -> usize {
         match self.law {
             GroupLaw::Codes(k) => Law::Codes(k).features(),
-            GroupLaw::Lattices(_) => 1,
+            GroupLaw::Lattices(_) | GroupLaw::Reals(_) => 1,
         }
     }
 
-    /// The features, element by element: an indicator of each of the codes 1, 2, …, or c asinh(v/c) with c = 5 for a lattice value.
+    /// The features, element by element: an indicator of each of the codes 1, 2, …, or c asinh(v/c) with c = 5 for a lattice value or a real.
     fn features(&self, x: &Tensor<2>) -> Option<Tensor<2>> {
         let x = self.values(x);
         match self.law {
@@ -96,14 +103,14 @@ impl Group {
                 Some(place.zeros([rows, n, other]).mask_fill(same, 1.0).reshape([rows, n * other]))
             }
             // A product, because Burn computes the gradient of a quotient by a number in 32 bits, even for 64-bit tensors.
-            GroupLaw::Lattices(_) => Some((x * FAR.recip()).asinh() * FAR),
+            GroupLaw::Lattices(_) | GroupLaw::Reals(_) => Some((x * FAR.recip()).asinh() * FAR),
         }
     }
 }
 
 /// The ancestors of each element, level by level. The number of discrete elements stands for none.
 #[derive(Clone, Debug)]
-pub(super) struct Ancestors {
+pub(crate) struct Ancestors {
     levels: Vec<Vec<usize>>,
 }
 
@@ -130,9 +137,9 @@ impl Ancestors {
     }
 }
 
-/// The discrete elements of a space in groups, and the parents of all elements.
+/// The discrete elements of a space in groups, or all of its elements, and the parents of all elements.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     pub dim: usize,
     pub groups: Vec<Group>,
     /// The group of each element, and its place in it.
@@ -143,17 +150,27 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// Lays out the discrete elements, with `components` logistic laws per lattice.
     pub fn new(space: &Space, components: usize) -> Result<Self> {
-        let dim = space.discrete();
-        if dim == 0 {
+        if space.discrete() == 0 {
             return Err(Error::invalid("space of codes", "an element of codes or of a lattice", format!("{:?}", space.shape)));
         }
+        Layout::of(space, space.discrete(), components, 0)
+    }
+
+    /// Lays out all elements, with `components` logistic laws per lattice and `gaussians` Gaussians per real.
+    pub fn whole(space: &Space, components: usize, gaussians: usize) -> Result<Self> {
+        Layout::of(space, space.dim(), components, gaussians)
+    }
+
+    fn of(space: &Space, dim: usize, components: usize, gaussians: usize) -> Result<Self> {
         let mut alphabets = std::collections::BTreeMap::<u32, Vec<usize>>::new();
-        let mut lattices: Vec<(usize, Cells)> = Vec::new();
+        let (mut lattices, mut reals) = (Vec::<(usize, Cells)>::new(), Vec::new());
         for j in 0..dim {
             match space.law_of(j) {
                 Law::Codes(k) => alphabets.entry(k).or_default().push(j),
                 Law::Lattice(cells) => lattices.push((j, cells)),
+                Law::Real if gaussians > 0 => reals.push(j),
                 Law::Real => {
                     return Err(Error::invalid("laws", "those of codes and lattices before those of real numbers", "a real number"));
                 }
@@ -163,6 +180,9 @@ impl Layout {
         if !lattices.is_empty() {
             let (elements, cells) = lattices.into_iter().unzip();
             groups.push(Group::of_lattices(components, cells, elements)?);
+        }
+        if !reals.is_empty() {
+            groups.push(Group::of_reals(gaussians, reals));
         }
         let (mut first, mut places) = (0, vec![(0, 0); dim]);
         for (g, group) in groups.iter_mut().enumerate() {

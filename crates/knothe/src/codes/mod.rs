@@ -4,9 +4,9 @@
 //! are evaluated together.
 
 mod density;
-mod layout;
+pub(crate) mod layout;
 mod network;
-mod start;
+pub(crate) mod start;
 
 pub(crate) use density::Read;
 pub use density::{CodesConfig, CodesDensity};

@@ -1,4 +1,4 @@
-//! The data-dependent start: frequencies of codes, and means and deviations of lattices.
+//! The data-dependent start: frequencies of codes, and means and deviations of lattices and reals.
 
 use burn::tensor::Tensor;
 
@@ -12,21 +12,23 @@ use crate::{
 
 /// The number added to the count of each code, so that a code without rows keeps a mass (Jeffreys 1946).
 const PSEUDO_COUNT: f64 = 0.5;
+/// The least deviation of reals.
+const LEAST: f64 = 1e-3;
 
 /// Sums over the rows in which an element is present.
 #[derive(Clone, Debug)]
 enum Sums {
     /// The weight of each code.
     Codes(Vec<f64>),
-    /// Σ w, Σ w v and Σ w v² of the values that are no atoms, and the weight of each atom.
+    /// Σ w, Σ w v and Σ w v² of the values of a lattice that are no atoms, or of reals, and the weight of each atom.
     Lattice([f64; 3], [f64; Cells::MOST_ATOMS]),
 }
 
 /// The parameters of all laws if they were the same for all rows. `present` marks the elements that are present.
-pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Tensor<2>) -> Option<Tensor<2>>) -> Result<Vec<f64>> {
+pub(crate) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Tensor<2>) -> Option<Tensor<2>>) -> Result<Vec<f64>> {
     let empty = |&(g, _): &(usize, usize)| match layout.groups[g].law {
         GroupLaw::Codes(k) => Sums::Codes(vec![0.0; k as usize]),
-        GroupLaw::Lattices(_) => Sums::Lattice([0.0; 3], [0.0; Cells::MOST_ATOMS]),
+        GroupLaw::Lattices(_) | GroupLaw::Reals(_) => Sums::Lattice([0.0; 3], [0.0; Cells::MOST_ATOMS]),
     };
     let mut sums: Vec<Sums> = layout.places.iter().map(empty).collect();
     data.each(&mut |batch| {
@@ -69,6 +71,12 @@ pub(super) fn biases(layout: &Layout, data: &mut dyn Replay, present: impl Fn(Te
                     false => law.start(i, 0.0, 1.0, &shares),
                 }
             }
+            (Sums::Lattice([count, sum, squares], _), GroupLaw::Reals(law)) if count > 0.0 => {
+                let mean = sum / count;
+                // A constant column starts at the least deviation.
+                law.start(mean, (squares / count - mean * mean).max(0.0).sqrt().max(LEAST))
+            }
+            (Sums::Lattice(..), GroupLaw::Reals(law)) => law.start(0.0, 1.0),
             (Sums::Lattice(..), GroupLaw::Codes(_)) => Vec::new(),
         };
         if !own.iter().all(|bias| bias.is_finite()) {

@@ -23,7 +23,7 @@ const COMPONENTS: usize = 8;
 
 /// Whether a family of flows over real numbers has to be joined to a density of codes.
 pub(super) fn has_codes(recipe: &Recipe) -> bool {
-    recipe.family().description().takes == Takes::Reals && recipe.space().discrete() > 0
+    recipe.family().description().takes == Takes::Reals && recipe.space().discrete() > 0 && !recipe.family().takes_codes()
 }
 
 /// Builds the density of the codes, with the recipe's hidden layers, and the recipe's flow for the reals.

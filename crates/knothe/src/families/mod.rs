@@ -19,6 +19,7 @@ macro_rules! family {
     };
 }
 
+mod any_order;
 mod ar_gaussian;
 mod chain;
 mod diagonal_bilstm;
@@ -177,6 +178,11 @@ pub trait Family: Debug + Sync {
         FitConfig::of_rows(events)
     }
 
+    /// Whether it models codes and lattices itself. Otherwise they get a density of their own, and its flow is conditional on them.
+    fn takes_codes(&self) -> bool {
+        false
+    }
+
     /// Whether the data-dependent start is already the maximum of the likelihood.
     fn closed_form(&self) -> bool {
         false
@@ -241,6 +247,7 @@ registry!(
     naf_ddsf::NafDdsf,
     sos::Sos,
     mixture_cdf::MixtureCdf,
+    any_order::AnyOrder,
     glow::Glow,
     real_nvp::ImageRealNvp,
     pixel_cnn::PixelCnn,

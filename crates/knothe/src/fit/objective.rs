@@ -66,7 +66,10 @@ pub struct MaxLikelihood;
 
 impl<D: Density> Objective<D> for MaxLikelihood {
     fn loss(&self, density: &D, batch: &Batch) -> Result<Tensor<1>> {
-        let log_prob = log_likelihood(density, batch)?;
+        let log_prob = match &batch.draws {
+            None => density.training_log_prob(batch.x.clone(), &batch.given())?,
+            Some(_) => log_likelihood(density, batch)?,
+        };
         let rows = log_prob.dims()[0];
         Ok(match &batch.weights {
             None => log_prob.mean().neg(),

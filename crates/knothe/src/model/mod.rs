@@ -6,6 +6,8 @@
 mod any;
 mod check;
 mod compare;
+#[cfg(feature = "tables")]
+mod conditional;
 mod coordinates;
 mod file;
 mod fitting;

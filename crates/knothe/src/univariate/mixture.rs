@@ -6,13 +6,16 @@ use burn::tensor::{Tensor, activation::log_softmax};
 
 use super::{
     Conditional, Standard, bounded, check_theta, mixture_lanes::MixtureDensity, mixture_root::mixture_root, root::implicit,
-    special::logsumexp,
+    special::logsumexp, unbounded,
 };
 use crate::{
     error::{Error, Result},
     kernels::{self, Kernel},
     placement::Placement,
 };
+
+/// The largest log-scale of a start; the bound is 7.
+const LARGEST: f64 = 6.99;
 
 /// A mixture of K Gaussian laws. θ: K logits of the weights, K means, K bounded log-scales.
 ///
@@ -26,6 +29,14 @@ pub struct GaussianMixture(pub usize);
 pub struct LogisticMixture(pub usize);
 
 impl GaussianMixture {
+    /// The θ of a mixture with about this mean and standard deviation: the mixture at θ = 0, shifted and scaled.
+    pub(crate) fn start(self, mean: f64, deviation: f64) -> Vec<f64> {
+        let means = self.mixture().start_means();
+        let moved = means.iter().map(|m| mean + (deviation - 1.0) * m);
+        let log_scale = unbounded(deviation.ln().clamp(-LARGEST, LARGEST));
+        std::iter::repeat_n(0.0, self.0).chain(moved).chain(std::iter::repeat_n(log_scale, self.0)).collect()
+    }
+
     fn mixture(self) -> Mixture {
         Mixture { law: Standard::Normal, components: self.0 }
     }

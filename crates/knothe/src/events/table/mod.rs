@@ -41,6 +41,7 @@ mod lattice;
 mod moment;
 pub(crate) mod npy;
 mod pages;
+mod partial;
 mod placeholders;
 mod reader;
 mod reading;

@@ -44,6 +44,11 @@ impl Unit {
         let microseconds = (count.round() as i64).checked_mul(self.microseconds())?;
         Some(DateTime::from_timestamp_micros(microseconds)?.format(format).to_string())
     }
+
+    /// Parses a date or time in ISO 8601, or a date that names its month, as the number of units since the start of 1970. A text without a zone is in UTC.
+    pub fn parse(self, text: &str) -> Option<f64> {
+        Some(parse(text)? as f64 / self.microseconds() as f64)
+    }
 }
 
 /// Parses ISO 8601 with `-` or `/`, and dates that name their month, as microseconds since the start of 1970 in UTC. A text without a zone is in UTC.

@@ -35,6 +35,8 @@ pub enum Need {
     Score,
     /// Conditioning: only the context columns.
     Context,
+    /// Conditionals: any columns, with any of their values. A modelled column may be absent, and its values may be missing.
+    Partial,
 }
 
 /// Rows of numbers in the units of the file. A value of a categorical column is the index of its label, and a missing value is NaN.
@@ -148,6 +150,9 @@ impl Schema {
     /// A missing column (dropped, constant and weight columns are optional), a missing value that the schema rejects, text in a numeric column, an impossible
     /// value of the context and, if weights are needed, weights that are missing, negative or all 0.
     pub fn rows(&self, table: &Table, need: Need) -> Result<TableRows> {
+        if need == Need::Partial {
+            return self.matched(&self.filled(table), need).map_err(without_declaration);
+        }
         self.matched(table, need).map_err(|e| if need == Need::Fit { e } else { without_declaration(e) })
     }
 
@@ -169,8 +174,10 @@ impl Schema {
         if let Some(other) = weights.filter(|column| !column.is_numeric()) {
             return Err(not_numbers(table, other));
         }
-        let used =
-            modelled.iter().chain(&constant).map(|m| (m.found, &m.values[..], m.column.missing || self.missing == MissingPolicy::Model));
+        let used = modelled
+            .iter()
+            .chain(&constant)
+            .map(|m| (m.found, &m.values[..], m.column.missing || self.missing == MissingPolicy::Model || need == Need::Partial));
         let used = used
             .chain(context.iter().zip(&self.context).filter_map(|(values, c)| Some((*columns.get(c.name.as_str())?, &values[..], false))));
         let kept = complete_rows(table, &used.collect::<Vec<_>>(), self.missing)?;
@@ -190,6 +197,9 @@ impl Schema {
             let mut first = None;
             for (at, (is_outside, &i)) in is_outside.iter_mut().zip(&kept).enumerate() {
                 if m.column.is_measured(m.values[i], sigma(at, places.get(j))) {
+                    continue;
+                }
+                if need == Need::Partial && m.values[i].is_nan() {
                     continue;
                 }
                 let Some(expected) = m.column.contradiction(m.values[i]) else { continue };
@@ -246,6 +256,11 @@ impl Schema {
 }
 
 impl SchemaColumn {
+    /// Whether a value is possible.
+    pub(super) fn allows(&self, value: f64) -> bool {
+        self.contradiction(value).is_none()
+    }
+
     /// Describes the possible values, if this value is neither one of them nor special.
     fn contradiction(&self, value: f64) -> Option<String> {
         match &self.kind {
