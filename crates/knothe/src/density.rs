@@ -77,7 +77,7 @@ pub trait Density {
     /// are 0 at the others. The default says that it does not, and a flow then refuses rows with absent elements.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) with the name of the density or of the part that has no place for them.
+    /// [`Error::Unsupported`] with the name of the density or of the part that has no place for them.
     fn check_absent(&self) -> Result<()> {
         refused::<Self>()
     }
@@ -115,7 +115,7 @@ pub trait Density {
     /// neither are left out of the density, and their values have no influence; they must be finite.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) unless the density knows its conditionals, as [`AnyOrder`](crate::AnyOrder) does.
+    /// [`Error::Unsupported`] unless the density knows its conditionals, as [`AnyOrder`](crate::AnyOrder) does.
     fn log_prob_given(&self, _x: Tensor<2>, _known: &Tensor<2>, _asked: &Tensor<2>, _given: &Given) -> Result<Tensor<1>> {
         Err(without_conditionals())
     }

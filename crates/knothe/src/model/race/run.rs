@@ -71,7 +71,7 @@ pub struct Raced<C: Coding> {
 /// with a weight below 0.02 are left out.
 ///
 /// With few validation events, the best of many candidates is best by luck. The first candidate whose log-likelihood is within 4 nats of the best, over all validation events together, therefore
-/// explains 4 more events alone when the weights are chosen. Simple candidates come first in the list of [`candidates`](super::candidates).
+/// explains 4 more events alone when the weights are chosen. Simple candidates come first in the list of [`candidates`](super::candidates()).
 pub struct Race<'a, C: Coding> {
     /// The events.
     pub split: &'a Split<C::Events>,
