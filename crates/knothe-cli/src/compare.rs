@@ -143,7 +143,7 @@ fn report<C: Kind>(models: &[Model<C>; 2], found: &Compared<C>, arguments: &Comp
         line(if k == 0 { likelihood_name(coding) } else { "" }, format!("{name} {}{bound}{impossible}", likelihood(coding, l)));
     }
     line("difference", format!("B − A {}; {}", likelihood(coding, &comparison.difference), verdict(comparison)));
-    line("share", format!("B gives the higher likelihood to {:.1} % of {rows} {several}", 100.0 * comparison.second_is_higher));
+    line("share", format!("B gives the higher likelihood to {:.1} % of {rows} {several}", 100.0 * comparison.second_is_higher + 0.0));
     line("quantiles", quantiles(comparison, one));
     let [a, b] = &found.checks;
     let verdicts = a.verdicts().into_iter().zip(b.verdicts());
@@ -162,6 +162,7 @@ fn report<C: Kind>(models: &[Model<C>; 2], found: &Compared<C>, arguments: &Comp
 /// Whose likelihood is higher, in words.
 fn verdict(comparison: &Comparison) -> &'static str {
     match comparison.better {
+        _ if comparison.difference.mean.is_nan() => "undefined: no event is possible under either model",
         Better::First => "A is better",
         Better::Second => "B is better",
         Better::Neither if comparison.impossible_under_one == [0, 0] => "the difference is within its error",

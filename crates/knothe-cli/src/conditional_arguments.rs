@@ -20,7 +20,9 @@ the model has a probability for missing values in that column. The model must be
 
 For a column of numbers or times, the output has the mean, the standard deviation and quantiles of
 the conditional distribution. For a categorical column, it has the most probable category and the
-probability of each category. Standard deviations of dates are in days.
+probability of each category. Standard deviations of dates are in days, and those of times in the
+unit of the model. The prediction assumes that the value is not missing. Periodic columns cannot be
+predicted.
 
 Example:
   knothe fit housing.parquet --model any_order --out housing.safetensors

@@ -76,6 +76,15 @@ fn rows_that_one_model_cannot_score_are_left_out_for_both() {
 }
 
 #[test]
+fn rows_that_are_impossible_under_both_decide_nothing() {
+    let folder = pair();
+    // The numbers k were whole when the models were fitted.
+    std::fs::write(folder.path().join("other.csv"), "class,x,y,k,same\n0,0.1,0.2,0.5,7.5\n1,0.3,0.2,0.5,7.5\n").unwrap();
+    let text = succeeds(folder.path(), "compare model.safetensors gaussian.safetensors other.csv");
+    assert!(text.contains("undefined: no event is possible under either model") && text.contains(" 0.0 % of 2 rows"), "{text}");
+}
+
+#[test]
 fn images_are_compared_in_bits() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["set.npz", "images.safetensors"] {
