@@ -17,6 +17,7 @@ use crate::{
     notices::lacking,
     output::{check_report, check_writable, is_stdout, print, print_json, write_picture},
     plot::check_ending,
+    target::number,
     words::{exactness_of, likelihood, likelihood_name, units, verdict_word},
 };
 
@@ -114,11 +115,6 @@ fn document<C: Kind>(models: &[Model<C>; 2], found: &Compared<C>, arguments: &Co
         "second_is_higher": comparison.second_is_higher,
         "better": comparison.better,
     })
-}
-
-/// A number as JSON has it; a text where it is not finite.
-fn number(value: f64) -> serde_json::Value {
-    if value.is_finite() { json!(value) } else { json!(value.to_string()) }
 }
 
 /// The report for people.

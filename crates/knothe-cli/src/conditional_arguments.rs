@@ -10,6 +10,21 @@ use crate::{
     text_files::TextFiles,
 };
 
+/// The options that both commands have.
+#[derive(Args, Debug)]
+pub struct ConditionalArguments {
+    /// Set a column of the model to this value in every row, in place of the table's values. Repeat the option for more columns
+    #[arg(long, value_name = "COLUMN=VALUE", help_heading = "Input")]
+    pub given: Vec<Value>,
+    #[command(flatten)]
+    pub text_files: TextFiles,
+    /// CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output [default: CSV on standard output]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub runtime: Runtime,
+}
+
 /// Predict a column of a table from any other columns
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -44,16 +59,8 @@ pub struct PredictArguments {
     /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Prediction")]
     pub seed: u64,
-    /// Set a column of the model to this value in every row, in place of the table's values. Repeat the option for more columns
-    #[arg(long, value_name = "COLUMN=VALUE", help_heading = "Input")]
-    pub given: Vec<Value>,
     #[command(flatten)]
-    pub text_files: TextFiles,
-    /// CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output [default: CSV on standard output]
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub out: Option<PathBuf>,
-    #[command(flatten)]
-    pub runtime: Runtime,
+    pub common: ConditionalArguments,
 }
 
 /// Fill in the missing values of a table with draws given the known values
@@ -81,14 +88,6 @@ pub struct ImputeArguments {
     /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sampling")]
     pub seed: u64,
-    /// Set a column of the model to this value in every row, in place of the table's values. Repeat the option for more columns
-    #[arg(long, value_name = "COLUMN=VALUE", help_heading = "Input")]
-    pub given: Vec<Value>,
     #[command(flatten)]
-    pub text_files: TextFiles,
-    /// CSV, TSV, Parquet, Arrow IPC or NPY file to write, or - for standard output [default: CSV on standard output]
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub out: Option<PathBuf>,
-    #[command(flatten)]
-    pub runtime: Runtime,
+    pub common: ConditionalArguments,
 }

@@ -19,10 +19,10 @@ const COPY: &str = "draw";
 
 /// Completes a table.
 pub fn run(mut arguments: ImputeArguments) -> Result<(), Failure> {
-    let model = partial::load(&arguments.model, &mut arguments.given, &arguments.runtime)?;
-    let out = arguments.out.as_deref().unwrap_or(Path::new("-"));
+    let model = partial::load(&arguments.model, &mut arguments.common)?;
+    let out = arguments.common.out.as_deref().unwrap_or(Path::new("-"));
     check_table_writable(out, &[&arguments.model, &arguments.data])?;
-    let Part { table, rows } = partial::whole(&model.coding, &arguments.data, &arguments.given, &arguments.text_files)?;
+    let Part { table, rows } = partial::whole(&model.coding, &arguments.data, &arguments.common)?;
     if arguments.draws > 1 && table.column(COPY).is_some() {
         return Err(Failure::usage(
             format!("--draws: expected a table without a column '{COPY}', which numbers the copies"),
@@ -37,7 +37,7 @@ pub fn run(mut arguments: ImputeArguments) -> Result<(), Failure> {
         let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
         let output = match &mut output {
             Some(output) => output,
-            none => none.insert(Output::open(arguments.out.as_deref(), &names)?),
+            none => none.insert(Output::open(arguments.common.out.as_deref(), &names)?),
         };
         output.rows(&columns)?;
         filled += count;

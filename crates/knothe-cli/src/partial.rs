@@ -9,15 +9,14 @@ use knothe::{
 };
 
 use crate::{
+    conditional_arguments::ConditionalArguments,
     failure::{Failure, say},
     given::{self, Value},
     kind::{Kind, known_row},
-    options::Runtime,
-    text_files::TextFiles,
 };
 
 /// The model of a table, with the values that are given.
-pub fn load(path: &Path, given: &mut [Value], runtime: &Runtime) -> Result<Model<Schema>, Failure> {
+pub fn load(path: &Path, ConditionalArguments { given, runtime, .. }: &mut ConditionalArguments) -> Result<Model<Schema>, Failure> {
     runtime.start()?;
     let AnyModel::Table(model) = AnyModel::load(path, &runtime.device)? else {
         return Err(Failure::usage(format!("{}: expected a model of a table, found one of other events", path.display()), ""));
@@ -71,7 +70,7 @@ impl Part {
 pub fn parts<'a>(
     schema: &'a Schema,
     path: &Path,
-    (given, text_files): (&'a [Value], &'a TextFiles),
+    ConditionalArguments { given, text_files, .. }: &'a ConditionalArguments,
     batch_rows: usize,
 ) -> Result<impl Iterator<Item = Result<Part, Failure>> + Send + 'a, Failure> {
     text_files.check(&[path])?;
@@ -88,7 +87,7 @@ pub fn parts<'a>(
 }
 
 /// A whole table with all of its columns, also those that the model does not know.
-pub fn whole(schema: &Schema, path: &Path, given: &[Value], text_files: &TextFiles) -> Result<Part, Failure> {
+pub fn whole(schema: &Schema, path: &Path, ConditionalArguments { given, text_files, .. }: &ConditionalArguments) -> Result<Part, Failure> {
     text_files.check(&[path])?;
     let known = schema.reading([]);
     let names = known.names.iter().chain(&schema.dropped).chain(&schema.weights).cloned().collect();

@@ -22,7 +22,7 @@ const NUMBERS: usize = 1 << 22;
 
 /// Predicts a column.
 pub fn run(mut arguments: PredictArguments) -> Result<(), Failure> {
-    let model = partial::load(&arguments.model, &mut arguments.given, &arguments.runtime)?;
+    let model = partial::load(&arguments.model, &mut arguments.common)?;
     let columns: Vec<&SchemaColumn> = model.coding.modelled().collect();
     let Some(at) = columns.iter().position(|c| c.name == arguments.column) else {
         let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
@@ -35,16 +35,16 @@ pub fn run(mut arguments: PredictArguments) -> Result<(), Failure> {
         let message = format!("--column: expected a column that is not periodic, found '{}'", arguments.column);
         return Err(Failure::usage(message, "use knothe impute to draw its values"));
     }
-    let out = arguments.out.as_deref().unwrap_or(Path::new("-"));
+    let out = arguments.common.out.as_deref().unwrap_or(Path::new("-"));
     check_table_writable(out, &[&arguments.model, &arguments.data])?;
     let prediction = Prediction { model: &model, at, column: columns[at], arguments: &arguments };
     let names = prediction.names();
     if let Some(twice) = (1..names.len()).find(|&k| names[..k].contains(&names[k])) {
         return Err(Failure::usage(format!("--quantiles: expected each quantile once, found '{}' twice", names[twice]), ""));
     }
-    let mut output = Output::open(arguments.out.as_deref(), &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let mut output = Output::open(arguments.common.out.as_deref(), &names.iter().map(String::as_str).collect::<Vec<_>>())?;
     let batch = (NUMBERS / (arguments.draws * columns.len())).clamp(1, BATCH_ROWS);
-    let parts = partial::parts(&model.coding, &arguments.data, (&arguments.given, &arguments.text_files), batch)?;
+    let parts = partial::parts(&model.coding, &arguments.data, &arguments.common, batch)?;
     let (dropped, mut unknown) = std::thread::scope(|scope| {
         let parts = ahead(scope, parts);
         let (mut dropped, mut unknown) = (0, Vec::new());
