@@ -90,7 +90,7 @@ fn completed(
     Ok((columns, filled))
 }
 
-/// A column with imputed values in the place of the missing ones. `at` has the row of each imputed value.
+/// Replaces the missing values of a column by imputed ones. `at` has the row of each imputed value.
 fn merged(mut column: Column, imputed: &Column, at: &[usize]) -> Column {
     if column.values.iter().all(|v| v.is_nan()) {
         column.form = imputed.form.clone();

@@ -138,7 +138,8 @@ impl AnyOrder {
         Ok(rows)
     }
 
-    /// A random set of known elements of each row, and the factor of each element in the estimate of log q: D over the number of unknown elements whose parent is known, and 0 for all others.
+    /// A random set of known elements of each row, and the factor of each element in the estimate of log q. An unknown element whose parent is known is ready. Its factor is D over the number of
+    /// ready elements. All other elements have the factor 0.
     ///
     /// The set is the first k elements of a random order in which parents precede their children: each next element is chosen uniformly from those whose parent is known. k is uniform on 0, …, D − 1.
     fn masks(&self, rows: usize, rng: &mut impl Rng) -> [Vec<f64>; 2] {

@@ -24,7 +24,7 @@ pub enum Exactness {
 pub struct Drawn<'a> {
     /// 1 for the elements that are drawn, `[rows, dim]`.
     pub asked: Tensor<2>,
-    /// Numbers on (0, 1), `[rows · draws, dim]`, those of the first row first. An element is drawn as the quantile at its number, so each row is drawn `draws` times.
+    /// Numbers on (0, 1), `[rows · draws, dim]`. All numbers of the first row come first. An element is drawn as the quantile at its number, so each row is drawn `draws` times.
     pub u: Tensor<2>,
     /// The largest code that each element may be drawn as; ∞ where there is no bound.
     pub most: &'a [f64],
@@ -111,8 +111,8 @@ pub trait Density {
         self.log_prob(x, given)
     }
 
-    /// log q(x_A | x_S, context), one value per row. In `known`, `[rows, dim]`, the elements of S are 1 and the others 0; in `asked` the elements of A. Elements in both count as known. The parent of an asked element must be in one of them. Elements in
-    /// neither are left out of the density, and their values have no influence; they must be finite.
+    /// log q(x_A | x_S, context), one value per row. `known` is `[rows, dim]`, with 1 for the elements of S and 0 for the others, and `asked` is the same for A.
+    /// Elements in both count as known. The parent of an asked element must be in S or in A. Elements in neither are left out of the density. Their values have no influence, but must be finite.
     ///
     /// # Errors
     /// [`Error::Unsupported`] unless the density knows its conditionals, as [`AnyOrder`](crate::AnyOrder) does.

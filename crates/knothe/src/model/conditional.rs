@@ -39,7 +39,7 @@ impl Model<Schema> {
         found.map_err(|e| in_file(e, rows))
     }
 
-    /// Draws the columns A of each row given the columns S and the context, `draws` times: `n · draws` rows, those of the first row first. Columns in neither have arbitrary values. If `missing` is true,
+    /// Draws the columns A of each row given the columns S and the context, `draws` times. The result has `n · draws` rows, beginning with all draws of the first row. Columns in neither have arbitrary values. If `missing` is true,
     /// a value may also be drawn as missing, in columns whose missing values the model describes.
     ///
     /// The draws of a row are stratified: for each column, one draw comes from each of `draws` intervals of equal probability. Their mean is therefore closer to the conditional mean than the mean of

@@ -195,12 +195,12 @@ impl<'a, C: Coding> Field<'a, C> {
             return Ok(Outcome::Stopped);
         }
         let held_out = LogLikelihood::of(&[], None);
-        // The seed of the candidate is that of the split, which a further fit needs.
+        // The record keeps the seed of the candidate, because a further fit needs it to split the rows.
         let config = FitConfig { seed: self.race.candidates[heat.candidate].config.seed, ..config };
         Ok(Outcome::Finished(Box::new((Member { recipe: recipe.clone(), config, report, held_out }, network))))
     }
 
-    /// Puts a finished run in the place of its checkpoint.
+    /// Replaces the checkpoint of a run by the finished run.
     pub fn write(&self, heat: Heat, checkpoints: &Checkpoints, member: &Member, network: &Network, observer: &mut dyn RaceObserver) {
         let job = self.job(&checkpoints.job, heat, member.config.steps);
         // An older fit's checkpoint of the next run is not one of this race's.

@@ -41,7 +41,7 @@ pub(super) fn next(scores: &[Vec<f64>]) -> Option<Heat> {
             field.sort_unstable();
         }
         field.truncate(entrants(scores.len(), rung));
-        // Those of a later rung have left this one.
+        // Candidates of a later rung have finished this one.
         field.into_iter().find(|&k| scores[k].len() == rung).map(|candidate| Heat { candidate, rung })
     })
 }
